@@ -1,0 +1,1 @@
+"""The `disyre` command: starts programs, holds no logic."""

@@ -1,0 +1,1 @@
+"""What touches the world: each module wraps one library, none imports another (settings excepted)."""

@@ -1,0 +1,108 @@
+"""Where a job's files are: one folder a job, below one root.
+
+jobs/<id>/input/000001        uploaded files, under neutral names
+jobs/<id>/attempt-<n>/        results of an attempt; there only when whole
+incoming/<random>/            an upload that is not a job yet
+jobs/<id>/attempt-<n>.partial an attempt that is being written
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from disyre.errors import ArtifactNotFound
+
+
+class FolderArtifactStore:
+    """Artifacts in a folder that the API and the workers share. Everything in it is on one file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Make the folders, readable to this user alone."""
+        for name in ("jobs", "incoming"):
+            (self._root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def free_bytes(self) -> int:
+        """Room that is left."""
+        return shutil.disk_usage(self._root).free
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A folder for an upload; gone at the end, unless it was accepted."""
+        folder = self._root / "incoming" / secrets.token_hex(16)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def accept(self, incoming: Path, job_id: str) -> None:
+        """Make an upload the input of a job."""
+        job = self._job(job_id)
+        job.mkdir(mode=0o700)
+        incoming.rename(job / "input")
+        _sync(job)
+
+    def input_file(self, job_id: str, name: str) -> Path:
+        """An uploaded file. Raises ArtifactNotFound if it is gone."""
+        return _existing(self._job(job_id) / "input" / name)
+
+    @contextmanager
+    def attempt(self, job_id: str, attempt: int) -> Iterator[Path]:
+        """A folder for the results of an attempt; it gets its name when the block ends without an error."""
+        partial = self._job(job_id) / f"attempt-{attempt}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(mode=0o700)
+        except FileNotFoundError as error:
+            raise ArtifactNotFound("the job was deleted") from error
+        try:
+            yield partial
+            for file in partial.iterdir():
+                _sync(file)
+            _sync(partial)
+            partial.rename(self._job(job_id) / f"attempt-{attempt}")
+            _sync(self._job(job_id))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def result_file(self, job_id: str, attempt: int, name: str) -> Path:
+        """A file that an attempt gave. Raises ArtifactNotFound."""
+        return _existing(self._job(job_id) / f"attempt-{attempt}" / name)
+
+    def keep_only(self, job_id: str, attempt: int) -> None:
+        """Remove what other attempts have left."""
+        for folder in self._job(job_id).glob("attempt-*"):
+            if folder.name != f"attempt-{attempt}":
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job. Removing them twice does no harm."""
+        shutil.rmtree(self._job(job_id), ignore_errors=True)
+
+    def job_ids(self) -> list[str]:
+        """Ids of all jobs that have files."""
+        return [folder.name for folder in (self._root / "jobs").iterdir()]
+
+    def _job(self, job_id: str) -> Path:
+        return self._root / "jobs" / job_id
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ArtifactNotFound(f"no file {path.name}")
+    return path
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file or a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""Pure affine maths: points, spacing, orientation codes, and RAS to LPS."""
+
+import numpy as np
+
+from disyre.errors import UnsupportedGeometry
+from disyre.types import Affine, Points
+
+_CODES = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+def apply_affine(affine: Affine, points: Points) -> Points:
+    """Map points through an affine.
+
+    >>> apply_affine(np.diag([2.0, 3.0, 4.0, 1.0]), np.array([[1.0, 1.0, 1.0]]))
+    array([[2., 3., 4.]])
+    """
+    return np.asarray(points @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
+
+
+def spacing_mm(affine: Affine) -> tuple[float, float, float]:
+    """Distance between neighbouring voxel centres along i, j and k, in mm.
+
+    >>> spacing_mm(np.diag([-2.0, 3.0, 4.0, 1.0]))
+    (2.0, 3.0, 4.0)
+    """
+    i, j, k = np.linalg.norm(affine[:3, :3], axis=0)
+    return float(i), float(j), float(k)
+
+
+def voxel_volume_ml(affine: Affine) -> float:
+    """Volume of one voxel, in mL.
+
+    >>> voxel_volume_ml(np.diag([10.0, 10.0, 10.0, 1.0]))
+    1.0
+    """
+    return float(abs(np.linalg.det(affine[:3, :3])) / 1000.0)
+
+
+def axes_to_ras(affine: Affine) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Say which voxel axis runs most to the Right, Anterior and Superior, and with which sign.
+
+    Returns `(axes, signs)`: voxel axis `axes[w]`, times `signs[w]`, is the one nearest to world axis `w`.
+    The assignment is the permutation with the largest total direction cosine, so it is defined for
+    oblique scans too.
+
+    Raises UnsupportedGeometry if the axes are not independent.
+    """
+    norms = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.all(np.isfinite(affine)) or np.any(norms == 0):
+        raise UnsupportedGeometry("expected a finite, invertible affine, got one with an empty axis")
+    cosines = affine[:3, :3] / norms
+    if abs(np.linalg.det(cosines)) < 1e-3:
+        raise UnsupportedGeometry("expected three independent voxel axes, got a singular affine")
+    permutations = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+    best = max(permutations, key=lambda p: sum(abs(cosines[w, p[w]]) for w in range(3)))
+    right, front, up = (1 if cosines[w, best[w]] > 0 else -1 for w in range(3))
+    return best, (right, front, up)
+
+
+def orientation(affine: Affine) -> str:
+    """Name the directions of increasing i, j and k, as in "RAS" or "LPS".
+
+    >>> orientation(np.diag([-1.0, -1.0, 1.0, 1.0]))
+    'LPS'
+    """
+    axes, signs = axes_to_ras(affine)
+    letters = {axes[w]: _CODES[w][int(signs[w] > 0)] for w in range(3)}
+    return "".join(letters[axis] for axis in range(3))
+
+
+def ras_to_lps(affine: Affine) -> Affine:
+    """Change the world of an affine from RAS+ (NIfTI) to LPS+ (DICOM), or back.
+
+    >>> ras_to_lps(np.eye(4)).diagonal()
+    array([-1., -1.,  1.,  1.])
+    """
+    return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)

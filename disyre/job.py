@@ -1,0 +1,238 @@
+"""A job: one scan to be scored, the states it goes through, and which of them may follow which.
+
+A transition gives a new job; nothing is mutated. What a worker reports names its attempt, so that a worker
+that was believed dead cannot speak for a job that another one has taken over.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from disyre.errors import IllegalTransition, StaleAttempt
+from disyre.model_package import Mode, Severity
+
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+"""A UUID of version 7: sorts by time of submission."""
+
+MAX_ATTEMPTS: Final = 3
+WORKER_LOST: Final = "worker-lost"
+
+
+class JobState(StrEnum):
+    """Where a job is. One l, as in DICOM's UPS `CANCELED`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no worker will touch the job again."""
+        return self in _FINISHED
+
+
+_FINISHED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED}
+_NEXT: Final[dict[JobState, frozenset[JobState]]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
+    # A job whose worker died goes back to the queue.
+    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELING}),
+    # The last step may be over before the wish to cancel is seen.
+    JobState.CANCELING: frozenset({JobState.CANCELED, JobState.SUCCEEDED, JobState.FAILED}),
+    JobState.SUCCEEDED: frozenset({JobState.EXPIRED}),
+    JobState.FAILED: frozenset({JobState.EXPIRED}),
+    JobState.CANCELED: frozenset({JobState.EXPIRED}),
+    JobState.EXPIRED: frozenset(),
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+Label = Annotated[str, Field(max_length=200)]
+
+
+class JobParams(_Frozen):
+    """The options of a submission; None leaves a choice to the model's manifest."""
+
+    model: str = "t1w"
+    version: str | None = None
+    mode: Mode | None = None
+    severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
+    preset: Literal["parity"] | None = None
+    """Score as the public reference implementation does; excludes `severities`."""
+    threshold: float | None = Field(default=None, gt=0)
+    """Anomaly map value above which a region is reported."""
+    labels: dict[Label, Label] = Field(default={}, max_length=20)
+
+
+class JobModel(_Frozen):
+    """The model package that a job was submitted for."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class InputFile(_Frozen):
+    """One uploaded file, under the neutral name that it is stored by."""
+
+    name: str
+    format: Literal["nifti", "nifti-gz", "dicom", "zip"]
+    sha256: str
+    size_bytes: int
+
+
+class JobInput(_Frozen):
+    """What was uploaded."""
+
+    files: tuple[InputFile, ...] = Field(min_length=1)
+    mask: InputFile | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files together, the mask included."""
+        mask = [self.mask] if self.mask else []
+        return sum(file.size_bytes for file in [*self.files, *mask])
+
+
+class Progress(_Frozen):
+    """How far a running job is."""
+
+    stage: Literal["reading", "preparing", "restoring", "scoring", "writing"]
+    step: int = Field(default=0, ge=0)
+    steps: int = Field(default=0, ge=0)
+    """Of the restoration; 0 in the other stages."""
+    fraction: float = Field(ge=0, le=1)
+    """Of the whole job."""
+    eta_s: float | None = None
+
+
+class JobProblem(_Frozen):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+
+
+class Artifact(_Frozen):
+    """A file that a job gave."""
+
+    name: str
+    kind: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class Transition(_Frozen):
+    """A state that the job entered."""
+
+    state: JobState
+    at: AwareDatetime
+
+
+class Job(_Frozen):
+    """One scan to be scored."""
+
+    id: JobId
+    state: JobState = JobState.QUEUED
+    revision: int = 1
+    """Grows with every stored change."""
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    model: JobModel
+    input: JobInput
+    params: JobParams
+    attempt: int = 0
+    """How often a worker has begun; the number is also the fencing token of that worker."""
+    progress: Progress | None = None
+    provider: str | None = None
+    """ONNX Runtime execution provider that did the work."""
+    summary: dict[str, Any] | None = None
+    """The short form of `summary.json`."""
+    artifacts: tuple[Artifact, ...] = ()
+    error: JobProblem | None = None
+    history: tuple[Transition, ...] = ()
+
+    @classmethod
+    def submit(
+        cls, job_id: str, *, model: JobModel, input: JobInput, params: JobParams, at: datetime
+    ) -> Self:
+        """A new job, waiting."""
+        history = (Transition(state=JobState.QUEUED, at=at),)
+        return cls(id=job_id, created_at=at, model=model, input=input, params=params, history=history)
+
+    def start(self, *, at: datetime) -> Self:
+        """A worker begins the next attempt."""
+        return self._to(JobState.RUNNING, at, attempt=self.attempt + 1, started_at=self.started_at or at)
+
+    def report(self, progress: Progress, *, attempt: int) -> Self:
+        """The worker is this far."""
+        self._check_attempt(attempt)
+        if self.state not in (JobState.RUNNING, JobState.CANCELING):
+            raise IllegalTransition(f"expected a running job, got one that is {self.state}")
+        return self.model_copy(update={"progress": progress, "revision": self.revision + 1})
+
+    def succeed(
+        self,
+        *,
+        attempt: int,
+        artifacts: tuple[Artifact, ...],
+        summary: dict[str, Any],
+        provider: str,
+        at: datetime,
+    ) -> Self:
+        """The results are whole and in their place."""
+        self._check_attempt(attempt)
+        done = {"artifacts": artifacts, "summary": summary, "provider": provider, "progress": None}
+        return self._to(JobState.SUCCEEDED, at, **done)
+
+    def fail(self, problem: JobProblem, *, attempt: int, at: datetime) -> Self:
+        """The scan cannot be scored, or not here."""
+        self._check_attempt(attempt)
+        return self._to(JobState.FAILED, at, error=problem, progress=None)
+
+    def request_cancel(self, *, at: datetime) -> Self:
+        """A client no longer wants the result: a waiting job is canceled, a running one is asked to stop.
+
+        Raises IllegalTransition if the job is finished; asking twice changes nothing.
+        """
+        if self.state is JobState.CANCELING:
+            return self
+        return self._to(JobState.CANCELED if self.state is JobState.QUEUED else JobState.CANCELING, at)
+
+    def cancel(self, *, attempt: int, at: datetime) -> Self:
+        """The worker has stopped."""
+        self._check_attempt(attempt)
+        return self._to(JobState.CANCELED, at, progress=None)
+
+    def lose_worker(self, *, at: datetime) -> Self:
+        """The worker is gone: back to the queue, or the end, if it was canceled or tried too often."""
+        if self.state is JobState.CANCELING:
+            return self._to(JobState.CANCELED, at, progress=None)
+        if self.attempt >= MAX_ATTEMPTS:
+            detail = f"the worker was lost {self.attempt} times; the scan may need more memory than there is"
+            return self._to(
+                JobState.FAILED, at, error=JobProblem(code=WORKER_LOST, detail=detail), progress=None
+            )
+        return self._to(JobState.QUEUED, at, progress=None)
+
+    def _to(self, state: JobState, at: datetime, **changes: object) -> Self:
+        if state not in _NEXT[self.state]:
+            raise IllegalTransition(f"a job that is {self.state} cannot become {state}")
+        if state.is_finished:
+            changes["finished_at"] = at
+        changes |= {"state": state, "revision": self.revision + 1}
+        return self.model_copy(update={**changes, "history": (*self.history, Transition(state=state, at=at))})
+
+    def _check_attempt(self, attempt: int) -> None:
+        if attempt != self.attempt:
+            raise StaleAttempt(f"attempt {attempt} is over, attempt {self.attempt} has begun")

@@ -1,0 +1,200 @@
+"""Model packages: a folder with `model.onnx` and the `model.json` that says how to use it.
+
+The manifest is the contract between trainer and worker: the trainer writes it through the class that
+the worker reads it with, and it carries the SHA-256 of the network that it describes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from disyre.errors import Misconfigured, UnknownModel
+from disyre.intensity import IntensityRule
+
+NETWORK_FILE = "model.onnx"
+MANIFEST_FILE = "model.json"
+CARD_FILE = "MODEL_CARD.md"
+
+Severity = Annotated[float, Field(ge=0, le=1)]
+Modality = Literal["T1w", "T2w", "FLAIR"]
+Mode = Literal["ensemble", "stepwise"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Grid(_Frozen):
+    """The grid on which the network wants its slices."""
+
+    spacing_mm: float = Field(default=1.0, gt=0)
+    """Distance between voxel centres, along all three axes."""
+    orientation: Literal["RAS"] = "RAS"
+    slice_axis: Literal[2] = 2
+    """Axis that is cut into slices: 2 is axial."""
+    stride: int = Field(default=32, ge=1)
+    """Height and width of a slice are multiples of this."""
+
+
+class Windows(_Frozen):
+    """Overlapping windows instead of whole slices."""
+
+    window: int = Field(default=128, ge=8)
+    """Edge of the square window, in voxels."""
+    stride: int = Field(default=32, ge=1)
+    """Distance between neighbouring windows, in voxels; divides `window`."""
+
+    @model_validator(mode="after")
+    def _check_stride(self) -> Self:
+        if self.window % self.stride:
+            raise ValueError(f"expected a stride that divides the window of {self.window}, got {self.stride}")
+        return self
+
+
+class ScanSettings(_Frozen):
+    """How a scan is scored: which loop, under which severities, in which frame."""
+
+    mode: Mode = "ensemble"
+    severities: tuple[Severity, ...] = Field(min_length=1, max_length=100)
+    told_severities: tuple[Severity, ...] | None = None
+    """What the network is told instead of `severities`; only the parity preset sets it."""
+    windows: Windows | None = None
+    """None scores whole slices."""
+    foreground_weight: bool = False
+    """Scale each window's residual by its share of voxels that are not background."""
+    intensity: IntensityRule = IntensityRule()
+
+    @model_validator(mode="after")
+    def _check_severities(self) -> Self:
+        falling = all(a > b for a, b in zip(self.severities, self.severities[1:], strict=False))
+        if self.mode == "stepwise" and not (falling and self.severities[-1] > 0):
+            raise ValueError("a stepwise restoration needs severities that fall and stay above 0")
+        if self.told_severities is not None and len(self.told_severities) != len(self.severities):
+            raise ValueError("expected as many told severities as severities")
+        return self
+
+
+class Calibration(_Frozen):
+    """What the map looks like on healthy scans that were kept out of training."""
+
+    threshold: float = Field(gt=0)
+    """Anomaly map value above which a voxel is reported."""
+    healthy_percentile: float = Field(gt=0, le=100)
+    """Percentile of healthy brain voxels that lie below the threshold."""
+    n_scans: int = Field(ge=1)
+
+
+class TrainingData(_Frozen):
+    """One data set that the weights have seen."""
+
+    name: str
+    n_scans: int = Field(ge=1)
+    licence: str
+    url: str | None = None
+
+
+class ModelManifest(_Frozen):
+    """Everything that is needed to score a scan with a network, and to judge whether to."""
+
+    manifest_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    version: str = Field(pattern=r"^[1-9][0-9]*$")
+    modality: Modality
+    created_at: AwareDatetime
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of `model.onnx`."""
+    n_parameters: int = Field(gt=0)
+    gflop_per_patch: float = Field(gt=0)
+    """Billions of floating-point operations (two a multiply-add) for one patch of 128 x 128."""
+    grid: Grid = Grid()
+    scan: ScanSettings
+    calibration: Calibration
+    training_data: tuple[TrainingData, ...]
+    licence: str
+    intended_use: str
+    metrics: dict[str, float] = {}
+
+    @field_validator("metrics")
+    @classmethod
+    def _finite(cls, metrics: dict[str, float]) -> dict[str, float]:
+        bad = [name for name, value in metrics.items() if value != value]
+        if bad:
+            raise ValueError(f"expected finite metrics, got NaN for {bad}")
+        return metrics
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A manifest and the folder that holds its network."""
+
+    folder: Path
+    manifest: ModelManifest
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the manifest of a package.
+
+        Raises Misconfigured if there is none that can be used.
+        """
+        try:
+            manifest = ModelManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise Misconfigured(f"no usable model package at {folder}: {error}") from error
+        return cls(folder, manifest)
+
+    def verified_network(self) -> bytes:
+        """The bytes of the network, after they were compared with the manifest's SHA-256.
+
+        Raises Misconfigured if they differ: a flipped bit in the weights would otherwise load without a word.
+        """
+        try:
+            network = (self.folder / NETWORK_FILE).read_bytes()
+        except OSError as error:
+            raise Misconfigured(f"no network at {self.folder / NETWORK_FILE}") from error
+        found = hashlib.sha256(network).hexdigest()
+        if found != self.manifest.sha256:
+            raise Misconfigured(
+                f"{self.folder / NETWORK_FILE} is not the network of its manifest: "
+                f"expected SHA-256 {self.manifest.sha256}, got {found}"
+            )
+        return network
+
+    def write_manifest(self) -> None:
+        """Write `model.json`."""
+        text = self.manifest.model_dump_json(indent=2)
+        (self.folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+class ModelShelf:
+    """The model packages that are installed, as `<name>/<version>/` below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def packages(self) -> list[ModelPackage]:
+        """Every package, by name and then by version, the newest version last."""
+        found = [ModelPackage.read(path.parent) for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]
+        return sorted(found, key=lambda package: (package.manifest.name, int(package.manifest.version)))
+
+    def find(self, name: str, version: str | None = None) -> ModelPackage:
+        """The package of this name and version, or its newest version.
+
+        Raises UnknownModel if there is none.
+        """
+        of_name = [p for p in self.packages() if p.manifest.name == name]
+        matching = [p for p in of_name if version in (None, p.manifest.version)]
+        if not matching:
+            known = ", ".join(f"{p.manifest.name}/{p.manifest.version}" for p in self.packages()) or "none"
+            raise UnknownModel(f"expected one of the installed models ({known})")
+        return matching[-1]

@@ -1,0 +1,189 @@
+"""Scoring a scan, from its voxels to the anomaly map on its own grid: the steps in their order."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32
+
+from disyre import brain
+from disyre.errors import EmptyImage
+from disyre.intensity import measure_scale
+from disyre.job import Progress
+from disyre.model_package import Mode, ModelManifest, ScanSettings
+from disyre.resampling import GridMap
+from disyre.restoration import (
+    Restoration,
+    RestorationLoop,
+    Restorer,
+    Step,
+    restore_ensemble,
+    restore_stepwise,
+)
+from disyre.types import Batch, Mask, Slices, Voxels
+from disyre.volume import Volume
+from disyre.windows import BrainBox, WindowGrid
+
+OnProgress = Callable[[Progress], None]
+
+_LOOPS: Final[dict[Mode, RestorationLoop]] = {"ensemble": restore_ensemble, "stepwise": restore_stepwise}
+_BEFORE: Final = 0.05
+_AFTER: Final = 0.90
+"""Shares of a job's progress at which the restoration begins and ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredVolume:
+    """A scan's anomaly map and what belongs to it, all on the scan's own grid."""
+
+    anomaly_map: Volume
+    """0 outside the brain."""
+    restored: Volume
+    """The pseudo-healthy scan, in the scan's own intensities; 0 outside the brain."""
+    brain_mask: Mask
+    timings_s: dict[str, float]
+    """Seconds by stage."""
+
+
+@dataclass
+class _Clock:
+    """Measures the stages of one scan."""
+
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_s[name] = round(time.perf_counter() - start, 4)
+
+
+def score_volume(
+    volume: Volume,
+    restorer: Restorer,
+    manifest: ModelManifest,
+    *,
+    brain_mask: Mask | None = None,
+    settings: ScanSettings | None = None,
+    batch_size: int = 8,
+    on_progress: OnProgress = lambda progress: None,
+) -> ScoredVolume:
+    """Score a scan with a network.
+
+    Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
+    own. `batch_size` is the number of slices, or windows, of one network call. `on_progress` is called at
+    every stage and after every network call; to stop, let it raise.
+
+    Raises InvalidInput for a scan that cannot be scored.
+    """
+    settings = settings or manifest.scan
+    clock = _Clock()
+    with clock.stage("preparing"):
+        on_progress(Progress(stage="preparing", fraction=0.02))
+        inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
+        grid = GridMap.to_spacing(volume, manifest.grid.spacing_mm)
+        model_mask = _not_empty(grid.mask_to_model(inside))
+        voxels = grid.to_model(np.where(inside, volume.voxels, 0))
+        scale = measure_scale(voxels, model_mask, settings.intensity)
+        box = _box(model_mask, manifest.grid.stride, settings)
+        slices = box.cut(np.where(model_mask, scale.normalize(voxels), 0))
+    with clock.stage("restoring"):
+        restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
+    with clock.stage("scoring"):
+        on_progress(Progress(stage="scoring", fraction=_AFTER))
+        seen = inside & grid.mask_to_native(model_mask)
+        anomaly_map = _back(grid, box, residual, model_mask, seen)
+        healthy = scale.denormalize(_back(grid, box, restored, model_mask, seen))
+    return ScoredVolume(
+        anomaly_map=volume.with_voxels(anomaly_map),
+        restored=volume.with_voxels(healthy),
+        brain_mask=seen,
+        timings_s=clock.timings_s,
+    )
+
+
+def _restore_slices(
+    restorer: Restorer, slices: Slices, settings: ScanSettings, batch_size: int, on_progress: OnProgress
+) -> tuple[Slices, Slices]:
+    """Restored slices and their residual, whole or through windows."""
+    edges = (slices.shape[1], slices.shape[2])
+    windows = None
+    if settings.windows is not None:
+        windows = WindowGrid.over(edges, window=settings.windows.window, stride=settings.windows.stride)
+    batch = slices[:, np.newaxis] if windows is None else windows.cut(slices)
+    restored, residual = _restore_batches(restorer, batch, settings, batch_size, on_progress)
+    if settings.foreground_weight:
+        residual *= (batch > 0).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
+    if windows is None:
+        return restored[:, 0], residual[:, 0]
+    return windows.blend(restored), windows.blend(residual)
+
+
+def _restore_batches(
+    restorer: Restorer, batch: Batch, settings: ScanSettings, batch_size: int, on_progress: OnProgress
+) -> tuple[Batch, Batch]:
+    """Run the loop over a few slices at a time, so that memory does not grow with the scan."""
+    restored, residual = np.empty_like(batch), np.empty_like(batch)
+    starts = range(0, len(batch), batch_size)
+    report = _StepReport(len(starts) * len(settings.severities), on_progress)
+    for start in starts:
+        part = slice(start, start + batch_size)
+        done: Restoration = _LOOPS[settings.mode](
+            restorer,
+            batch[part],
+            settings.severities,
+            told_severities=settings.told_severities,
+            on_step=report,
+        )
+        restored[part], residual[part] = done.restored, done.residual
+    return restored, residual
+
+
+@dataclass
+class _StepReport:
+    """Turns the steps of many batches into the progress of one scan."""
+
+    steps: int
+    on_progress: OnProgress
+    step: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, step: Step) -> None:
+        self.step += 1
+        share = self.step / self.steps
+        eta_s = (time.perf_counter() - self.start) * (1 / share - 1)
+        fraction = _BEFORE + (_AFTER - _BEFORE) * share
+        self.on_progress(
+            Progress(
+                stage="restoring", step=self.step, steps=self.steps, fraction=fraction, eta_s=round(eta_s, 1)
+            )
+        )
+
+
+def _back(grid: GridMap, box: BrainBox, slices: Slices, model_mask: Mask, seen: Mask) -> Voxels:
+    """Slices of the box on the scan's own grid, 0 outside the brain.
+
+    Interpolation is normalised by the mask's own, so that values at the brain's edge are not drawn to 0.
+    """
+    voxels = np.where(model_mask, box.paste(slices), 0)
+    native = grid.to_native(voxels)
+    share: Float32[np.ndarray, "i j k"] = grid.to_native(model_mask.astype(np.float32))
+    return np.where(seen, native / np.maximum(share, np.float32(0.5)), 0).astype(np.float32)
+
+
+def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
+    """The brain's box, with edges at which both the network and the windows end."""
+    if settings.windows is None:
+        return BrainBox.around(model_mask, stride=stride)
+    window = settings.windows
+    return BrainBox.around(model_mask, stride=math.lcm(stride, window.stride), least=window.window)
+
+
+def _not_empty(mask: Mask) -> Mask:
+    if not mask.any():
+        raise EmptyImage("expected a brain of at least one voxel on the model's grid, got none")
+    return mask

@@ -1,0 +1,124 @@
+"""From a scan's own grid to the model's, and exactly back.
+
+The model's grid has the axes of the scan, put in the order and direction of RAS, with a spacing of its own;
+nothing is rotated. Its first voxel covers the corner of the scan, so that both grids span the same box.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy import ndimage
+
+from disyre import geometry
+from disyre.types import Affine, Mask, Voxels
+from disyre.volume import Volume
+
+_SAME_SPACING = 0.05
+"""Relative difference in spacing below which voxels are taken as they are: a head that looks 5 % larger to
+the network costs less than interpolating it there and back."""
+
+
+@dataclass(frozen=True, eq=False)
+class GridMap:
+    """The way between a native grid and the model's: reorder and flip axes, then scale each of them."""
+
+    native_shape: tuple[int, int, int]
+    axes: tuple[int, int, int]
+    """Native axis that becomes the model's right, anterior and superior axis."""
+    signs: tuple[int, int, int]
+    """-1 where that axis is flipped."""
+    model_shape: tuple[int, int, int]
+    zoom: tuple[float, float, float]
+    """Model voxels per native voxel, along the model's axes; exactly 1 where nothing is interpolated."""
+    model_affine: Affine
+
+    @classmethod
+    def to_spacing(cls, volume: Volume, spacing_mm: float) -> Self:
+        """The map from a volume's grid to one of the same box in RAS order with this spacing."""
+        axes, signs = geometry.axes_to_ras(volume.affine)
+        shape = tuple(volume.shape[axis] for axis in axes)
+        native_spacing = [volume.spacing_mm[axis] for axis in axes]
+        zoom = tuple(
+            1.0 if abs(s / spacing_mm - 1) < _SAME_SPACING else s / spacing_mm for s in native_spacing
+        )
+        model_shape = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom, strict=True))
+        ras_affine = volume.affine @ _reorder_affine(shape, axes, signs)
+        return cls(
+            native_shape=volume.shape,
+            axes=axes,
+            signs=signs,
+            model_shape=(model_shape[0], model_shape[1], model_shape[2]),
+            zoom=(zoom[0], zoom[1], zoom[2]),
+            model_affine=ras_affine @ _zoom_affine(zoom),
+        )
+
+    def to_model(self, voxels: Voxels) -> Voxels:
+        """Voxels on the native grid, interpolated linearly on the model's."""
+        reordered = self._reorder(voxels)
+        if self._is_exact:
+            return np.ascontiguousarray(reordered, dtype=np.float32)
+        sigma = [max(0.0, (1 / z - 1) / 2) for z in self.zoom]  # against aliasing where the grid gets coarser
+        smooth = ndimage.gaussian_filter(reordered, sigma, mode="nearest") if any(sigma) else reordered
+        return self._interpolate(smooth, self.model_shape, [1 / z for z in self.zoom])
+
+    def to_native(self, voxels: Voxels) -> Voxels:
+        """Voxels on the model's grid, interpolated linearly on the native one."""
+        if not self._is_exact:
+            voxels = self._interpolate(voxels, self._reordered_shape, list(self.zoom))
+        return np.ascontiguousarray(self._restore_order(voxels), dtype=np.float32)
+
+    def mask_to_model(self, mask: Mask) -> Mask:
+        """A mask on the native grid, on the model's: where at least half a voxel is inside."""
+        return np.asarray(self.to_model(mask.astype(np.float32)) >= 0.5)
+
+    def mask_to_native(self, mask: Mask) -> Mask:
+        """A mask on the model's grid, on the native one: where at least half a voxel is inside."""
+        return np.asarray(self.to_native(mask.astype(np.float32)) >= 0.5)
+
+    @property
+    def _is_exact(self) -> bool:
+        return self.zoom == (1.0, 1.0, 1.0)
+
+    @property
+    def _reordered_shape(self) -> tuple[int, int, int]:
+        i, j, k = (self.native_shape[axis] for axis in self.axes)
+        return i, j, k
+
+    def _reorder(self, voxels: Voxels) -> Voxels:
+        i, j, k = (slice(None, None, sign) for sign in self.signs)
+        return voxels.transpose(self.axes)[i, j, k]
+
+    def _restore_order(self, voxels: Voxels) -> Voxels:
+        i, j, k = (slice(None, None, sign) for sign in self.signs)
+        return voxels[i, j, k].transpose(np.argsort(self.axes))
+
+    @staticmethod
+    def _interpolate(voxels: Voxels, shape: tuple[int, int, int], step: list[float]) -> Voxels:
+        """Sample at index (n + 1/2) * step - 1/2 of each axis; beyond the border the last voxel goes on."""
+        offset = [(s - 1) / 2 for s in step]
+        source = voxels.astype(np.float32, copy=False)
+        return np.asarray(
+            ndimage.affine_transform(
+                source, np.array(step), offset, output_shape=shape, order=1, mode="nearest"
+            )
+        )
+
+
+def _reorder_affine(
+    shape: tuple[int, ...], axes: tuple[int, int, int], signs: tuple[int, int, int]
+) -> Affine:
+    """Reordered voxel index to native voxel index; `shape` is in the new order."""
+    affine = np.zeros((4, 4))
+    affine[3, 3] = 1
+    for new, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
+        affine[axis, new] = sign
+        affine[axis, 3] = 0 if sign > 0 else shape[new] - 1
+    return affine
+
+
+def _zoom_affine(zoom: tuple[float, ...]) -> Affine:
+    """Model voxel index to reordered voxel index, the corners of both grids in one place."""
+    affine = np.diag([*(1 / z for z in zoom), 1.0])
+    affine[:3, 3] = [(1 / z - 1) / 2 for z in zoom]
+    return affine

@@ -1,0 +1,142 @@
+"""What is said of a scored scan: `summary.json`."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from disyre import INTENDED_USE, __version__, scoring
+from disyre.model_package import ModelManifest, ScanSettings
+from disyre.pipeline import ScoredVolume
+from disyre.volume import Volume
+
+_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+
+Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
+"""Written with five significant digits."""
+PositionMm = tuple[Number, Number, Number]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class RegionSummary(_Frozen):
+    """A connected region of the brain in which the map is above the threshold."""
+
+    volume_ml: Number
+    peak: Number
+    mean: Number
+    peak_position_mm: PositionMm
+    """World, RAS+."""
+    centroid_mm: PositionMm
+    """World, RAS+."""
+
+
+class ModelSummary(_Frozen):
+    """The network that made the map."""
+
+    name: str
+    version: str
+    sha256: str
+    modality: str
+    licence: str
+
+
+class ScanSummary(_Frozen):
+    """The scan, as it was read."""
+
+    shape: tuple[int, int, int]
+    spacing_mm: PositionMm
+    orientation: str
+    brain_ml: Number
+    brain_mask: Literal["given", "skull-stripped"]
+
+
+class Summary(_Frozen):
+    """Scores, regions and circumstances of one scored scan."""
+
+    intended_use: str = INTENDED_USE
+    software: str = f"disyre {__version__}"
+    anomaly_score: Number
+    """Mean of the map over the hundredth of the brain where it is highest."""
+    max: Number
+    mean: Number
+    percentiles: dict[str, Number]
+    """Of the map over the brain, as `p99`."""
+    threshold: Number
+    threshold_source: Literal["calibration", "request"]
+    healthy_percentile: Number | None
+    """Percentile of healthy brain voxels that lie below the threshold, if it is the calibrated one."""
+    volume_above_threshold_ml: Number
+    n_regions: int
+    regions: tuple[RegionSummary, ...]
+    """The largest first; at most 50, and none below 0.05 mL."""
+    model: ModelSummary
+    provider: str
+    """ONNX Runtime execution provider that ran the network."""
+    scan: ScanSummary
+    settings: ScanSettings
+    timings_s: dict[str, Number]
+    """Seconds by stage."""
+    warnings: tuple[str, ...] = ()
+
+    def short(self) -> dict[str, Any]:
+        """What a job document says of its result: no settings, and the five largest regions."""
+        facts = self.model_dump(mode="json")
+        kept = ("anomaly_score", "max", "threshold", "volume_above_threshold_ml", "n_regions", "warnings")
+        return {
+            **{name: facts[name] for name in kept},
+            "p99": facts["percentiles"]["p99"],
+            "regions": facts["regions"][:5],
+        }
+
+
+def summarize(
+    volume: Volume,
+    scored: ScoredVolume,
+    manifest: ModelManifest,
+    *,
+    settings: ScanSettings,
+    threshold: float | None,
+    provider: str,
+    brain_mask: Literal["given", "skull-stripped"],
+    timings_s: dict[str, float],
+    warnings: tuple[str, ...] = (),
+) -> Summary:
+    """Say what was found in a scan. Without a `threshold`, the model's calibrated one is taken."""
+    values = scored.anomaly_map.voxels[scored.brain_mask]
+    limit = manifest.calibration.threshold if threshold is None else threshold
+    regions = scoring.find_regions(scored.anomaly_map, scored.brain_mask, limit)
+    percentiles = np.percentile(values, _PERCENTILES)
+    return Summary(
+        anomaly_score=scoring.anomaly_score(scored.anomaly_map, scored.brain_mask),
+        max=float(values.max()),
+        mean=float(values.mean(dtype=np.float64)),
+        percentiles={f"p{p:g}": float(value) for p, value in zip(_PERCENTILES, percentiles, strict=True)},
+        threshold=limit,
+        threshold_source="calibration" if threshold is None else "request",
+        healthy_percentile=manifest.calibration.healthy_percentile if threshold is None else None,
+        volume_above_threshold_ml=regions.volume_ml,
+        n_regions=regions.n_regions,
+        regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
+        model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
+        provider=provider,
+        scan=_describe(volume, scored, brain_mask),
+        settings=settings,
+        timings_s=timings_s,
+        warnings=warnings,
+    )
+
+
+def _describe(
+    volume: Volume, scored: ScoredVolume, brain_mask: Literal["given", "skull-stripped"]
+) -> ScanSummary:
+    return ScanSummary(
+        shape=volume.shape,
+        spacing_mm=volume.spacing_mm,
+        orientation=volume.orientation,
+        brain_ml=scoring.mask_volume_ml(scored.brain_mask, volume.affine),
+        brain_mask=brain_mask,
+    )

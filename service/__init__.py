@@ -1,0 +1,1 @@
+"""The HTTP front end: takes scans in, hands results out."""

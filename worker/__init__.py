@@ -1,0 +1,1 @@
+"""The worker: takes jobs from the queue and restores scans with ONNX Runtime."""
