@@ -186,3 +186,9 @@ class JobCanceled(BaseException):
 
     Not an `Exception`, so that no `except Exception` on the way up can swallow it.
     """
+
+
+class TimedOut(DisyreError):
+    """The job ran longer than a job may."""
+
+    code = "timeout"

@@ -30,7 +30,7 @@ def spacing_mm(affine: Affine) -> tuple[float, float, float]:
 def voxel_volume_ml(affine: Affine) -> float:
     """Volume of one voxel, in mL.
 
-    >>> voxel_volume_ml(np.diag([10.0, 10.0, 10.0, 1.0]))
+    >>> round(voxel_volume_ml(np.diag([10.0, 10.0, 10.0, 1.0])), 6)
     1.0
     """
     return float(abs(np.linalg.det(affine[:3, :3])) / 1000.0)

@@ -212,6 +212,8 @@ class Job(_Frozen):
     def cancel(self, *, attempt: int, at: datetime) -> Self:
         """The worker has stopped."""
         self._check_attempt(attempt)
+        if self.state is not JobState.CANCELING:
+            raise IllegalTransition(f"expected a job that is canceling, got one that is {self.state}")
         return self._to(JobState.CANCELED, at, progress=None)
 
     def lose_worker(self, *, at: datetime) -> Self:

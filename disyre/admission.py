@@ -1,0 +1,56 @@
+"""What a scan must be to be let in, whatever format it comes in: its size, its grid and its values."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from disyre import geometry
+from disyre.errors import NonFiniteVoxels, TooLarge, UnsupportedGeometry
+from disyre.types import Affine, Voxels
+
+MAX_VOXELS: Final = 512**3
+"""A head of 0.5 mm voxels fits; as float32 it takes 0.5 GiB."""
+_SPACING_MM: Final = (0.1, 20.0)
+_NON_FINITE_SHARE: Final = 0.01
+
+OnWarning: TypeAlias = Callable[[str], None]
+"""Is told, in a sentence, what was odd about a scan that was let in all the same."""
+
+
+def ignore(warning: str) -> None:
+    """Be told, and do nothing."""
+
+
+def check_size(shape: Sequence[int], *, max_voxels: int = MAX_VOXELS) -> None:
+    """Raise TooLarge if a volume of this shape has more than `max_voxels` voxels."""
+    n_voxels = math.prod(shape)
+    if n_voxels > max_voxels:
+        raise TooLarge(f"expected at most {max_voxels} voxels, got {n_voxels}")
+
+
+def check_grid(affine: Affine) -> None:
+    """Raise UnsupportedGeometry if the grid is singular, or its spacing is not that of a scan of a head."""
+    geometry.axes_to_ras(affine)
+    spacing_mm = geometry.spacing_mm(affine)
+    least, most = _SPACING_MM
+    if not all(least <= spacing <= most for spacing in spacing_mm):
+        came = " x ".join(f"{spacing:.4g}" for spacing in spacing_mm)
+        raise UnsupportedGeometry(f"expected voxels of {least:g} to {most:g} mm, got {came} mm")
+
+
+def fill_non_finite(voxels: Voxels, on_warning: OnWarning) -> None:
+    """Set NaN and infinite voxels to 0, in place. Raises NonFiniteVoxels if they are more than 1 %."""
+    wrong = ~np.isfinite(voxels)
+    n_wrong = int(np.count_nonzero(wrong))
+    if n_wrong == 0:
+        return
+    share = n_wrong / voxels.size
+    if share > _NON_FINITE_SHARE:
+        raise NonFiniteVoxels(
+            f"expected at most {100 * _NON_FINITE_SHARE:g} % of the voxels to be NaN or infinite, "
+            f"got {100 * share:.1f} %"
+        )
+    voxels[wrong] = 0.0
+    on_warning(f"{n_wrong} voxels are NaN or infinite; they were set to 0")

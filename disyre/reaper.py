@@ -1,0 +1,84 @@
+"""Finds jobs that were lost, and sends them again.
+
+A job that is running without a lease has lost its worker. A job that is queued without a message was never
+sent, or the message died with the one who took it. Every process that runs the API may have a reaper: one
+at a time does the work.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from disyre.adapters.job_store import JobStore
+from disyre.adapters.task_queue import TaskQueue
+from disyre.errors import IllegalTransition, JobNotFound, StaleAttempt
+from disyre.job import Job, JobState
+
+logger = logging.getLogger(__name__)
+
+_LOCK: Final = "reaper"
+_LOCK_S: Final = 30.0
+"""A reaper that died in the middle stands in the way of the others for this long."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Reaper:
+    """Brings back lost jobs. Going over them twice, or in several processes, does no harm."""
+
+    def __init__(
+        self, jobs: JobStore, queue: TaskQueue, *, grace_s: float = 10.0, now: Callable[[], datetime] = _now
+    ) -> None:
+        """`grace_s` is how long a queued job may be on its way into or out of the queue."""
+        self._jobs = jobs
+        self._queue = queue
+        self._grace_s = grace_s
+        self._now = now
+        self._name = secrets.token_hex(8)
+
+    def reap_once(self) -> None:
+        """Go over all jobs that are not finished, unless another reaper does so now. Raises Unavailable."""
+        if not self._jobs.claim(_LOCK, self._name, lease_s=_LOCK_S):
+            return
+        try:
+            for job_id in self._jobs.running():
+                self._return_if_lost(job_id)
+            pending = self._queue.pending_ids()
+            for job_id in self._jobs.waiting():
+                if job_id not in pending:
+                    self._send_again(job_id)
+        finally:
+            self._jobs.release(_LOCK, self._name)
+
+    def _return_if_lost(self, job_id: str) -> None:
+        """Put a job that no worker holds back into the queue, or end it."""
+        try:
+            attempt = self._jobs.get(job_id).attempt
+            if self._jobs.is_leased(job_id):
+                return
+            job = self._jobs.update(job_id, lambda job: self._lose_worker(job, attempt))
+        except (IllegalTransition, JobNotFound):
+            return  # it went on while we looked
+        logger.warning("job %s lost its worker in attempt %d: now %s", job_id, job.attempt, job.state)
+        if job.state is JobState.QUEUED:
+            self._queue.enqueue(job)
+
+    def _lose_worker(self, job: Job, attempt: int) -> Job:
+        if job.attempt != attempt:
+            raise StaleAttempt(f"expected attempt {attempt}, found {job.attempt}")
+        return job.lose_worker(at=self._now())
+
+    def _send_again(self, job_id: str) -> None:
+        """Send a job whose message is missing for longer than the grace."""
+        try:
+            job = self._jobs.get(job_id)
+        except JobNotFound:
+            return
+        waits_s = (self._now() - job.history[-1].at).total_seconds()
+        if job.state is JobState.QUEUED and waits_s > self._grace_s:
+            logger.warning("job %s had no message in the queue: sent again", job_id)
+            self._queue.enqueue(job)

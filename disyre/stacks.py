@@ -1,0 +1,183 @@
+"""Which images of a DICOM upload make up one volume, or why they do not.
+
+A series may hold more than one volume (echoes, times, magnitude and phase, a localizer), and DICOM has no
+field that says so. So images are told apart by everything that must be equal within a volume. Positions and
+directions are in mm, in the world of the images (LPS).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from disyre.admission import OnWarning
+from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices
+
+_LEAST_SLICES: Final = 4
+_LOCALIZER_SLICES: Final = 12
+"""A stack of fewer images may be left out, if it is also far smaller than the only other one."""
+_LOCALIZER_SHARE: Final = 0.25
+_DIRECTION_TOLERANCE: Final = 1e-4
+"""For cosines, and for spacings in mm; scanners repeat them with rounding errors."""
+_ECHO_TOLERANCE_MS: Final = 0.1
+_POSITION_TOLERANCE_MM: Final = 0.1
+_DRIFT_TOLERANCE_MM: Final = 0.5
+_TILT_TOLERANCE_DEG: Final = 2.0
+_MANY: Final = 100
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slice:
+    """One single-frame image: its place, and what tells volumes apart."""
+
+    number: int
+    """Which of the instances it came from."""
+    series: str
+    frame_of_reference: str
+    shape: tuple[int, int]
+    """Columns, rows."""
+    spacing_mm: tuple[float, float]
+    """Between rows, between columns."""
+    orientation: Vector
+    """Direction of increasing columns, then of increasing rows: 6 cosines."""
+    position: Vector
+    """Centre of the first pixel."""
+    echo_time_ms: float | None = None
+    temporal_position: int | None = None
+    image_type: tuple[str, ...] = ()
+    pixels: bytes = field(default=b"", repr=False)
+    """As encoded; only compared."""
+
+    @property
+    def normal(self) -> Vector:
+        """The direction at right angles to the image, of length 1."""
+        normal = np.cross(self.orientation[:3], self.orientation[3:])
+        return np.asarray(normal / np.linalg.norm(normal))
+
+    def is_with(self, other: "Slice") -> bool:
+        """Whether two images may be of one volume."""
+        mine, theirs = (
+            (s.series, s.frame_of_reference, s.shape, s.temporal_position, s.image_type) for s in (self, other)
+        )
+        return (
+            mine == theirs
+            and _near(self.orientation, other.orientation, _DIRECTION_TOLERANCE)
+            and _near(self.spacing_mm, other.spacing_mm, _DIRECTION_TOLERANCE)
+            and _near(self.echo_time_ms or 0.0, other.echo_time_ms or 0.0, _ECHO_TOLERANCE_MS)
+        )
+
+
+Stack = list[Slice]
+"""Images of one volume, as far as their headers say."""
+
+
+def find_volume(slices: Sequence[Slice], on_warning: OnWarning) -> Stack:
+    """The images of the one volume among `slices`, in the order of their place along its normal.
+
+    Images that are there twice are dropped, and so is a localizer beside a volume.
+    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt.
+    """
+    stack = _only_volume(split(slices), on_warning)
+    stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
+    if len(stack) < _LEAST_SLICES:
+        raise TooFewSlices(f"expected at least {_LEAST_SLICES} slices of one volume, got {len(stack)}")
+    _check_even(stack)
+    _check_upright(stack)
+    return stack
+
+
+def split(slices: Sequence[Slice]) -> list[Stack]:
+    """Part images into stacks, the largest first. Raises MultipleVolumes if there are very many."""
+    stacks: list[Stack] = []
+    for image in slices:
+        stack = next((stack for stack in stacks if stack[0].is_with(image)), None)
+        if stack is not None:
+            stack.append(image)
+            continue
+        stacks.append([image])
+        if len(stacks) > _MANY:
+            raise MultipleVolumes(f"expected the images of one volume, got images of more than {_MANY} kinds")
+    return sorted(stacks, key=len, reverse=True)
+
+
+def describe(stack: Stack) -> str:
+    """A stack in words, without anything that a person wrote into the header."""
+    first = stack[0]
+    columns, rows = first.shape
+    plane = ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(first.normal)))]
+    words = f"{len(stack)} {plane} images of {columns} x {rows}"
+    if first.echo_time_ms is not None:
+        words += f", echo time {first.echo_time_ms:g} ms"
+    if first.temporal_position is not None:
+        words += f", time {first.temporal_position}"
+    return words
+
+
+def _only_volume(stacks: list[Stack], on_warning: OnWarning) -> Stack:
+    largest, others = stacks[0], stacks[1:]
+    for other in others:
+        if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
+            listed = "; ".join(describe(stack) for stack in stacks[:8])
+            more = f"; and {len(stacks) - 8} more" if len(stacks) > 8 else ""
+            raise MultipleVolumes(f"expected the images of one volume, got {len(stacks)}: {listed}{more}")
+        on_warning(f"{describe(other)} were left out: they are not part of the volume")
+    return largest
+
+
+def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
+    """Drop images that are at the place of another and equal to it."""
+    places: list[Stack] = []
+    for image in stack:
+        if places and abs((image.position - places[-1][0].position) @ image.normal) < _POSITION_TOLERANCE_MM / 10:
+            places[-1].append(image)
+        else:
+            places.append([image])
+    distinct = [len({image.pixels for image in place}) for place in places]
+    if min(distinct) > 1:
+        raise MultipleVolumes(
+            f"expected one image at each place, got {min(distinct)} different ones at all {len(places)} places "
+            f"({describe(stack)} in all), as in a series over time"
+        )
+    if max(distinct) > 1:
+        n_doubled = sum(n > 1 for n in distinct)
+        raise IrregularSlices(f"expected one image at each place, got different ones at {n_doubled} of {len(places)}")
+    if len(places) < len(stack):
+        on_warning(f"{len(stack) - len(places)} images that were there twice were dropped")
+    return [place[0] for place in places]
+
+
+def _check_even(stack: Stack) -> None:
+    """Every image is where an even stack from the first to the last would have it."""
+    positions = np.array([image.position for image in stack])
+    even = np.linspace(positions[0], positions[-1], len(positions))
+    gaps_mm = [float(np.linalg.norm(b - a)) for a, b in pairwise(positions)]
+    typical = float(np.median(gaps_mm))
+    if np.linalg.norm(positions - even, axis=1).max() <= min(_POSITION_TOLERANCE_MM, 0.1 * typical):
+        return
+    worst = int(np.argmax(np.abs(np.array(gaps_mm) - typical)))
+    raise IrregularSlices(
+        f"expected evenly spaced slices, got gaps from {min(gaps_mm):.2f} to {max(gaps_mm):.2f} mm; most are near "
+        f"{typical:.2f} mm, the one after slice {worst + 1} of {len(stack)} is {gaps_mm[worst]:.2f} mm"
+    )
+
+
+def _check_upright(stack: Stack) -> None:
+    """The images lie straight above one another."""
+    way = stack[-1].position - stack[0].position
+    along = float(way @ stack[0].normal)
+    drift_mm = float(np.linalg.norm(way - along * stack[0].normal))
+    tilt_deg = float(np.degrees(np.arctan2(drift_mm, abs(along))))
+    if drift_mm > _DRIFT_TOLERANCE_MM or tilt_deg > _TILT_TOLERANCE_DEG:
+        raise GantryTilt(
+            f"expected slices at a right angle to the direction in which they are stacked, got a tilt of "
+            f"{tilt_deg:.1f} degrees"
+        )
+
+
+def _near(a: npt.ArrayLike, b: npt.ArrayLike, tolerance: float) -> bool:
+    return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= tolerance))

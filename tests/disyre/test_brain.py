@@ -1,0 +1,84 @@
+"""Where the brain is."""
+
+import numpy as np
+import pytest
+
+from disyre import brain
+from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
+from disyre.volume import Volume
+from tests.builders import make_volume
+
+
+@pytest.mark.parametrize("background", [0.0, -1000.0, 7.0])
+def test_a_stripped_brain_is_what_is_not_background(background: float) -> None:
+    volume = make_volume()
+    inside = volume.voxels > 0
+    shifted = volume.with_voxels(np.where(inside, volume.voxels, background).astype(np.float32))
+
+    np.testing.assert_array_equal(brain.stripped_mask(shifted), inside)
+
+
+def test_a_ventricle_that_is_exactly_background_is_brain() -> None:
+    volume = make_volume()
+    inside = volume.voxels > 0
+    voxels = volume.voxels.copy()
+    voxels[18:22, 22:26, 16:20] = 0
+
+    np.testing.assert_array_equal(brain.stripped_mask(volume.with_voxels(voxels)), inside)
+
+
+def test_a_stray_blob_outside_the_brain_is_not_brain() -> None:
+    volume = make_volume()
+    voxels = volume.voxels.copy()
+    voxels[1:3, 1:3, 1:3] = 500
+
+    mask = brain.stripped_mask(volume.with_voxels(voxels))
+
+    assert not mask[:4, :4, :4].any()
+
+
+def test_an_image_of_one_value_has_no_brain() -> None:
+    with pytest.raises(EmptyImage, match="one value"):
+        brain.stripped_mask(Volume(np.full((8, 8, 8), 3, np.float32), np.eye(4)))
+
+
+def test_a_whole_head_without_a_mask_is_refused_and_the_message_says_what_helps() -> None:
+    noise = np.random.default_rng(0).random((16, 16, 16), dtype=np.float32)
+
+    with pytest.raises(NotBrainMr, match="brain mask"):
+        brain.stripped_mask(Volume(noise, np.eye(4)))
+
+
+def test_a_given_mask_is_what_is_above_0() -> None:
+    volume = make_volume()
+
+    mask = brain.given_mask(volume, volume.with_voxels((volume.voxels > 0).astype(np.float32)))
+
+    np.testing.assert_array_equal(mask, volume.voxels > 0)
+
+
+def test_a_mask_of_another_shape_is_refused() -> None:
+    with pytest.raises(MaskMismatch, match="shape"):
+        brain.given_mask(make_volume(), make_volume((40, 48, 35)))
+
+
+def test_a_mask_in_another_place_is_refused() -> None:
+    moved = np.eye(4)
+    moved[0, 3] = 3
+
+    with pytest.raises(MaskMismatch, match=r"3\.0 mm"):
+        brain.given_mask(make_volume(), make_volume(affine=moved))
+
+
+def test_a_mirrored_mask_is_refused() -> None:
+    mirrored = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+    with pytest.raises(MaskMismatch, match="mm away"):
+        brain.given_mask(make_volume(), make_volume(affine=mirrored))
+
+
+def test_an_empty_mask_is_refused() -> None:
+    volume = make_volume()
+
+    with pytest.raises(MaskMismatch, match="empty"):
+        brain.given_mask(volume, volume.with_voxels(np.zeros_like(volume.voxels)))

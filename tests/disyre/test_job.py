@@ -1,0 +1,139 @@
+"""The states of a job, and what may follow what."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from disyre.errors import IllegalTransition, StaleAttempt
+from disyre.job import MAX_ATTEMPTS, Artifact, InputFile, Job, JobInput, JobProblem, JobState, Progress
+from tests.builders import NOON, make_job
+
+PROBLEM = JobProblem(code="empty-image", detail="nothing there")
+HALF = Progress(stage="restoring", step=1, steps=2, fraction=0.5)
+MAP = Artifact(
+    name="anomaly.nii.gz", kind="anomaly-map", media_type="application/gzip", size_bytes=1, sha256="0" * 64
+)
+
+
+def running() -> Job:
+    return make_job().start(at=NOON)
+
+
+def succeed(job: Job) -> Job:
+    return job.succeed(
+        attempt=job.attempt, artifacts=(MAP,), summary={"anomaly_score": 0.1}, provider="CPU", at=NOON
+    )
+
+
+def finished() -> dict[JobState, Job]:
+    return {
+        JobState.SUCCEEDED: succeed(running()),
+        JobState.FAILED: running().fail(PROBLEM, attempt=1, at=NOON),
+        JobState.CANCELED: make_job().request_cancel(at=NOON),
+    }
+
+
+MOVES: dict[str, Callable[[Job], Job]] = {
+    "start": lambda job: job.start(at=NOON),
+    "report": lambda job: job.report(HALF, attempt=job.attempt),
+    "succeed": succeed,
+    "fail": lambda job: job.fail(PROBLEM, attempt=job.attempt, at=NOON),
+    "cancel": lambda job: job.cancel(attempt=job.attempt, at=NOON),
+    "request_cancel": lambda job: job.request_cancel(at=NOON),
+    "lose_worker": lambda job: job.lose_worker(at=NOON),
+}
+
+
+def test_a_job_that_runs_through_has_said_when() -> None:
+    job = succeed(running().report(HALF, attempt=1))
+
+    assert [t.state for t in job.history] == [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+    assert (job.started_at, job.finished_at, job.progress) == (NOON, NOON, None)
+    assert job.artifacts == (MAP,)
+
+
+@pytest.mark.parametrize("state", finished())
+@pytest.mark.parametrize("move", MOVES)
+def test_a_finished_job_never_changes(state: JobState, move: str) -> None:
+    job = finished()[state]
+
+    assert job.state is state
+    assert job.state.is_finished
+    with pytest.raises(IllegalTransition):
+        MOVES[move](job)
+
+
+@pytest.mark.parametrize("move", ["report", "succeed", "fail", "cancel", "lose_worker"])
+def test_a_waiting_job_has_no_worker_that_could_speak_for_it(move: str) -> None:
+    with pytest.raises(IllegalTransition):
+        MOVES[move](make_job())
+
+
+def test_a_running_job_is_not_started_again() -> None:
+    with pytest.raises(IllegalTransition, match="running cannot become running"):
+        running().start(at=NOON)
+
+
+def test_a_job_whose_worker_died_is_queued_and_its_next_attempt_has_a_new_number() -> None:
+    job = running().report(HALF, attempt=1).lose_worker(at=NOON)
+
+    assert (job.state, job.progress) == (JobState.QUEUED, None)
+    assert job.start(at=NOON).attempt == 2
+
+
+def test_a_worker_that_was_believed_dead_is_not_listened_to() -> None:
+    job = running().lose_worker(at=NOON).start(at=NOON)
+
+    for late in (lambda: job.report(HALF, attempt=1), lambda: job.fail(PROBLEM, attempt=1, at=NOON)):
+        with pytest.raises(StaleAttempt, match="attempt 2 has begun"):
+            late()
+
+
+def test_a_job_that_kills_every_worker_fails_in_the_end() -> None:
+    job = make_job()
+
+    for _ in range(MAX_ATTEMPTS):
+        job = job.start(at=NOON).lose_worker(at=NOON)
+
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.code == "worker-lost"
+
+
+def test_canceling_a_running_job_waits_for_the_worker() -> None:
+    asked = running().request_cancel(at=NOON)
+
+    assert asked.state is JobState.CANCELING
+    assert asked.request_cancel(at=NOON) is asked
+    assert asked.cancel(attempt=1, at=NOON).state is JobState.CANCELED
+
+
+def test_a_result_that_is_ready_before_the_wish_to_cancel_is_seen_is_kept() -> None:
+    assert succeed(running().request_cancel(at=NOON)).state is JobState.SUCCEEDED
+
+
+def test_a_canceled_job_whose_worker_died_is_not_run_again() -> None:
+    assert running().request_cancel(at=NOON).lose_worker(at=NOON).state is JobState.CANCELED
+
+
+@given(moves=st.lists(st.sampled_from(sorted(MOVES)), max_size=12))
+def test_every_change_has_a_new_revision_and_survives_json(moves: list[str]) -> None:
+    job = make_job()
+    for move in moves:
+        try:
+            after = MOVES[move](job)
+        except IllegalTransition:
+            continue
+        assert after is job or after.revision == job.revision + 1
+        assert Job.model_validate_json(after.model_dump_json()) == after
+        assert after.state.is_finished == (after.finished_at is not None)
+        job = after
+
+
+def test_the_size_of_an_input_counts_the_mask() -> None:
+    file = InputFile(name="000001", format="nifti", sha256="0" * 64, size_bytes=5)
+
+    assert JobInput(files=(file, file)).size_bytes == 10
+    assert JobInput(files=(file,), mask=file).size_bytes == 10

@@ -1,0 +1,167 @@
+"""Scoring a scan from end to end, over restorers that are one line each."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from disyre.errors import EmptyImage, JobCanceled, NotBrainMr
+from disyre.job import Progress
+from disyre.model_package import Mode, Windows
+from disyre.pipeline import ScoredVolume, score_volume
+from disyre.presets import parity
+from disyre.types import Affine, Batch
+from disyre.volume import Volume
+from tests.builders import make_manifest, make_settings, make_volume
+
+
+def smooth(x: Batch, severity: float) -> Batch:
+    """A network that takes every detail for an anomaly."""
+    return np.asarray(ndimage.gaussian_filter(x, (0, 0, 2, 2)), dtype=np.float32)
+
+
+def darken(x: Batch, severity: float) -> Batch:
+    return x * np.float32(0.5)
+
+
+def oriented(volume: Volume, order: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
+    """The same scan with its voxels stored in another order."""
+    voxels = volume.voxels.transpose(order)
+    index = np.zeros((4, 4))
+    index[3, 3] = 1
+    for new, (old, flip) in enumerate(zip(order, flips, strict=True)):
+        index[old, new] = -1 if flip else 1
+        index[old, 3] = voxels.shape[new] - 1 if flip else 0
+        voxels = np.flip(voxels, new) if flip else voxels
+    return Volume(np.ascontiguousarray(voxels), volume.affine @ index)
+
+
+def undo(voxels: np.ndarray, order: tuple[int, ...], flips: tuple[bool, ...]) -> np.ndarray:
+    """Back to the first order."""
+    for axis, flip in enumerate(flips):
+        voxels = np.flip(voxels, axis) if flip else voxels
+    return voxels.transpose(np.argsort(order))
+
+
+def test_the_map_is_what_the_network_takes_away_on_the_scans_own_grid() -> None:
+    volume = make_volume(affine=np.diag([-1.0, 1.0, 1.0, 1.0]))
+    inside = volume.voxels > 0
+    white = np.percentile(volume.voxels[inside], 99)
+
+    scored = score_volume(volume, darken, make_manifest())
+
+    expected = np.where(inside, np.clip(volume.voxels / white, 0, 1) / 2, 0)
+    np.testing.assert_allclose(scored.anomaly_map.voxels, expected, atol=1e-6)
+    np.testing.assert_allclose(scored.restored.voxels, expected * white, atol=1e-3)
+    np.testing.assert_array_equal(scored.brain_mask, inside)
+    np.testing.assert_array_equal(scored.anomaly_map.affine, volume.affine)
+
+
+def test_all_48_orientations_of_a_scan_give_the_same_map_in_the_world() -> None:
+    affine: Affine = np.diag([0.9, 1.3, 2.1, 1.0])
+    volume = make_volume((20, 26, 18), affine)
+    expected = score_volume(volume, smooth, make_manifest()).anomaly_map.voxels
+
+    for order, flips in product(permutations(range(3)), product([False, True], repeat=3)):
+        scored = score_volume(oriented(volume, order, flips), smooth, make_manifest())
+
+        np.testing.assert_allclose(undo(scored.anomaly_map.voxels, order, flips), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 0.9, 1.2), (1.6, 0.7, 3.0)])
+def test_nothing_is_scored_outside_the_brain(spacing: tuple[float, float, float]) -> None:
+    volume = make_volume(affine=np.diag([*spacing, 1.0]))
+
+    scored = score_volume(volume, darken, make_manifest())
+
+    assert not scored.anomaly_map.voxels[~scored.brain_mask].any()
+    assert not scored.restored.voxels[~scored.brain_mask].any()
+    assert not (scored.brain_mask & (volume.voxels == 0)).any()
+    assert scored.anomaly_map.voxels[scored.brain_mask].min() > 0
+
+
+def test_a_given_mask_says_where_the_brain_is() -> None:
+    head = make_volume()
+    noise = np.random.default_rng(0).random(head.shape, dtype=np.float32) * 300
+    brain = head.voxels > 0
+    whole_head = head.with_voxels(np.where(brain, head.voxels, noise).astype(np.float32))
+
+    scored = score_volume(whole_head, darken, make_manifest(), brain_mask=brain)
+
+    np.testing.assert_allclose(
+        scored.anomaly_map.voxels, score_volume(head, darken, make_manifest()).anomaly_map.voxels, atol=1e-6
+    )
+
+
+def test_a_batch_of_slices_gives_what_one_slice_at_a_time_gives() -> None:
+    volume = make_volume()
+
+    one, many = (score_volume(volume, smooth, make_manifest(), batch_size=n) for n in (1, 7))
+
+    np.testing.assert_array_equal(one.anomaly_map.voxels, many.anomaly_map.voxels)
+
+
+def test_windows_agree_with_whole_slices_where_the_network_looks_at_one_voxel() -> None:
+    volume = make_volume()
+    windows = make_settings(windows=Windows(window=32, stride=16))
+
+    whole = score_volume(volume, darken, make_manifest())
+    pieces = score_volume(volume, darken, make_manifest(), settings=windows)
+
+    np.testing.assert_allclose(pieces.anomaly_map.voxels, whole.anomaly_map.voxels, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["ensemble", "stepwise"])
+def test_the_parity_preset_weighs_a_window_by_its_foreground(mode: Mode) -> None:
+    volume = make_volume()
+    settings = parity(mode)
+
+    weighed = score_volume(volume, darken, make_manifest(), settings=settings)
+    plain = score_volume(
+        volume, darken, make_manifest(), settings=settings.model_copy(update={"foreground_weight": False})
+    )
+
+    top, middle = 6, 18
+    share = [_mean(weighed, k) / _mean(plain, k) for k in (top, middle)]
+    assert share[0] < share[1] < 0.2
+
+
+def test_progress_only_grows_and_counts_every_network_call() -> None:
+    seen: list[Progress] = []
+
+    score_volume(make_volume(), darken, make_manifest(), batch_size=10, on_progress=seen.append)
+
+    steps = [p for p in seen if p.stage == "restoring"]
+    assert [p.fraction for p in seen] == sorted(p.fraction for p in seen)
+    assert [p.step for p in steps] == list(range(1, steps[-1].steps + 1))
+    assert steps[-1].eta_s == 0
+
+
+def test_a_scan_stops_at_the_network_call_at_which_it_is_canceled() -> None:
+    def cancel(progress: Progress) -> None:
+        if progress.step == 2:
+            raise JobCanceled
+
+    with pytest.raises(JobCanceled):
+        score_volume(make_volume(), darken, make_manifest(), batch_size=1, on_progress=cancel)
+
+
+def test_a_scan_that_is_not_stripped_is_refused_without_a_mask() -> None:
+    noise = np.random.default_rng(0).random((16, 16, 16), dtype=np.float32)
+
+    with pytest.raises(NotBrainMr):
+        score_volume(Volume(noise, np.eye(4)), darken, make_manifest())
+
+
+def test_a_brain_that_is_gone_on_the_models_grid_is_refused() -> None:
+    voxels = np.zeros((20, 20, 20), np.float32)
+    voxels[10, 10, 10] = 1
+
+    with pytest.raises(EmptyImage, match="model's grid"):
+        score_volume(Volume(voxels, np.diag([0.2, 0.2, 0.2, 1.0])), darken, make_manifest())
+
+
+def _mean(scored: ScoredVolume, k: int) -> float:
+    voxels = scored.anomaly_map.voxels[:, :, k]
+    return float(voxels[voxels > 0].mean())

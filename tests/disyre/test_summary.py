@@ -1,0 +1,102 @@
+"""What is said of a scored scan."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from disyre import INTENDED_USE
+from disyre.adapters.preview import write_preview
+from disyre.pipeline import ScoredVolume
+from disyre.summary import Summary, summarize
+from disyre.volume import Volume
+from tests.builders import make_manifest, make_settings, make_volume
+
+
+def scored_lesion() -> tuple[Volume, ScoredVolume]:
+    """A brain stored from left to right backwards, with a lesion of 1 mL."""
+    volume = make_volume(affine=np.diag([-1.0, 1.0, 1.0, 1.0]))
+    brain = volume.voxels > 0
+    voxels = np.where(brain, 0.01, 0).astype(np.float32)
+    voxels[10:20, 18:28, 13:23] = 0.5
+    anomaly_map = volume.with_voxels(voxels)
+    return volume, ScoredVolume(anomaly_map, volume, brain, {"restoring": 1.234567})
+
+
+def make_summary(threshold: float | None = None) -> Summary:
+    volume, scored = scored_lesion()
+    return summarize(
+        volume,
+        scored,
+        make_manifest(),
+        settings=make_settings(),
+        threshold=threshold,
+        provider="CPUExecutionProvider",
+        brain_mask="skull-stripped",
+        timings_s=scored.timings_s,
+    )
+
+
+def test_a_summary_names_scores_model_provider_and_what_it_may_be_used_for() -> None:
+    facts = json.loads(make_summary().model_dump_json())
+
+    assert facts["intended_use"] == INTENDED_USE
+    assert facts["anomaly_score"] == pytest.approx(0.5)
+    assert facts["percentiles"]["p50"] == pytest.approx(0.01)
+    assert facts["volume_above_threshold_ml"] == pytest.approx(1.0)
+    assert facts["regions"][0]["centroid_mm"] == pytest.approx([-14.5, 22.5, 17.5])
+    assert (facts["model"]["name"], facts["provider"]) == ("toy", "CPUExecutionProvider")
+    assert facts["scan"]["orientation"] == "LAS"
+    assert facts["timings_s"] == {"restoring": 1.2346}
+
+
+def test_the_calibrated_threshold_says_what_it_means_and_a_wish_replaces_it() -> None:
+    calibrated, wished = make_summary(), make_summary(threshold=0.7)
+
+    assert (calibrated.threshold, calibrated.healthy_percentile) == (0.1, 99.5)
+    assert (wished.threshold, wished.threshold_source, wished.healthy_percentile) == (0.7, "request", None)
+    assert wished.n_regions == 0
+
+
+def test_the_short_form_holds_the_largest_regions() -> None:
+    short = make_summary().short()
+
+    assert short["anomaly_score"] == pytest.approx(0.5)
+    assert len(short["regions"]) == 1
+    assert json.dumps(short)
+
+
+def test_the_preview_is_a_picture_with_the_map_in_colour(tmp_path: Path) -> None:
+    volume, scored = scored_lesion()
+    path = tmp_path / "preview.png"
+
+    write_preview(path, volume, scored, make_summary())
+
+    picture = imread(path)
+    colourful = picture[..., :3].max(axis=2) - picture[..., :3].min(axis=2) > 0.3
+    assert picture.shape[0] > picture.shape[1] > 600
+    assert 0.005 < colourful.mean() < 0.2
+
+
+def test_the_preview_shows_the_patients_right_on_the_left(tmp_path: Path) -> None:
+    volume, scored = scored_lesion()  # at i = 10 to 20 of 40, and i runs to the left
+    path = tmp_path / "preview.png"
+
+    write_preview(path, volume, scored, make_summary())
+
+    picture = imread(path)[:, :, :3]
+    row = picture[100:300, int(picture.shape[1] * 0.62) : int(picture.shape[1] * 0.93)]
+    yellow = np.flatnonzero((row[..., 0] - row[..., 2] > 0.25).sum(axis=0) > 5)
+    assert yellow.size > 10
+    assert yellow.mean() < 0.5 * row.shape[1]
+
+
+def test_an_empty_map_has_a_preview_too(tmp_path: Path) -> None:
+    volume, scored = scored_lesion()
+    nothing = ScoredVolume(volume.with_voxels(np.zeros_like(volume.voxels)), volume, scored.brain_mask, {})
+
+    write_preview(tmp_path / "preview.png", volume, nothing, make_summary())
+
+    assert (tmp_path / "preview.png").stat().st_size > 10_000
