@@ -1,0 +1,106 @@
+"""The main job by itself: start the stack, score the examples over HTTP, show what was found, stop."""
+
+import json
+import socket
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cli.client import Client, Document, RequestRefused
+from cli.stack import running_stack
+
+_MASK_SUFFIX = "_mask.nii.gz"
+
+
+def demo(*, examples: Path, out: Path) -> int:
+    """Score every scan in `examples`, with the mask that lies beside it; results go to `out/<scan>/`."""
+    console = Console()
+    scans = find_scans(examples)
+    if not scans:
+        console.print(f"[red]demo: expected scans (.nii, .nii.gz, .zip) in {examples}, found none")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="disyre-demo-") as data_dir:
+        port = _free_port()
+        with (
+            console.status("starting broker, worker and API"),
+            running_stack(port=port, data_dir=Path(data_dir)),
+        ):
+            client = Client(f"http://127.0.0.1:{port}")
+            console.print(f"the stack is ready on port {port}")
+            jobs = [_score(client, scan, mask, out, console) for scan, mask in scans]
+    console.print(_table(jobs))
+    console.print(f"maps and pictures are in {out}/; research use only")
+    return 0 if all(job["state"] == "succeeded" for job in jobs) else 1
+
+
+def find_scans(folder: Path) -> list[tuple[Path, Path | None]]:
+    """Scans in a folder, each with the brain mask `<scan>_mask.nii.gz` if that is there."""
+    files = sorted([*folder.glob("*.nii"), *folder.glob("*.nii.gz"), *folder.glob("*.zip")])
+    scans = [file for file in files if not file.name.endswith(_MASK_SUFFIX)]
+    masks = [folder / f"{_stem(scan)}{_MASK_SUFFIX}" for scan in scans]
+    return [(scan, mask if mask.exists() else None) for scan, mask in zip(scans, masks, strict=True)]
+
+
+def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Console) -> Document:
+    """Score one scan; its last job document, with the name of the scan."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(scan.name, total=1.0)
+
+        def show(job: Document) -> None:
+            progress = job.get("progress") or {}
+            stage = progress.get("stage") or job["state"]
+            bar.update(task, completed=progress.get("fraction", 0), description=f"{scan.name}: {stage}")
+
+        try:
+            job = client.wait(client.submit(scan, mask=mask)["id"], show)
+        except RequestRefused as error:
+            console.print(f"[red]{scan.name}: {error}")
+            return {"scan": scan.name, "state": "refused"}
+        done = 1.0 if job["state"] == "succeeded" else 0.0
+        bar.update(task, completed=done, description=f"{scan.name}: {job['state']}")
+    if job["state"] == "succeeded":
+        client.fetch_results(job["id"], out / _stem(scan))
+        job["summary"] = json.loads((out / _stem(scan) / "summary.json").read_text(encoding="utf-8"))
+    return {**job, "scan": scan.name}
+
+
+def _table(jobs: list[Document]) -> Table:
+    table = Table(
+        "scan", "state", "anomaly score", "above threshold", "regions", "largest at (RAS mm)", "seconds"
+    )
+    for job in jobs:
+        found = job.get("summary") if job["state"] == "succeeded" else None
+        if not found:
+            table.add_row(job["scan"], f"{job['state']} {(job.get('error') or {}).get('code', '')}")
+            continue
+        largest = found["regions"][0]["centroid_mm"] if found["regions"] else []
+        table.add_row(
+            job["scan"],
+            job["state"],
+            f"{found['anomaly_score']:.3f}",
+            f"{found['volume_above_threshold_ml']:.1f} mL",
+            str(found["n_regions"]),
+            ", ".join(f"{mm:.0f}" for mm in largest),
+            f"{sum(found['timings_s'].values()):.1f}",
+        )
+    return table
+
+
+def _stem(scan: Path) -> str:
+    return scan.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

