@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
+from disyre.media import MediaFormat
 from disyre.model_package import Mode, Severity
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -67,7 +68,7 @@ class JobParams(_Frozen):
     severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
     preset: Literal["parity"] | None = None
     """Score as the public reference implementation does; excludes `severities`."""
-    threshold: float | None = Field(default=None, gt=0)
+    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)
 
@@ -84,7 +85,7 @@ class InputFile(_Frozen):
     """One uploaded file, under the neutral name that it is stored by."""
 
     name: str
-    format: Literal["nifti", "nifti-gz", "dicom", "zip"]
+    format: MediaFormat
     sha256: str
     size_bytes: int
 

@@ -33,7 +33,7 @@ def sniff(head: bytes) -> MediaFormat:
     if head[_DICOM_MAGIC] == b"DICM":
         return "dicom"
     raise NotAnImage(
-        "expected NIfTI (plain or gzipped), DICOM, or a zip of DICOM files; the file begins like none of these"
+        "expected NIfTI, plain or gzipped, DICOM, or a zip of DICOM files, got a file that begins like none"
     )
 
 

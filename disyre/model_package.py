@@ -184,17 +184,30 @@ class ModelShelf:
 
     def packages(self) -> list[ModelPackage]:
         """Every package, by name and then by version, the newest version last."""
-        found = [ModelPackage.read(path.parent) for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]
+        found = [_read_named(folder) for folder in self._folders()]
         return sorted(found, key=lambda package: (package.manifest.name, int(package.manifest.version)))
 
     def find(self, name: str, version: str | None = None) -> ModelPackage:
-        """The package of this name and version, or its newest version.
+        """The package of this name and version, or its newest version. No other package is read.
 
-        Raises UnknownModel if there is none.
+        Raises UnknownModel if there is none, Misconfigured if it cannot be used.
         """
-        of_name = [p for p in self.packages() if p.manifest.name == name]
-        matching = [p for p in of_name if version in (None, p.manifest.version)]
+        folders = self._folders()
+        matching = [f for f in folders if f.parent.name == name and version in (None, f.name)]
         if not matching:
-            known = ", ".join(f"{p.manifest.name}/{p.manifest.version}" for p in self.packages()) or "none"
+            known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in folders) or "none"
             raise UnknownModel(f"expected one of the installed models ({known})")
-        return matching[-1]
+        return _read_named(max(matching, key=lambda folder: int(folder.name)))
+
+    def _folders(self) -> list[Path]:
+        found = [path.parent for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]
+        return sorted(folder for folder in found if folder.name.isdecimal())
+
+
+def _read_named(folder: Path) -> ModelPackage:
+    """Read a package that lies at `<name>/<version>`. Raises Misconfigured if it has another name inside."""
+    package = ModelPackage.read(folder)
+    inside = (package.manifest.name, package.manifest.version)
+    if inside != (folder.parent.name, folder.name):
+        raise Misconfigured(f"the model package at {folder} calls itself {'/'.join(inside)}")
+    return package

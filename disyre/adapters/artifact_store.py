@@ -9,7 +9,8 @@ jobs/<id>/attempt-<n>.partial an attempt that is being written
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,9 +86,17 @@ class FolderArtifactStore:
         """Remove all files of a job. Removing them twice does no harm."""
         shutil.rmtree(self._job(job_id), ignore_errors=True)
 
-    def job_ids(self) -> list[str]:
-        """Ids of all jobs that have files."""
-        return [folder.name for folder in (self._root / "jobs").iterdir()]
+    def sweep(self, is_job: Callable[[str], bool], *, older_than_s: float) -> list[str]:
+        """Remove what a killed API has left: uploads, and inputs of jobs that were never stored.
+
+        Only what has not been touched for `older_than_s`. Returns the names of the folders.
+        """
+        uploads = [folder for folder in (self._root / "incoming").iterdir() if _age_s(folder) > older_than_s]
+        jobs = [folder for folder in (self._root / "jobs").iterdir() if _age_s(folder) > older_than_s]
+        orphans = [*uploads, *(folder for folder in jobs if not is_job(folder.name))]
+        for folder in orphans:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [folder.name for folder in orphans]
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
@@ -97,6 +106,14 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise ArtifactNotFound(f"no file {path.name}")
     return path
+
+
+def _age_s(folder: Path) -> float:
+    """Time since a folder's entries changed; 0 if it is gone."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _sync(path: Path) -> None:

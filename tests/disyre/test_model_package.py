@@ -87,6 +87,20 @@ def test_a_model_that_is_not_installed_is_refused_and_the_others_named(
         ModelShelf(tmp_path).find(name, version)
 
 
+def test_a_broken_package_does_not_stand_in_the_way_of_another(tmp_path: Path) -> None:
+    write_package(tmp_path)
+    (write_package(tmp_path, name="broken").folder / "model.json").write_text("{}", encoding="utf-8")
+
+    assert ModelShelf(tmp_path).find("toy").manifest.name == "toy"
+
+
+def test_a_package_in_the_place_of_another_is_refused(tmp_path: Path) -> None:
+    write_package(tmp_path).folder.rename(tmp_path / "toy" / "2")
+
+    with pytest.raises(Misconfigured, match="calls itself toy/1"):
+        ModelShelf(tmp_path).find("toy")
+
+
 def test_an_empty_shelf_says_so(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="none"):
         ModelShelf(tmp_path).find("toy")

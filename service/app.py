@@ -1,0 +1,142 @@
+"""The composition root of the API: makes the parts, and puts them together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final, TypeAlias
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from disyre import INTENDED_USE, __version__
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import JobStore, RedisJobStore
+from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
+from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
+from disyre.errors import JobNotFound, Unavailable
+from disyre.model_package import ModelShelf
+from disyre.reaper import Reaper
+from service.dependencies import Parts
+from service.metrics import Metrics
+from service.middleware import Edge
+from service.openapi import DocumentedApi
+from service.problems import handle_problems
+from service.routes import health, jobs, models, queue, results
+from service.settings import ServiceSettings
+from service.submission import Submission
+from service.waiting_line import QueueWatch
+
+logger = logging.getLogger(__name__)
+
+_BROKER_TIMEOUT_S: Final = 2.0
+"""A client learns within about this time that the broker is away."""
+_DESCRIPTION: Final = (
+    f"Anomaly maps of brain MRI by diffusion-inspired synthetic restoration.\n\n**{INTENDED_USE}**"
+)
+
+
+def create_app(
+    *,
+    jobs: JobStore,
+    queue: TaskQueue,
+    artifacts: FolderArtifactStore,
+    models: ModelShelf,
+    workers: WorkerRegistry,
+    settings: ServiceSettings,
+) -> FastAPI:
+    """The API over the parts that it is given."""
+    app = DocumentedApi(
+        title="DISYRE",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan(_caretaker(jobs, queue, artifacts, settings), artifacts, settings),
+        telemetry={"logs": False},  # they would hold the text of exceptions
+        redirect_slashes=False,
+    )
+    app.state.parts = Parts(
+        jobs=jobs,
+        artifacts=artifacts,
+        models=models,
+        workers=workers,
+        queue=QueueWatch(jobs, workers),
+        submission=Submission(jobs, queue, artifacts, models),
+        settings=settings,
+        metrics=Metrics(),
+    )
+    app.add_middleware(Edge)
+    handle_problems(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app
+
+
+_ROUTERS: Final = (jobs.router, results.router, models.router, queue.router, health.router)
+
+
+def production_app() -> FastAPI:
+    """The API on a broker and a folder, for `uvicorn --factory service.app:production_app`."""
+    settings = ServiceSettings()
+    broker_url = settings.broker()
+    client = connect(broker_url, timeout_s=_BROKER_TIMEOUT_S)
+    celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)
+    return create_app(
+        jobs=RedisJobStore(client),
+        queue=CeleryTaskQueue(celery, client),
+        artifacts=FolderArtifactStore(settings.data_dir),
+        models=ModelShelf(settings.models_dir),
+        workers=RedisWorkerRegistry(client),
+        settings=settings,
+    )
+
+
+Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def _caretaker(
+    jobs: JobStore, queue: TaskQueue, artifacts: FolderArtifactStore, settings: ServiceSettings
+) -> Callable[[], None]:
+    """What any process of the API does every few seconds: brings back lost jobs, removes orphaned files."""
+    reaper = Reaper(jobs, queue)
+
+    def is_job(job_id: str) -> bool:
+        try:
+            jobs.get(job_id)
+        except JobNotFound:
+            return False
+        return True
+
+    def take_care() -> None:
+        reaper.reap_once()
+        for name in artifacts.sweep(is_job, older_than_s=2 * settings.upload_timeout_s):
+            logger.warning("%s was left by a process that was killed: removed", name)
+
+    return take_care
+
+
+def _lifespan(
+    take_care: Callable[[], None], artifacts: FolderArtifactStore, settings: ServiceSettings
+) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        artifacts.prepare()
+        reaping = asyncio.create_task(_repeat(take_care, settings.reap_interval_s))
+        yield
+        reaping.cancel()
+        with suppress(asyncio.CancelledError):
+            await reaping
+
+    return lifespan
+
+
+async def _repeat(take_care: Callable[[], None], every_s: float) -> None:
+    """Take care as long as the app lives."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await run_in_threadpool(take_care)
+        except Unavailable:
+            logger.warning("the broker is away: lost jobs are not looked for")
+        except Exception:
+            logger.exception("the search for lost jobs failed")

@@ -1,0 +1,51 @@
+"""What the handlers are given: the parts that the composition root made, and an id that can be a job's."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, TypeAlias
+
+from fastapi import Depends, Path, Request
+from pydantic import TypeAdapter, ValidationError
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_store import JobStore
+from disyre.adapters.worker_registry import WorkerRegistry
+from disyre.errors import JobNotFound
+from disyre.job import JobId
+from disyre.model_package import ModelShelf
+from service.metrics import Metrics
+from service.settings import ServiceSettings
+from service.submission import Submission
+from service.waiting_line import QueueWatch
+
+_JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of the service."""
+
+    jobs: JobStore
+    artifacts: FolderArtifactStore
+    models: ModelShelf
+    workers: WorkerRegistry
+    queue: QueueWatch
+    submission: Submission
+    settings: ServiceSettings
+    metrics: Metrics
+
+
+async def _given_parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def _given_job_id(job_id: Annotated[str, Path(description="UUID of a job")]) -> str:
+    try:
+        return _JOB_ID.validate_python(job_id)
+    except ValidationError as error:
+        raise JobNotFound("expected the id of a job, got one that no job has") from error
+
+
+GivenParts: TypeAlias = Annotated[Parts, Depends(_given_parts)]
+GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
+"""Of the right form; what is not cannot be found, so it is a 404 and no 422."""

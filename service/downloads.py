@@ -1,0 +1,48 @@
+"""A result file as a response: in whole or in part, with what proves that it arrived whole."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.responses import FileResponse
+
+from disyre.job import Artifact
+from service.conditional import client_has, quoted
+from service.errors import MalformedRequest, RangeNotSatisfiable
+
+_CACHE: Final = "private, no-cache"
+_RANGE: Final = re.compile(r"\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\s*")
+
+
+def download(request: Request, artifact: Artifact, path: Path) -> Response:
+    """The response to a request for a file. Raises MalformedRequest or RangeNotSatisfiable."""
+    etag = quoted(artifact.sha256)
+    digest = f"sha-256=:{base64.b64encode(bytes.fromhex(artifact.sha256)).decode()}:"
+    headers = {"ETag": etag, "Cache-Control": _CACHE, "Repr-Digest": digest}
+    if client_has(request, etag):
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range")
+    if wanted is None:
+        headers["Content-Digest"] = digest  # of what is sent; a part has another one
+    elif request.headers.get("if-range", etag) == etag:
+        _check_range(wanted, artifact.size_bytes)
+    return FileResponse(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
+
+
+def _check_range(wanted: str, size_bytes: int) -> None:
+    """Refuse here what the file response would refuse without a problem document."""
+    unit, _, ranges = wanted.partition("=")
+    found = [_RANGE.fullmatch(each) for each in ranges.split(",")]
+    if unit.strip().lower() != "bytes":
+        raise MalformedRequest("expected a Range in bytes")
+    for each in found:
+        if each is None:
+            raise MalformedRequest("expected a Range of the form bytes=<first>-<last>")
+        first, last, n_last = each.groups()
+        start = int(first) if first else max(0, size_bytes - int(n_last))
+        if start >= size_bytes:
+            raise RangeNotSatisfiable(f"expected a Range within {size_bytes} bytes")
+        if last and int(last) < start:
+            raise MalformedRequest("expected a Range that ends after its beginning")

@@ -1,0 +1,65 @@
+"""What can be wrong with a request, beside what can be wrong with a scan (`disyre.errors`)."""
+
+from disyre.errors import DisyreError, IllegalTransition, InvalidInput, UnknownModel
+
+
+class MalformedRequest(InvalidInput):
+    """The request does not follow the rules of HTTP or of its media type."""
+
+    code = "malformed-request"
+
+
+class EmptyUpload(MalformedRequest):
+    """There is no file in the request, or a file without a byte."""
+
+    code = "empty-upload"
+
+
+class DigestMismatch(MalformedRequest):
+    """The body is not the one that the client says it sent."""
+
+    code = "digest-mismatch"
+
+
+class UnsupportedMediaType(InvalidInput):
+    """A body of this type or encoding is not read here."""
+
+    code = "unsupported-media-type"
+
+
+class UploadTimedOut(InvalidInput):
+    """The body did not arrive in time."""
+
+    code = "upload-timed-out"
+
+
+class ClientGone(InvalidInput):
+    """The client left while it sent its request; nobody will read this."""
+
+    code = "client-gone"
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """The wanted bytes lie outside the file."""
+
+    code = "range-not-satisfiable"
+
+
+class ModelNotFound(UnknownModel):
+    """The address names a model that is not installed."""
+
+
+class JobNotFinished(IllegalTransition):
+    """The results are not there yet."""
+
+    code = "job-not-finished"
+
+
+class JobWithoutResults(IllegalTransition):
+    """The job has ended without results."""
+
+    code = "job-without-results"
+
+
+class InternalError(DisyreError):
+    """Something went wrong that nobody thought of."""

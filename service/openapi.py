@@ -1,0 +1,96 @@
+"""What `/openapi.json` says beyond what the handlers' signatures tell."""
+
+from collections import defaultdict
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from disyre.errors import DisyreError
+from service.problems import MEDIA_TYPE, Problem, status_of
+
+_REF: Final = "#/components/schemas/{model}"
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "model": {"type": "string", "default": "t1w"},
+    "version": {"type": "string", "description": "the newest, if not given"},
+    "mode": {"type": "string", "enum": ["ensemble", "stepwise"]},
+    "severities": {"type": "string", "description": "numbers in [0, 1] with commas between them"},
+    "preset": {"type": "string", "enum": ["parity"]},
+    "threshold": {"type": "number", "exclusiveMinimum": 0},
+}
+
+SUBMISSION: Final[dict[str, Any]] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in _OPTIONS.items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "one NIfTI, one zip of DICOM, or the DICOM files of one series",
+                        },
+                        "mask": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "brain mask as NIfTI, on the grid of the scan",
+                        },
+                        "params": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": "the options of the query as one JSON object, and `labels`",
+                        },
+                    },
+                }
+            },
+            "application/octet-stream": _BINARY,
+            "application/gzip": _BINARY,
+            "application/zip": _BINARY,
+            "application/dicom": _BINARY,
+        },
+    },
+}
+"""Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
+
+
+class DocumentedApi(FastAPI):
+    """An app whose OpenAPI document knows the problem documents."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        _forget_validation_errors(document)
+        schema = Problem.model_json_schema(ref_template=_REF)
+        document["components"]["schemas"].update({**schema.pop("$defs", {}), "Problem": schema})
+        return document
+
+
+def _forget_validation_errors(document: dict[str, Any]) -> None:
+    """Remove the errors that FastAPI documents by itself, and that are answered here with a problem."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+
+
+def problems(*error_types: type[DisyreError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these errors."""
+    codes: dict[HTTPStatus, list[str]] = defaultdict(list)
+    for error in error_types:
+        codes[status_of(error)].append(error.code)
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    return {
+        int(status): {"description": f"{status.phrase}: {', '.join(found)}", "content": content}
+        for status, found in codes.items()
+    }

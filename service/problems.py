@@ -1,0 +1,137 @@
+"""Errors as `application/problem+json` (RFC 9457); the only place with status codes for errors."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from disyre import errors
+from service import errors as request_errors
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_AFTER_S: Final = 5
+_WORTH_A_RETRY: Final = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}
+
+STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
+    request_errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
+    request_errors.ClientGone: HTTPStatus.BAD_REQUEST,
+    request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
+    request_errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    request_errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    request_errors.ModelNotFound: HTTPStatus.NOT_FOUND,
+    errors.JobNotFound: HTTPStatus.NOT_FOUND,
+    errors.ArtifactNotFound: HTTPStatus.NOT_FOUND,
+    errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DisyreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The nearest ancestor of an error decides."""
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 wants it; `code` is stable, `detail` is for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None
+    job_id: str | None = None
+    errors: list[FieldError] | None = None
+
+
+def problem_response(error: errors.DisyreError, request: Request | None = None) -> JSONResponse:
+    """The response to an error. What only the operator can mend is told to the log alone."""
+    detail = str(error)
+    if isinstance(error, errors.Misconfigured):
+        logger.error("%s", error)
+        detail = "the service is set up wrongly; its log says how"
+    return _respond(status_of(type(error)), error.code, detail, request)
+
+
+def status_of(error: type[errors.DisyreError]) -> HTTPStatus:
+    """The status code of an error."""
+    return next(STATUS[cls] for cls in error.__mro__ if issubclass(cls, errors.DisyreError) and cls in STATUS)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Have every error of an app answered with a problem document."""
+    app.add_exception_handler(errors.DisyreError, _of_ours)
+    app.add_exception_handler(ClientDisconnect, _of_a_lost_client)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.DisyreError)
+    return problem_response(error, request)
+
+
+async def _of_a_lost_client(request: Request, error: Exception) -> Response:
+    logger.info("a client left while it sent its request")
+    return problem_response(request_errors.ClientGone("the client left"), request)
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        FieldError(field=".".join(str(part) for part in each["loc"]), detail=each["msg"])
+        for each in error.errors()
+    ]
+    detail = "the request has fields that are missing or wrong"
+    return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, request, fields=fields)
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code = status.name.lower().replace("_", "-")
+    return _respond(status, code, status.description or status.phrase, request, headers=error.headers)
+
+
+def _respond(
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    request: Request | None,
+    *,
+    fields: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    problem = Problem(
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        instance=request.url.path if request else None,
+        job_id=request.path_params.get("job_id") if request else None,
+        errors=fields,
+    )
+    retry = {"Retry-After": str(_RETRY_AFTER_S)} if status in _WORTH_A_RETRY else {}
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=status,
+        headers={**(headers or {}), **retry, "Cache-Control": "no-store"},
+        media_type=MEDIA_TYPE,
+    )

@@ -1,0 +1,127 @@
+"""From a request to files in a folder: refused before the body is read where that is possible."""
+
+import asyncio
+import base64
+import binascii
+import errno
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from multipart import parse_options_header
+from starlette.datastructures import Headers
+
+from disyre.errors import QueueFull, StorageFull, TooLarge
+from service.dependencies import Parts
+from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
+from service.settings import ServiceSettings
+from service.uploads import Body, MultipartBody, RawBody, Upload
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RAW_TYPES: Final = ("application/octet-stream", "application/gzip", "application/zip", "application/dicom")
+_FORM_TYPE: Final = "multipart/form-data"
+_BATCH_BYTES: Final = 1024**2
+"""As much is gathered before a thread is sent to write it."""
+_SHA256_FIELD: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:$|,|;)")
+
+
+def admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
+    """Refuse a submission for which its body need not be read.
+
+    Raises UnsupportedMediaType, TooLarge, InvalidParams, UnknownModel, StorageFull, QueueFull or Unavailable.
+    """
+    settings = parts.settings
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("expected a body without Content-Encoding")
+    if _media_type(headers) not in (*RAW_TYPES, _FORM_TYPE):
+        raise UnsupportedMediaType(f"expected a body of type {_FORM_TYPE}, {', '.join(RAW_TYPES)}")
+    announced_bytes = int(headers.get("content-length", 0))
+    _check_size(announced_bytes, settings.max_upload_bytes)
+    if not is_form(headers):  # a form may have more options inside
+        parts.submission.choose(options)
+    if parts.artifacts.free_bytes() - announced_bytes < settings.min_free_bytes:
+        raise StorageFull("there is no room for more uploads now")
+    if len(parts.jobs.waiting()) >= settings.max_queued_jobs:
+        raise QueueFull(f"expected fewer than {settings.max_queued_jobs} waiting jobs")
+
+
+async def receive(request: Request, folder: Path, settings: ServiceSettings) -> Upload:
+    """Stream the body of a request into a folder.
+
+    Raises InvalidInput, StorageFull, or ClientDisconnect.
+    """
+    body = await _to_disk(_open_body, request.headers, folder, settings.max_files)
+    try:
+        async with asyncio.timeout(settings.upload_timeout_s):
+            async for data in _batches(request, settings.max_upload_bytes):
+                await _to_disk(body.feed, data)
+            return await _to_disk(body.finish)
+    except TimeoutError as error:
+        raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
+    finally:
+        body.close()
+
+
+def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
+    if is_form(headers):
+        _, options = parse_options_header(headers["content-type"])
+        return MultipartBody(folder, options.get("boundary", ""), max_files=max_files)
+    return RawBody(folder, digest=_content_digest(headers))
+
+
+async def _batches(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    """The body in pieces of about `_BATCH_BYTES`. Raises TooLarge."""
+    batch, size_bytes = bytearray(), 0
+    async for chunk in request.stream():
+        size_bytes += len(chunk)
+        _check_size(size_bytes, max_bytes)
+        batch += chunk
+        if len(batch) >= _BATCH_BYTES:
+            yield bytes(batch)
+            batch.clear()
+    if batch:
+        yield bytes(batch)
+
+
+async def _to_disk(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do in a thread what may wait for the disk. Raises StorageFull if the disk is full."""
+    try:
+        return await run_in_threadpool(work, *args, **kwargs)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("the disk ran full during the upload") from error
+        raise
+
+
+def is_form(headers: Headers) -> bool:
+    """Whether the body is a multipart form."""
+    return _media_type(headers) == _FORM_TYPE
+
+
+def _check_size(size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
+        raise TooLarge(f"expected a body of at most {max_bytes} bytes")
+
+
+def _media_type(headers: Headers) -> str:
+    """The type that the client states, without its options; curl's and httpx's default is none."""
+    return headers.get("content-type", RAW_TYPES[0]).partition(";")[0].strip().lower()
+
+
+def _content_digest(headers: Headers) -> bytes | None:
+    """The SHA-256 of RFC 9530's Content-Digest, if there is one. Raises MalformedRequest."""
+    field = headers.get("content-digest")
+    if field is None:
+        return None
+    found = _SHA256_FIELD.search(field)
+    if found is None:
+        raise MalformedRequest("expected a Content-Digest of the form sha-256=:<base64>:")
+    try:
+        return base64.b64decode(found[1], validate=True)
+    except binascii.Error as error:
+        raise MalformedRequest("expected base64 in Content-Digest") from error

@@ -1,0 +1,45 @@
+"""Whether the service lives, whether it can do its work, and in numbers how well."""
+
+from fastapi import APIRouter, Response, status
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from disyre.errors import Unavailable
+from service.dependencies import GivenParts, Parts
+from service.schemas import Liveness, Readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def get_liveness() -> Liveness:
+    """Whether this process answers; says nothing about what it needs."""
+    return Liveness()
+
+
+@router.get("/readyz", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
+def get_readiness(response: Response, parts: GivenParts) -> Readiness:
+    """Whether a scan that is posted now can be scored."""
+    checks = _check(parts)
+    ready = all(checks.values())
+    if not ready:
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    return Readiness(ready=ready, checks=checks)
+
+
+def _check(parts: Parts) -> dict[str, bool]:
+    has_room = parts.artifacts.free_bytes() >= parts.settings.min_free_bytes
+    try:
+        workers = parts.workers.workers()
+    except Unavailable:
+        return {"broker": False, "worker": False, "disk": has_room}
+    return {"broker": True, "worker": any(worker.models for worker in workers), "disk": has_room}
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def get_metrics(parts: GivenParts) -> Response:
+    """Metrics for Prometheus."""
+    try:
+        parts.metrics.read_queue(parts.queue.look(), parts.workers.workers())
+    except Unavailable:
+        parts.metrics.lose_broker()
+    return Response(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,195 @@
+"""Jobs: submit, list, poll, cancel, delete."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response, status
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from disyre import errors
+from disyre.job import Job, JobId, JobState
+from service import errors as request_errors
+from service.conditional import client_has, quoted
+from service.dependencies import GivenJobId, GivenParts, Parts
+from service.listing import Page
+from service.openapi import SUBMISSION, problems
+from service.receiving import admit, receive
+from service.schemas import JOBS_PATH, JobPage, JobView
+from service.submission import query_options
+from service.waiting_line import WaitingLine
+
+router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
+
+_LOOK_EVERY_S: Final = 0.25
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=SUBMISSION,
+    responses=problems(
+        request_errors.MalformedRequest,
+        request_errors.EmptyUpload,
+        request_errors.DigestMismatch,
+        request_errors.UploadTimedOut,
+        errors.TooLarge,
+        request_errors.UnsupportedMediaType,
+        errors.NotAnImage,
+        errors.InvalidParams,
+        errors.UnknownModel,
+        errors.UnreadableVolume,
+        errors.UnusableVolume,
+        errors.UnusableArchive,
+        errors.MaskMismatch,
+        errors.QueueFull,
+        errors.Unavailable,
+        errors.StorageFull,
+    ),
+)
+async def submit_job(request: Request, response: Response, parts: GivenParts) -> JobView:
+    """Submit a scan, as the body itself or as part `file` of a form.
+
+    Options go into the query, or, with a form, into its part `params` as a JSON object.
+    """
+    with _counted(parts):
+        job = await _submit(request, parts)
+    parts.metrics.count_submission(job.input.size_bytes)
+    view = JobView.of(job, await run_in_threadpool(_line_if_known, parts))
+    response.headers["Location"] = view.links.self
+    response.headers["Retry-After"] = str(view.retry_after_s())
+    return view
+
+
+async def _submit(request: Request, parts: Parts) -> Job:
+    options = query_options(request.query_params)
+    await run_in_threadpool(admit, request.headers, options, parts)
+    async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
+        upload = await receive(request, folder, parts.settings)
+        return await run_in_threadpool(parts.submission.submit, upload, folder, options)
+
+
+@contextmanager
+def _counted(parts: Parts) -> Iterator[None]:
+    """Count what becomes of a submission."""
+    try:
+        yield
+    except errors.DisyreError as error:
+        parts.metrics.count_refusal(error.code)
+        raise
+    except ClientDisconnect:
+        parts.metrics.count_refusal(request_errors.ClientGone.code)
+        raise
+
+
+def _line_if_known(parts: Parts) -> WaitingLine | None:
+    """The queue; a job that is durable is not refused because nobody can tell its place."""
+    try:
+        return parts.queue.look()
+    except errors.Unavailable:
+        return None
+
+
+@router.get("", responses=problems(errors.InvalidInput, errors.Unavailable))
+def list_jobs(
+    response: Response,
+    request: Request,
+    parts: GivenParts,
+    state: Annotated[list[JobState] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: JobId | None = None,
+) -> JobPage:
+    """List jobs, the newest first; `state` may be given more than once."""
+    page = Page.read(parts.jobs, limit=limit, before=cursor, states=state or ())
+    line = parts.queue.look()
+    if page.cursor is not None:
+        following = request.url.include_query_params(cursor=page.cursor)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return JobPage(jobs=[JobView.of(job, line) for job in page.jobs], next_cursor=page.cursor)
+
+
+@router.get(
+    "/{job_id}",
+    response_model=JobView,
+    responses={
+        **problems(errors.JobNotFound, errors.InvalidInput, errors.Unavailable),
+        status.HTTP_304_NOT_MODIFIED: {"description": "the job has not changed since If-None-Match"},
+    },
+)
+async def get_job(
+    request: Request,
+    response: Response,
+    job_id: GivenJobId,
+    parts: GivenParts,
+    wait: Annotated[float, Query(ge=0, le=25, description="seconds to wait for news")] = 0,
+) -> JobView | Response:
+    """Look at a job.
+
+    With `wait`, answers when the job has changed since If-None-Match, or, without that header, when it is
+    finished, or when the time is over.
+    """
+    job = await _news(request, job_id, parts, wait_s=wait)
+    response.headers["ETag"] = quoted(job.revision)
+    response.headers["Cache-Control"] = "private, no-cache"
+    if client_has(request, quoted(job.revision)):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
+    view = await run_in_threadpool(_view, job, parts)
+    retry_after_s = view.retry_after_s()
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return view
+
+
+async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -> Job:
+    """The job once there is something to tell, or the time is over, or the client has left."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + wait_s
+    while True:
+        job = await run_in_threadpool(parts.jobs.get, job_id)
+        is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
+        left_s = deadline - clock()
+        if is_news or job.state.is_finished or left_s <= 0 or await request.is_disconnected():
+            return job
+        await asyncio.sleep(min(_LOOK_EVERY_S, left_s))
+
+
+def _view(job: Job, parts: Parts) -> JobView:
+    line = parts.queue.look() if job.state is JobState.QUEUED else None
+    return JobView.of(job, line)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    responses={
+        **problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable),
+        status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
+    },
+)
+def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
+    """Cancel a job: at once if it waits (200), at its next step if it runs (202)."""
+    job = parts.jobs.update(job_id, lambda job: job.request_cancel(at=datetime.now(UTC)))
+    if job.state is JobState.CANCELING:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return JobView.of(job)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable),
+)
+def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
+    """Forget a job, its input and its results. A running job has to be canceled first."""
+    parts.jobs.update(job_id, _let_go)
+    parts.artifacts.remove(job_id)
+    parts.jobs.remove(job_id)
+
+
+def _let_go(job: Job) -> Job:
+    """A job that no worker has or will take. Raises IllegalTransition if one has it."""
+    if job.state in (JobState.RUNNING, JobState.CANCELING):
+        raise errors.IllegalTransition(f"expected a job that does not run, got one that is {job.state}")
+    return job.request_cancel(at=datetime.now(UTC)) if job.state is JobState.QUEUED else job

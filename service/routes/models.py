@@ -1,0 +1,38 @@
+"""The models that are installed, and what is known about them."""
+
+from fastapi import APIRouter
+
+from disyre import errors
+from disyre.model_package import ModelPackage, ModelShelf
+from service.dependencies import GivenParts
+from service.errors import ModelNotFound
+from service.openapi import problems
+from service.schemas import MODELS_PATH, ModelList, ModelView
+
+router = APIRouter(prefix=MODELS_PATH, tags=["models"])
+
+
+@router.get("")
+def list_models(parts: GivenParts) -> ModelList:
+    """List all models in all versions."""
+    return ModelList.of(parts.models.packages())
+
+
+@router.get("/{name}", responses=problems(ModelNotFound))
+def list_versions(name: str, parts: GivenParts) -> ModelList:
+    """List the versions of a model."""
+    _find(parts.models, name)
+    return ModelList.of([each for each in parts.models.packages() if each.manifest.name == name])
+
+
+@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound))
+def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
+    """Look at one version of a model."""
+    return ModelView.of(_find(parts.models, name, version))
+
+
+def _find(models: ModelShelf, name: str, version: str | None = None) -> ModelPackage:
+    try:
+        return models.find(name, version)
+    except errors.UnknownModel as error:
+        raise ModelNotFound(str(error)) from error

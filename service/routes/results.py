@@ -1,0 +1,67 @@
+"""The files that a job gave."""
+
+from fastapi import APIRouter, Request, Response
+
+from disyre import errors
+from disyre.adapters.job_store import JobStore
+from disyre.job import Job, JobState
+from service import errors as request_errors
+from service.dependencies import GivenJobId, GivenParts
+from service.downloads import download
+from service.openapi import problems
+from service.schemas import JOBS_PATH, ResultsView
+
+router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
+
+_NO_RESULTS = (
+    errors.JobNotFound,
+    request_errors.JobNotFinished,
+    request_errors.JobWithoutResults,
+    errors.Unavailable,
+)
+
+
+@router.get("", responses=problems(*_NO_RESULTS))
+def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
+    """List the files that a job gave."""
+    return ResultsView.of(_succeeded(parts.jobs, job_id))
+
+
+@router.head("/{name}", include_in_schema=False)
+@router.get(
+    "/{name}",
+    response_class=Response,
+    responses={
+        **problems(
+            *_NO_RESULTS,
+            errors.ArtifactNotFound,
+            request_errors.MalformedRequest,
+            request_errors.RangeNotSatisfiable,
+        ),
+        200: {
+            "description": "the file",
+            "content": {"application/gzip": {}, "image/png": {}, "application/json": {}},
+        },
+        206: {"description": "the part that Range asked for"},
+        304: {"description": "the client has the file"},
+    },
+)
+def get_result(request: Request, job_id: GivenJobId, name: str, parts: GivenParts) -> Response:
+    """Download a file, or with Range a part of it."""
+    job = _succeeded(parts.jobs, job_id)
+    for artifact in job.artifacts:
+        if artifact.name == name:
+            return download(request, artifact, parts.artifacts.result_file(job.id, job.attempt, name))
+    raise errors.ArtifactNotFound(f"expected one of {', '.join(artifact.name for artifact in job.artifacts)}")
+
+
+def _succeeded(jobs: JobStore, job_id: str) -> Job:
+    """A job with results. Raises JobNotFinished or JobWithoutResults."""
+    job = jobs.get(job_id)
+    if not job.state.is_finished:
+        raise request_errors.JobNotFinished(f"expected a job that has succeeded, got one that is {job.state}")
+    if job.state is not JobState.SUCCEEDED:
+        raise request_errors.JobWithoutResults(
+            f"expected a job that has succeeded, got one that is {job.state}"
+        )
+    return job

@@ -1,0 +1,264 @@
+"""The JSON that clients see: views of domain values, a contract of its own."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from disyre import INTENDED_USE
+from disyre.adapters.worker_registry import WorkerInfo
+from disyre.job import (
+    Artifact,
+    Job,
+    JobInput,
+    JobModel,
+    JobParams,
+    JobProblem,
+    JobState,
+    Progress,
+    Transition,
+)
+from disyre.media import MediaFormat
+from disyre.model_package import (
+    Calibration,
+    Grid,
+    Modality,
+    ModelManifest,
+    ModelPackage,
+    ScanSettings,
+    TrainingData,
+)
+from service.waiting_line import WaitingLine
+
+JOBS_PATH: Final = "/v1/jobs"
+MODELS_PATH: Final = "/v1/models"
+
+_POLL_S: Final = (1, 30)
+_POLL_BLIND_S: Final = 2
+"""Time until the next look at a job of which nobody knows how long it takes."""
+
+
+class View(BaseModel):
+    """What all views have in common."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class ModelRef(View):
+    """The model that a job was submitted for, and what ran it."""
+
+    name: str
+    version: str
+    sha256: str
+    provider: str | None
+    """ONNX Runtime execution provider; null before the end."""
+
+    @classmethod
+    def of(cls, model: JobModel, provider: str | None) -> Self:
+        """View of a job's model."""
+        return cls(name=model.name, version=model.version, sha256=model.sha256, provider=provider)
+
+
+class InputView(View):
+    """What was uploaded."""
+
+    format: MediaFormat
+    n_files: int
+    size_bytes: int
+    sha256: str
+    """Of the file; of several files, the SHA-256 of the sorted hashes, a line each."""
+    has_mask: bool
+
+    @classmethod
+    def of(cls, upload: JobInput) -> Self:
+        """View of a job's input."""
+        hashes = sorted(file.sha256 for file in upload.files)
+        lines = "".join(f"{sha256}\n" for sha256 in hashes).encode()
+        return cls(
+            format=upload.files[0].format,
+            n_files=len(upload.files),
+            size_bytes=upload.size_bytes,
+            sha256=hashes[0] if len(hashes) == 1 else hashlib.sha256(lines).hexdigest(),
+            has_mask=upload.mask is not None,
+        )
+
+
+class JobLinks(View):
+    """Where to go on."""
+
+    self: str
+    results: str
+    cancel: str
+
+
+class JobView(View):
+    """A job."""
+
+    id: str
+    state: JobState
+    revision: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model: ModelRef
+    input: InputView
+    params: JobParams
+    attempt: int
+    queue_position: int | None
+    """1 for the job that is next; null for one that does not wait."""
+    eta_start_s: float | None
+    """Estimated time until a waiting job begins."""
+    progress: Progress | None
+    history: tuple[Transition, ...]
+    summary: dict[str, Any] | None
+    error: JobProblem | None
+    links: JobLinks
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, job: Job, line: WaitingLine | None = None) -> Self:
+        """View of a job; `line` is the queue it may wait in."""
+        position = line.position(job.id) if line else None
+        path = f"{JOBS_PATH}/{job.id}"
+        return cls(
+            id=job.id,
+            state=job.state,
+            revision=job.revision,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            model=ModelRef.of(job.model, job.provider),
+            input=InputView.of(job.input),
+            params=job.params,
+            attempt=job.attempt,
+            queue_position=position,
+            eta_start_s=line.eta_start_s(position) if line and position else None,
+            progress=job.progress,
+            history=job.history,
+            summary=job.summary,
+            error=job.error,
+            links=JobLinks(self=path, results=f"{path}/results", cancel=f"{path}/cancel"),
+        )
+
+    def retry_after_s(self) -> int | None:
+        """When to look again: after a quarter of the time that is left; None if the job is finished."""
+        if self.state.is_finished:
+            return None
+        left_s = self.progress.eta_s if self.progress else self.eta_start_s
+        if left_s is None:
+            return _POLL_BLIND_S
+        shortest, longest = _POLL_S
+        return min(max(math.ceil(left_s / 4), shortest), longest)
+
+
+class JobPage(View):
+    """Some jobs, the newest first."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+    """To be sent as `cursor` for the jobs that follow; null at the end."""
+    intended_use: str = INTENDED_USE
+
+
+class ResultView(View):
+    """A file that a job gave."""
+
+    name: str
+    kind: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    href: str
+
+    @classmethod
+    def of(cls, artifact: Artifact, job_id: str) -> Self:
+        """View of an artifact."""
+        return cls(**artifact.model_dump(), href=f"{JOBS_PATH}/{job_id}/results/{artifact.name}")
+
+
+class ResultsView(View):
+    """All files that a job gave."""
+
+    job_id: str
+    model: ModelRef
+    results: list[ResultView]
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """View of the results of a job that has succeeded."""
+        results = [ResultView.of(artifact, job.id) for artifact in job.artifacts]
+        return cls(job_id=job.id, model=ModelRef.of(job.model, job.provider), results=results)
+
+
+class ModelView(View):
+    """A model package: everything that helps to judge whether to use it."""
+
+    name: str
+    version: str
+    modality: Modality
+    created_at: datetime
+    sha256: str
+    n_parameters: int
+    gflop_per_patch: float
+    grid: Grid
+    scan: ScanSettings
+    calibration: Calibration
+    training_data: tuple[TrainingData, ...]
+    metrics: dict[str, float]
+    licence: str
+    href: str
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, package: ModelPackage) -> Self:
+        """View of a model package."""
+        manifest: ModelManifest = package.manifest
+        facts = {name: getattr(manifest, name) for name in cls.model_fields if hasattr(manifest, name)}
+        facts["intended_use"] = INTENDED_USE
+        return cls(**facts, href=f"{MODELS_PATH}/{manifest.name}/versions/{manifest.version}")
+
+
+class ModelList(View):
+    """All model packages that are installed, or all versions of one model; the newest version last."""
+
+    models: list[ModelView]
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, packages: Sequence[ModelPackage]) -> Self:
+        """View of model packages."""
+        return cls(models=[ModelView.of(package) for package in packages])
+
+
+class QueueView(View):
+    """The queue, and who works on it."""
+
+    depth: int
+    """Jobs that wait."""
+    running: int
+    eta_s: float | None
+    """Estimated time until a job that is submitted now begins."""
+    workers: list[WorkerInfo]
+
+    @classmethod
+    def of(cls, line: WaitingLine, workers: list[WorkerInfo]) -> Self:
+        """View of the queue."""
+        depth = len(line.job_ids)
+        return cls(depth=depth, running=line.n_running, eta_s=line.eta_start_s(depth + 1), workers=workers)
+
+
+class Liveness(View):
+    """That the process answers."""
+
+    alive: bool = True
+
+
+class Readiness(View):
+    """Whether a scan that is posted now can be scored."""
+
+    ready: bool
+    checks: dict[str, bool]

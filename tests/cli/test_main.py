@@ -1,0 +1,67 @@
+"""The command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.demo import find_scans
+from cli.main import main
+from cli.serve import curl_line
+
+
+def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    run = "import sys; from cli.main import main; sys.exit(main(['train', '--config', 'smoke']))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", run],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == "disyre: this needs torch: pip install 'disyre[export]'"
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["serve", "--pork", "1"]])
+def test_what_is_no_command_is_refused_with_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+
+    assert stop.value.code == 2
+    assert "usage: disyre" in capsys.readouterr().err
+
+
+def test_the_help_says_what_it_may_be_used_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    assert "Research use only" in capsys.readouterr().out
+
+
+def test_a_scan_is_found_with_the_mask_that_lies_beside_it(tmp_path: Path) -> None:
+    for name in ("a.nii.gz", "head.zip", "head_mask.nii.gz", "README.md"):
+        (tmp_path / name).touch()
+
+    assert find_scans(tmp_path) == [
+        (tmp_path / "a.nii.gz", None),
+        (tmp_path / "head.zip", tmp_path / "head_mask.nii.gz"),
+    ]
+
+
+def test_the_ready_line_scores_the_first_example(tmp_path: Path) -> None:
+    for name in ("t1w.nii.gz", "t1w_mask.nii.gz"):
+        (tmp_path / name).touch()
+
+    line = curl_line("http://127.0.0.1:8000", tmp_path)
+
+    assert line == (
+        f"curl -sS -F file=@{tmp_path}/t1w.nii.gz -F mask=@{tmp_path}/t1w_mask.nii.gz http://127.0.0.1:8000/v1/jobs"
+    )

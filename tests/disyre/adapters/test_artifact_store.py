@@ -1,0 +1,119 @@
+"""Where a job's files are: whole, or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.errors import ArtifactNotFound
+from tests.builders import JOB_ID
+
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderArtifactStore:
+    store = FolderArtifactStore(tmp_path)
+    store.prepare()
+    return store
+
+
+def submit(store: FolderArtifactStore, job_id: str = JOB_ID) -> None:
+    with store.incoming() as folder:
+        (folder / "000001").write_bytes(b"scan")
+        store.accept(folder, job_id)
+
+
+def write_attempt(store: FolderArtifactStore, attempt: int) -> None:
+    with store.attempt(JOB_ID, attempt) as folder:
+        (folder / "map").write_bytes(b"%d" % attempt)
+
+
+def test_an_upload_becomes_the_input_of_a_job(store: FolderArtifactStore, tmp_path: Path) -> None:
+    submit(store)
+
+    assert store.input_file(JOB_ID, "000001").read_bytes() == b"scan"
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+def test_an_upload_that_is_refused_leaves_nothing(store: FolderArtifactStore, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="refused"), store.incoming() as folder:
+        (folder / "000001").write_bytes(b"scan")
+        raise ValueError("refused")
+
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+def test_an_attempt_that_fails_leaves_nothing(store: FolderArtifactStore, tmp_path: Path) -> None:
+    submit(store)
+
+    with pytest.raises(ValueError, match="broken"), store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"half")
+        raise ValueError("broken")
+
+    assert [path.name for path in (tmp_path / "jobs" / JOB_ID).iterdir()] == ["input"]
+
+
+def test_an_attempt_is_not_seen_before_it_is_whole(store: FolderArtifactStore) -> None:
+    submit(store)
+
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"half")
+        with pytest.raises(ArtifactNotFound):
+            store.result_file(JOB_ID, 1, "map")
+
+    assert store.result_file(JOB_ID, 1, "map").read_bytes() == b"half"
+
+
+def test_what_a_killed_attempt_left_does_not_disturb_the_next(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    submit(store)
+    left = tmp_path / "jobs" / JOB_ID / "attempt-1.partial"
+    left.mkdir()
+    (left / "map").write_bytes(b"half")
+
+    write_attempt(store, 2)
+    store.keep_only(JOB_ID, 2)
+
+    assert not left.exists()
+    assert store.result_file(JOB_ID, 2, "map").read_bytes() == b"2"
+
+
+def test_a_deleted_job_has_no_place_for_an_attempt(store: FolderArtifactStore) -> None:
+    submit(store)
+    store.remove(JOB_ID)
+    store.remove(JOB_ID)
+
+    with pytest.raises(ArtifactNotFound, match="deleted"), store.attempt(JOB_ID, 1):
+        pass
+    with pytest.raises(ArtifactNotFound):
+        store.input_file(JOB_ID, "000001")
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    submit(store)
+    submit(store, "never-stored")
+    submit(store, "stored-just-now")
+    (tmp_path / "incoming" / "half").mkdir()
+    for name in ("jobs/never-stored", f"jobs/{JOB_ID}", "incoming/half"):
+        os.utime(tmp_path / name, (LONG_AGO, LONG_AGO))
+
+    removed = store.sweep(lambda job_id: job_id == JOB_ID, older_than_s=60)
+
+    assert sorted(removed) == ["half", "never-stored"]
+    assert sorted(path.name for path in (tmp_path / "jobs").iterdir()) == [JOB_ID, "stored-just-now"]
+
+
+def test_nobody_else_on_the_machine_can_look(store: FolderArtifactStore, tmp_path: Path) -> None:
+    submit(store)
+
+    folders = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert {oct(path.stat().st_mode & 0o077) for path in folders} == {"0o0"}
+
+
+def test_there_is_room(store: FolderArtifactStore) -> None:
+    assert store.free_bytes() > 0

@@ -1,0 +1,132 @@
+"""The API on a real server and a free port, over stores that a test can look into."""
+
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
+from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, WorkerRegistry
+from disyre.job import Artifact, Job
+from disyre.model_package import ModelShelf
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.live import wait_for
+from tests.toy_model import make_toy_model
+
+PATIENCE_S = 10.0
+
+
+def make_worker(worker_id: str = "worker-1", **facts: Any) -> WorkerInfo:
+    """A worker that is ready."""
+    now = datetime.now(UTC)
+    times = {"started_at": now, "last_seen_at": now, "last_inference_at": now}
+    known = {"id": worker_id, "provider": "CPUExecutionProvider", "models": ("t1w/1",), **times}
+    return WorkerInfo.model_validate({**known, **facts})
+
+
+@dataclass
+class LiveApi:
+    """A running API, a client for it, and what stands behind it."""
+
+    client: httpx.Client
+    root: Path
+    jobs: InMemoryJobStore
+    queue: InMemoryTaskQueue
+    artifacts: FolderArtifactStore
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.client.base_url.host, self.client.base_url.port or 0
+
+    def left_behind(self) -> list[str]:
+        """Every file and folder below the root, but for the two that are always there."""
+        found = (str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+        return sorted(name for name in found if name not in ("jobs", "incoming"))
+
+    def holds_nothing(self) -> bool:
+        """Whether there is no job, no message and no file."""
+        return not (self.left_behind() or self.jobs.list(limit=1) or self.queue.job_ids)
+
+
+@contextmanager
+def live_api(
+    tmp_path: Path,
+    *,
+    jobs: JobStore | None = None,
+    queue: TaskQueue | None = None,
+    workers: WorkerRegistry | None = None,
+    **settings: Any,
+) -> Iterator[LiveApi]:
+    """Run the API until the block ends. `settings` are those of the service."""
+    root, models = tmp_path / "data", tmp_path / "models"
+    if not models.exists():
+        make_toy_model(models)
+    memory, messages, artifacts = InMemoryJobStore(), InMemoryTaskQueue(), FolderArtifactStore(root)
+    app = create_app(
+        jobs=jobs or memory,
+        queue=queue or messages,
+        artifacts=artifacts,
+        models=ModelShelf(models),
+        workers=workers or InMemoryWorkerRegistry(make_worker()),
+        settings=ServiceSettings(**{"min_free_bytes": 0, "reap_interval_s": 3600, **settings}),
+    )
+    with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+        yield LiveApi(client, root, memory, messages, artifacts)
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an app on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            app, http="httptools", ws="none", log_config=None, timeout_graceful_shutdown=5
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            wait_for(lambda: server.started or not thread.is_alive(), "the server has started")
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def succeed(api: LiveApi, job: Job, files: dict[str, bytes]) -> Job:
+    """Do what a worker does in the end: put the results of a running job into their place."""
+    with api.artifacts.attempt(job.id, job.attempt) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    artifacts = tuple(
+        Artifact(
+            name=name,
+            kind=name.partition(".")[0],
+            media_type="application/gzip" if name.endswith(".gz") else "application/json",
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        for name, content in files.items()
+    )
+    return api.jobs.update(
+        job.id,
+        lambda job: job.succeed(
+            attempt=job.attempt,
+            artifacts=artifacts,
+            summary={"anomaly_score": 0.25},
+            provider="CPUExecutionProvider",
+            at=datetime.now(UTC),
+        ),
+    )

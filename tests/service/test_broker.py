@@ -1,0 +1,71 @@
+"""The API on a real broker."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.task_queue import QUEUE_NAME
+from service.app import production_app
+from tests.live import LiveBroker, live_broker, wait_for
+from tests.service.live_api import PATIENCE_S, served
+from tests.toy_model import make_toy_model
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[LiveBroker]:
+    """A broker of its own, that a test may stop and kill."""
+    with live_broker(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def client(broker: LiveBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A client of the API as it is in production: made from environment variables."""
+    make_toy_model(tmp_path / "models")
+    monkeypatch.setenv("DISYRE_BROKER_URL", broker.url)
+    monkeypatch.setenv("DISYRE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
+    with served(production_app()) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+        yield client
+
+
+def test_a_posted_scan_is_stored_and_sent(client: httpx.Client, broker: LiveBroker, scan: bytes) -> None:
+    view = client.post("/v1/jobs", content=scan).json()
+
+    with connect(broker.url, timeout_s=2) as redis:
+        assert RedisJobStore(redis).get(view["id"]).input.size_bytes == len(scan)
+        assert redis.llen(QUEUE_NAME) == 1
+    assert client.get(f"/v1/jobs/{view['id']}").json()["queue_position"] == 1
+
+
+def test_a_broker_that_does_not_answer_is_told_to_the_client(
+    client: httpx.Client, broker: LiveBroker, scan: bytes, tmp_path: Path
+) -> None:
+    job_id = client.post("/v1/jobs", content=scan).json()["id"]
+
+    broker.signal(signal.SIGSTOP)
+    try:
+        refusals = [client.post("/v1/jobs", content=scan), client.get(f"/v1/jobs/{job_id}")]
+    finally:
+        broker.signal(signal.SIGCONT)
+
+    assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "unavailable")] * 2
+    assert list((tmp_path / "data" / "incoming").iterdir()) == []
+    wait_for(lambda: client.get(f"/v1/jobs/{job_id}").status_code == 200, "the API has recovered")
+
+
+def test_an_accepted_job_outlives_a_crash_of_the_broker(
+    client: httpx.Client, broker: LiveBroker, scan: bytes
+) -> None:
+    job_id = client.post("/v1/jobs", content=scan).json()["id"]
+
+    broker.kill()
+    assert client.get(f"/v1/jobs/{job_id}").status_code == 503
+    broker.start()
+
+    wait_for(lambda: client.get(f"/v1/jobs/{job_id}").status_code == 200, "the job is there again")

@@ -1,0 +1,143 @@
+"""What operators and their machines ask: queue, models, health and metrics."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from disyre import INTENDED_USE
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.worker_registry import InMemoryWorkerRegistry, RedisWorkerRegistry
+from disyre.model_package import MANIFEST_FILE
+from tests.builders import JOB_ID, NOON, make_job
+from tests.service.live_api import LiveApi, live_api, make_worker
+from tests.toy_model import make_toy_model
+
+NOBODY_LISTENS = "redis://127.0.0.1:1/0"
+
+
+def test_the_queue_shows_its_depth_and_its_workers(api: LiveApi) -> None:
+    api.jobs.add(make_job())
+
+    queue = api.client.get("/v1/queue").json()
+
+    assert (queue["depth"], queue["running"], queue["eta_s"]) == (1, 0, None)
+    assert [(worker["id"], worker["models"]) for worker in queue["workers"]] == [("worker-1", ["t1w/1"])]
+
+
+def test_models_are_shown_with_what_helps_to_judge_them(api: LiveApi) -> None:
+    models = api.client.get("/v1/models").json()["models"]
+
+    assert [(model["name"], model["version"], model["intended_use"]) for model in models] == [
+        ("t1w", "1", INTENDED_USE)
+    ]
+    assert {"sha256", "modality", "calibration", "training_data", "licence", "metrics"} <= models[0].keys()
+    assert api.client.get(models[0]["href"]).json() == models[0]
+
+
+def test_the_versions_of_a_model_are_listed_the_newest_last(tmp_path: Path) -> None:
+    for name, version in (("t1w", "10"), ("t1w", "9"), ("t2w", "1")):
+        make_toy_model(tmp_path / "models", name=name, version=version)
+    with live_api(tmp_path) as api:
+        models = api.client.get("/v1/models/t1w").json()["models"]
+
+    assert [model["version"] for model in models] == ["9", "10"]
+
+
+def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
+    response = api.client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == {"ready": True, "checks": {"broker": True, "worker": True, "disk": True}}
+
+
+def test_a_service_without_a_worker_is_not_ready(tmp_path: Path) -> None:
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry()) as api:
+        response = api.client.get("/readyz")
+
+    assert (response.status_code, response.json()["checks"]["worker"]) == (503, False)
+
+
+def test_a_service_whose_worker_has_no_model_is_not_ready(tmp_path: Path) -> None:
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry(make_worker(models=()))) as api:
+        response = api.client.get("/readyz")
+
+    assert (response.status_code, response.json()["checks"]["worker"]) == (503, False)
+
+
+def test_a_service_without_room_is_not_ready(tmp_path: Path) -> None:
+    with live_api(tmp_path, min_free_bytes=2**60) as api:
+        response = api.client.get("/readyz")
+
+    assert (response.status_code, response.json()["checks"]["disk"]) == (503, False)
+
+
+def test_without_its_broker_the_service_lives_and_says_so(tmp_path: Path) -> None:
+    client = connect(NOBODY_LISTENS, timeout_s=0.5)
+    with live_api(tmp_path, jobs=RedisJobStore(client), workers=RedisWorkerRegistry(client)) as api:
+        assert api.client.get("/livez").status_code == 200
+        assert api.client.get("/readyz").json()["checks"]["broker"] is False
+        assert "disyre_broker_up 0.0" in api.client.get("/metrics").text
+        refusals = [
+            api.client.post("/v1/jobs", content=b"scan"),
+            api.client.get("/v1/jobs"),
+            api.client.get(f"/v1/jobs/{JOB_ID}"),
+            api.client.get(f"/v1/jobs/{JOB_ID}/results"),
+            api.client.post(f"/v1/jobs/{JOB_ID}/cancel"),
+            api.client.delete(f"/v1/jobs/{JOB_ID}"),
+            api.client.get("/v1/queue"),
+        ]
+        assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "unavailable")] * 7
+        assert all("Retry-After" in each.headers for each in refusals)
+        assert api.left_behind() == []
+
+
+def test_metrics_count_what_became_of_submissions(api: LiveApi, scan: bytes) -> None:
+    api.client.post("/v1/jobs", content=scan)
+    api.client.post("/v1/jobs", content=b"text")
+
+    metrics = api.client.get("/metrics").text
+
+    assert 'disyre_jobs_total{reason="",state="queued"} 1.0' in metrics
+    assert 'disyre_jobs_total{reason="not-an-image",state="refused"} 1.0' in metrics
+    assert "disyre_upload_bytes_count 1.0" in metrics
+    assert "disyre_queue_depth 1.0" in metrics
+
+
+def test_metrics_show_the_workers_and_their_models(tmp_path: Path) -> None:
+    workers = InMemoryWorkerRegistry(make_worker("a"), make_worker("b", busy_with=JOB_ID))
+    with live_api(tmp_path, workers=workers) as api:
+        api.jobs.add(make_job().start(at=NOON))
+        metrics = api.client.get("/metrics").text
+
+    assert 'disyre_workers{state="busy"} 1.0' in metrics
+    assert 'disyre_workers{state="idle"} 1.0' in metrics
+    assert "disyre_jobs_running 1.0" in metrics
+    assert 'disyre_model_info{name="t1w",provider="CPUExecutionProvider",version="1"} 1.0' in metrics
+
+
+def test_a_request_id_is_given_back(api: LiveApi) -> None:
+    response = api.client.get("/livez", headers={"X-Request-ID": "trace-1"})
+
+    assert response.headers["X-Request-ID"] == "trace-1"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "a;b"])
+def test_a_request_id_that_could_do_harm_is_replaced(api: LiveApi, given: str) -> None:
+    response = api.client.get("/livez", headers={"X-Request-ID": given})
+
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+def test_a_broken_model_package_is_the_operators_affair(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    package = make_toy_model(tmp_path / "models")
+    (package.folder / MANIFEST_FILE).write_text("{", encoding="utf-8")
+    with live_api(tmp_path) as api:
+        response = api.client.get("/v1/models")
+
+    assert (response.status_code, response.json()["code"]) == (500, "misconfigured")
+    assert str(tmp_path) not in response.text
+    assert str(package.folder) in caplog.text

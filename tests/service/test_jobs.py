@@ -1,0 +1,124 @@
+"""Listing, canceling and deleting jobs."""
+
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.job_store import InMemoryJobStore
+from disyre.job import JobState
+from service.listing import Page
+from tests.builders import NOON, make_job
+from tests.live import wait_for
+from tests.service.live_api import LiveApi, live_api
+
+IDS = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(1, 8)]
+
+
+def add_jobs(jobs: InMemoryJobStore, n_jobs: int) -> None:
+    for job_id in IDS[:n_jobs]:
+        jobs.add(make_job(job_id))
+
+
+def start(api: LiveApi, job_id: str) -> None:
+    api.jobs.update(job_id, lambda job: job.start(at=NOON))
+
+
+def test_the_newest_job_is_listed_first(api: LiveApi) -> None:
+    add_jobs(api.jobs, 3)
+
+    page = api.client.get("/v1/jobs").json()
+
+    assert [job["id"] for job in page["jobs"]] == IDS[2::-1]
+    assert [job["queue_position"] for job in page["jobs"]] == [3, 2, 1]
+
+
+def test_the_list_is_read_page_by_page_along_its_links(api: LiveApi) -> None:
+    add_jobs(api.jobs, 5)
+    found: list[str] = []
+    response = api.client.get("/v1/jobs?limit=2&state=queued")
+
+    while response.links:
+        found += [job["id"] for job in response.json()["jobs"]]
+        response = api.client.get(response.links["next"]["url"])
+
+    found += [job["id"] for job in response.json()["jobs"]]
+    assert found == IDS[4::-1]
+
+
+def test_jobs_are_listed_by_state(api: LiveApi) -> None:
+    add_jobs(api.jobs, 3)
+    start(api, IDS[0])
+    api.client.post(f"/v1/jobs/{IDS[1]}/cancel")
+
+    states = [job["state"] for job in api.client.get("/v1/jobs?state=running&state=canceled").json()["jobs"]]
+
+    assert states == ["canceled", "running"]
+
+
+def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on() -> None:
+    jobs = InMemoryJobStore()
+    for n in range(1005):
+        jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
+
+    page = Page.read(jobs, limit=100, states=[JobState.FAILED])
+
+    assert (page.jobs, page.cursor) == ([], "019b7a00-0000-7000-8000-000000000005")
+
+
+def test_a_job_that_waits_is_canceled_at_once(api: LiveApi) -> None:
+    add_jobs(api.jobs, 1)
+
+    response = api.client.post(f"/v1/jobs/{IDS[0]}/cancel")
+
+    assert (response.status_code, response.json()["state"]) == (200, "canceled")
+
+
+def test_a_job_that_runs_is_asked_to_stop_as_often_as_one_likes(api: LiveApi) -> None:
+    add_jobs(api.jobs, 1)
+    start(api, IDS[0])
+
+    responses = [api.client.post(f"/v1/jobs/{IDS[0]}/cancel") for _ in range(2)]
+
+    assert [(each.status_code, each.json()["state"]) for each in responses] == [(202, "canceling")] * 2
+
+
+def test_a_job_that_is_finished_cannot_be_canceled(api: LiveApi) -> None:
+    add_jobs(api.jobs, 1)
+    api.client.post(f"/v1/jobs/{IDS[0]}/cancel")
+
+    response = api.client.post(f"/v1/jobs/{IDS[0]}/cancel")
+
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["job_id"]) == (409, "illegal-transition", IDS[0])
+
+
+def test_a_deleted_job_leaves_nothing(api: LiveApi, scan: bytes) -> None:
+    job_id = api.client.post("/v1/jobs", content=scan).json()["id"]
+
+    response = api.client.delete(f"/v1/jobs/{job_id}")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert api.client.get(f"/v1/jobs/{job_id}").status_code == 404
+    assert (api.left_behind(), api.jobs.waiting()) == ([], [])
+
+
+@pytest.mark.parametrize("canceling", [False, True])
+def test_a_job_that_a_worker_has_cannot_be_deleted(api: LiveApi, scan: bytes, canceling: bool) -> None:
+    job_id = api.client.post("/v1/jobs", content=scan).json()["id"]
+    start(api, job_id)
+    if canceling:
+        api.client.post(f"/v1/jobs/{job_id}/cancel")
+    before = api.jobs.get(job_id)
+
+    response = api.client.delete(f"/v1/jobs/{job_id}")
+
+    assert (response.status_code, response.json()["code"]) == (409, "illegal-transition")
+    assert api.jobs.get(job_id) == before
+    assert api.artifacts.input_file(job_id, "000001").exists()
+
+
+def test_a_job_that_was_never_sent_is_sent_by_the_reaper(tmp_path: Path) -> None:
+    with live_api(tmp_path, reap_interval_s=0.05) as api:
+        api.jobs.add(make_job())
+
+        wait_for(lambda: api.queue.job_ids == [make_job().id], "the job is in the queue")

@@ -1,0 +1,96 @@
+"""The contract as a document: complete, honest about errors, and the same as `docs/api.md`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disyre import INTENDED_USE, errors
+from disyre.adapters.settings import SharedSettings
+from service.problems import status_of
+from service.settings import ServiceSettings
+from tests.service.live_api import LiveApi
+
+DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def document(api: LiveApi) -> dict[str, Any]:
+    """The OpenAPI document, as a client gets it."""
+    found: dict[str, Any] = api.client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_the_document_says_what_the_service_is_not_for(document: dict[str, Any]) -> None:
+    assert INTENDED_USE in document["info"]["description"]
+
+
+def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    wrong = [
+        (method, path, status)
+        for method, path, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+        and path != "/readyz"
+        and list(response["content"]) != ["application/problem+json"]
+    ]
+
+    assert wrong == []
+
+
+def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert set(references(document)) <= known
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_the_docs_name_every_call(document: dict[str, Any]) -> None:
+    missing = [
+        f"{method} {path}" for method, path, _ in operations(document) if f"`{method} {path}`" not in DOCS
+    ]
+
+    assert missing == []
+
+
+def error_types(root: type[errors.DisyreError]) -> Iterator[type[errors.DisyreError]]:
+    yield root
+    for child in root.__subclasses__():
+        if child.__module__.startswith(("disyre.", "service.")):
+            yield from error_types(child)
+
+
+def test_the_docs_name_every_error_with_its_status() -> None:
+    rows = [f"| {int(status_of(error))} | `{error.code}` |" for error in error_types(errors.DisyreError)]
+
+    assert len(rows) > 30
+    assert [row for row in rows if row not in DOCS] == []
+
+
+def test_the_docs_name_every_option_of_a_submission(document: dict[str, Any]) -> None:
+    options = [each["name"] for each in document["paths"]["/v1/jobs"]["post"]["parameters"]]
+
+    assert [name for name in options if f"`{name}`" not in DOCS] == []
+
+
+def test_the_docs_name_every_limit() -> None:
+    limits = ServiceSettings.model_fields.keys() - SharedSettings.model_fields.keys()
+
+    assert [name for name in limits if f"`{name}`" not in DOCS] == []

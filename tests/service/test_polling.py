@@ -1,0 +1,201 @@
+"""How a client follows a job."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.worker_registry import InMemoryWorkerRegistry
+from disyre.job import Job, JobProblem, Progress
+from service.schemas import JobView
+from service.waiting_line import QueueWatch, WaitingLine
+from tests.builders import NOON, make_job
+from tests.live import wait_for
+from tests.service.live_api import LiveApi, live_api
+
+FIRST, SECOND, THIRD = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+
+
+def start(api: LiveApi, job_id: str) -> Job:
+    return api.jobs.update(job_id, lambda job: job.start(at=NOON))
+
+
+def fail(api: LiveApi, job_id: str) -> Job:
+    problem = JobProblem(code="empty-image", detail="nothing to score")
+    return api.jobs.update(job_id, lambda job: job.fail(problem, attempt=job.attempt, at=NOON))
+
+
+def test_the_revision_is_the_entity_tag(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+
+    response = api.client.get(f"/v1/jobs/{FIRST}")
+
+    assert response.headers["ETag"] == '"1"'
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert int(response.headers["Retry-After"]) >= 1
+
+
+def test_a_job_that_has_not_changed_is_not_sent_again(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+
+    response = api.client.get(f"/v1/jobs/{FIRST}", headers={"If-None-Match": '"1"'})
+
+    assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", '"1"')
+
+
+def test_a_job_that_has_changed_is_sent_again(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+
+    response = api.client.get(f"/v1/jobs/{FIRST}", headers={"If-None-Match": '"1"'})
+
+    assert (response.status_code, response.json()["state"], response.headers["ETag"]) == (
+        200,
+        "running",
+        '"2"',
+    )
+
+
+def test_a_finished_job_says_why_it_failed_and_that_no_more_will_come(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    fail(api, FIRST)
+
+    response = api.client.get(f"/v1/jobs/{FIRST}")
+
+    assert response.json()["error"] == {"code": "empty-image", "detail": "nothing to score"}
+    assert "Retry-After" not in response.headers
+
+
+def poll_in_background(api: LiveApi, path: str, **headers: str) -> tuple[threading.Thread, list[str]]:
+    states: list[str] = []
+
+    def poll() -> None:
+        states.append(api.client.get(path, headers=headers).json()["state"])
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    return thread, states
+
+
+def test_a_long_poll_answers_when_the_job_changes(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    thread, states = poll_in_background(api, f"/v1/jobs/{FIRST}?wait=25", **{"If-None-Match": '"1"'})
+
+    start(api, FIRST)
+
+    wait_for(lambda: not thread.is_alive(), "the poll is answered")
+    assert states == ["running"]
+
+
+def test_a_long_poll_without_a_tag_answers_when_the_job_is_finished(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    thread, states = poll_in_background(api, f"/v1/jobs/{FIRST}?wait=25")
+
+    fail(api, FIRST)
+
+    wait_for(lambda: not thread.is_alive(), "the poll is answered")
+    assert states == ["failed"]
+
+
+def test_a_long_poll_ends_when_its_time_is_over(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+
+    response = api.client.get(f"/v1/jobs/{FIRST}?wait=0.1", headers={"If-None-Match": '"1"'})
+
+    assert response.status_code == 304
+
+
+def test_many_long_polls_do_not_keep_others_waiting(tmp_path: Path) -> None:
+    with live_api(tmp_path) as api:
+        api.jobs.add(make_job(FIRST))
+        polls = [poll_in_background(api, f"/v1/jobs/{FIRST}?wait=25") for _ in range(60)]
+
+        response = api.client.get("/v1/jobs")
+
+        assert response.status_code == 200
+        api.client.post(f"/v1/jobs/{FIRST}/cancel")
+        for thread, states in polls:
+            thread.join()
+            assert states == ["canceled"]
+
+
+@pytest.mark.parametrize("wait", ["-1", "26", "long"])
+def test_a_wait_outside_its_limits_is_refused(api: LiveApi, wait: str) -> None:
+    assert api.client.get(f"/v1/jobs/{FIRST}", params={"wait": wait}).status_code == 422
+
+
+def test_jobs_in_the_queue_know_their_place(api: LiveApi) -> None:
+    for job_id in (FIRST, SECOND, THIRD):
+        api.jobs.add(make_job(job_id))
+    start(api, FIRST)
+
+    places = [
+        api.client.get(f"/v1/jobs/{job_id}").json()["queue_position"] for job_id in (FIRST, SECOND, THIRD)
+    ]
+
+    assert places == [None, 1, 2]
+
+
+def line(
+    *, n_waiting: int = 1, n_running: int = 1, n_workers: int = 1, typical_s: float | None = 10
+) -> WaitingLine:
+    ids = tuple(f"job-{n}" for n in range(1, n_waiting + 1))
+    return WaitingLine(job_ids=ids, n_running=n_running, n_workers=n_workers, typical_s=typical_s)
+
+
+def test_the_next_job_begins_at_once_if_a_worker_is_free() -> None:
+    assert line(n_running=0, typical_s=None).eta_start_s(1) == 0
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "position", "eta_s"), [(1, 1, 10), (1, 3, 30), (2, 1, 0), (2, 2, 5), (2, 4, 15)]
+)
+def test_a_job_begins_when_those_before_it_have_passed(n_workers: int, position: int, eta_s: float) -> None:
+    assert line(n_workers=n_workers).eta_start_s(position) == eta_s
+
+
+def test_without_a_worker_nobody_can_tell() -> None:
+    assert line(n_workers=0).eta_start_s(1) is None
+
+
+def test_without_an_example_nobody_can_tell() -> None:
+    assert line(typical_s=None).eta_start_s(1) is None
+
+
+def test_the_queue_learns_from_jobs_that_succeeded(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    later = NOON.replace(minute=1)
+    api.jobs.update(
+        FIRST, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=later)
+    )
+
+    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry())
+
+    assert queue.look().typical_s == 60
+
+
+def test_the_queue_learns_again_after_a_while(api: LiveApi) -> None:
+    clock = iter([0.0, 4.0, 6.0, 6.0])
+    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry(), clock=lambda: next(clock))
+    queue.look()
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    api.jobs.update(
+        FIRST, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=NOON)
+    )
+
+    assert [queue.look().typical_s, queue.look().typical_s] == [None, 0]
+
+
+def running(eta_s: float | None) -> Job:
+    return make_job().start(at=NOON).report(Progress(stage="restoring", fraction=0.5, eta_s=eta_s), attempt=1)
+
+
+@pytest.mark.parametrize(("eta_s", "retry_after_s"), [(0.1, 1), (20, 5), (1000, 30), (None, 2)])
+def test_the_next_look_is_worth_it_after_a_quarter_of_the_time_that_is_left(
+    eta_s: float | None, retry_after_s: int
+) -> None:
+    assert JobView.of(running(eta_s)).retry_after_s() == retry_after_s

@@ -1,0 +1,169 @@
+"""What becomes of a scan that is posted."""
+
+import base64
+import hashlib
+import json
+import uuid
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from disyre import INTENDED_USE
+from disyre.adapters.task_queue import InMemoryTaskQueue
+from disyre.errors import Unavailable
+from disyre.job import Job, JobState
+from service.submission import new_job_id
+from tests.builders import make_volume
+from tests.service.conftest import nifti_bytes
+from tests.service.live_api import LiveApi, live_api
+
+DICOM = bytes(128) + b"DICM" + bytes(64)
+GZIP = {"Content-Type": "application/gzip"}
+
+
+def test_a_scan_as_raw_body_becomes_a_job_in_the_queue(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers=GZIP)
+
+    view = response.json()
+    assert response.status_code == 202
+    assert response.headers["Location"] == f"/v1/jobs/{view['id']}"
+    assert int(response.headers["Retry-After"]) >= 1
+    assert (view["state"], view["queue_position"], view["intended_use"]) == ("queued", 1, INTENDED_USE)
+    assert view["input"] == {
+        "format": "nifti-gz",
+        "n_files": 1,
+        "size_bytes": len(scan),
+        "sha256": hashlib.sha256(scan).hexdigest(),
+        "has_mask": False,
+    }
+    assert api.queue.job_ids == [view["id"]]
+    assert api.artifacts.input_file(view["id"], "000001").read_bytes() == scan
+
+
+def test_nothing_of_an_accepted_upload_stays_in_incoming(api: LiveApi, scan: bytes) -> None:
+    job_id = api.client.post("/v1/jobs", content=scan, headers=GZIP).json()["id"]
+
+    assert api.left_behind() == [f"jobs/{job_id}", f"jobs/{job_id}/input", f"jobs/{job_id}/input/000001"]
+
+
+def test_a_body_without_a_type_is_judged_by_its_bytes(api: LiveApi, tmp_path: Path) -> None:
+    plain = nifti_bytes(tmp_path, make_volume(), name="made.nii")
+
+    response = api.client.post("/v1/jobs", content=plain)
+
+    assert (response.status_code, response.json()["input"]["format"]) == (202, "nifti")
+
+
+def test_a_form_carries_scan_mask_and_options(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    params = {"model": "t1w", "version": "1", "severities": [0.8, 0.2], "labels": {"study": "a"}}
+
+    response = api.client.post(
+        "/v1/jobs", files={"file": scan, "mask": mask}, data={"params": json.dumps(params)}
+    )
+
+    assert response.status_code == 202
+    job = api.jobs.get(response.json()["id"])
+    assert (job.params.severities, job.params.labels) == ((0.8, 0.2), {"study": "a"})
+    assert job.input.mask is not None
+    assert job.input.mask.sha256 == hashlib.sha256(mask).hexdigest()
+    assert api.artifacts.input_file(job.id, "mask").read_bytes() == mask
+
+
+def test_a_query_carries_options(api: LiveApi, scan: bytes) -> None:
+    query = {"model": "t1w", "mode": "stepwise", "severities": "0.8,0.2", "threshold": "0.5"}
+
+    response = api.client.post("/v1/jobs", content=scan, headers=GZIP, params=query)
+
+    assert response.status_code == 202
+    params = api.jobs.get(response.json()["id"]).params
+    assert (params.mode, params.severities, params.threshold) == ("stepwise", (0.8, 0.2), 0.5)
+
+
+def test_options_in_a_form_win_over_those_in_its_query(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post(
+        "/v1/jobs", params={"threshold": "0.5"}, files={"file": scan}, data={"params": '{"threshold": 0.75}'}
+    )
+
+    assert response.json()["params"]["threshold"] == 0.75
+
+
+def test_many_dicom_files_are_one_job(api: LiveApi) -> None:
+    slices = [("file", DICOM + bytes([number])) for number in range(30)]
+
+    response = api.client.post("/v1/jobs", files=slices)
+
+    view = response.json()
+    hashes = sorted(hashlib.sha256(content).hexdigest() for _, content in slices)
+    assert (view["input"]["format"], view["input"]["n_files"]) == ("dicom", 30)
+    assert (
+        view["input"]["sha256"]
+        == hashlib.sha256("".join(f"{each}\n" for each in hashes).encode()).hexdigest()
+    )
+    assert [api.artifacts.input_file(view["id"], f"{n:06d}").read_bytes() for n in (1, 30)] == [
+        slices[0][1],
+        slices[-1][1],
+    ]
+
+
+def test_a_zip_is_taken(api: LiveApi) -> None:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr("1.dcm", DICOM)
+
+    response = api.client.post(
+        "/v1/jobs", content=archive.getvalue(), headers={"Content-Type": "application/zip"}
+    )
+
+    assert (response.status_code, response.json()["input"]["format"]) == (202, "zip")
+
+
+def test_the_name_of_a_file_is_used_for_nothing(api: LiveApi, scan: bytes) -> None:
+    name = "../../ZZCANARY^PHI.nii.gz"
+
+    response = api.client.post("/v1/jobs", files={"file": (name, scan)})
+
+    assert response.status_code == 202
+    assert "ZZCANARY" not in response.text
+    assert "ZZCANARY" not in api.jobs.get(response.json()["id"]).model_dump_json()
+    assert not any("ZZCANARY" in str(path) for path in api.root.parent.rglob("*"))
+
+
+def test_a_body_with_the_digest_that_it_claims_is_taken(api: LiveApi, scan: bytes) -> None:
+    digest = base64.b64encode(hashlib.sha256(scan).digest()).decode()
+
+    response = api.client.post(
+        "/v1/jobs", content=scan, headers={**GZIP, "Content-Digest": f"sha-512=:AAAA:, sha-256=:{digest}:"}
+    )
+
+    assert response.status_code == 202
+
+
+class DeafQueue(InMemoryTaskQueue):
+    """A queue that takes no message."""
+
+    def enqueue(self, job: Job) -> None:
+        """Raise Unavailable."""
+        raise Unavailable("the broker does not take messages")
+
+
+def test_a_job_that_is_stored_is_accepted_even_if_it_cannot_be_sent(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, queue=DeafQueue()) as api:
+        response = api.client.post("/v1/jobs", content=scan, headers=GZIP)
+
+        assert response.status_code == 202
+        assert api.jobs.get(response.json()["id"]).state is JobState.QUEUED
+
+
+def test_jobs_that_are_submitted_one_after_another_sort_by_their_ids() -> None:
+    ids = [new_job_id(1_700_000_000_000_000_000 + 1_000 * n) for n in range(5000)]
+
+    assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize("now_ns", [0, 1_700_000_000_999_999_999, 2**47 * 1_000_000])
+def test_a_job_id_is_a_uuid_of_version_7(now_ns: int) -> None:
+    parsed = uuid.UUID(new_job_id(now_ns))
+
+    assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, now_ns // 1_000_000)
