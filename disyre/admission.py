@@ -12,6 +12,8 @@ from disyre.types import Affine, Voxels
 
 MAX_VOXELS: Final = 512**3
 """A head of 0.5 mm voxels fits; as float32 it takes 0.5 GiB."""
+_MAX_ALONG_AXIS: Final = 2**15 - 1
+"""What NIfTI-1, in which results are written, can hold."""
 _SPACING_MM: Final = (0.1, 20.0)
 _NON_FINITE_SHARE: Final = 0.01
 
@@ -24,10 +26,12 @@ def ignore(warning: str) -> None:
 
 
 def check_size(shape: Sequence[int], *, max_voxels: int = MAX_VOXELS) -> None:
-    """Raise TooLarge if a volume of this shape has more than `max_voxels` voxels."""
+    """Raise TooLarge if a volume of this shape has more than `max_voxels` voxels, or a far too long axis."""
     n_voxels = math.prod(shape)
     if n_voxels > max_voxels:
         raise TooLarge(f"expected at most {max_voxels} voxels, got {n_voxels}")
+    if max(shape) > _MAX_ALONG_AXIS:
+        raise TooLarge(f"expected at most {_MAX_ALONG_AXIS} voxels along an axis, got {max(shape)}")
 
 
 def check_grid(affine: Affine) -> None:

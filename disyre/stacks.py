@@ -8,13 +8,14 @@ directions are in mm, in the world of the images (LPS).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from disyre.admission import OnWarning
-from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices
+from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.types import Affine
 
 _LEAST_SLICES: Final = 4
 _LOCALIZER_SLICES: Final = 12
@@ -22,13 +23,15 @@ _LOCALIZER_SLICES: Final = 12
 _LOCALIZER_SHARE: Final = 0.25
 _DIRECTION_TOLERANCE: Final = 1e-4
 """For cosines, and for spacings in mm; scanners repeat them with rounding errors."""
+_COSINE_TOLERANCE: Final = 1e-3
+"""How far the two directions of an image may be from length 1 and from a right angle."""
 _ECHO_TOLERANCE_MS: Final = 0.1
 _POSITION_TOLERANCE_MM: Final = 0.1
 _DRIFT_TOLERANCE_MM: Final = 0.5
 _TILT_TOLERANCE_DEG: Final = 2.0
 _MANY: Final = 100
 
-Vector = npt.NDArray[np.float64]
+Vector: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,10 +51,15 @@ class Slice:
     position: Vector
     """Centre of the first pixel."""
     echo_time_ms: float | None = None
-    temporal_position: int | None = None
+    temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
     pixels: bytes = field(default=b"", repr=False)
     """As encoded; only compared."""
+
+    def __post_init__(self) -> None:
+        axes = self.orientation.reshape(2, 3)
+        if np.abs(axes @ axes.T - np.eye(2)).max() > _COSINE_TOLERANCE:
+            raise UnsupportedGeometry("expected an image orientation of two directions at a right angle")
 
     @property
     def normal(self) -> Vector:
@@ -62,7 +70,8 @@ class Slice:
     def is_with(self, other: "Slice") -> bool:
         """Whether two images may be of one volume."""
         mine, theirs = (
-            (s.series, s.frame_of_reference, s.shape, s.temporal_position, s.image_type) for s in (self, other)
+            (s.series, s.frame_of_reference, s.shape, s.temporal_position, s.image_type)
+            for s in (self, other)
         )
         return (
             mine == theirs
@@ -114,8 +123,20 @@ def describe(stack: Stack) -> str:
     if first.echo_time_ms is not None:
         words += f", echo time {first.echo_time_ms:g} ms"
     if first.temporal_position is not None:
-        words += f", time {first.temporal_position}"
+        words += f", time {first.temporal_position:g}"
     return words
+
+
+def affine(stack: Stack) -> Affine:
+    """Where the voxels of a volume lie: (column, row, slice) to mm, in the world of the images."""
+    first, last = stack[0], stack[-1]
+    between_rows, between_columns = first.spacing_mm
+    matrix = np.eye(4)
+    matrix[:3, 0] = first.orientation[:3] * between_columns
+    matrix[:3, 1] = first.orientation[3:] * between_rows
+    matrix[:3, 2] = (last.position - first.position) / (len(stack) - 1)
+    matrix[:3, 3] = first.position
+    return matrix
 
 
 def _only_volume(stacks: list[Stack], on_warning: OnWarning) -> Stack:
@@ -133,19 +154,24 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     """Drop images that are at the place of another and equal to it."""
     places: list[Stack] = []
     for image in stack:
-        if places and abs((image.position - places[-1][0].position) @ image.normal) < _POSITION_TOLERANCE_MM / 10:
+        if (
+            places
+            and abs((image.position - places[-1][0].position) @ image.normal) < _POSITION_TOLERANCE_MM / 10
+        ):
             places[-1].append(image)
         else:
             places.append([image])
     distinct = [len({image.pixels for image in place}) for place in places]
     if min(distinct) > 1:
         raise MultipleVolumes(
-            f"expected one image at each place, got {min(distinct)} different ones at all {len(places)} places "
-            f"({describe(stack)} in all), as in a series over time"
+            f"expected one image at each place, got {min(distinct)} at each of {len(places)} places, as in a "
+            f"series over time; {describe(stack)} in all"
         )
     if max(distinct) > 1:
         n_doubled = sum(n > 1 for n in distinct)
-        raise IrregularSlices(f"expected one image at each place, got different ones at {n_doubled} of {len(places)}")
+        raise IrregularSlices(
+            f"expected one image at each place, got different ones at {n_doubled} of {len(places)}"
+        )
     if len(places) < len(stack):
         on_warning(f"{len(stack) - len(places)} images that were there twice were dropped")
     return [place[0] for place in places]
@@ -161,7 +187,7 @@ def _check_even(stack: Stack) -> None:
         return
     worst = int(np.argmax(np.abs(np.array(gaps_mm) - typical)))
     raise IrregularSlices(
-        f"expected evenly spaced slices, got gaps from {min(gaps_mm):.2f} to {max(gaps_mm):.2f} mm; most are near "
+        f"expected evenly spaced slices, got gaps of {min(gaps_mm):.2f} to {max(gaps_mm):.2f} mm: most are "
         f"{typical:.2f} mm, the one after slice {worst + 1} of {len(stack)} is {gaps_mm[worst]:.2f} mm"
     )
 

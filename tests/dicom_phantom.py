@@ -1,0 +1,180 @@
+"""DICOM series of an analytic phantom: each voxel's value is a linear function of its place in the patient.
+
+So every voxel says whether the affine that a reader gives is right. The default is a small axial series.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import config
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from disyre import geometry
+from disyre.volume import Volume
+
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+AXIAL_REVERSED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+DOUBLE_OBLIQUE = (
+    0.813797681349,
+    0.469846310393,
+    0.342020143326,
+    -0.559624631018,
+    0.792255640287,
+    0.243210346802,
+)
+"""Turned by 15, -20 and 30 degrees."""
+
+_SLOPES = np.array([37.0, 53.0, 71.0])
+"""Change of the value for each mm to the left, to the back and up."""
+_AT_ORIGIN = 30_000.0
+_SERIES = generate_uid(entropy_srcs=["phantom"])
+_FRAME_OF_REFERENCE = generate_uid(entropy_srcs=["frame of reference"])
+
+
+def phantom_values(points_lps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The phantom at points in the patient (LPS, mm)."""
+    return np.asarray(points_lps @ _SLOPES + _AT_ORIGIN)
+
+
+def make_series(
+    n_slices: int = 6,
+    *,
+    shape: tuple[int, int] = (9, 7),
+    spacing_mm: tuple[float, float] = (1.5, 2.0),
+    gap_mm: float = 3.0,
+    orientation: Sequence[float] = AXIAL,
+    origin: npt.ArrayLike = (-20.0, 10.0, 30.0),
+    positions: Sequence[npt.ArrayLike] | None = None,
+    slope: float = 1.0,
+    intercept: float = 0.0,
+    **attributes: Any,
+) -> list[FileDataset]:
+    """Single-frame MR images. `shape` is columns, rows; `spacing_mm` is between rows, between columns."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    if positions is None:
+        positions = [np.asarray(origin) + k * gap_mm * normal for k in range(n_slices)]
+    series = []
+    for number, position in enumerate(positions, start=1):
+        image = _empty_image(shape, MRImageStorage)
+        image.InstanceNumber = number
+        image.PixelSpacing = list(spacing_mm)
+        image.ImageOrientationPatient = [float(f"{cosine:.12g}") for cosine in orientation]
+        image.ImagePositionPatient = [float(f"{mm:.12g}") for mm in np.asarray(position)]
+        image.RescaleSlope, image.RescaleIntercept = slope, intercept
+        values = _plane(np.asarray(position), np.asarray(orientation), shape, spacing_mm)
+        image.PixelData = np.round((values - intercept) / slope).astype("<u2").tobytes()
+        with config.disable_value_validation():
+            for name, value in attributes.items():
+                image.pop(name, None)  # an element remembers that its values are to be validated
+                setattr(image, name, value)
+        series.append(image)
+    return series
+
+
+def make_enhanced(series: Sequence[Dataset], **per_frame: Sequence[float]) -> FileDataset:
+    """A series as one enhanced MR image; `per_frame` are the times or echo times of its frames."""
+    first = series[0]
+    image = _empty_image((first.Columns, first.Rows), EnhancedMRImageStorage)
+    image.NumberOfFrames = len(series)
+    image.PixelData = b"".join(frame.PixelData for frame in series)
+    measures, orientation, transformation, shared = Dataset(), Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = first.PixelSpacing
+    orientation.ImageOrientationPatient = first.ImageOrientationPatient
+    transformation.RescaleSlope, transformation.RescaleIntercept = first.RescaleSlope, first.RescaleIntercept
+    transformation.RescaleType = "US"
+    shared.PixelMeasuresSequence = Items([measures])
+    shared.PlaneOrientationSequence = Items([orientation])
+    shared.PixelValueTransformationSequence = Items([transformation])
+    image.SharedFunctionalGroupsSequence = Items([shared])
+    image.PerFrameFunctionalGroupsSequence = Items(
+        [
+            _groups(frame, {name: values[k] for name, values in per_frame.items()})
+            for k, frame in enumerate(series)
+        ]
+    )
+    return image
+
+
+def encoded(images: Sequence[FileDataset], syntax: UID = ExplicitVRLittleEndian) -> list[bytes]:
+    """The images as the bytes of DICOM files."""
+    return [_encoded(image, syntax) for image in images]
+
+
+def assert_is_phantom(volume: Volume, *, tolerance: float = 0.51) -> None:
+    """Every voxel has the value of the place where the affine puts it, but for rounding."""
+    indices = np.indices(volume.shape).reshape(3, -1).T.astype(np.float64)
+    points = geometry.apply_affine(geometry.ras_to_lps(volume.affine), indices)
+    difference = np.abs(phantom_values(points).reshape(volume.shape) - volume.voxels).max()
+    assert difference <= tolerance, f"voxels are off by up to {difference}"
+
+
+def _plane(
+    position: npt.NDArray[np.float64],
+    orientation: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+    spacing_mm: tuple[float, float],
+) -> npt.NDArray[np.float64]:
+    """The phantom in one image (rows, columns), by the equation of the DICOM standard (PS3.3 C.7.6.2.1.1)."""
+    columns, rows = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]))
+    along_row = orientation[:3] * spacing_mm[1]
+    along_column = orientation[3:] * spacing_mm[0]
+    return phantom_values(position + columns[..., None] * along_row + rows[..., None] * along_column)
+
+
+def _empty_image(shape: tuple[int, int], sop_class: UID) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationGroupLength = 0  # filled in when it is written
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    image.SOPClassUID, image.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    image.SeriesInstanceUID, image.FrameOfReferenceUID = _SERIES, _FRAME_OF_REFERENCE
+    image.StudyInstanceUID = _SERIES
+    image.Modality = "MR"
+    image.PatientName = "CANARY^NAME"
+    image.SeriesDescription = "CANARY description"
+    image.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
+    image.Columns, image.Rows = shape
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.add_new("PixelData", "OW", b"")
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 0
+    return image
+
+
+def _groups(frame: Dataset, content: dict[str, float]) -> Dataset:
+    position, frame_content, echo, groups = Dataset(), Dataset(), Dataset(), Dataset()
+    position.ImagePositionPatient = frame.ImagePositionPatient
+    groups.PlanePositionSequence = Items([position])
+    if "TemporalPositionIndex" in content:
+        frame_content.TemporalPositionIndex = int(content["TemporalPositionIndex"])
+        groups.FrameContentSequence = Items([frame_content])
+    if "EffectiveEchoTime" in content:
+        echo.EffectiveEchoTime = content["EffectiveEchoTime"]
+        groups.MREchoSequence = Items([echo])
+    return groups
+
+
+def _encoded(image: FileDataset, syntax: UID) -> bytes:
+    buffer = BytesIO()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_encapsulated else syntax
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    if syntax.is_encapsulated:
+        image.compress(syntax, generate_instance_uid=False)
+    with config.disable_value_validation():  # tests write what the standard does not allow
+        dcmwrite(
+            buffer,
+            image,
+            implicit_vr=syntax.is_implicit_VR,
+            little_endian=syntax.is_little_endian,
+            force_encoding=True,
+        )
+    return buffer.getvalue()

@@ -1,0 +1,185 @@
+"""DICOM into a volume: the analytic phantom in every arrangement."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+import SimpleITK
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import uid
+from pydicom.dataset import FileDataset
+
+from disyre import geometry
+from disyre.adapters.dicom_read import read_dicom
+from disyre.errors import (
+    MultipleVolumes,
+    UnreadableVolume,
+)
+from disyre.types import Affine
+from disyre.volume import Volume
+from tests import dicom_phantom as phantom
+from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
+from tests.strategies import affines
+
+
+def read(images: Sequence[FileDataset], syntax: uid.UID = uid.ExplicitVRLittleEndian) -> Volume:
+    return read_dicom(encoded(images, syntax))
+
+
+ORIENTATIONS = {
+    "axial": phantom.AXIAL,
+    "axial, columns reversed": phantom.AXIAL_REVERSED,
+    "coronal": phantom.CORONAL,
+    "sagittal": phantom.SAGITTAL,
+    "double oblique": phantom.DOUBLE_OBLIQUE,
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS.values(), ids=ORIENTATIONS)
+def test_every_voxel_lies_where_the_affine_says(orientation: tuple[float, ...]) -> None:
+    volume = read(make_series(orientation=orientation))
+
+    assert_is_phantom(volume)
+    assert volume.shape == (9, 7, 6)
+    assert volume.voxels.dtype == np.float32
+    np.testing.assert_allclose(volume.spacing_mm, (2.0, 1.5, 3.0), atol=1e-6)
+
+
+def test_an_axial_series_is_lps_and_begins_at_its_first_pixel() -> None:
+    volume = read(make_series())
+
+    assert volume.orientation == "LPS"
+    np.testing.assert_allclose(volume.affine[:3, 3], (20, -10, 30))
+    assert volume.voxels[0, 0, 0] == phantom.phantom_values(np.array([-20.0, 10, 30]))
+
+
+def test_the_order_of_the_files_does_not_matter() -> None:
+    series = make_series()
+
+    reversed_volume, volume = read(series[::-1]), read(series)
+
+    np.testing.assert_array_equal(reversed_volume.voxels, volume.voxels)
+    np.testing.assert_array_equal(reversed_volume.affine, volume.affine)
+
+
+@settings(deadline=None, max_examples=30)
+@given(affine=affines(), n_slices=st.integers(4, 7), columns=st.integers(2, 6), rows=st.integers(2, 6))
+def test_every_voxel_lies_where_the_affine_says_in_any_direction(
+    affine: Affine, n_slices: int, columns: int, rows: int
+) -> None:
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+
+    volume = read(
+        make_series(
+            n_slices,
+            shape=(columns, rows),
+            spacing_mm=(spacing[1], spacing[0]),
+            gap_mm=spacing[2],
+            orientation=[*axes[:, 0], *axes[:, 1]],
+            origin=affine[:3, 3] / 4,
+        )
+    )
+
+    assert_is_phantom(volume, tolerance=0.6)
+
+
+def test_rescale_slope_and_intercept_are_applied() -> None:
+    volume = read(make_series(slope=2.5, intercept=-1000.0))
+
+    assert_is_phantom(volume, tolerance=1.3)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS.values(), ids=ORIENTATIONS)
+def test_voxels_lie_where_highdicom_puts_them(orientation: tuple[float, ...]) -> None:
+    series = make_series(orientation=orientation, slope=2.0)
+
+    volume = read(series)
+
+    # highdicom counts slices and rows first, and slices the other way round.
+    oracle = highdicom.get_volume_from_series(series, dtype=np.float32).permute_spatial_axes([2, 1, 0])
+    oracle = oracle.flip_spatial(2)
+    np.testing.assert_array_equal(volume.voxels, oracle.array)
+    np.testing.assert_allclose(geometry.ras_to_lps(volume.affine), oracle.affine, atol=1e-6)
+
+
+def test_voxels_lie_where_simpleitk_puts_them(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.dcm" for number in range(6)]
+    for file, content in zip(files, encoded(make_series(orientation=phantom.DOUBLE_OBLIQUE)), strict=True):
+        file.write_bytes(content)
+
+    volume = read_dicom(files)
+
+    oracle = SimpleITK.ReadImage([str(file) for file in files], SimpleITK.sitkFloat32)
+    np.testing.assert_array_equal(volume.voxels, SimpleITK.GetArrayFromImage(oracle).T)
+    for corner in ([0, 0, 0], [8, 0, 0], [0, 6, 0], [8, 6, 5]):
+        point = geometry.apply_affine(
+            geometry.ras_to_lps(volume.affine), np.array([corner], dtype=np.float64)
+        )
+        np.testing.assert_allclose(point[0], oracle.TransformIndexToPhysicalPoint(corner), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRBigEndian,
+        uid.RLELossless,
+        uid.JPEGLSLossless,
+        uid.JPEG2000Lossless,
+    ],
+    ids=lambda syntax: syntax.name,
+)
+def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID) -> None:
+    series = make_series(shape=(33, 35), spacing_mm=(0.5, 0.5))
+    if syntax == uid.ExplicitVRBigEndian:
+        for image in series:
+            image.PixelData = np.frombuffer(image.PixelData, "<u2").astype(">u2").tobytes()
+
+    volume = read(series, syntax)
+
+    assert_is_phantom(volume)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [3, 0, 5, 1, 4, 2]], ids=["in order", "shuffled"])
+def test_an_enhanced_image_gives_the_same_volume_as_its_series(order: list[int]) -> None:
+    series = make_series(slope=2.0, intercept=5.0, orientation=phantom.DOUBLE_OBLIQUE)
+
+    volume = read([make_enhanced([series[k] for k in order])])
+
+    assert_is_phantom(volume, tolerance=1.1)
+    np.testing.assert_allclose(volume.affine, read(series).affine, atol=1e-9)
+
+
+@pytest.mark.parametrize("what", ["TemporalPositionIndex", "EffectiveEchoTime"])
+def test_an_enhanced_image_of_two_volumes_is_refused(what: str) -> None:
+    image = make_enhanced(make_series() * 2, **{what: [1.0] * 6 + [2.0] * 6})
+
+    with pytest.raises(MultipleVolumes, match="got 2: 6 axial images of 9 x 7"):
+        read([image])
+
+
+def test_frames_at_the_same_place_are_never_taken_for_copies() -> None:
+    with pytest.raises(MultipleVolumes, match="over time"):
+        read([make_enhanced(make_series() * 2)])
+
+
+def test_a_number_of_frames_that_is_not_true_is_refused() -> None:
+    image = make_enhanced(make_series())
+    image.NumberOfFrames = 7
+
+    with pytest.raises(UnreadableVolume, match=r"NumberOfFrames says \(7\), got 6"):
+        read([image])
+
+
+def test_identical_slices_are_dropped() -> None:
+    series = make_series()
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded([*series, series[2]]), on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert warnings == ["1 images that were there twice were dropped"]

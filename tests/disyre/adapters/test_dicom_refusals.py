@@ -1,0 +1,246 @@
+"""DICOM that is refused: other volumes than one, other things than MR, and damage."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import uid
+from pydicom.dataset import FileDataset
+
+from disyre.adapters.dicom_read import read_dicom
+from disyre.errors import (
+    DisyreError,
+    GantryTilt,
+    InvalidInput,
+    IrregularSlices,
+    MultipleVolumes,
+    NotAnImage,
+    NotBrainMr,
+    TooFewSlices,
+    TooLarge,
+    UnreadableVolume,
+    UnsupportedGeometry,
+    UnsupportedTransferSyntax,
+    UnusableVolume,
+)
+from disyre.volume import Volume
+from tests import dicom_phantom as phantom
+from tests.dicom_phantom import assert_is_phantom, encoded, make_series
+
+
+def read(images: Sequence[FileDataset], syntax: uid.UID = uid.ExplicitVRLittleEndian) -> Volume:
+    return read_dicom(encoded(images, syntax))
+
+
+def test_a_missing_slice_is_refused_with_its_gap() -> None:
+    series = make_series(12)
+    del series[5]
+
+    with pytest.raises(IrregularSlices, match=r"6\.00 mm"):
+        read(series)
+
+
+def test_growing_spacing_is_refused() -> None:
+    positions = [(0.0, 0.0, 3.0 * k + 0.05 * k**2) for k in range(12)]
+
+    with pytest.raises(IrregularSlices):
+        read(make_series(positions=positions))
+
+
+def test_gantry_shear_is_refused_with_its_angle() -> None:
+    positions = [(0.0, 3.0 * k * np.tan(np.deg2rad(15)), 3.0 * k) for k in range(12)]
+
+    with pytest.raises(GantryTilt, match=r"15\.0 degrees"):
+        read(make_series(positions=positions))
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [{"TemporalPositionIdentifier": 2}, {"EchoTime": 80.0}, {"SeriesInstanceUID": "1.2.3"}],
+    ids=lambda attribute: next(iter(attribute)),
+)
+def test_two_volumes_in_one_upload_are_refused(attribute: dict[str, Any]) -> None:
+    with pytest.raises(MultipleVolumes, match="got 2: 6 axial images of 9 x 7"):
+        read(make_series() + make_series(**attribute))
+
+
+def test_magnitude_and_phase_are_two_volumes() -> None:
+    with pytest.raises(MultipleVolumes):
+        read(make_series() + make_series(ImageType=["ORIGINAL", "PRIMARY", "P", "ND"]))
+
+
+def test_a_localizer_beside_the_volume_is_left_out() -> None:
+    localizer = make_series(3, orientation=phantom.SAGITTAL, gap_mm=20.0)
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded(localizer + make_series(16)), on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert volume.shape == (9, 7, 16)
+    assert warnings == ["3 sagittal images of 9 x 7 were left out: they are not part of the volume"]
+
+
+def test_one_slice_is_no_volume() -> None:
+    with pytest.raises(TooFewSlices, match="got 1"):
+        read(make_series(1))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [[b""], [b"just some text\n" * 100], [bytes(200)], [b"\x1f\x8b" + bytes(400)], []],
+    ids=["empty", "text", "zeros", "gzip", "nothing"],
+)
+def test_what_is_not_dicom_is_refused(contents: list[bytes]) -> None:
+    with pytest.raises(NotAnImage, match="expected DICOM files"):
+        read_dicom(contents)
+
+
+def test_a_nifti_file_in_an_archive_is_named_as_the_reason() -> None:
+    with pytest.raises(NotAnImage, match="a NIfTI file is sent by itself"):
+        read_dicom([bytes(344) + b"n+1\0" + bytes(100)])
+
+
+def test_other_files_beside_the_images_are_left_out_with_a_warning() -> None:
+    others = [b"readme", bytes(1000), *encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))]
+    warnings: list[str] = []
+
+    volume = read_dicom([*others, *encoded(make_series())], on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert warnings == [
+        "2 files that are not DICOM were left out",
+        "1 DICOM files that are not MR images were left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "name"),
+    [
+        (uid.CTImageStorage, "CT Image Storage"),
+        (uid.EncapsulatedPDFStorage, "Encapsulated PDF Storage"),
+        (uid.SecondaryCaptureImageStorage, "Secondary Capture Image Storage"),
+        (uid.UID("1.2.3.4"), "an unknown kind"),
+    ],
+    ids=str,
+)
+def test_what_is_not_mr_is_refused_by_name(sop_class: uid.UID, name: str) -> None:
+    with pytest.raises(NotBrainMr, match=f"expected MR images, got {name}"):
+        read(make_series(SOPClassUID=sop_class))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (uid.DeflatedExplicitVRLittleEndian, "Deflated Explicit VR Little Endian"),
+        (uid.MPEG2MPML, "MPEG2 Main Profile / Main Level"),
+        (uid.UID("1.2.3.4"), "an unknown kind"),
+    ],
+    ids=str,
+)
+def test_other_transfer_syntaxes_are_refused_before_the_data_set_is_read(syntax: uid.UID, name: str) -> None:
+    (content,) = encoded(make_series(1))
+    end_of_meta = 144 + struct.unpack("<I", content[140:144])[0]
+    before = uid.ExplicitVRLittleEndian.encode() + bytes(1)
+    element = b"\x02\x00\x10\x00UI" + struct.pack("<H", len(before)) + before
+    after = syntax.encode() + bytes(len(syntax) % 2)
+    meta = content[:end_of_meta].replace(
+        element, b"\x02\x00\x10\x00UI" + struct.pack("<H", len(after)) + after
+    )
+
+    with pytest.raises(UnsupportedTransferSyntax, match=name):
+        read_dicom([meta + b"\xff" * 1000])
+
+
+BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
+    "spacing of 0": ({"PixelSpacing": [0, 0]}, UnsupportedGeometry),
+    "spacing of 100 mm": ({"PixelSpacing": [100, 100]}, UnsupportedGeometry),
+    "spacing that is no number": ({"PixelSpacing": ["nan", "nan"]}, UnreadableVolume),
+    "one spacing": ({"PixelSpacing": 1}, UnreadableVolume),
+    "no spacing": ({"PixelSpacing": None}, UnreadableVolume),
+    "orientation of zeros": ({"ImageOrientationPatient": [0] * 6}, UnsupportedGeometry),
+    "no orientation": ({"ImageOrientationPatient": None}, UnreadableVolume),
+    "no position": ({"ImagePositionPatient": None}, UnreadableVolume),
+    "slope of 0": ({"RescaleSlope": 0}, UnreadableVolume),
+    "slope that is no number": ({"RescaleSlope": "nan"}, UnreadableVolume),
+    "colour": ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, UnusableVolume),
+    "inverted greys": ({"PhotometricInterpretation": "MONOCHROME1"}, UnusableVolume),
+    "several frames": ({"NumberOfFrames": 6}, UnreadableVolume),
+    "a long attribute": ({"EchoTime": ["1.5"] * 1000}, UnreadableVolume),
+    "no bits": ({"BitsAllocated": 0}, UnreadableVolume),
+    "more pixels than are there": ({"Rows": 60}, UnreadableVolume),
+    "far more pixels than may be": ({"Rows": 65535, "Columns": 65535}, TooLarge),
+}
+
+
+@pytest.mark.parametrize(("attributes", "error"), BROKEN_HEADERS.values(), ids=BROKEN_HEADERS)
+def test_a_broken_header_is_refused(attributes: dict[str, Any], error: type[DisyreError]) -> None:
+    series = encoded(make_series(**attributes))
+
+    with pytest.raises(error) as refusal:
+        read_dicom(series)
+
+    assert "CANARY" not in str(refusal.value)
+
+
+def test_images_without_pixels_are_refused() -> None:
+    series = make_series()
+    for image in series:
+        del image.PixelData
+
+    with pytest.raises(UnreadableVolume, match="expected images with pixels"):
+        read(series)
+
+
+@pytest.mark.parametrize("length", [150, 300, 700, -10])
+def test_a_truncated_image_is_refused(length: int) -> None:
+    *whole, last = encoded(make_series())
+
+    with pytest.raises(InvalidInput):
+        read_dicom([*whole, last[:length]])
+
+
+def test_sequences_in_sequences_without_end_are_refused() -> None:
+    (content, *others) = encoded(make_series())
+    group = b"\x00\x52\x30\x92"  # per-frame functional groups, so that they are not skipped
+    nested = (group[1::-1] + group[3:1:-1] + b"SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff") * 5000
+    at = content.index(b"\xe0\x7f\x10\x00")
+
+    with pytest.raises(InvalidInput):
+        read_dicom([content[:at] + nested, *others])
+
+
+def test_nothing_that_a_person_wrote_is_repeated() -> None:
+    first, second = make_series(), make_series(SeriesInstanceUID="1.2.3")
+
+    with pytest.raises(MultipleVolumes) as refusal:
+        read(first + second)
+
+    assert "CANARY" not in str(refusal.value)
+
+
+_FILES = encoded(make_series(4, shape=(5, 4)))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    file=st.integers(0, 3),
+    changes=st.lists(
+        st.tuples(st.integers(128, len(_FILES[0]) - 1), st.integers(0, 255)), min_size=1, max_size=6
+    ),
+)
+def test_damaged_files_are_read_or_refused_and_nothing_else(
+    file: int, changes: list[tuple[int, int]]
+) -> None:
+    files = [bytearray(content) for content in _FILES]
+    for place, value in changes:
+        files[file][place] = value
+
+    try:
+        volume = read_dicom([bytes(content) for content in files])
+    except InvalidInput:
+        return
+    assert np.isfinite(volume.voxels).all()

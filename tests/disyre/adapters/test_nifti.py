@@ -1,0 +1,227 @@
+"""NIfTI in and out, with nibabel as the oracle."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from disyre.adapters.nifti import inspect_nifti, read_nifti, write_nifti
+from disyre.types import Affine
+from disyre.volume import Volume
+from tests.builders import make_volume
+from tests.nifti_files import nifti_bytes, write_bytes
+from tests.strategies import affines
+
+DTYPES = ["u1", "i1", "<i2", ">i2", "<u2", "<i4", "<u4", "<f4", ">f4", "<f8"]
+OBLIQUE = np.array([[0.9, -0.2, 0.1, -80], [0.2, 1.1, -0.3, -100], [0, 0.3, 2.0, -50], [0, 0, 0, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nifti")
+
+
+@st.composite
+def voxel_arrays(draw: st.DrawFn) -> npt.NDArray[Any]:
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    elements = st.floats(-1e6, 1e6, width=32) if dtype.kind == "f" else None
+    return draw(arrays(dtype, draw(array_shapes(min_dims=3, max_dims=3, max_side=6)), elements=elements))
+
+
+@settings(deadline=None)
+@given(voxels=voxel_arrays(), affine=affines(), is_packed=st.booleans(), is_version_2=st.booleans())
+def test_a_file_reads_as_nibabel_reads_it(
+    folder: Path, voxels: npt.NDArray[Any], affine: Affine, is_packed: bool, is_version_2: bool
+) -> None:
+    image_class = nib.Nifti2Image if is_version_2 else nib.Nifti1Image
+    content = nifti_bytes(voxels, affine, image_class=image_class)
+    path = write_bytes(folder, gzip.compress(content) if is_packed else content)
+
+    volume, facts = read_nifti(path), inspect_nifti(path)
+
+    oracle = image_class.from_bytes(content)
+    np.testing.assert_array_equal(volume.voxels, oracle.get_fdata().astype(np.float32))
+    np.testing.assert_array_equal(volume.affine, oracle.affine)
+    np.testing.assert_array_equal(facts.affine, oracle.affine)
+    assert volume.voxels.dtype == np.float32
+    assert (facts.shape, facts.spacing_mm) == (voxels.shape, volume.spacing_mm)
+    assert facts.orientation == volume.orientation
+
+
+@settings(deadline=None)
+@given(
+    voxels=arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(width=32)),
+    affine=affines(),
+)
+def test_what_is_written_is_read_again_exactly(
+    folder: Path, voxels: npt.NDArray[np.float32], affine: Affine
+) -> None:
+    voxels = np.nan_to_num(voxels, posinf=0, neginf=0)
+    path = folder / "written.nii.gz"
+
+    write_nifti(path, Volume(voxels, affine))
+
+    volume, image = read_nifti(path), nib.Nifti1Image.from_filename(path)
+    np.testing.assert_array_equal(volume.voxels, voxels)
+    np.testing.assert_array_equal(volume.affine[:3], affine[:3].astype(np.float32))
+    np.testing.assert_array_equal(image.get_fdata(dtype=np.float32), voxels)
+    np.testing.assert_allclose(image.header.get_qform(), affine, atol=2e-3)
+    assert (image.header["sform_code"], image.header["qform_code"]) == (2, 2)
+    assert image.header.get_zooms() == pytest.approx(volume.spacing_mm)
+
+
+def test_a_sheared_affine_is_kept_in_the_sform_alone(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[0, 1] = 0.2
+
+    write_nifti(tmp_path / "a.nii.gz", make_volume(affine=affine))
+
+    header = nib.Nifti1Image.from_filename(tmp_path / "a.nii.gz").header
+    assert (header["sform_code"], header["qform_code"]) == (2, 0)
+    np.testing.assert_array_equal(read_nifti(tmp_path / "a.nii.gz").affine, affine.astype(np.float32))
+
+
+@pytest.mark.parametrize(("shear", "code"), [(1e-5, 2), (1e-3, 0)])
+def test_the_qform_is_there_if_it_puts_all_voxels_where_the_sform_does(
+    tmp_path: Path, shear: float, code: int
+) -> None:
+    affine = np.diag([2.0, 1.0, 3.0, 1.0])
+    affine[0, 1] = shear
+
+    write_nifti(tmp_path / "a.nii.gz", make_volume(affine=affine))
+
+    header = nib.Nifti1Image.from_filename(tmp_path / "a.nii.gz").header
+    assert header["qform_code"] == code
+    assert header.get_zooms() == pytest.approx((2, 1, 3), abs=1e-4)
+
+
+def test_equal_volumes_give_equal_bytes_whatever_the_file_is_called(tmp_path: Path) -> None:
+    for name in ("a.nii.gz", "b.nii.gz"):
+        write_nifti(tmp_path / name, make_volume())
+
+    content = (tmp_path / "a.nii.gz").read_bytes()
+    assert content == (tmp_path / "b.nii.gz").read_bytes()
+    assert content[4:8] == bytes(4)  # no time
+    assert content[3] == 0  # no name
+
+
+def test_a_name_that_ends_in_nii_is_not_compressed(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "a.nii", make_volume())
+    write_nifti(tmp_path / "a.nii.gz", make_volume())
+
+    assert (tmp_path / "a.nii").read_bytes() == gzip.decompress((tmp_path / "a.nii.gz").read_bytes())
+
+
+def test_a_mask_is_written_as_bytes(tmp_path: Path) -> None:
+    mask = make_volume().voxels > 0
+
+    write_nifti(tmp_path / "a.nii.gz", Volume(mask.astype(np.float32), np.eye(4)), dtype=np.uint8)
+
+    image = nib.Nifti1Image.from_filename(tmp_path / "a.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(np.asarray(image.dataobj), mask)
+
+
+@pytest.mark.parametrize("value", [0.5, 256.0, -1.0, np.nan])
+def test_values_that_do_not_fit_are_not_written_as_others(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        write_nifti(
+            tmp_path / "a.nii.gz", Volume(np.full((2, 2, 2), value, np.float32), np.eye(4)), dtype=np.uint8
+        )
+
+
+def test_nothing_of_the_text_in_a_header_comes_out_again(tmp_path: Path) -> None:
+    text = b"CANARY"
+    path = write_bytes(tmp_path, nifti_bytes(descrip=text, aux_file=text, db_name=text, intent_name=text))
+
+    write_nifti(tmp_path / "out.nii", read_nifti(path))
+
+    assert text in path.read_bytes()
+    assert text not in (tmp_path / "out.nii").read_bytes()
+
+
+def test_the_sform_goes_before_the_qform(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), None)
+    image.header.set_qform(np.diag([2.0, 2, 2, 1]), code=1)
+    image.header.set_sform(OBLIQUE, code=4)
+
+    volume = read_nifti(write_bytes(tmp_path, image.to_bytes()))
+
+    np.testing.assert_array_equal(volume.affine[:3], OBLIQUE[:3].astype(np.float32))
+
+
+def test_the_qform_is_used_where_there_is_no_sform(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), None)
+    image.header.set_qform(np.diag([-2.0, 2, 3, 1]), code=1)
+
+    volume = read_nifti(write_bytes(tmp_path, image.to_bytes()))
+
+    np.testing.assert_allclose(volume.affine, np.diag([-2.0, 2, 3, 1]), atol=1e-6)
+
+
+def test_a_missing_orientation_is_warned_of(tmp_path: Path) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(sform_code=0, qform_code=0))
+    warnings: list[str] = []
+
+    volume = read_nifti(path, on_warning=warnings.append)
+
+    assert warnings == ["the header gives no orientation; left and right may be swapped"]
+    np.testing.assert_array_equal(volume.affine, nib.Nifti1Image.from_bytes(path.read_bytes()).affine)
+
+
+@pytest.mark.parametrize("axes", [(1,), (1, 1), (1, 1, 1, 1)])
+def test_further_axes_of_one_are_dropped(tmp_path: Path, axes: tuple[int, ...]) -> None:
+    voxels = np.arange(24, dtype=np.int16).reshape((2, 3, 4, *axes))
+
+    volume = read_nifti(write_bytes(tmp_path, nifti_bytes(voxels)))
+
+    np.testing.assert_array_equal(volume.voxels, voxels.reshape(2, 3, 4))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_masks_of_long_integers_are_read(tmp_path: Path, dtype: npt.DTypeLike) -> None:
+    voxels = np.eye(3, dtype=dtype)[None].repeat(2, axis=0)
+
+    np.testing.assert_array_equal(read_nifti(write_bytes(tmp_path, nifti_bytes(voxels))).voxels, voxels)
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(2.5, -10.0), (-1.0, 7.0), (1.0, 3.0)])
+def test_scaling_is_applied_as_nibabel_applies_it(tmp_path: Path, slope: float, inter: float) -> None:
+    content = nifti_bytes(scl_slope=slope, scl_inter=inter)
+
+    volume = read_nifti(write_bytes(tmp_path, content))
+
+    np.testing.assert_array_equal(volume.voxels, nib.Nifti1Image.from_bytes(content).get_fdata())
+
+
+def test_a_slope_of_0_means_no_scaling(tmp_path: Path) -> None:
+    volume = read_nifti(write_bytes(tmp_path, nifti_bytes(scl_slope=0, scl_inter=np.nan)))
+
+    np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
+
+
+def test_header_extensions_are_skipped(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"CANARY" * 100))
+
+    volume = read_nifti(write_bytes(tmp_path, image.to_bytes()))
+
+    np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
+
+
+def test_a_few_voxels_that_are_no_numbers_become_0_with_a_warning(tmp_path: Path) -> None:
+    voxels = np.ones((5, 5, 8), np.float32)
+    voxels[1, 2, 3] = np.nan
+    warnings: list[str] = []
+
+    volume = read_nifti(write_bytes(tmp_path, nifti_bytes(voxels)), on_warning=warnings.append)
+
+    assert volume.voxels[1, 2, 3] == 0
+    assert warnings == ["1 voxels are NaN or infinite; they were set to 0"]

@@ -1,0 +1,110 @@
+"""Real scans: files of scanners, with their reference results. Skipped where there are none."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from disyre.adapters.archive import ArchiveLimits, read_members
+from disyre.adapters.dicom_read import read_dicom
+from disyre.adapters.nifti import inspect_nifti, read_nifti
+from disyre.errors import DisyreError, MultipleVolumes, NotBrainMr, TooFewSlices, UnusableVolume
+from disyre.volume import Volume
+from tests.real_data import real_data
+
+
+def assert_same_scan(volume: Volume, reference: nib.Nifti1Image) -> None:
+    """Equal voxels at equal places, in whatever order each is stored."""
+    ours = nib.as_closest_canonical(nib.Nifti1Image(volume.voxels, volume.affine))
+    theirs = nib.as_closest_canonical(nib.squeeze_image(reference))
+    np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), rtol=1e-6)
+    np.testing.assert_allclose(ours.affine, theirs.affine, atol=2e-4)
+
+
+def test_a_series_of_a_whole_head() -> None:
+    members = read_members(real_data("dicom_t1w_head/series.zip"), ArchiveLimits())
+    warnings: list[str] = []
+
+    volume = read_dicom(members, on_warning=warnings.append)
+
+    assert (volume.shape, volume.orientation, warnings) == ((274, 384, 384), "LPS", [])
+    np.testing.assert_allclose(volume.spacing_mm, (0.69999, 0.66667, 0.66667), atol=1e-5)
+    # As the header of its first file says.
+    np.testing.assert_allclose(volume.affine[:3, 3], (91.4496, 160.0604, -142.5055), atol=1e-4)
+    assert volume.voxels.max() == 278
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "generic/anatomical/001",
+        "generic/anatomical/001_implicit",
+        "generic/anatomical/002_non_isotropic",
+        "generic/compressed/001",
+        "generic/compressed_j2k/001",
+        "generic/compressed_jpeg/001",
+        "generic/compressed_jpegls/001",
+        "generic/compressed_rle/001",
+        "philips_enhanced/anatomical/001",
+        "philips_enhanced/anatomical/001_implicit",
+        "siemens_multiframe/anatomical/001",
+    ],
+)
+def test_crops_of_the_files_of_several_vendors(folder: str) -> None:
+    path = real_data(f"geometry/vendor_crops/{folder}")
+
+    volume = read_dicom(sorted(path.glob("*.dcm")))
+
+    (reference,) = path.parent.glob(f"{path.name}_ground_truth.nii.gz")
+    assert_same_scan(volume, nib.Nifti1Image.from_filename(reference))
+
+
+@pytest.mark.parametrize(
+    ("folder", "error"),
+    [("slicecount", TooFewSlices), ("sliceorientation", MultipleVolumes), ("gantrytilting", NotBrainMr)],
+)
+def test_crops_that_are_no_volume(folder: str, error: type[DisyreError]) -> None:
+    path = real_data(f"geometry/vendor_crops/failing/{folder}/001")
+
+    with pytest.raises(error):
+        read_dicom(sorted(path.glob("*.dcm")))
+
+
+def test_an_enhanced_image_of_a_whole_head() -> None:
+    folder = real_data("geometry/enhanced_mr_t1w")
+
+    volume = read_dicom(folder.rglob("*.dcm"))
+
+    assert_same_scan(volume, nib.Nifti1Image.from_filename(next(folder.rglob("*.nii"))))
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_a_single_mosaic_is_no_volume_in_any_transfer_syntax(number: int) -> None:
+    with pytest.raises(TooFewSlices, match="got 1"):
+        read_dicom([real_data(f"geometry/transfer_syntaxes/In/{number}.dcm")])
+
+
+def test_orientations_are_named_as_the_files_are() -> None:
+    files = sorted(real_data("geometry/orientations_48").glob("*.nii.gz"))
+
+    assert {path.name: inspect_nifti(path).orientation for path in files} == {
+        path.name: path.name.removesuffix(".nii.gz") for path in files
+    }
+    assert len(files) == 48
+
+
+@pytest.mark.parametrize("folder", ["healthy_t1w/ds002748", "lesion/glioma_FG-6692", "ms_native/patient04"])
+def test_scans_read_as_nibabel_reads_them(folder: str) -> None:
+    path = sorted(real_data(folder).glob("*T1w.nii.gz"))[-1]
+
+    volume = read_nifti(path)
+
+    image = nib.Nifti1Image.from_filename(path)
+    np.testing.assert_array_equal(volume.voxels, image.get_fdata(dtype=np.float32))
+    np.testing.assert_array_equal(volume.affine, image.affine)
+
+
+def test_a_colour_image_is_refused() -> None:
+    path = real_data("geometry/vendor_crops/generic/rgb/001_ground_truth.nii.gz")
+
+    with pytest.raises(UnusableVolume, match="RGBA"):
+        inspect_nifti(path)

@@ -1,0 +1,37 @@
+"""What a decoder does to itself stays with it."""
+
+import pytest
+
+from disyre.containment import map_untrusted
+from disyre.errors import NotBrainMr, OutOfMemory, UnreadableVolume
+
+
+class _Panic(BaseException):
+    """As native extensions raise it."""
+
+
+def fail_with(error: BaseException) -> list[int]:
+    def decode(item: int) -> int:
+        raise error
+
+    return map_untrusted(decode, [1, 2], refusal="damaged")
+
+
+def test_results_are_in_the_order_of_the_items() -> None:
+    assert map_untrusted(lambda n: n * n, range(100), refusal="") == [n * n for n in range(100)]
+
+
+@pytest.mark.parametrize("error", [_Panic(), RecursionError(), SystemExit(), KeyError("x")], ids=repr)
+def test_whatever_a_decoder_raises_is_a_refusal(error: BaseException) -> None:
+    with pytest.raises(UnreadableVolume, match="damaged"):
+        fail_with(error)
+
+
+def test_a_lack_of_memory_is_not_blamed_on_the_file() -> None:
+    with pytest.raises(OutOfMemory):
+        fail_with(MemoryError())
+
+
+def test_our_own_errors_pass() -> None:
+    with pytest.raises(NotBrainMr, match="a foot"):
+        fail_with(NotBrainMr("a foot"))

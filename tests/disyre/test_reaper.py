@@ -1,0 +1,153 @@
+"""Lost jobs come back, and others are left alone."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.task_queue import InMemoryTaskQueue
+from disyre.job import MAX_ATTEMPTS, WORKER_LOST, Job, JobState
+from disyre.reaper import Reaper
+from tests.builders import NOON, make_job
+
+LONG_S = 60.0
+MUCH_LATER = NOON + timedelta(hours=1)
+
+
+@pytest.fixture
+def jobs() -> InMemoryJobStore:
+    return InMemoryJobStore()
+
+
+@pytest.fixture
+def queue() -> InMemoryTaskQueue:
+    return InMemoryTaskQueue()
+
+
+def reap(jobs: InMemoryJobStore, queue: InMemoryTaskQueue, *, at: datetime = MUCH_LATER) -> None:
+    Reaper(jobs, queue, grace_s=10, now=lambda: at).reap_once()
+
+
+def start(jobs: InMemoryJobStore, job: Job, *, times: int = 1) -> None:
+    jobs.add(job)
+    jobs.update(job.id, lambda job: job.start(at=NOON))
+    for _ in range(times - 1):
+        jobs.update(job.id, lambda job: job.lose_worker(at=NOON).start(at=NOON))
+
+
+def test_a_running_job_without_a_lease_is_sent_again(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    start(jobs, make_job())
+
+    reap(jobs, queue)
+
+    assert jobs.get(make_job().id).state is JobState.QUEUED
+    assert queue.job_ids == [make_job().id]
+
+
+def test_a_running_job_with_a_lease_is_left_alone(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
+    start(jobs, make_job())
+    jobs.claim(make_job().id, "worker", lease_s=LONG_S)
+
+    reap(jobs, queue)
+
+    assert jobs.get(make_job().id).state is JobState.RUNNING
+    assert queue.job_ids == []
+
+
+def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
+    start(jobs, make_job(), times=MAX_ATTEMPTS)
+
+    reap(jobs, queue)
+
+    job = jobs.get(make_job().id)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.code == WORKER_LOST
+    assert queue.job_ids == []
+
+
+def test_a_job_whose_worker_died_while_it_was_canceled_is_canceled(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    start(jobs, make_job())
+    jobs.update(make_job().id, lambda job: job.request_cancel(at=NOON))
+
+    reap(jobs, queue)
+
+    assert jobs.get(make_job().id).state is JobState.CANCELED
+    assert queue.job_ids == []
+
+
+def test_a_queued_job_without_a_message_is_sent_again(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    jobs.add(make_job())
+
+    reap(jobs, queue)
+
+    assert queue.job_ids == [make_job().id]
+
+
+def test_a_queued_job_is_sent_again_only_after_a_grace(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    jobs.add(make_job())
+
+    reap(jobs, queue, at=NOON + timedelta(seconds=9))
+
+    assert queue.job_ids == []
+
+
+def test_a_queued_job_with_a_message_is_left_alone(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
+    jobs.add(make_job())
+    queue.enqueue(make_job())
+
+    reap(jobs, queue)
+
+    assert queue.job_ids == [make_job().id]
+
+
+def test_finished_jobs_are_left_alone(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
+    jobs.add(make_job())
+    jobs.update(make_job().id, lambda job: job.request_cancel(at=NOON))
+
+    reap(jobs, queue)
+
+    assert jobs.get(make_job().id).state is JobState.CANCELED
+    assert queue.job_ids == []
+
+
+def test_one_reaper_works_at_a_time(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
+    jobs.add(make_job())
+    jobs.claim("reaper", "another", lease_s=LONG_S)
+
+    reap(jobs, queue)
+    assert queue.job_ids == []
+
+    jobs.release("reaper", "another")
+    reap(jobs, queue)
+    assert queue.job_ids == [make_job().id]
+
+
+class TakenOver(InMemoryJobStore):
+    """Another worker takes the job while the reaper looks at its lease."""
+
+    def is_leased(self, job_id: str) -> bool:
+        self.update(job_id, lambda job: job.lose_worker(at=NOON).start(at=NOON))
+        return False
+
+
+def test_a_job_that_another_worker_just_took_is_left_to_it(queue: InMemoryTaskQueue) -> None:
+    jobs = InMemoryJobStore()
+    start(jobs, make_job())
+    taken_over = TakenOver()
+    taken_over.add(jobs.get(make_job().id))
+
+    reaper = Reaper(taken_over, queue, now=lambda: MUCH_LATER)
+    reaper._return_if_lost(make_job().id)
+
+    job = taken_over.get(make_job().id)
+    assert (job.state, job.attempt) == (JobState.RUNNING, 2)
+    assert queue.job_ids == []

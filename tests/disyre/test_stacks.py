@@ -1,0 +1,213 @@
+"""Sorting out the images of an upload, without DICOM."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disyre import stacks
+from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.stacks import Slice, Stack
+
+AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
+SAGITTAL = np.array([0, 1.0, 0, 0, 0, -1])
+
+
+def make_stack(
+    n: int = 20, *, gap_mm: float = 1.0, orientation: stacks.Vector = AXIAL, **changes: Any
+) -> Stack:
+    normal = np.cross(orientation[:3], orientation[3:])
+    facts: dict[str, Any] = {
+        "series": "1",
+        "frame_of_reference": "1",
+        "shape": (8, 9),
+        "spacing_mm": (1.0, 1.0),
+        "orientation": orientation,
+    }
+    return [
+        Slice(number=k, position=k * gap_mm * normal, pixels=bytes([k]), **(facts | changes))
+        for k in range(n)
+    ]
+
+
+def moved(image: Slice, by: tuple[float, float, float], **changes: Any) -> Slice:
+    return Slice(**{**vars(image), "position": image.position + np.array(by), **changes})
+
+
+def find(slices: Stack) -> tuple[Stack, list[str]]:
+    warnings: list[str] = []
+    return stacks.find_volume(slices, warnings.append), warnings
+
+
+@pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL])
+def test_slices_are_sorted_along_their_normal_whatever_order_they_came_in(orientation: stacks.Vector) -> None:
+    shuffled = np.random.default_rng(0).permutation(
+        np.array(make_stack(orientation=orientation), dtype=object)
+    )
+
+    stack, warnings = find(list(shuffled))
+
+    assert [image.number for image in stack] == list(range(20))
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"series": "2"},
+        {"frame_of_reference": "2"},
+        {"shape": (9, 8)},
+        {"spacing_mm": (1.0, 1.01)},
+        {"echo_time_ms": 30.0},
+        {"temporal_position": 2.0},
+        {"image_type": ("P",)},
+        {"orientation": SAGITTAL},
+    ],
+    ids=lambda difference: next(iter(difference)),
+)
+def test_two_volumes_are_refused_and_described(difference: dict[str, Any]) -> None:
+    with pytest.raises(
+        MultipleVolumes, match=r"got 2: 20 axial images of 8 x 9.*; 20 (axial|sagittal) images"
+    ):
+        find(make_stack() + make_stack(**difference))
+
+
+def test_rounding_errors_in_headers_do_not_split_a_volume() -> None:
+    noise = np.random.default_rng(1)
+    slices = [
+        Slice(
+            **{
+                **vars(image),
+                "orientation": image.orientation + noise.uniform(-4e-5, 4e-5, 6) + 5e-5,
+                "spacing_mm": tuple(np.array(image.spacing_mm) + noise.uniform(-4e-5, 4e-5, 2)),
+                "echo_time_ms": 3 + noise.uniform(-0.04, 0.04),
+            }
+        )
+        for image in make_stack()
+    ]
+
+    stack, _ = find(slices)
+
+    assert len(stack) == 20
+
+
+def test_a_localizer_beside_a_volume_is_left_out_with_a_warning() -> None:
+    localizer = make_stack(3, gap_mm=10, orientation=SAGITTAL, series="2")
+
+    stack, warnings = find(localizer + make_stack())
+
+    assert len(stack) == 20
+    assert warnings == ["3 sagittal images of 8 x 9 were left out: they are not part of the volume"]
+
+
+@pytest.mark.parametrize(("n", "n_other"), [(20, 6), (176, 12)])
+def test_what_may_be_a_volume_of_its_own_is_not_left_out(n: int, n_other: int) -> None:
+    with pytest.raises(MultipleVolumes):
+        find(make_stack(n) + make_stack(n_other, series="2"))
+
+
+def test_images_of_very_many_kinds_are_refused_early() -> None:
+    with pytest.raises(MultipleVolumes, match="more than 100 kinds"):
+        find([image for n in range(120) for image in make_stack(1, series=str(n))])
+
+
+def test_of_many_volumes_the_first_are_described_and_the_others_counted() -> None:
+    with pytest.raises(MultipleVolumes, match=r"got 10: .*; and 2 more"):
+        find([image for n in range(10) for image in make_stack(echo_time_ms=5.0 * n)])
+
+
+def test_identical_copies_are_dropped_with_a_warning() -> None:
+    stack, warnings = find(make_stack() + make_stack()[3:5])
+
+    assert len(stack) == 20
+    assert warnings == ["2 images that were there twice were dropped"]
+
+
+def test_different_images_at_one_place_are_refused() -> None:
+    with pytest.raises(IrregularSlices, match="different ones at 1 of 20"):
+        find([*make_stack(), moved(make_stack()[3], (0, 0, 0), pixels=b"other")])
+
+
+def test_a_series_over_time_that_does_not_say_so_is_refused() -> None:
+    again = [moved(image, (0, 0, 0), pixels=b"later" + image.pixels) for image in make_stack()]
+
+    with pytest.raises(MultipleVolumes, match=r"got 2 at each of 20 places.*over time"):
+        find(make_stack() + again)
+
+
+@pytest.mark.parametrize("missing", [1, 10, 18])
+def test_a_missing_slice_is_named_with_its_gap(missing: int) -> None:
+    slices = make_stack(gap_mm=1.5)
+    del slices[missing]
+
+    with pytest.raises(IrregularSlices, match=rf"slice {missing} of 19 is 3\.00 mm"):
+        find(slices)
+
+
+def test_a_missing_slice_is_seen_even_where_slices_are_thin() -> None:
+    slices = make_stack(gap_mm=0.15)
+    del slices[10]
+
+    with pytest.raises(IrregularSlices):
+        find(slices)
+
+
+def test_growing_gaps_are_refused_even_if_each_grows_by_little() -> None:
+    slices = [moved(image, (0, 0, 0.002 * k**2)) for k, image in enumerate(make_stack(60))]
+
+    with pytest.raises(IrregularSlices):
+        find(slices)
+
+
+def test_positions_that_are_rounded_to_a_tenth_of_a_millimetre_are_accepted() -> None:
+    slices = [moved(image, (0, 0, round(0.97 * k, 1) - k)) for k, image in enumerate(make_stack(60))]
+
+    stack, _ = find(slices)
+
+    assert stacks.affine(stack)[2, 2] == pytest.approx(0.97, abs=0.002)
+
+
+def test_a_slice_that_is_moved_sideways_is_refused() -> None:
+    slices = make_stack()
+    slices[7] = moved(slices[7], (0.3, 0, 0))
+
+    with pytest.raises(IrregularSlices):
+        find(slices)
+
+
+def test_a_tilt_is_refused_and_its_angle_named() -> None:
+    shift = np.tan(np.deg2rad(12.0))
+
+    with pytest.raises(GantryTilt, match=r"a tilt of 12\.0 degrees"):
+        find([moved(image, (0, shift * k, 0)) for k, image in enumerate(make_stack())])
+
+
+def test_a_small_tilt_over_a_long_way_is_refused() -> None:
+    with pytest.raises(GantryTilt, match=r"0\.3 degrees"):
+        find([moved(image, (0, 0.005 * k, 0)) for k, image in enumerate(make_stack(176))])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_fewer_than_four_slices_are_no_volume(n: int) -> None:
+    with pytest.raises(TooFewSlices, match=f"at least 4 slices of one volume, got {n}"):
+        find(make_stack(n))
+
+
+def test_copies_do_not_count_as_slices() -> None:
+    with pytest.raises(TooFewSlices, match="got 3"):
+        find(make_stack(3) + make_stack(3))
+
+
+@pytest.mark.parametrize(
+    "orientation",
+    [[0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 1.01, 0], [1, 0, 0, 0.01, 1, 0]],
+)
+def test_an_image_without_two_directions_at_a_right_angle_is_refused(orientation: list[float]) -> None:
+    with pytest.raises(UnsupportedGeometry, match="right angle"):
+        make_stack(1, orientation=np.array(orientation, dtype=np.float64))
+
+
+def test_a_stack_is_described_by_what_no_person_wrote() -> None:
+    described = stacks.describe(make_stack(5, orientation=SAGITTAL, echo_time_ms=2.98, temporal_position=3.0))
+
+    assert described == "5 sagittal images of 8 x 9, echo time 2.98 ms, time 3"
