@@ -3,6 +3,7 @@
 A worker says so only while its network gives answers, so a worker that is listed here is ready.
 """
 
+import socket
 from typing import Annotated, Final, Protocol, cast
 
 import redis
@@ -14,6 +15,11 @@ BEAT_EVERY_S: Final = 5.0
 FORGET_AFTER_S: Final = 20.0
 
 _WORKERS_KEY: Final = "disyre:workers"
+
+
+def worker_prefix() -> str:
+    """What the ids of all workers on this host begin with."""
+    return f"{socket.gethostname()}-"
 
 
 class WorkerInfo(BaseModel):

@@ -1,0 +1,45 @@
+"""`disyre serve`: a stack that runs until Ctrl-C."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from cli.stack import running_stack
+from disyre.errors import Misconfigured
+
+_LOOK_EVERY_S: Final = 0.2
+_MASK_SUFFIX: Final = "_mask.nii.gz"
+
+
+def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> int:
+    """Run broker, worker and API; the exit status is 0 if they were told to stop."""
+    stopped = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        with running_stack(port=port, data_dir=data_dir, is_stopped=stopped.is_set) as stack:
+            if not stopped.is_set():
+                print(f"disyre is ready: {curl_line(stack.url, examples)}", flush=True)
+            while not stopped.wait(_LOOK_EVERY_S):
+                for note in stack.watch():
+                    print(f"disyre: {note}", file=sys.stderr, flush=True)
+    except Misconfigured as error:
+        print(f"disyre: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def curl_line(url: str, examples: Path) -> str:
+    """The command that scores the first scan in a folder, with the mask beside it if there is one."""
+    found = sorted(path for path in examples.glob("*.nii.gz") if not path.name.endswith(_MASK_SUFFIX))
+    scan = found[0] if found else Path("scan.nii.gz")
+    mask = scan.with_name(scan.name.removesuffix(".nii.gz") + _MASK_SUFFIX)
+    masked = f" -F mask=@{mask}" if mask.exists() else ""
+    return f"curl -sS -F file=@{scan}{masked} {url}/v1/jobs"

@@ -1,0 +1,150 @@
+"""Broker, worker and API on one machine, as three programs that belong together."""
+
+import errno
+import fcntl
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Final
+
+from cli.broker import EmbeddedBroker, answers, make_embedded_broker
+from cli.process import Process, Program
+from disyre.adapters.settings import SharedSettings
+from disyre.errors import Misconfigured
+
+HOST: Final = "127.0.0.1"
+
+_READY_WITHIN_S: Final = 180.0
+_LOOK_EVERY_S: Final = 0.1
+_LOCK_NAME: Final = "serve.lock"
+
+
+class Stack:
+    """The programs, in the order in which they start; they stop in the opposite one."""
+
+    def __init__(self, programs: list[Program], *, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self._port = port
+        self._processes = [Process(program) for program in programs]
+
+    def start(self, *, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Start all programs and wait until a scan could be scored, or until `is_stopped` says so.
+
+        Raises Misconfigured if a program ends, with what it said last, or if all this takes too long.
+        """
+        for process in self._processes:
+            process.program.log.unlink(missing_ok=True)
+            process.start()
+            self._wait_for(process.program.is_up, is_stopped)
+        self._wait_for(self._is_ready, is_stopped)
+
+    def _wait_for(self, is_there: Callable[[], bool], is_stopped: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while not is_stopped() and not is_there():
+            for process in self._processes:
+                if process.exit_status is not None:
+                    raise Misconfigured(f"the {process.program.name} did not start:\n{process.last_lines()}")
+            if time.monotonic() > deadline:
+                raise Misconfigured(f"not ready after {_READY_WITHIN_S:g} s; {self._logs()}")
+            time.sleep(_LOOK_EVERY_S)
+
+    def watch(self) -> list[str]:
+        """Start again what has ended; says what that was."""
+        notes = [process.restart_if_due() for process in self._processes]
+        return [note for note in notes if note]
+
+    def stop(self) -> None:
+        """End all programs, and whatever they have started."""
+        for process in reversed(self._processes):
+            process.stop()
+
+    def _is_ready(self) -> bool:
+        connection = HTTPConnection(HOST, self._port, timeout=2)  # past any proxy
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _logs(self) -> str:
+        return "see " + ", ".join(str(process.program.log) for process in self._processes)
+
+
+@contextmanager
+def running_stack(
+    *, port: int, data_dir: Path, is_stopped: Callable[[], bool] = lambda: False
+) -> Iterator[Stack]:
+    """A stack that is ready to score for the length of a block; at the end no process is left.
+
+    The block begins with a stack that is not ready only if `is_stopped` said so.
+    Raises Misconfigured if the port or the folder is in use, or if a program does not start.
+    """
+    data_dir = data_dir.resolve()
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(_sole_use_of(data_dir))
+        _check_port(port)
+        stack = Stack(_programs(port, data_dir, cleanup), port=port)
+        cleanup.callback(stack.stop)
+        stack.start(is_stopped=is_stopped)
+        yield stack
+
+
+def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
+    """Broker (if none is set), worker and API; all see the same folders."""
+    settings = SharedSettings()
+    environment = {
+        "DISYRE_DATA_DIR": str(data_dir),
+        "DISYRE_MODELS_DIR": str(settings.models_dir.resolve()),
+        "DISYRE_SHUTDOWN_GRACE_S": "0",  # whoever presses Ctrl-C does not wait for a scan
+    }
+    logs = data_dir / "logs"
+    programs = []
+    if {"broker_url", "broker_url_file"} & settings.model_fields_set:
+        if not answers(settings.broker()):
+            raise Misconfigured("the broker that DISYRE_BROKER_URL names does not answer")
+    else:
+        broker = make_embedded_broker(data_dir / "broker")
+        cleanup.callback(broker.clean_up)
+        environment["DISYRE_BROKER_URL"] = broker.url
+        programs.append(_broker_program(broker, logs))
+    worker = [sys.executable, "-m", "worker"]
+    api = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production_app", "--host", HOST]
+    api += ["--port", str(port), "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"]
+    programs.append(Program("worker", worker, logs / "worker.log", environment, stop_s=10.0))
+    programs.append(Program("API", api, logs / "api.log", environment))
+    return programs
+
+
+def _broker_program(broker: EmbeddedBroker, logs: Path) -> Program:
+    return Program("broker", broker.command, logs / "broker.log", is_up=broker.is_up)
+
+
+@contextmanager
+def _sole_use_of(data_dir: Path) -> Iterator[None]:
+    """Keep other stacks from a folder. The lock goes with the process, however that ends."""
+    with (data_dir / _LOCK_NAME).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Misconfigured(f"another 'disyre serve' uses {data_dir}; choose another DATA_DIR") from error
+        yield
+
+
+def _check_port(port: int) -> None:
+    """Raise Misconfigured if something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+            raise Misconfigured(f"port {port} {reason}; choose another with PORT=") from error

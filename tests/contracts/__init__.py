@@ -1,0 +1,1 @@
+"""One test body over all implementations of a protocol."""

@@ -1,0 +1,22 @@
+"""A broker that the tests of this folder share."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from disyre.adapters.broker import connect
+from tests.live import LiveBroker, live_broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBroker]:
+    with live_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def client(broker: LiveBroker) -> Iterator[redis.Redis]:
+    with connect(broker.url, timeout_s=2) as client:
+        client.flushall()
+        yield client

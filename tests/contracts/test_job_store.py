@@ -1,0 +1,203 @@
+"""What every job store does; one body for the real one and the one in memory."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import InMemoryJobStore, JobStore, RedisJobStore
+from disyre.errors import IllegalTransition, JobNotFound
+from disyre.job import Job, JobProblem, JobState, Progress
+from tests.builders import NOON, make_job
+from tests.live import live_broker, wait_for
+
+LATER = NOON + timedelta(minutes=1)
+IDS = [f"019b7a00-0000-7000-8000-00000000000{n}" for n in range(1, 6)]
+LONG_S = 60.0
+
+
+@pytest.fixture(params=["redis", "memory"])
+def jobs(request: pytest.FixtureRequest) -> JobStore:
+    return (
+        InMemoryJobStore() if request.param == "memory" else RedisJobStore(request.getfixturevalue("client"))
+    )
+
+
+def start(job: Job) -> Job:
+    return job.start(at=LATER)
+
+
+def test_a_job_comes_back_as_it_was_stored(jobs: JobStore) -> None:
+    job = make_job(severities=(0.5, 0.25), labels={"site": "ß"})
+
+    jobs.add(job)
+
+    assert jobs.get(job.id) == job
+
+
+def test_an_unknown_id_is_not_found(jobs: JobStore) -> None:
+    with pytest.raises(JobNotFound):
+        jobs.get(IDS[0])
+    with pytest.raises(JobNotFound):
+        jobs.update(IDS[0], start)
+
+
+def test_a_job_is_added_once(jobs: JobStore) -> None:
+    jobs.add(make_job())
+
+    with pytest.raises(ValueError, match="already"):
+        jobs.add(make_job())
+
+
+def test_a_change_is_stored_and_given_back(jobs: JobStore) -> None:
+    jobs.add(make_job())
+
+    changed = jobs.update(make_job().id, start)
+
+    assert changed.state is JobState.RUNNING
+    assert jobs.get(changed.id) == changed
+
+
+def test_a_change_that_raises_changes_nothing(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+
+    with pytest.raises(IllegalTransition):
+        jobs.update(job.id, lambda job: job.fail(JobProblem(code="x", detail="x"), attempt=0, at=LATER))
+
+    assert jobs.get(job.id) == job
+
+
+def test_a_change_that_gives_its_argument_back_changes_nothing(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+
+    assert jobs.update(job.id, lambda job: job) == job
+    assert jobs.get(job.id) == job
+
+
+def test_changes_at_the_same_time_are_all_stored(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+    jobs.update(job.id, start)
+    progress = Progress(stage="restoring", fraction=0.5)
+    together = threading.Barrier(4)
+
+    def report(_: int) -> None:
+        together.wait()
+        for _ in range(5):
+            jobs.update(job.id, lambda job: job.report(progress, attempt=1))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(report, range(4)))
+
+    assert jobs.get(job.id).revision == 1 + 1 + 4 * 5
+
+
+def test_a_job_is_waiting_then_running_then_neither(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+    assert (jobs.waiting(), jobs.running()) == ([job.id], [])
+
+    jobs.update(job.id, start)
+    assert (jobs.waiting(), jobs.running()) == ([], [job.id])
+
+    jobs.update(job.id, lambda job: job.request_cancel(at=LATER))
+    assert (jobs.waiting(), jobs.running()) == ([], [job.id])
+
+    jobs.update(job.id, lambda job: job.cancel(attempt=1, at=LATER))
+    assert (jobs.waiting(), jobs.running()) == ([], [])
+
+
+def test_a_job_whose_worker_was_lost_is_waiting_again(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+    jobs.update(job.id, start)
+
+    jobs.update(job.id, lambda job: job.lose_worker(at=LATER))
+
+    assert (jobs.waiting(), jobs.running()) == ([job.id], [])
+
+
+def test_jobs_wait_in_the_order_in_which_they_were_submitted(jobs: JobStore) -> None:
+    for job_id in (IDS[2], IDS[0], IDS[1]):
+        jobs.add(make_job(job_id))
+
+    assert jobs.waiting() == IDS[:3]
+
+
+def test_the_list_has_the_newest_first_and_goes_on_after_an_id(jobs: JobStore) -> None:
+    for job_id in IDS:
+        jobs.add(make_job(job_id))
+
+    first = jobs.list(limit=2)
+    rest = jobs.list(limit=10, before=first[-1].id)
+
+    assert [job.id for job in first] == [IDS[4], IDS[3]]
+    assert [job.id for job in rest] == [IDS[2], IDS[1], IDS[0]]
+
+
+def test_a_removed_job_is_gone_from_everywhere(jobs: JobStore) -> None:
+    job = make_job()
+    jobs.add(job)
+    jobs.claim(job.id, "a", lease_s=LONG_S)
+
+    jobs.remove(job.id)
+    jobs.remove(job.id)
+
+    with pytest.raises(JobNotFound):
+        jobs.get(job.id)
+    assert (jobs.list(limit=10), jobs.waiting(), jobs.running()) == ([], [], [])
+    assert not jobs.is_leased(job.id)
+
+
+def test_one_holder_at_a_time_has_the_lease(jobs: JobStore) -> None:
+    assert jobs.claim(IDS[0], "a", lease_s=LONG_S)
+
+    assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
+    assert jobs.claim(IDS[1], "b", lease_s=LONG_S)
+    assert jobs.is_leased(IDS[0])
+
+
+def test_a_lease_ends_by_itself(jobs: JobStore) -> None:
+    jobs.claim(IDS[0], "a", lease_s=0.01)
+
+    wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over")
+
+    assert not jobs.renew(IDS[0], "a", lease_s=LONG_S)
+    assert jobs.claim(IDS[0], "b", lease_s=LONG_S)
+
+
+def test_a_renewed_lease_goes_on(jobs: JobStore) -> None:
+    jobs.claim(IDS[0], "a", lease_s=0.5)
+
+    assert jobs.renew(IDS[0], "a", lease_s=LONG_S)
+
+    with pytest.raises(AssertionError):
+        wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over", within_s=0.7)
+
+
+def test_only_its_holder_renews_and_releases_a_lease(jobs: JobStore) -> None:
+    jobs.claim(IDS[0], "a", lease_s=LONG_S)
+
+    jobs.release(IDS[0], "b")
+
+    assert not jobs.renew(IDS[0], "b", lease_s=LONG_S)
+    assert jobs.is_leased(IDS[0])
+    jobs.release(IDS[0], "a")
+    assert not jobs.is_leased(IDS[0])
+
+
+def test_jobs_survive_a_crash_of_the_broker(tmp_path: Path) -> None:
+    with live_broker(tmp_path) as broker, connect(broker.url, timeout_s=2) as client:
+        jobs = RedisJobStore(client)
+        jobs.add(make_job())
+        broker.kill()
+
+        broker.start()
+
+        assert jobs.get(make_job().id) == make_job()
+        assert jobs.waiting() == [make_job().id]

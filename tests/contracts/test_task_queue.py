@@ -1,0 +1,121 @@
+"""The queue on a real broker: what is sent, what is pending, and what happens when the broker is away."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.task_queue import (
+    QUEUE_NAME,
+    TASK_NAME,
+    CeleryTaskQueue,
+    InMemoryTaskQueue,
+    TaskQueue,
+    make_celery,
+)
+from disyre.errors import Unavailable
+from tests.builders import make_job
+from tests.live import LiveBroker, live_broker
+
+TIME_LIMIT_S = 60
+
+
+def make_queue(broker: LiveBroker, client: redis.Redis) -> CeleryTaskQueue:
+    return CeleryTaskQueue(make_celery(broker.url, job_time_limit_s=TIME_LIMIT_S, timeout_s=0.5), client)
+
+
+@pytest.fixture(params=["celery", "memory"])
+def queue(request: pytest.FixtureRequest) -> TaskQueue:
+    if request.param == "memory":
+        return InMemoryTaskQueue()
+    return make_queue(request.getfixturevalue("broker"), request.getfixturevalue("client"))
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[LiveBroker]:
+    """One that a test may break."""
+    with live_broker(tmp_path) as broker:
+        yield broker
+
+
+def test_a_job_that_was_sent_is_pending(queue: TaskQueue) -> None:
+    assert queue.pending_ids() == set()
+
+    queue.enqueue(make_job())
+
+    assert queue.pending_ids() == {make_job().id}
+
+
+def test_a_message_holds_a_job_id_as_json_and_nothing_else(broker: LiveBroker, client: redis.Redis) -> None:
+    make_queue(broker, client).enqueue(make_job())
+
+    (message,) = client.lrange(QUEUE_NAME, 0, -1)
+    fields = json.loads(message)
+    assert fields["content-type"] == "application/json"
+    assert fields["headers"]["task"] == TASK_NAME
+    assert fields["headers"]["argsrepr"] == f"['{make_job().id}']"
+
+
+def test_a_message_that_was_taken_is_not_pending(broker: LiveBroker, client: redis.Redis) -> None:
+    queue = make_queue(broker, client)
+    queue.enqueue(make_job())
+
+    client.rpop(QUEUE_NAME)
+
+    assert queue.pending_ids() == set()
+
+
+@pytest.mark.parametrize("message", ["not json", "[]", "{}", '{"headers": null}'])
+def test_what_is_no_message_of_ours_is_not_pending(
+    broker: LiveBroker, client: redis.Redis, message: str
+) -> None:
+    queue = make_queue(broker, client)
+    client.lpush(QUEUE_NAME, message)
+    queue.enqueue(make_job())
+
+    assert queue.pending_ids() == {make_job().id}
+
+
+def test_a_broker_that_is_gone_is_unavailable(own_broker: LiveBroker) -> None:
+    with connect(own_broker.url, timeout_s=0.5) as client:
+        queue = make_queue(own_broker, client)
+        own_broker.kill()
+
+        with pytest.raises(Unavailable):
+            queue.enqueue(make_job())
+        with pytest.raises(Unavailable):
+            queue.pending_ids()
+        with pytest.raises(Unavailable):
+            RedisJobStore(client).add(make_job())
+
+
+def test_a_broker_that_hangs_is_unavailable_and_then_back(own_broker: LiveBroker) -> None:
+    with connect(own_broker.url, timeout_s=0.5) as client:
+        queue, jobs = make_queue(own_broker, client), RedisJobStore(client)
+        jobs.add(make_job())
+        queue.enqueue(make_job())
+        own_broker.signal(signal.SIGSTOP)
+
+        with pytest.raises(Unavailable):
+            jobs.get(make_job().id)
+        with pytest.raises(Unavailable):
+            queue.enqueue(make_job())
+        own_broker.signal(signal.SIGCONT)
+
+        assert jobs.get(make_job().id) == make_job()
+        queue.enqueue(make_job())
+
+
+def test_connections_that_the_broker_closed_are_opened_again(own_broker: LiveBroker) -> None:
+    with connect(own_broker.url, timeout_s=2) as client:
+        jobs = RedisJobStore(client)
+        jobs.add(make_job())
+        own_broker.kill()
+        own_broker.start()
+
+        assert jobs.get(make_job().id) == make_job()

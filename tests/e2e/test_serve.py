@@ -1,0 +1,285 @@
+"""`disyre serve` as a person starts it: over HTTP, with programs that are killed, until Ctrl-C."""
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nibabel as nib
+import numpy as np
+import pytest
+
+from disyre.model_package import NETWORK_FILE, ScanSettings, Windows
+from tests.builders import make_volume
+from tests.live import ROOT, SeenProcess, descendants, live_broker, wait_for
+from tests.toy_model import make_toy_model
+
+SCAN_SHAPE = (96, 96, 60)
+FINISHED = {"succeeded", "failed", "canceled"}
+Document = dict[str, Any]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Serve:
+    """A stack that was started on the command line."""
+
+    data_dir: Path
+    models: Path
+    port: int
+    environment: dict[str, str]
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "cli.main",
+                "serve",
+                "--port",
+                str(self.port),
+                "--data-dir",
+                self.data_dir,
+            ],
+            env={
+                **os.environ,
+                "DISYRE_MODELS_DIR": str(self.models),
+                "DISYRE_LEASE_S": "2",
+                "DISYRE_REAP_INTERVAL_S": "0.5",
+                "DISYRE_THREADS": "1",
+                **self.environment,
+            },
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self) -> str:
+        """The line that says so."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """End it as its user would; its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def processes(self) -> list[SeenProcess]:
+        """All programs of the stack, and what they have started."""
+        return descendants(self.process.pid)
+
+    def kill(self, word: str) -> None:
+        """Kill the processes with a word in their command line."""
+        victims = [process for process in self.processes() if word in process.command]
+        assert victims, f"no process with {word}"
+        for victim in victims:
+            os.kill(victim.pid, signal.SIGKILL)
+
+    def submit(self, model: str = "t1w") -> str:
+        """Post a scan; the id of its job."""
+        answer = self.post("/v1/jobs", files={"file": ("scan.nii.gz", scan_bytes())}, params={"model": model})
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["id"])
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=10, **options)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+
+    def job(self, job_id: str) -> Document | None:
+        """A job's document, if the stack can answer now."""
+        try:
+            answer = self.get(f"/v1/jobs/{job_id}")
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.status_code == httpx.codes.OK else None
+
+    def wait_until_restoring(self, job_id: str) -> None:
+        def is_restoring() -> bool:
+            job = self.job(job_id) or {}
+            assert job.get("state") not in FINISHED
+            return bool((job.get("progress") or {}).get("step"))
+
+        wait_for(is_restoring, "the job is restoring")
+
+    def wait_until_finished(self, job_id: str) -> Document:
+        def finished() -> Document | None:
+            job = self.job(job_id)
+            return job if job and job["state"] in FINISHED else None
+
+        return wait_for(finished, "the job is finished", within_s=90)
+
+    def assert_one_whole_result(self, job: Document) -> None:
+        """A job has succeeded, all its files can be fetched, and no other attempt has left any."""
+        assert job["state"] == "succeeded", job["error"]
+        artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
+        for artifact in artifacts:
+            content = self.get(artifact["href"])
+            assert (content.status_code, len(content.content)) == (httpx.codes.OK, artifact["size_bytes"])
+        folder = self.data_dir / "jobs" / job["id"]
+        assert {path.name for path in folder.iterdir()} == {"input", f"attempt-{job['attempt']}"}
+
+
+@contextmanager
+def serving(data_dir: Path, models: Path, *, port: int | None = None, **environment: str) -> Iterator[Serve]:
+    serve = Serve(data_dir, models, port or free_port(), environment)
+    with serve.process:  # closes its pipes
+        try:
+            yield serve
+        finally:
+            serve.process.kill()
+
+
+def scan_bytes() -> bytes:
+    image = make_volume(SCAN_SHAPE)
+    return nib.Nifti1Image(image.voxels, image.affine).to_bytes()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick model, and one that takes seconds for the same scan."""
+    models = tmp_path_factory.mktemp("models")
+    make_toy_model(models)
+    severities = tuple(n / 100 for n in range(100, 0, -1))
+    slow = ScanSettings(mode="stepwise", severities=severities, windows=Windows(window=32, stride=8))
+    make_toy_model(models, name="slow", scan=slow)
+    return models
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Serve]:
+    """A stack that is ready, for all tests that leave it running."""
+    with serving(tmp_path_factory.mktemp("data"), models) as serve:
+        assert "disyre is ready" in serve.wait_until_ready()
+        yield serve
+
+
+def test_a_scan_gives_a_map_on_its_own_grid(serve: Serve) -> None:
+    job = serve.wait_until_finished(serve.submit())
+
+    serve.assert_one_whole_result(job)
+    content = serve.get(f"/v1/jobs/{job['id']}/results/anomaly.nii.gz").content
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(content))
+    assert image.shape == SCAN_SHAPE
+    np.testing.assert_allclose(image.affine, make_volume(SCAN_SHAPE).affine)
+
+
+def test_a_running_job_is_canceled(serve: Serve) -> None:
+    job_id = serve.submit("slow")
+    serve.wait_until_restoring(job_id)
+
+    serve.post(f"/v1/jobs/{job_id}/cancel")
+
+    assert serve.wait_until_finished(job_id)["state"] == "canceled"
+    assert [path.name for path in (serve.data_dir / "jobs" / job_id).iterdir()] == ["input"]
+
+
+@pytest.mark.parametrize("program", ["-m worker", "spawn_main", "valkey-server", "uvicorn"])
+def test_a_job_is_finished_though_a_program_is_killed(serve: Serve, program: str) -> None:
+    job_id = serve.submit("slow")
+    serve.wait_until_restoring(job_id)
+
+    serve.kill(program)
+
+    serve.assert_one_whole_result(serve.wait_until_finished(job_id))
+
+
+def test_a_second_stack_on_the_same_folder_is_refused(serve: Serve, models: Path) -> None:
+    with serving(serve.data_dir, models) as second:
+        out, err = second.process.communicate(timeout=30)
+
+    assert (second.process.returncode, out) == (1, "")
+    assert "another 'disyre serve' uses" in err
+
+
+def test_a_port_that_is_in_use_is_refused(serve: Serve, models: Path, tmp_path: Path) -> None:
+    with serving(tmp_path, models, port=serve.port) as second:
+        out, err = second.process.communicate(timeout=30)
+
+    assert (second.process.returncode, out) == (1, "")
+    assert f"port {serve.port} is in use" in err
+
+
+def test_a_broker_that_does_not_answer_is_refused(tmp_path: Path, models: Path) -> None:
+    nowhere = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    with serving(tmp_path, models, DISYRE_BROKER_URL=nowhere) as serve:
+        out, err = serve.process.communicate(timeout=30)
+
+    assert (serve.process.returncode, out) == (1, "")
+    assert "the broker that DISYRE_BROKER_URL names does not answer" in err
+    assert "secret" not in err
+
+
+def test_a_stack_on_a_broker_that_is_there_starts_none(tmp_path: Path, models: Path) -> None:
+    with (
+        live_broker(tmp_path / "broker") as broker,
+        serving(tmp_path / "data", models, DISYRE_BROKER_URL=broker.url) as serve,
+    ):
+        serve.wait_until_ready()
+
+        assert not [process for process in serve.processes() if "valkey-server" in process.command]
+        assert serve.wait_until_finished(serve.submit())["state"] == "succeeded"
+        assert serve.stop() == 0
+
+
+def test_a_worker_that_does_not_start_is_shown(tmp_path: Path) -> None:
+    package = make_toy_model(tmp_path / "models")
+    (package.folder / NETWORK_FILE).write_bytes(b"damaged")
+    with serving(tmp_path / "data", tmp_path / "models") as serve:
+        out, err = serve.process.communicate(timeout=60)
+
+    assert (serve.process.returncode, out) == (1, "")
+    assert "is not the network of its manifest" in err
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_finishes_the_job(tmp_path: Path, models: Path) -> None:
+    data_dir = tmp_path / ("a folder with a long name " * 4).strip()  # too long for a socket
+    with serving(data_dir, models) as first:
+        line = first.wait_until_ready()
+        assert line.startswith("disyre is ready: curl ")
+        assert f"http://127.0.0.1:{first.port}/v1/jobs" in line
+        job_id = first.submit("slow")
+        first.wait_until_restoring(job_id)
+        processes = first.processes()
+
+        assert first.stop() == 0
+
+        assert len(processes) >= 4
+        assert [process for process in processes if process.is_alive()] == []
+        assert first.process.stdout is not None
+        assert first.process.stdout.read() == ""
+        assert [path.name for path in (data_dir / "jobs" / job_id).iterdir()] == ["input"]
+
+    with serving(data_dir, models) as second:
+        second.wait_until_ready()
+        second.assert_one_whole_result(second.wait_until_finished(job_id))
+        assert second.stop(signal.SIGTERM) == 0
+
+
+def test_a_stack_that_is_killed_leaves_no_process(tmp_path: Path, models: Path) -> None:
+    with serving(tmp_path / "data", models) as serve:
+        serve.wait_until_ready()
+        processes = serve.processes()
+
+        serve.process.kill()
+        serve.process.wait()
+
+        assert len(processes) >= 4
+        wait_for(lambda: not any(process.is_alive() for process in processes), "all processes are gone")

@@ -1,0 +1,39 @@
+"""A broker, a folder of jobs, toy models, and workers on them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from disyre.model_package import ScanSettings, Windows
+from tests.integration.workplace import SLOW_MODEL
+from tests.live import LiveBroker, LiveWorker, live_broker
+from tests.toy_model import make_toy_model
+
+StartWorker: TypeAlias = Callable[..., AbstractContextManager[LiveWorker]]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick model, and one that takes some 30 000 steps for the same scan."""
+    models = tmp_path_factory.mktemp("models")
+    make_toy_model(models)
+    severities = tuple(n / 100 for n in range(100, 0, -1))
+    slow = ScanSettings(mode="stepwise", severities=severities, windows=Windows(window=32, stride=8))
+    make_toy_model(models, name=SLOW_MODEL, scan=slow)
+    return models
+
+
+@pytest.fixture(scope="session")
+def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBroker]:
+    with live_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[LiveBroker]:
+    """One that a test may break."""
+    with live_broker(tmp_path / "broker") as broker:
+        yield broker

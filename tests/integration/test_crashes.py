@@ -1,0 +1,113 @@
+"""Workers and brokers that die, hang and are told to stop, in the middle of a job."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from disyre.job import JobState
+from tests.integration.workplace import SLOW_MODEL, Workplace
+from tests.live import LiveBroker, wait_for
+
+
+@pytest.fixture
+def workplace(own_broker: LiveBroker, models: Path, tmp_path: Path) -> Workplace:
+    return Workplace(own_broker, models, tmp_path)
+
+
+def test_a_job_whose_worker_is_killed_is_finished_by_the_next(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker("first") as first:
+        workplace.wait_until_restoring(job_id)
+        first.kill_group()
+    assert workplace.files(job_id) == set()
+
+    with workplace.worker("second"):
+        job = workplace.wait_until_finished(job_id)
+
+    assert job.attempt == 2
+    workplace.assert_one_whole_result(job)
+
+
+def test_a_worker_that_hung_does_not_disturb_the_one_that_took_over(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker("first") as first:
+        workplace.wait_until_restoring(job_id)
+        hung = first.child_pid()
+        os.kill(hung, signal.SIGSTOP)
+        with workplace.worker("second"):
+            workplace.wait_until_restoring(job_id, attempt=2)
+            os.kill(hung, signal.SIGCONT)
+            wait_for(lambda: "went on without this worker" in first.text(), "the first one gives up")
+
+            job = workplace.wait_until_finished(job_id)
+
+    assert job.attempt == 2
+    workplace.assert_one_whole_result(job)
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_job_back(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker("first", DISYRE_SHUTDOWN_GRACE_S="0") as first:
+        workplace.wait_until_restoring(job_id)
+
+        first.process.terminate()
+
+        assert first.process.wait(30) == 0
+    assert workplace.jobs.get(job_id).state is JobState.QUEUED
+    assert not workplace.jobs.is_leased(job_id)
+    assert workplace.registry.workers() == []
+    assert workplace.files(job_id) == set()
+
+
+def test_a_worker_that_is_told_to_stop_may_finish_its_job(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker(DISYRE_SHUTDOWN_GRACE_S="60") as worker:
+        workplace.wait_until_restoring(job_id)
+        waiting = workplace.submit()
+
+        worker.process.terminate()
+
+        assert worker.process.wait(60) == 0
+    workplace.assert_one_whole_result(workplace.jobs.get(job_id))
+    assert workplace.jobs.get(waiting).state is JobState.QUEUED
+
+
+def test_a_job_survives_a_crash_of_the_broker(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker() as worker:
+        workplace.wait_until_restoring(job_id)
+
+        workplace.broker.kill()
+        workplace.broker.start()
+
+        job = workplace.wait_until_finished(job_id)
+        assert job.attempt == 1
+        workplace.assert_one_whole_result(job)
+        next_job = workplace.wait_until_finished(workplace.submit())
+        assert next_job.state is JobState.SUCCEEDED
+        assert worker.process.poll() is None
+
+
+def test_a_worker_waits_for_a_broker_that_is_not_there_yet(workplace: Workplace) -> None:
+    job_id = workplace.submit()
+    workplace.broker.kill()
+    with workplace.worker() as worker:
+        wait_for(lambda: "the broker does not answer" in worker.text(), "the worker looks for the broker")
+
+        workplace.broker.start()
+
+        assert workplace.wait_until_finished(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_job_that_takes_too_long_fails(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+
+    with workplace.worker(DISYRE_JOB_TIME_LIMIT_S="1"):
+        job = workplace.wait_until_finished(job_id)
+
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.code == "timeout"
+    assert workplace.files(job_id) == set()

@@ -1,0 +1,142 @@
+"""What a worker says of itself, and when it stops saying it."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, worker_prefix
+from disyre.errors import Misconfigured, Unavailable
+from disyre.model_package import ModelShelf
+from tests.live import wait_for
+from tests.toy_model import make_toy_model
+from worker.heartbeat import Heartbeat
+from worker.onnx_restorer import OnnxRestorer
+from worker.restorers import Restorers
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class BrokenLater(OnnxRestorer):
+    """A network whose device can be lost."""
+
+    is_lost = False
+
+    def probe(self) -> None:
+        if self.is_lost:
+            raise Misconfigured("the device is lost")
+        super().probe()
+
+
+@pytest.fixture
+def restorers(tmp_path: Path) -> Restorers:
+    make_toy_model(tmp_path)
+    return Restorers(ModelShelf(tmp_path), lambda p: BrokenLater(p, device="cpu", threads=1), most=1)
+
+
+@pytest.fixture
+def restorer(restorers: Restorers) -> BrokenLater:
+    restorer = restorers.newest("t1w")
+    assert isinstance(restorer, BrokenLater)
+    return restorer
+
+
+class PatchyRegistry(InMemoryWorkerRegistry):
+    """Away for the first beat."""
+
+    n_beats = 0
+
+    def beat(self, worker: WorkerInfo) -> None:
+        self.n_beats += 1
+        if self.n_beats == 1:
+            raise Unavailable("away")
+        super().beat(worker)
+
+
+@pytest.fixture
+def registry() -> PatchyRegistry:
+    return PatchyRegistry()
+
+
+@pytest.fixture
+def deaths() -> list[Exception]:
+    return []
+
+
+@pytest.fixture
+def heartbeat(
+    registry: PatchyRegistry, restorers: Restorers, restorer: BrokenLater, deaths: list[Exception]
+) -> Iterator[Heartbeat]:
+    heartbeat = Heartbeat(registry, restorers, restorer, every_s=0.01, on_dead=deaths.append)
+    yield heartbeat
+    heartbeat.stop()
+
+
+def test_a_worker_says_what_it_is(heartbeat: Heartbeat, registry: PatchyRegistry) -> None:
+    heartbeat.start()
+
+    (worker,) = wait_for(registry.workers, "the worker is listed")
+    assert worker.id.startswith(worker_prefix())
+    assert (worker.provider, worker.models) == ("CPUExecutionProvider", ("t1w/1",))
+
+
+def test_a_broker_that_is_away_is_tried_again(heartbeat: Heartbeat, registry: PatchyRegistry) -> None:
+    heartbeat.start()
+
+    wait_for(registry.workers, "the worker is listed")
+
+    assert registry.n_beats >= 2
+
+
+def test_a_worker_says_which_job_it_runs(heartbeat: Heartbeat) -> None:
+    with heartbeat.busy("a job"):
+        assert heartbeat.describe().busy_with == "a job"
+
+    assert heartbeat.describe().busy_with is None
+
+
+def test_an_idle_network_is_tried_again(heartbeat: Heartbeat, restorer: BrokenLater) -> None:
+    restorer.last_inference_at = LONG_AGO
+    heartbeat.start()
+
+    wait_for(lambda: restorer.last_inference_at > LONG_AGO, "the network was tried")
+
+
+def test_a_network_that_has_just_worked_is_left_alone(heartbeat: Heartbeat, restorer: BrokenLater) -> None:
+    restorer.is_lost = True
+    restorer.last_inference_at = datetime.now(UTC) + timedelta(hours=1)
+
+    heartbeat.prove()
+
+
+def test_the_network_of_a_running_job_is_left_alone(heartbeat: Heartbeat, restorer: BrokenLater) -> None:
+    restorer.is_lost = True
+    restorer.last_inference_at = LONG_AGO
+
+    with heartbeat.busy("a job"):
+        heartbeat.prove()
+
+
+def test_a_worker_whose_network_no_longer_works_says_no_more(
+    heartbeat: Heartbeat, registry: PatchyRegistry, restorer: BrokenLater, deaths: list[Exception]
+) -> None:
+    restorer.is_lost = True
+    restorer.last_inference_at = LONG_AGO
+
+    heartbeat.start()
+
+    (death,) = wait_for(lambda: deaths, "the worker is told to die")
+    assert isinstance(death, Misconfigured)
+    wait_for(lambda: "heartbeat" not in {thread.name for thread in threading.enumerate()}, "the thread ends")
+    assert registry.workers() == []
+
+
+def test_a_worker_that_stops_leaves(heartbeat: Heartbeat, registry: PatchyRegistry) -> None:
+    heartbeat.start()
+    wait_for(registry.workers, "the worker is listed")
+
+    heartbeat.stop()
+
+    assert registry.workers() == []

@@ -1,0 +1,164 @@
+"""The composition root of the worker: the Celery application, and what the process that runs jobs holds.
+
+Celery's parent process receives messages and looks after one child. The child is a fresh interpreter: it
+imports this module, makes its inference session, proves that it works, and only then takes jobs.
+"""
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Final, NoReturn
+
+from celery import Celery, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.task_queue import TASK_NAME, make_celery
+from disyre.adapters.worker_registry import RedisWorkerRegistry
+from disyre.errors import DisyreError, TimedOut
+from disyre.job import Job
+from disyre.model_package import ModelShelf
+from disyre.pipeline import OnProgress
+from worker.heartbeat import Heartbeat
+from worker.onnx_restorer import OnnxRestorer
+from worker.restorers import Restorers
+from worker.scan_scorer import ScanScorer
+from worker.settings import WorkerSettings
+from worker.steps import StopRequest
+from worker.tasks import JobRunner, Outcome, Score
+
+logger = logging.getLogger(__name__)
+
+EX_CONFIG: Final = 78
+"""Exit status of a worker that cannot start as it was told to."""
+STOP_CHILD: Final = signal.SIGUSR2
+"""Tells the child that its parent shuts down."""
+CHILD_REFUSES: Final = signal.SIGUSR2
+"""Tells the parent that its child cannot start, and no other child could."""
+
+_BROKER_TIMEOUT_S: Final = 10.0
+_LOUD_LIBRARIES: Final = ("nibabel", "pydicom", "highdicom", "py.warnings")
+"""Their messages may quote what stands in a scan's header."""
+
+
+def make_app(settings: WorkerSettings) -> Celery:
+    """The Celery application of a worker. Connects to nothing."""
+    app = make_celery(settings.broker(), job_time_limit_s=settings.job_time_limit_s)
+    app.conf.update(
+        include=(__name__,),  # what a child imports
+        worker_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        worker_log_color=False,
+        worker_redirect_stdouts=False,
+    )
+    return app
+
+
+@dataclass(frozen=True)
+class Child:
+    """What the process that runs jobs holds."""
+
+    runner: JobRunner
+    heartbeat: Heartbeat
+    stop: StopRequest
+
+
+def make_child(settings: WorkerSettings) -> Child:
+    """Load the default model and put all parts together.
+
+    Raises UnknownModel, or Misconfigured if the model or the device cannot be used.
+    """
+    client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
+    artifacts = FolderArtifactStore(settings.data_dir)
+    load = partial(
+        OnnxRestorer, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
+    )
+    restorers = Restorers(ModelShelf(settings.models_dir), load, most=settings.max_models)
+    heartbeat = Heartbeat(
+        RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
+    )
+    scorer = ScanScorer(artifacts, restorers, batch_size=settings.batch_size, max_voxels=settings.max_voxels)
+    stop = StopRequest(grace_s=settings.shutdown_grace_s)
+    runner = JobRunner(
+        RedisJobStore(client),
+        artifacts,
+        _in_time(scorer),
+        stop,
+        lease_s=settings.lease_s,
+        time_limit_s=settings.job_time_limit_s,
+    )
+    return Child(runner, heartbeat, stop)
+
+
+@cache
+def this_child() -> Child:
+    """The parts of this process, made on the first call."""
+    return make_child(WorkerSettings())
+
+
+@shared_task(name=TASK_NAME)
+def run_job(job_id: str) -> None:
+    """Run one job."""
+    child = this_child()
+    with child.heartbeat.busy(job_id):
+        child.runner.run_job(job_id)
+
+
+@worker_process_init.connect
+def _start(**_: object) -> None:
+    """Make the parts of this process; a process that cannot is the end of the worker."""
+    for name in _LOUD_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.simplefilter("ignore")
+    try:
+        child = this_child()
+    except DisyreError as error:
+        _refuse(str(error))
+    except Exception as error:
+        logger.exception("the worker cannot start")
+        _refuse(f"{type(error).__name__}: {error}")
+    signal.signal(STOP_CHILD, lambda *_: child.stop.request())
+    child.heartbeat.start()
+    worker = child.heartbeat.describe()
+    logger.info("ready: %s on %s", ", ".join(worker.models), worker.provider)
+
+
+@worker_process_shutdown.connect
+def _end(**_: object) -> None:
+    """Leave the registry."""
+    if this_child.cache_info().currsize:
+        this_child().heartbeat.stop()
+
+
+def _in_time(score: Score) -> Score:
+    """The same, with Celery's word for a job that takes too long put into ours."""
+
+    def limited(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+        try:
+            return score(job, folder, on_progress)
+        except SoftTimeLimitExceeded as error:
+            raise TimedOut("the job took longer than a job may") from error
+
+    return limited
+
+
+def _refuse(reason: str) -> NoReturn:
+    """Say why this worker cannot start, and have the parent exit too, instead of trying again for ever."""
+    sys.stderr.write(f"disyre worker: cannot start: {reason}\n")
+    sys.stderr.flush()
+    os.kill(os.getppid(), CHILD_REFUSES)
+    os._exit(EX_CONFIG)
+
+
+def _die(error: Exception) -> None:
+    """The network no longer works: make room for a new process."""
+    logger.critical("the network no longer works: %s", type(error).__name__)
+    os._exit(1)

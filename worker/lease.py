@@ -1,0 +1,71 @@
+"""A worker's hold on one job: taken before anything else, kept by a thread, given back at the end."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from disyre.adapters.job_store import JobStore
+from disyre.errors import StaleAttempt, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_RENEWALS: Final = 4
+"""How often a lease is renewed in the time that it lasts."""
+
+
+class Lease:
+    """The hold on one job. It is lost when it could not be renewed in time, and stays lost."""
+
+    def __init__(self, jobs: JobStore, job_id: str, *, lease_s: float) -> None:
+        self._jobs = jobs
+        self._job_id = job_id
+        self._lease_s = lease_s
+        self._holder = secrets.token_hex(16)
+        self._lost = threading.Event()
+        self._done = threading.Event()
+
+    def check(self) -> None:
+        """Raise StaleAttempt if another worker may have the job by now."""
+        if self._lost.is_set():
+            raise StaleAttempt("the lease on the job was lost")
+
+    def claim(self) -> bool:
+        """Take the lease, if nobody has it."""
+        return self._jobs.claim(self._job_id, self._holder, lease_s=self._lease_s)
+
+    def keep(self) -> None:
+        """Renew the lease until it is lost or given back; a thread runs this."""
+        while not self._done.wait(self._lease_s / _RENEWALS):
+            try:
+                if not self._jobs.renew(self._job_id, self._holder, lease_s=self._lease_s):
+                    self._lost.set()
+                    return
+            except Unavailable:
+                logger.warning("job %s: the lease could not be renewed", self._job_id)
+
+    def give_back(self) -> None:
+        """Stop keeping the lease. If the broker is away, it expires by itself."""
+        self._done.set()
+        try:
+            self._jobs.release(self._job_id, self._holder)
+        except Unavailable:
+            logger.warning("job %s: the lease could not be given back", self._job_id)
+
+
+@contextmanager
+def hold(jobs: JobStore, job_id: str, *, lease_s: float) -> Iterator[Lease | None]:
+    """Hold a job for the length of a block; None if another worker holds it."""
+    lease = Lease(jobs, job_id, lease_s=lease_s)
+    if not lease.claim():
+        yield None
+        return
+    keeper = threading.Thread(target=lease.keep, name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield lease
+    finally:
+        lease.give_back()
+        keeper.join()

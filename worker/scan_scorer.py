@@ -1,0 +1,90 @@
+"""From a job to its results: reads the scan, scores it, writes the files."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.errors import TooLarge
+from disyre.job import Job, Progress
+from disyre.model_package import Grid
+from disyre.pipeline import OnProgress, score_volume
+from disyre.presets import settings_for
+from disyre.summary import summarize
+from disyre.volume import Volume
+from worker import results
+from worker.reading import read_scan
+from worker.restorers import Restorers
+from worker.tasks import Outcome
+
+_WRITING: float = 0.95
+"""Share of a job's progress at which its files are written."""
+
+
+@dataclass(frozen=True)
+class ScanScorer:
+    """Scores the scans of jobs with the networks that this process holds."""
+
+    artifacts: FolderArtifactStore
+    restorers: Restorers
+    batch_size: int
+    max_voxels: int
+
+    def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+        """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
+        timings_s: dict[str, float] = {}
+        restorer = self.restorers.of(job.model)
+        manifest = restorer.package.manifest
+        settings = settings_for(job.params, manifest)
+        with _timed(timings_s, "reading"):
+            on_progress(Progress(stage="reading", fraction=0.0))
+            path_of = partial(self.artifacts.input_file, job.id)
+            scan = read_scan(job.input, path_of, max_voxels=self.max_voxels)
+            check_field_of_view(scan.volume, manifest.grid, max_voxels=self.max_voxels)
+        scored = score_volume(
+            scan.volume,
+            restorer,
+            manifest,
+            brain_mask=scan.brain_mask,
+            settings=settings,
+            batch_size=self.batch_size,
+            on_progress=on_progress,
+        )
+        summary = summarize(
+            scan.volume,
+            scored,
+            manifest,
+            settings=settings,
+            threshold=job.params.threshold,
+            provider=restorer.provider,
+            brain_mask=scan.mask_source,
+            timings_s={},
+            warnings=scan.warnings,
+        )
+        with _timed(timings_s, "writing"):
+            on_progress(Progress(stage="writing", fraction=_WRITING))
+            results.write_volumes(folder, scored)
+            results.write_picture(folder, scan.volume, scored, summary)
+        summary = summary.model_copy(update={"timings_s": {**timings_s, **scored.timings_s}})
+        results.write_summary(folder, summary)
+        return Outcome(results.describe(folder), summary.short(), restorer.provider)
+
+
+def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
+    """Raise TooLarge if a volume, with however few voxels, spans too many of the model's."""
+    spans = [n * mm / grid.spacing_mm for n, mm in zip(volume.shape, volume.spacing_mm, strict=True)]
+    if math.prod(spans) > max_voxels:
+        size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(volume.shape, volume.spacing_mm, strict=True))
+        limit = f"{max_voxels} voxels of {grid.spacing_mm:g} mm"
+        raise TooLarge(f"expected a field of view of at most {limit}, got {size} mm")
+
+
+@contextmanager
+def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings_s[stage] = round(time.perf_counter() - start, 4)

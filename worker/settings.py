@@ -1,0 +1,28 @@
+"""What a worker can be told from outside."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field, PositiveInt
+
+from disyre.adapters.settings import SharedSettings
+
+Device: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
+
+
+class WorkerSettings(SharedSettings):
+    """Settings of a worker; the defaults are those of a CPU."""
+
+    provider: Device = "cpu"
+    """What the network runs on. A worker that cannot have it does not start."""
+    threads: PositiveInt | None = None
+    """CPU threads of the network; None takes all cores that the process may use."""
+    batch_size: PositiveInt = 8
+    """Slices, or windows, in one network call."""
+    max_voxels: PositiveInt = 2**26
+    """Larger scans are refused, be it on their own grid or on the model's; scoring takes 55 bytes a voxel."""
+    default_model: str = "t1w"
+    """Name of the model that is loaded, and tried, before the worker says that it is ready."""
+    max_models: PositiveInt = 2
+    """Models that are held in memory at a time."""
+    shutdown_grace_s: float = Field(default=20.0, ge=0)
+    """A job that is running when the worker is told to stop may go on for this long."""

@@ -1,0 +1,183 @@
+"""Running one job: from a delivered id to a finished job. Knows neither Celery nor ONNX Runtime."""
+
+import errno
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_store import Change, JobStore
+from disyre.errors import (
+    DisyreError,
+    IllegalTransition,
+    InvalidInput,
+    JobCanceled,
+    JobNotFound,
+    Misconfigured,
+    OutOfMemory,
+    StaleAttempt,
+    StorageFull,
+    TimedOut,
+    Unavailable,
+)
+from disyre.job import MAX_ATTEMPTS, Artifact, Job, JobProblem, JobState
+from disyre.pipeline import OnProgress
+from worker.lease import Lease, hold
+from worker.steps import Steps, StopRequest, WorkerStopping
+
+logger = logging.getLogger(__name__)
+
+_WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Between attempts to store how a job ended, while the broker is away."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What scoring a scan gave."""
+
+    artifacts: tuple[Artifact, ...]
+    summary: dict[str, Any]
+    provider: str
+
+
+Score: TypeAlias = Callable[[Job, Path, OnProgress], Outcome]
+"""Scores a job's scan and writes the results into a folder."""
+
+
+@dataclass(frozen=True)
+class JobRunner:
+    """All that a job needs to run."""
+
+    jobs: JobStore
+    artifacts: FolderArtifactStore
+    score: Score
+    stop: StopRequest
+    lease_s: float
+    time_limit_s: float
+
+    def run_job(self, job_id: str) -> None:
+        """Run one delivered job; delivering it twice does no harm. Raises Unavailable."""
+        with hold(self.jobs, job_id, lease_s=self.lease_s) as lease:
+            if lease is None:
+                logger.info("job %s is with another worker", job_id)
+                return
+            try:
+                job = self.jobs.update(job_id, _begin)
+                if job.state is not JobState.RUNNING:
+                    logger.info("job %s is %s: nothing to do", job_id, job.state)
+                    return
+                self._finish(job, self._attempt(job, lease))
+            except JobNotFound:
+                logger.info("job %s was deleted", job_id)
+            except IllegalTransition as error:
+                logger.warning("job %s went on without this worker: %s", job_id, error)
+
+    def _attempt(self, job: Job, lease: Lease) -> Change:
+        """Score a job once, and say what becomes of it. Raises IllegalTransition if another worker has it."""
+        steps = Steps(self.jobs, job, lease, stop=self.stop, time_limit_s=self.time_limit_s)
+        try:
+            with self.artifacts.attempt(job.id, job.attempt) as folder:
+                outcome = self.score(job, folder, steps)
+                lease.check()
+        except IllegalTransition:
+            raise
+        except JobCanceled:
+            return lambda stored: stored.cancel(attempt=job.attempt, at=_now())
+        except WorkerStopping:
+            return _back_to_queue(job)
+        except Exception as error:
+            return _after_error(job, error)
+        return _success(job, outcome)
+
+    def _finish(self, job: Job, change: Change) -> None:
+        """Store how an attempt ended, patiently, and remove what other attempts left."""
+        ended = _patiently(lambda: self.jobs.update(job.id, change))
+        self.artifacts.keep_only(job.id, job.attempt)
+        logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
+
+
+def _begin(job: Job) -> Job:
+    """The next attempt. Who got the lease on a job that runs follows a worker that died."""
+    if job.state.is_finished:
+        return job
+    waiting = job if job.state is JobState.QUEUED else job.lose_worker(at=_now())
+    return waiting.start(at=_now()) if waiting.state is JobState.QUEUED else waiting
+
+
+def _success(job: Job, outcome: Outcome) -> Change:
+    return lambda stored: stored.succeed(
+        attempt=job.attempt,
+        artifacts=outcome.artifacts,
+        summary=outcome.summary,
+        provider=outcome.provider,
+        at=_now(),
+    )
+
+
+def _back_to_queue(job: Job) -> Change:
+    """For another worker, or another time; the reaper sends it."""
+
+    def give_up(stored: Job) -> Job:
+        if stored.attempt != job.attempt:
+            raise StaleAttempt(f"attempt {job.attempt} is over, attempt {stored.attempt} has begun")
+        return stored.lose_worker(at=_now())
+
+    return give_up
+
+
+def _after_error(job: Job, error: Exception) -> Change:
+    """Again, if nobody has to act and there are attempts left; else the end."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = StorageFull("the disk is full")
+    if isinstance(error, Unavailable) and job.attempt < MAX_ATTEMPTS:
+        logger.warning("job %s, attempt %d: %s", job.id, job.attempt, error)
+        return _back_to_queue(job)
+    problem = problem_of(error)
+    if isinstance(error, InvalidInput):
+        logger.info("job %s refused: %s", job.id, problem.code)
+    else:
+        logger.error("job %s failed: %s\n%s", job.id, type(error).__name__, _where(error))
+    return lambda stored: stored.fail(problem, attempt=job.attempt, at=_now())
+
+
+def problem_of(error: Exception) -> JobProblem:
+    """What a caller is told of an error: never a path, nor what a library had to say."""
+    match error:
+        case MemoryError() | OutOfMemory():
+            detail = "the scan needs more memory than this worker has; crop it to the head, or resample it"
+            return JobProblem(code=OutOfMemory.code, detail=detail)
+        case Misconfigured():
+            return JobProblem(
+                code=error.code, detail="the worker cannot use the model; the operator has to act"
+            )
+        case InvalidInput() | Unavailable() | TimedOut():
+            return JobProblem(code=error.code, detail=str(error))
+        case _:
+            return JobProblem(
+                code=DisyreError.code, detail="the scan could not be scored, for no fault of yours"
+            )
+
+
+def _where(error: Exception) -> str:
+    """Where an error came from, without its message: that may hold what stood in the file."""
+    return "".join(traceback.format_tb(error.__traceback__)).rstrip()
+
+
+def _patiently(store: Callable[[], Job]) -> Job:
+    """Try until the broker answers, for half a minute. Raises Unavailable."""
+    for wait_s in _WAITS_S:
+        try:
+            return store()
+        except Unavailable:
+            logger.warning("the broker is away: trying again in %g s", wait_s)
+            time.sleep(wait_s)
+    return store()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
