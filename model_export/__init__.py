@@ -1,0 +1,1 @@
+"""Training of restoration networks, and their way into model packages. Research use only."""

@@ -1,0 +1,149 @@
+"""TrainingConfig: every number that a run depends on, with its unit. Read from `configs/*.toml`."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from disyre.errors import Misconfigured
+from disyre.model_package import Modality
+
+CONFIGS: Final = Path(__file__).parent / "configs"
+"""Where the named configs are."""
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape of the restoration U-Net: one entry a level, the finest (half resolution) first."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    widths: tuple[int, ...] = (32, 64, 128, 192)  # channels of each level
+    encoder_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of each level but the coarsest
+    middle_blocks: int = 2  # residual blocks of the coarsest level
+    decoder_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of each level but the coarsest
+
+    @property
+    def stride(self) -> int:
+        """Height and width of a slice are multiples of this, in pixels."""
+        return 1 << len(self.widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorruptionConfig:
+    """How synthetic anomalies are drawn; what is left of 1 after the three shares is DAG."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    p_clean: float = 0.1  # share of patches that are left alone
+    p_fpi: float = 0.15  # share with foreign patch interpolation (v1)
+    p_fill: float = 0.2  # share with a homogeneous fill, such as a cavity or a cyst
+    p_texture: float = 0.8  # of the DAG patches, drawn independently of the bias
+    p_bias: float = 0.8  # of the DAG patches
+    p_another: float = 0.5  # that a patch with an anomaly gets one more
+    max_anomalies: int = 3  # in one patch
+    codebook: tuple[float, ...] = ()  # tissue intensities in [0, 1]; empty: k-means of the training data
+    n_classes: int = 5  # entries of a codebook that is measured
+
+    def only(self, kind: Literal["dag", "fpi"]) -> "CorruptionConfig":
+        """The published corruption of one kind, once in every patch: what validation measures."""
+        p_fpi = 1.0 if kind == "fpi" else 0.0
+        return dataclasses.replace(
+            self, p_clean=0.0, p_fill=0.0, p_fpi=p_fpi, p_texture=1.0, p_bias=1.0, max_anomalies=1
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """Probabilities and ranges of the augmentations, each drawn for each patch on its own."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    p_spatial: float = 0.3  # rotation, zoom and elastic deformation together
+    rotation_deg: float = 15.0  # uniform in +- this
+    zoom: tuple[float, float] = (0.8, 1.25)  # log-uniform
+    elastic_px: float = 3.0  # standard deviation of the displacement of control points 32 px apart
+    p_mirror: float = 0.5  # along each in-plane axis
+    p_brightness: float = 0.15
+    brightness: tuple[float, float] = (0.9, 1.1)  # factor
+    p_gamma: float = 0.15  # once on the patch and once on its negative
+    gamma: tuple[float, float] = (0.6, 1.7)  # exponent, log-uniform
+    p_shading: float = 0.2  # a smooth multiplicative field, as of a receive coil
+    shading: float = 0.1  # standard deviation of its logarithm
+    p_noise: float = 0.15
+    noise: float = 0.05  # largest standard deviation
+    p_blur: float = 0.1
+    blur_px: float = 1.2  # largest standard deviation
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One training run. Progress is counted in patches, never in steps."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: str  # of the model, as in a model package
+    modality: Modality
+    licence: str = "unstated"  # of the weights
+    population: str = "not stated"  # who and what was scanned, for the model card
+    seed: int = 0
+    held_back: tuple[str, ...] = ()  # scans kept out of training for validation and calibration
+    n_phantoms: int = 6  # synthetic scans, if the run is given no data; the last two are held back
+
+    patch_px: int = 128  # edge of a training patch; 1 px is 1 mm
+    batch_size: int = 16  # patches
+    total_patches: int = 400_000  # length of the learning-rate schedule
+    max_train_s: float = 0.0  # wall clock; the schedule hurries to end by then; 0: no limit
+    learning_rate: float = 7e-4  # at the end of the warm-up
+    warmup_patches: int = 8_000
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-4
+    grad_clip: float = 1.0  # largest global norm
+    ema_halflife_patches: int = 8_000
+    precision: Literal["bf16", "fp32"] = "bf16"  # of the convolutions in training; weights are fp32
+    device: str = "cpu"
+
+    report_every_patches: int = 3_200
+    validate_every_patches: int = 12_800
+    n_validation_slices: int = 96  # of the held-back scans, for each kind of corruption
+    checkpoint_every_s: float = 120.0
+
+    network: NetworkConfig = NetworkConfig()
+    corruption: CorruptionConfig = CorruptionConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Parse values, as of a TOML or JSON file.
+
+        Raises Misconfigured for an unknown key or a value of the wrong type.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(values)
+        except ValidationError as error:
+            raise Misconfigured(f"expected a training config: {error}") from error
+
+    @classmethod
+    def read(cls, name_or_path: str) -> Self:
+        """Read a config by its name in `configs/`, or by its path.
+
+        Raises Misconfigured if there is none that can be used.
+        """
+        named = CONFIGS / f"{name_or_path}.toml"
+        path = named if named.is_file() else Path(name_or_path)
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+            raise Misconfigured(f"expected a config ({known}) or a readable TOML file: {error}") from error
+        return cls.from_mapping(values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The values, as for a JSON file."""
+        return dataclasses.asdict(self)

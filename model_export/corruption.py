@@ -1,0 +1,207 @@
+"""Synthetic anomalies on tensors, on the training device: healthy patches -> corrupted patches, severities.
+
+FPI: DISYRE (ISBI 2024), section 2.1. DAG: DISYRE v2 (MICCAI 2024), section 2.2, which draws shape, texture
+and intensity bias apart. `x` is a healthy patch, `m` a soft mask, `y` a corrupted patch, as in the papers.
+Every anomaly lives in a box of 64 x 64 px, so the work is done on boxes that are cut out and put back.
+
+Differences from the papers: some patches stay clean, others get up to three anomalies; texture and bias are
+switched on independently; the severity is the largest change that was really made, for texture as for bias;
+the background is what is outside the brain mask, not what is exactly 0; and a third kind, `fill`, makes a
+region homogeneous (a cavity, a cyst, a bleeding), because a network can restore DAG patches well and still
+leave real lesions alone.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from disyre.schedule import SEVERITY_TABLE
+from model_export.config import CorruptionConfig
+from model_export.shapes import BOX, Masks, blur, draw_masks, integers, uniform
+
+Patches: TypeAlias = Float32[Tensor, "batch 1 i j"]
+BrainMasks: TypeAlias = Bool[Tensor, "batch 1 i j"]
+Boxes: TypeAlias = Float32[Tensor, "batch 64 64"]
+Severities: TypeAlias = Float32[Tensor, " batch"]
+
+
+class Kind(IntEnum):
+    """What was done to a patch."""
+
+    CLEAN = 0
+    FPI = 1
+    DAG = 2
+    FILL = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Corruption:
+    """A batch of corrupted patches."""
+
+    patches: Patches
+    """In [0, 1]."""
+    severity: Severities
+    """Largest absolute change of the patch; 0 if nothing changed."""
+    kind: Int64[Tensor, " batch"]
+    """Of `Kind`: what was done first."""
+
+
+def corrupt(
+    healthy: Patches, brain: BrainMasks, config: CorruptionConfig, generator: torch.Generator
+) -> Corruption:
+    """Put none, one or a few anomalies into every patch, each of a kind of its own.
+
+    `config.codebook` must not be empty; the batch has 2 patches or more, as texture comes from the others.
+    Background is left alone.
+    """
+    kind = draw_kinds(len(healthy), config, generator)
+    patches = add_anomaly(healthy, brain, kind, config, generator)
+    more = kind != Kind.CLEAN
+    for _ in range(1, config.max_anomalies):
+        more = more & (uniform(len(healthy), 0, 1, generator) < config.p_another)
+        another = torch.where(more, draw_kinds(len(healthy), config, generator), Kind.CLEAN)
+        patches = add_anomaly(patches, brain, another, config, generator)
+    return Corruption(patches, (patches - healthy).abs().amax(dim=(1, 2, 3)), kind)
+
+
+def add_anomaly(
+    patches: Patches,
+    brain: BrainMasks,
+    kind: Int64[Tensor, " batch"],
+    config: CorruptionConfig,
+    generator: torch.Generator,
+) -> Patches:
+    """Put one anomaly into every patch whose kind is not CLEAN."""
+    n = len(patches)
+    corner = draw_corners(brain, generator)
+    x, inside = cut(patches, corner), cut(brain, corner)
+    foreign = draw_foreign(patches, brain, generator)
+    m = draw_masks(integers(n, 0, 2, generator), generator) * inside
+    textured = uniform(n, 0, 1, generator) < config.p_texture
+    biased = uniform(n, 0, 1, generator) < config.p_bias
+    a = uniform(n, 0, 1, generator)
+    texture = blend(x, match_range(foreign, x, m), m, a * textured)
+    candidates = {
+        Kind.FPI: blend(x, foreign, m, a),
+        Kind.DAG: add_bias(texture, m, uniform(n, 0, 1, generator) * biased, config.codebook, generator),
+        Kind.FILL: fill(x, m, generator),
+    }
+    y = x
+    for candidate, values in candidates.items():
+        y = torch.where((kind == candidate)[:, None, None], values, y)
+    return put_back(patches, torch.where(m > 0, y, x), corner)
+
+
+def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> Int64[Tensor, " batch"]:
+    """What to do to each of n patches."""
+    shares = torch.tensor([config.p_clean, config.p_fpi, 0.0, config.p_fill], device=generator.device)
+    shares[Kind.DAG] = 1 - shares.sum()
+    return torch.multinomial(shares.clamp(min=0), n, replacement=True, generator=generator)
+
+
+def nearest_condition(severity: Severities) -> Int64[Tensor, " batch"]:
+    """`disyre.schedule.condition` for a tensor: 0 is the most severe, 99 is clean."""
+    table = torch.as_tensor(SEVERITY_TABLE, device=severity.device)
+    return (table[None] - severity[:, None]).abs().argmin(dim=1)
+
+
+def draw_corners(brain: BrainMasks, generator: torch.Generator) -> Int64[Tensor, "batch 2"]:
+    """First pixel of a box around a random brain pixel of each patch, such that the box lies in the patch.
+
+    A patch without such a pixel gets any box.
+    """
+    half = BOX // 2
+    height, width = brain.shape[-2:]
+    eligible = brain[:, 0, half : height - half + 1, half : width - half + 1]
+    n_columns = eligible.shape[-1]
+    weights = eligible.reshape(len(brain), -1).float()
+    weights = torch.where(weights.any(dim=1, keepdim=True), weights, torch.ones_like(weights))
+    flat = torch.multinomial(weights, 1, generator=generator)[:, 0]
+    return torch.stack([flat.div(n_columns, rounding_mode="floor"), flat % n_columns], dim=1)
+
+
+def cut(images: Tensor, corner: Int64[Tensor, "batch 2"]) -> Tensor:
+    """One box of each image: [batch, 1, i, j] -> [batch, 64, 64]."""
+    batch, i, j = _box_index(corner)
+    return images[batch, 0, i, j]
+
+
+def put_back(images: Patches, boxes: Boxes, corner: Int64[Tensor, "batch 2"]) -> Patches:
+    """A copy of the images with one box of each replaced."""
+    batch, i, j = _box_index(corner)
+    out = images.clone()
+    out[batch, 0, i, j] = boxes
+    return out
+
+
+def draw_foreign(healthy: Patches, brain: BrainMasks, generator: torch.Generator) -> Boxes:
+    """For each patch a box around a random brain pixel of another patch of the batch."""
+    shift = int(integers(1, 1, max(len(healthy) - 1, 1), generator))
+    return cut(healthy, draw_corners(brain, generator)).roll(shift, dims=0)
+
+
+def blend(x: Boxes, foreign: Boxes, m: Masks, a: Severities) -> Boxes:
+    """Foreign patch interpolation: (1 - a m) x + a m foreign."""
+    weight = a[:, None, None] * m
+    return (1 - weight) * x + weight * foreign
+
+
+def match_range(foreign: Boxes, x: Boxes, m: Masks) -> Boxes:
+    """Stretch the foreign patch so that under the mask it spans the same intensities as the image."""
+    support = m > 0
+    low_f, high_f = _masked_range(foreign, support)
+    low_x, high_x = _masked_range(x, support)
+    return ((foreign - low_f) / (high_f - low_f + 1e-3) * (high_x - low_x) + low_x).clamp(0, 1)
+
+
+def add_bias(
+    y: Boxes, m: Masks, a: Severities, codebook: tuple[float, ...], generator: torch.Generator
+) -> Boxes:
+    """Shift the intensity of some tissue classes under the mask, by plus or minus a.
+
+    A class of n pixels under the mask is picked with probability n / (all of them + 1000); if none is,
+    all are.
+    """
+    n = len(y)
+    centroids = torch.tensor(codebook, device=y.device)
+    tissue = (y[..., None] - centroids).abs().argmin(dim=-1)
+    classes = F.one_hot(tissue, len(codebook)) * (m > 0)[..., None]
+    counts = classes.sum(dim=(1, 2)).float()
+    picked = torch.rand(counts.shape, generator=generator, device=y.device) < counts / (
+        counts.sum(dim=1, keepdim=True) + 1000
+    )
+    picked |= ~picked.any(dim=1, keepdim=True)
+    selected = picked.gather(1, tissue.reshape(n, -1)).reshape(tissue.shape).float()
+    q = blur(selected, torch.ones(n, device=y.device), radius=4)
+    sign = integers(n, 0, 1, generator) * 2 - 1
+    return (y + (sign * a)[:, None, None] * m * q).clamp(0, 1)
+
+
+def fill(x: Boxes, m: Masks, generator: torch.Generator) -> Boxes:
+    """Replace what is under the mask by one intensity, mostly a dark one, with a little smooth noise."""
+    n = len(x)
+    dark = uniform(n, 0, 1, generator) < 0.65
+    level = torch.where(dark, uniform(n, 0.02, 0.5, generator), uniform(n, 0.4, 1.0, generator))
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    noise = blur(noise, uniform(n, 0.5, 2.0, generator), radius=6)
+    spread = uniform(n, 0.0, 0.1, generator)
+    filling = (level[:, None, None] + spread[:, None, None] * noise).clamp(0, 1)
+    return blend(x, filling, m, uniform(n, 0.4, 1.0, generator))
+
+
+def _box_index(corner: Int64[Tensor, "batch 2"]) -> tuple[Tensor, Tensor, Tensor]:
+    along = torch.arange(BOX, device=corner.device)
+    batch = torch.arange(len(corner), device=corner.device)[:, None, None]
+    return batch, (corner[:, :1] + along)[:, :, None], (corner[:, 1:] + along)[:, None, :]
+
+
+def _masked_range(values: Boxes, support: Tensor) -> tuple[Tensor, Tensor]:
+    low = torch.where(support, values, torch.inf).amin(dim=(1, 2), keepdim=True)
+    high = torch.where(support, values, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    empty = ~support.any(dim=2, keepdim=True).any(dim=1, keepdim=True)
+    return low.masked_fill(empty, 0.0), high.masked_fill(empty, 1.0)

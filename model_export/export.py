@@ -1,0 +1,177 @@
+"""`disyre export`: from a run folder to a model package that the worker loads."""
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from disyre import INTENDED_USE
+from disyre.errors import DisyreError, InvalidInput
+from disyre.model_package import (
+    CARD_FILE,
+    MANIFEST_FILE,
+    NETWORK_FILE,
+    Calibration,
+    Grid,
+    ModelManifest,
+    ModelPackage,
+    ScanSettings,
+)
+from disyre.restoration import Restorer, restore_ensemble
+from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
+from model_export.checkpoint import Checkpoint
+from model_export.config import TrainingConfig
+from model_export.dataset import SliceBank
+from model_export.model_card import make_card
+from model_export.network import RestorationNet, count_parameters, gflop_per_patch
+from model_export.onnx_graph import to_onnx
+from model_export.run_folder import RunFolder, Split
+from model_export.torch_restorer import load_network
+from model_export.train import INTENSITY_RULE
+from model_export.validation import ValidationSet, measure
+from model_export.verify import ExportedRestorer, verify
+
+SEVERITIES: Final = (0.8, 0.6, 0.45, 0.25)
+"""What a scan is scored with: spread over the severities that training drew, none of them near clean."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of `disyre export`."""
+    parser = argparse.ArgumentParser(prog="disyre export", description=__doc__)
+    parser.add_argument("run", type=Path, help="run folder, as `disyre train` made it")
+    parser.add_argument("--to", type=Path, required=True, help="the package: models/<name>/<version>")
+    parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `disyre export`; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        package = export(RunFolder(options.run), options.to)
+    except DisyreError as error:
+        sys.stderr.write(f"disyre export: {error}\n")
+        return 2
+    sys.stdout.write(f"{package.folder}: {package.manifest.sha256}\n")
+    return 0
+
+
+def export(folder: RunFolder, to: Path) -> ModelPackage:
+    """Make a model package from the newest checkpoint of a run, verify and measure it, and put it in place.
+
+    Raises Misconfigured if torch and ONNX do not agree, InvalidInput if `to` does not end in a name and a
+    version.
+    """
+    split = folder.split()
+    config = folder.config()
+    config = replace(config, corruption=replace(config.corruption, codebook=split.codebook))
+    bank = SliceBank.load(folder.held_back_cache)
+    network = load_network(folder.path)
+    onnx_bytes = to_onnx(network, name=f"{to.parent.name}/{to.name}")
+    exported = ExportedRestorer(onnx_bytes, threads=torch.get_num_threads())
+    difference = verify(network, exported)
+    manifest = _manifest(to, config, split, network, onnx_bytes)
+    metrics = measure_restoration(network, exported, bank, config, manifest.scan)
+    scores = calibrate(bank.scans(), exported, manifest)
+    manifest = manifest.model_copy(
+        update={
+            "calibration": scores.calibration,
+            "metrics": {**metrics, "torch_onnx_difference": difference},
+        }
+    )
+    card = _card(folder, manifest, config, split, scores)
+    return _put(to, manifest, onnx_bytes, card)
+
+
+def measure_restoration(
+    network: RestorationNet,
+    exported: Restorer,
+    bank: SliceBank,
+    config: TrainingConfig,
+    settings: ScanSettings,
+) -> dict[str, float]:
+    """The figures of validation, and the same without telling the severity: averaged over the scan's."""
+    held_back = ValidationSet.of(bank, config.n_validation_slices, config.corruption)
+    figures = measure(network, held_back)
+    healthy = held_back.healthy.numpy()
+    for kind, corruption in held_back.corrupted.items():
+        x = corruption.patches.numpy()
+        parts = np.array_split(x, -(-len(x) // 8))
+        restored = np.concatenate(
+            [restore_ensemble(exported, part, settings.severities).restored for part in parts]
+        )
+        ratio = np.square(restored - healthy).mean() / np.square(x - healthy).mean()
+        figures[f"{kind}_ensemble_mse_ratio"] = float(ratio)
+    return {name: round(value, 5) for name, value in figures.items()}
+
+
+def _manifest(
+    to: Path, config: TrainingConfig, split: Split, network: RestorationNet, onnx_bytes: bytes
+) -> ModelManifest:
+    """The manifest, with a calibration that is still to be measured."""
+    try:
+        return ModelManifest(
+            name=to.parent.name,
+            version=to.name,
+            modality=config.modality,
+            created_at=datetime.now(UTC).replace(microsecond=0),
+            sha256=hashlib.sha256(onnx_bytes).hexdigest(),
+            n_parameters=count_parameters(network),
+            gflop_per_patch=round(gflop_per_patch(network), 3),
+            grid=Grid(stride=network.stride),
+            scan=ScanSettings(mode="ensemble", severities=SEVERITIES, intensity=INTENSITY_RULE),
+            calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
+            training_data=(split.source,),
+            licence=config.licence,
+            intended_use=INTENDED_USE,
+        )
+    except ValidationError as error:
+        raise InvalidInput(
+            f"expected a package folder <name>/<version>, got {to.parent.name}/{to.name}"
+        ) from error
+
+
+def _card(
+    folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, split: Split, scores: HealthyScores
+) -> str:
+    checkpoint = Checkpoint.load(folder.path, "cpu")
+    return make_card(
+        manifest,
+        config,
+        split,
+        commit=folder.environment()["commit"],
+        patches=checkpoint.patches,
+        elapsed_s=checkpoint.elapsed_s,
+        healthy_scores=scores.anomaly_scores,
+    )
+
+
+def _put(to: Path, manifest: ModelManifest, onnx_bytes: bytes, card: str) -> ModelPackage:
+    """Write the package beside its place, check it as the worker does, and move it there."""
+    partial = to.with_name(f"{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    (partial / NETWORK_FILE).write_bytes(onnx_bytes)
+    (partial / CARD_FILE).write_text(card, encoding="utf-8")
+    ModelPackage(partial, manifest).write_manifest()
+    ModelPackage.read(partial).verified_network()
+    to.mkdir(exist_ok=True)
+    for name in (NETWORK_FILE, CARD_FILE, MANIFEST_FILE):
+        (partial / name).replace(to / name)
+    partial.rmdir()
+    return ModelPackage.read(to)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""The restoration U-Net: (corrupted slice, condition) -> estimate of the healthy slice.
+
+DISYRE (ISBI 2024), section 2.2, and v2, section 2.4: the network sees the corrupted image and an integer
+condition (0 is severe, 99 is clean) and predicts the clean image x0. The paper's network has 26 M
+parameters and takes 16 GFLOP a patch; this one is made for CPUs and takes about a fourteenth:
+
+* The first convolution has a stride of 2 and the last one makes 4 sub-pixels, so nothing wide runs at full
+  resolution; detail passes through the global skip x0 = x + f(x).
+* No normalisation layer and no bias: where there is nothing, all features are exactly 0, as beyond the edge
+  of the frame. So the restoration of a brain does not depend on how much background is around it, once there
+  are 2 strides of it; GroupNorm would see how empty a slice is. A second input channel, 1 wherever the image
+  is not 0, does what biases would do, inside the brain only. The condition scales features: 0 stays 0.
+* ReLU, additive skips and nearest-neighbour upsampling: the operators that ONNX Runtime fuses with
+  convolutions or runs in their blocked memory layout.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from disyre.schedule import N_LEVELS
+from model_export.config import NetworkConfig
+
+_N_FREQUENCIES: Final = 8
+_EMBEDDING_WIDTH: Final = 64
+_PRESENCE_SLOPE: Final = 20.0
+"""Intensities of 0.05 and more are wholly there. A step at 0 would tell the network where a corruption was
+clipped."""
+
+
+class ConditionTable(nn.Module):
+    """Gains of every residual block for each of the 100 conditions: a smooth function of the condition.
+
+    For export it is evaluated once and kept as a table, so that inference only looks a row up.
+    """
+
+    basis: Tensor
+
+    def __init__(self, n_gains: int) -> None:
+        super().__init__()
+        phase = math.pi * (torch.arange(N_LEVELS) + 0.5)[:, None] / N_LEVELS
+        frequencies = torch.arange(1, _N_FREQUENCIES + 1)[None]
+        self.register_buffer("basis", torch.cos(phase * frequencies), persistent=False)
+        self.hidden = nn.Linear(_N_FREQUENCIES, _EMBEDDING_WIDTH)
+        self.gains = nn.Linear(_EMBEDDING_WIDTH, n_gains)
+        nn.init.zeros_(self.gains.weight)
+        nn.init.ones_(self.gains.bias)
+
+    def table(self) -> Float32[Tensor, "100 gain"]:
+        """All gains of all conditions."""
+        gains: Tensor = self.gains(F.relu(self.hidden(self.basis)))
+        return gains
+
+    def forward(self, condition: Int64[Tensor, " batch"]) -> Float32[Tensor, "batch gain"]:
+        return self.table()[condition]
+
+
+class FrozenTable(nn.Module):
+    """The same gains as numbers, for export."""
+
+    values: Tensor
+
+    def __init__(self, values: Float32[Tensor, "100 gain"]) -> None:
+        super().__init__()
+        self.register_buffer("values", values)
+
+    def forward(self, condition: Int64[Tensor, " batch"]) -> Float32[Tensor, "batch gain"]:
+        return self.values[condition]
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(gain of the condition * conv(relu(x))))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.zeros_(self.second.weight)
+
+    def forward(
+        self, x: Float32[Tensor, "batch width i j"], gain: Float32[Tensor, "batch width"]
+    ) -> Float32[Tensor, "batch width i j"]:
+        h = self.first(F.relu(x)) * gain[:, :, None, None]
+        out: Tensor = x + self.second(F.relu(h))
+        return out
+
+
+class RestorationNet(nn.Module):
+    """Image [batch, 1, height, width] in [0, 1] and condition [batch] -> x0, unclamped, of the image's shape.
+
+    Height and width are multiples of `config.stride`.
+    """
+
+    conditions: ConditionTable | FrozenTable
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.stride = config.stride
+        self.stem = nn.Conv2d(2, widths[0], 6, stride=2, padding=2, bias=False)
+        self.encoder = _levels(widths[:-1], config.encoder_blocks)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in pairwise(widths))
+        self.middle = nn.ModuleList(ResidualBlock(widths[-1]) for _ in range(config.middle_blocks))
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in pairwise(widths))
+        self.decoder = _levels(widths[:-1], config.decoder_blocks)
+        self.head = nn.Conv2d(widths[0], 4, 3, padding=1, bias=False)
+        nn.init.zeros_(self.head.weight)
+        in_order = [*self.encoder, self.middle, *reversed(self.decoder)]
+        self._widths = [block.width for blocks in in_order for block in blocks]
+        self.conditions = ConditionTable(sum(self._widths))
+
+    def forward(
+        self, image: Float32[Tensor, "batch 1 i j"], condition: Int64[Tensor, " batch"]
+    ) -> Float32[Tensor, "batch 1 i j"]:
+        gains = iter(torch.split(self.conditions(condition), self._widths, dim=1))
+        presence = (image * _PRESENCE_SLOPE).clamp(0, 1)
+        h = self.stem(torch.cat([image, presence], dim=1))
+        skips: list[Tensor] = []
+        for blocks, down in zip(self.encoder, self.down, strict=True):
+            h = _through(blocks, h, gains)
+            skips.append(h)
+            h = down(h)
+        h = _through(self.middle, h, gains)
+        for blocks, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
+            h = F.interpolate(up(h), scale_factor=2.0, mode="nearest") + skips.pop()
+            h = _through(blocks, h, gains)
+        return image + F.pixel_shuffle(self.head(F.relu(h)), 2)
+
+    def freeze_conditions(self) -> None:
+        """Replace the function of the condition by its table, for export."""
+        if isinstance(self.conditions, ConditionTable):
+            self.conditions = FrozenTable(self.conditions.table().detach().clone())
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def gflop_per_patch(network: RestorationNet, patch_px: int = 128) -> float:
+    """Billions of floating-point operations (two a multiply-add) of the convolutions for a square patch."""
+    flop = 0
+
+    def count(module: nn.Module, inputs: object, output: Tensor) -> None:
+        nonlocal flop
+        if isinstance(module, nn.Conv2d):
+            flop += 2 * output.numel() * (module.in_channels // module.groups) * math.prod(module.kernel_size)
+
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        network(torch.zeros(1, 1, patch_px, patch_px), torch.zeros(1, dtype=torch.int64))
+    for hook in hooks:
+        hook.remove()
+    return flop / 1e9
+
+
+def _levels(widths: tuple[int, ...], n_blocks: tuple[int, ...]) -> nn.ModuleList:
+    return nn.ModuleList(
+        nn.ModuleList(ResidualBlock(width) for _ in range(n))
+        for width, n in zip(widths, n_blocks, strict=True)
+    )
+
+
+def _through(blocks: nn.Module, h: Tensor, gains: Iterator[Tensor]) -> Tensor:
+    assert isinstance(blocks, nn.ModuleList)
+    for block in blocks:
+        h = block(h, next(gains))
+    return h

@@ -1,0 +1,168 @@
+"""The folder of a run: it explains itself, and holds everything that a resume or an export needs.
+
+config.json        every number of the run, after defaults were filled in
+environment.json   git commit, versions, processor, threads, command
+split.json         names of the scans that were trained on and held back, and of the codebook measured there
+cache/             the slices of both, ready to train on
+metrics.jsonl      one line a report: patches, seconds, loss, learning rate, validation
+checkpoint.pt      the newest state
+README.md          the same in words
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+import torch
+
+from disyre import INTENDED_USE, __version__
+from disyre.errors import Misconfigured
+from disyre.model_package import TrainingData
+from model_export.config import TrainingConfig
+
+_README: Final = """# Training run `{name}`
+
+Started {started_at} with `{command}`, seed {seed}, commit `{commit}`.
+
+| file | what |
+|---|---|
+| `config.json` | every number of the run, defaults filled in |
+| `environment.json` | commit, versions, processor, threads, command |
+| `split.json` | the scans trained on, the scans held back, where they are from, the tissue codebook |
+| `cache/` | the slices of both, as uint8 at 1 mm (0 is outside the brain) |
+| `metrics.jsonl` | a line a report: patches, seconds, loss, learning rate, now and then validation |
+| `checkpoint.pt` | newest state of network, running average, optimiser and generator |
+
+`*_mse_ratio` is the squared error of restored slices divided by that of doing nothing: 1 is a copy of the
+input.
+
+* Go on: `disyre train --resume --out <this folder>`
+* Make a model package: `disyre export <this folder> --to models/<name>/<version>`
+
+{intended_use}
+"""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which scans went where."""
+
+    trained_on: tuple[str, ...]
+    held_back: tuple[str, ...]
+    codebook: tuple[float, ...]
+    """Tissue intensities in [0, 1]."""
+    source: TrainingData
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads and writes the files of one run."""
+
+    path: Path
+
+    @property
+    def train_cache(self) -> Path:
+        """Slices to train on."""
+        return self.path / "cache" / "train.npz"
+
+    @property
+    def held_back_cache(self) -> Path:
+        """Slices to validate on."""
+        return self.path / "cache" / "held_back.npz"
+
+    def create(self, config: TrainingConfig, split: Split, command: Sequence[str]) -> None:
+        """Write what is known before training begins."""
+        (self.path / "cache").mkdir(parents=True, exist_ok=True)
+        environment = describe_environment(command)
+        self._write_json("config.json", config.to_mapping())
+        self._write_json("environment.json", environment)
+        self._write_json("split.json", {**asdict(split), "source": split.source.model_dump()})
+        readme = _README.format(
+            name=config.name, seed=config.seed, intended_use=INTENDED_USE, **_strings(environment)
+        )
+        (self.path / "README.md").write_text(readme, encoding="utf-8")
+
+    def config(self) -> TrainingConfig:
+        """The config of the run.
+
+        Raises Misconfigured if this is no run folder.
+        """
+        return TrainingConfig.from_mapping(self._read_json("config.json"))
+
+    def split(self) -> Split:
+        """Which scans went where."""
+        values = self._read_json("split.json")
+        return Split(
+            trained_on=tuple(values["trained_on"]),
+            held_back=tuple(values["held_back"]),
+            codebook=tuple(values["codebook"]),
+            source=TrainingData.model_validate(values["source"]),
+        )
+
+    def environment(self) -> dict[str, Any]:
+        """Where and how the run was made."""
+        return self._read_json("environment.json")
+
+    def append_metrics(self, line: dict[str, float]) -> None:
+        """Add a report."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def metrics(self) -> list[dict[str, float]]:
+        """All reports, oldest first."""
+        path = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def forget_metrics_after(self, patches: int) -> None:
+        """Drop reports that are newer than the checkpoint a run goes on from."""
+        kept = [line for line in self.metrics() if line["patches"] <= patches]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        (self.path / "metrics.jsonl").write_text(text, encoding="utf-8")
+
+    def _write_json(self, name: str, values: dict[str, Any]) -> None:
+        (self.path / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise Misconfigured(f"expected a run folder with a readable {name}") from error
+        return values
+
+
+def describe_environment(command: Sequence[str]) -> dict[str, Any]:
+    """Commit, versions, processor, threads and the command, for the record."""
+    return {
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(command),
+        "commit": _git_commit(),
+        "disyre": __version__,
+        "python": sys.version.split()[0],
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "machine": platform.machine(),
+        "n_cpus": os.cpu_count(),
+        "n_threads": torch.get_num_threads(),
+    }
+
+
+def _git_commit() -> str:
+    """Commit of the source tree, `-dirty` if it was changed, or `unknown`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def _strings(environment: dict[str, Any]) -> dict[str, str]:
+    return {name: str(environment[name]) for name in ("started_at", "command", "commit")}

@@ -1,0 +1,43 @@
+"""TorchRestorer: the Restorer contract over a torch network, for evaluation before export."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from disyre.schedule import condition
+from disyre.types import Batch
+from model_export.checkpoint import Checkpoint
+from model_export.network import RestorationNet
+from model_export.run_folder import RunFolder
+
+
+class TorchRestorer:
+    """Restores with a network in fp32, on the device the network is on."""
+
+    def __init__(self, network: RestorationNet) -> None:
+        self.network = network.eval()
+
+    @classmethod
+    def of_run(cls, folder: Path, *, device: str = "cpu") -> Self:
+        """The running average of a run's newest checkpoint."""
+        return cls(load_network(folder, device=device))
+
+    @torch.no_grad()
+    def __call__(self, x: Batch, severity: float) -> Batch:
+        device = next(self.network.parameters()).device
+        image = torch.from_numpy(np.ascontiguousarray(x)).to(device)
+        told = torch.full((len(x),), condition(severity), dtype=torch.int64, device=device)
+        x0: Batch = self.network(image, told).cpu().numpy()
+        return x0
+
+
+def load_network(folder: Path, *, device: str = "cpu") -> RestorationNet:
+    """The network of a run folder's newest checkpoint, with averaged weights.
+
+    Raises Misconfigured if the folder has no usable config or checkpoint.
+    """
+    network = RestorationNet(RunFolder(folder).config().network)
+    network.load_state_dict(Checkpoint.load(folder, device).ema)
+    return network.to(device).eval().requires_grad_(False)

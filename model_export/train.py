@@ -1,0 +1,184 @@
+"""`disyre train`: from a folder of healthy scans to a run folder with a trained network."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from disyre.errors import DisyreError, InvalidInput
+from disyre.intensity import IntensityRule
+from disyre.model_package import TrainingData
+from model_export.checkpoint import CHECKPOINT_FILE
+from model_export.config import TrainingConfig
+from model_export.dataset import Scan, SliceBank, find_scans, measure_codebook, read_scan, scan_name
+from model_export.phantom import make_phantom
+from model_export.run_folder import RunFolder, Split
+from model_export.training_loop import train
+from model_export.validation import ValidationSet
+
+INTENSITY_RULE = IntensityRule(over="brain", percentile=99.0)
+"""Used for training, and written into the manifest of every model."""
+
+_PHANTOMS = TrainingData(name="phantoms", n_scans=1, licence="none needed: computed")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of `disyre train`."""
+    parser = argparse.ArgumentParser(prog="disyre train", description=__doc__)
+    parser.add_argument(
+        "--config", default="t1w", help="name in model_export/configs, or path of a TOML file"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder of skull-stripped scans; without it phantoms are made"
+    )
+    parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
+    parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
+    parser.add_argument("--data-url", help="where the data set is from")
+    parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
+    parser.add_argument("--device", help="cpu or cuda; replaces the config's")
+    parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `disyre train`; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        run(options)
+    except DisyreError as error:
+        sys.stderr.write(f"disyre train: {error}\n")
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Begin or go on with a run.
+
+    Raises InvalidInput if the folder already holds a run that is not to be resumed.
+    """
+    folder = RunFolder(options.out)
+    if options.resume:
+        config = folder.config()
+    elif (folder.path / CHECKPOINT_FILE).exists():
+        raise InvalidInput("the folder holds a run already; give --resume or another --out")
+    else:
+        config = begin(options, folder)
+    if options.device:
+        config = replace(config, device=options.device)
+    config = replace(config, corruption=replace(config.corruption, codebook=folder.split().codebook))
+    bank = SliceBank.load(folder.train_cache).to(config.device)
+    held_back = SliceBank.load(folder.held_back_cache).to(config.device)
+    validation = ValidationSet.of(held_back, config.n_validation_slices, config.corruption)
+    with _progress_line(config) as line, _stop_on_signal() as stop:
+        train(config, bank, validation, folder, on_report=line, should_stop=stop)
+
+
+def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
+    """Read the scans, split them and write all that is known before training begins."""
+    config = TrainingConfig.read(options.config)
+    training, held_back, source = _scans(options, config)
+    (folder.path / "cache").mkdir(parents=True, exist_ok=True)
+    bank = SliceBank.of(training, INTENSITY_RULE, min_frame_px=config.patch_px)
+    bank.save(folder.train_cache)
+    kept = SliceBank.of(held_back, INTENSITY_RULE, min_frame_px=config.patch_px)
+    kept.save(folder.held_back_cache)
+    codebook = config.corruption.codebook or measure_codebook(bank, config.corruption.n_classes)
+    source = source.model_copy(update={"n_scans": len(bank.scan_names)})
+    folder.create(config, Split(bank.scan_names, kept.scan_names, codebook, source), sys.argv)
+    return config
+
+
+def _scans(
+    options: argparse.Namespace, config: TrainingConfig
+) -> tuple[Iterator[Scan], Iterator[Scan], TrainingData]:
+    """Scans to train on, scans to hold back, and where they are from.
+
+    Raises InvalidInput if a scan to hold back is not there, or none is left to train on.
+    """
+    if options.data is None:
+        seeds = range(config.seed, config.seed + config.n_phantoms)
+        return map(make_phantom, seeds[:-2]), map(make_phantom, seeds[-2:]), _PHANTOMS
+    paths = find_scans(options.data, config.modality)
+    names = [scan_name(path) for path in paths]
+    wanted = config.held_back or tuple(names[-max(1, len(names) // 8) :])
+    missing = set(wanted) - set(names)
+    if missing or not set(names) - set(wanted):
+        raise InvalidInput(f"expected scans to hold back {sorted(wanted)} and others, got {names}")
+    training = [path for path in paths if scan_name(path) not in wanted]
+    held_back = [path for path in paths if scan_name(path) in wanted]
+    source = TrainingData(
+        name=options.data_name or options.data.name,
+        n_scans=len(training),
+        licence=options.data_licence,
+        url=options.data_url,
+    )
+    return map(read_scan, training), map(read_scan, held_back), source
+
+
+@dataclass
+class _Line:
+    """Shows reports as one line of progress."""
+
+    config: TrainingConfig
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.task = self.progress.add_task("training", total=self.config.total_patches)
+        self.before = (0.0, 0.0)
+
+    def __call__(self, report: dict[str, float]) -> None:
+        patches, seconds = report["patches"], report["elapsed_s"]
+        rate = (patches - self.before[0]) / max(seconds - self.before[1], 1e-3)
+        self.before = (patches, seconds)
+        parts = [f"{rate:.0f} patches/s", f"loss {report['loss']:.5f}"]
+        parts += [f"{name} {value:.3f}" for name, value in report.items() if name.endswith("mse_ratio")]
+        self.progress.update(self.task, completed=patches, description="  ".join(parts))
+        if not self.progress.console.is_terminal:
+            self.progress.console.print(f"{patches:.0f} patches, {seconds:.0f} s  " + "  ".join(parts))
+
+
+@contextmanager
+def _progress_line(config: TrainingConfig) -> Iterator[_Line]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _Line(config, progress)
+
+
+class _Stop:
+    """Becomes true when the run is asked to end."""
+
+    asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[_Stop]:
+    """End after the batch in hand on Ctrl-C or SIGTERM, so that the checkpoint is whole."""
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

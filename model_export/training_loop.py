@@ -1,0 +1,194 @@
+"""The training loop, told as a story.
+
+DISYRE (ISBI 2024), section 2.2: draw healthy patches, corrupt them, let the network estimate the healthy
+patch under the condition nearest to the severity, and minimise the squared error over the whole patch.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from model_export.augmentation import vary_intensity, warp
+from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
+from model_export.config import TrainingConfig
+from model_export.corruption import BrainMasks, Patches, corrupt, nearest_condition
+from model_export.dataset import SliceBank, crop_randomly
+from model_export.network import RestorationNet
+from model_export.run_folder import RunFolder
+from model_export.validation import ValidationSet, measure
+
+OnReport = Callable[[dict[str, float]], None]
+
+
+def _quiet(report: dict[str, float]) -> None:
+    """Ignore reports."""
+
+
+def _never() -> bool:
+    """Go on."""
+    return False
+
+
+@dataclass
+class Trainee:
+    """What changes during a run."""
+
+    network: RestorationNet
+    ema: RestorationNet
+    """Running average of the network: what is validated and exported."""
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    """The one source of all draws."""
+    patches: int = 0
+    elapsed_s: float = 0.0
+    losses: list[torch.Tensor] = field(default_factory=list)
+    """Since the last report."""
+
+    @classmethod
+    def begin(cls, config: TrainingConfig) -> "Trainee":
+        """A run that has seen nothing."""
+        torch.manual_seed(config.seed)
+        network = RestorationNet(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(
+            network.parameters(), config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
+        generator = torch.Generator(config.device).manual_seed(config.seed)
+        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.network.load_state_dict(checkpoint.network)
+        self.ema.load_state_dict(checkpoint.ema)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.generator.set_state(checkpoint.generator)
+        self.patches, self.elapsed_s = checkpoint.patches, checkpoint.elapsed_s
+        self.losses = list(checkpoint.losses)
+
+    def checkpoint(self) -> Checkpoint:
+        """The state, to be saved."""
+        return Checkpoint(
+            network=self.network.state_dict(),
+            ema=self.ema.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            generator=self.generator.get_state(),
+            patches=self.patches,
+            elapsed_s=self.elapsed_s,
+            losses=torch.stack(self.losses) if self.losses else torch.empty(0),
+        )
+
+
+def train(
+    config: TrainingConfig,
+    bank: SliceBank,
+    held_back: ValidationSet,
+    folder: RunFolder,
+    *,
+    on_report: OnReport = _quiet,
+    should_stop: Callable[[], bool] = _never,
+) -> Trainee:
+    """Train until the schedule ends or `should_stop`; go on from the folder's checkpoint if it has one.
+
+    `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`.
+    """
+    trainee = Trainee.begin(config)
+    if (folder.path / CHECKPOINT_FILE).is_file():
+        trainee.resume(Checkpoint.load(folder.path, config.device))
+        folder.forget_metrics_after(trainee.patches)
+    clock = saved_at = time.monotonic()
+    while (progress := _progress(config, trainee)) < 1 and not should_stop():
+        learning_rate = _set_learning_rate(config, trainee, progress)
+        trainee.losses.append(train_step(config, bank, trainee))
+
+        now = time.monotonic()
+        trainee.elapsed_s += now - clock
+        clock = now
+        if _passed(trainee.patches, config.report_every_patches, config.batch_size):
+            report = _report(trainee, learning_rate)
+            if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
+                report |= measure(trainee.ema, held_back)
+            folder.append_metrics(report)
+            on_report(report)
+        if now - saved_at > config.checkpoint_every_s:
+            trainee.checkpoint().save(folder.path)
+            saved_at = now
+
+    trainee.checkpoint().save(folder.path)
+    return trainee
+
+
+def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
+    """A line of `metrics.jsonl`; the losses it tells of are forgotten."""
+    loss = float(torch.stack(trainee.losses).mean())
+    trainee.losses.clear()
+    return {
+        "patches": trainee.patches,
+        "elapsed_s": round(trainee.elapsed_s, 1),
+        "learning_rate": learning_rate,
+        "loss": loss,
+    }
+
+
+def train_step(config: TrainingConfig, bank: SliceBank, trainee: Trainee) -> torch.Tensor:
+    """One batch: draw, corrupt, restore, learn. Returns the loss."""
+    healthy, inside = draw_patches(config, bank, trainee.generator)
+    corruption = corrupt(healthy, inside, config.corruption, trainee.generator)
+    condition = nearest_condition(corruption.severity)
+    use_bf16 = config.precision == "bf16"
+    x = corruption.patches.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(config.device, torch.bfloat16, enabled=use_bf16):
+        x0 = trainee.network(x, condition)
+    loss = F.mse_loss(x0.float(), healthy)
+
+    trainee.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip)
+    trainee.optimizer.step()
+    trainee.patches += config.batch_size
+    _update_ema(config, trainee)
+    return loss.detach()
+
+
+def draw_patches(
+    config: TrainingConfig, bank: SliceBank, generator: torch.Generator
+) -> tuple[Patches, BrainMasks]:
+    """Random slices of random scans, augmented, a random square of each."""
+    device = generator.device
+    index = torch.randint(len(bank.coded), (config.batch_size,), generator=generator, device=device)
+    frames, inside = warp(*bank.frames(index), config.augmentation, generator)
+    patches, inside = crop_randomly(frames, inside, config.patch_px, generator)
+    return vary_intensity(patches, inside, config.augmentation, generator), inside
+
+
+def _progress(config: TrainingConfig, trainee: Trainee) -> float:
+    """Share of the run that is over, by patches or, if a time is set, by the clock: whichever is further."""
+    by_clock = trainee.elapsed_s / config.max_train_s if config.max_train_s > 0 else 0.0
+    return max(trainee.patches / config.total_patches, by_clock)
+
+
+def _set_learning_rate(config: TrainingConfig, trainee: Trainee, progress: float) -> float:
+    """Linear warm-up, then half a cosine down to zero."""
+    warmup = min(1.0, (trainee.patches + config.batch_size) / config.warmup_patches)
+    learning_rate = config.learning_rate * warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    for group in trainee.optimizer.param_groups:
+        group["lr"] = learning_rate
+    return learning_rate
+
+
+@torch.no_grad()
+def _update_ema(config: TrainingConfig, trainee: Trainee) -> None:
+    """Exponential running average whose half-life is shorter at the start of the run."""
+    halflife = min(config.ema_halflife_patches, 0.05 * trainee.patches)
+    weight = 1 - 0.5 ** (config.batch_size / halflife)
+    for average, value in zip(trainee.ema.parameters(), trainee.network.parameters(), strict=True):
+        average.lerp_(value, weight)
+
+
+def _passed(patches: int, every: int, batch_size: int) -> bool:
+    """Whether a multiple of `every` was reached by the last batch."""
+    return patches // every > (patches - batch_size) // every

@@ -1,0 +1,64 @@
+"""How well held-back slices are restored: corrupted once, always the same way, in frames as at inference."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+import torch
+from torch import Tensor
+
+from model_export.augmentation import Frames
+from model_export.config import CorruptionConfig
+from model_export.corruption import Corruption, corrupt, nearest_condition
+from model_export.dataset import SliceBank
+from model_export.network import RestorationNet
+
+_SEED: Final = 20_240_706
+"""Fixed, so that figures of different runs on the same scans can be compared."""
+_BATCH: Final = 8
+"""Slices of one network call."""
+
+PublishedKind = Literal["dag", "fpi"]
+PUBLISHED: Final[tuple[PublishedKind, ...]] = ("dag", "fpi")
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationSet:
+    """Held-back slices, and the same with published synthetic anomalies."""
+
+    healthy: Frames
+    corrupted: dict[PublishedKind, Corruption]
+
+    @classmethod
+    def of(cls, bank: SliceBank, n_slices: int, config: CorruptionConfig) -> Self:
+        """Corrupt slices spread evenly over the scans of a bank; `config` must have a codebook."""
+        frames, inside = bank.frames(bank.evenly(n_slices).to(bank.coded.device))
+        # The box of an anomaly takes its texture from a random other slice.
+        corrupted = {}
+        for number, kind in enumerate(PUBLISHED):
+            generator = torch.Generator(frames.device).manual_seed(_SEED + number)
+            corrupted[kind] = corrupt(frames, inside, config.only(kind), generator)
+        return cls(frames, corrupted)
+
+
+def measure(network: RestorationNet, held_back: ValidationSet) -> dict[str, float]:
+    """Squared error of restored slices, divided by that of doing nothing, for each kind; less is better.
+
+    The network is told the true severity. `clean_mae` is what it changes in healthy slices at severity 0.
+    """
+    figures = {}
+    for kind, corruption in held_back.corrupted.items():
+        restored = run(network, corruption.patches, nearest_condition(corruption.severity))
+        error = (restored - held_back.healthy).square().mean()
+        nothing = (corruption.patches - held_back.healthy).square().mean()
+        figures[f"{kind}_mse_ratio"] = float(error / nothing)
+    clean = nearest_condition(torch.zeros(len(held_back.healthy), device=held_back.healthy.device))
+    changed = (run(network, held_back.healthy, clean) - held_back.healthy).abs()
+    figures["clean_mae"] = float(changed[held_back.healthy > 0].mean())
+    return figures
+
+
+@torch.no_grad()
+def run(network: RestorationNet, frames: Frames, condition: Tensor) -> Frames:
+    """Restore frames a few at a time, in fp32."""
+    parts = zip(torch.split(frames, _BATCH), torch.split(condition, _BATCH), strict=True)
+    return torch.cat([network(x, k) for x, k in parts])

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from disyre.errors import Misconfigured
+from model_export.config import CONFIGS, TrainingConfig
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_named_config_can_be_read(path: Path) -> None:
+    config = TrainingConfig.read(path.stem)
+
+    assert config == TrainingConfig.read(str(path))
+    assert config.patch_px % config.network.stride == 0
+
+
+def test_a_config_survives_being_written_and_read() -> None:
+    config = replace(TrainingConfig.read("t1w"), seed=5)
+
+    assert TrainingConfig.from_mapping(config.to_mapping()) == config
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "a", "modality": "T1w", "learning_rat": 1e-3},
+        {"name": "a", "modality": "T1w", "network": {"width": [8]}},
+        {"name": "a", "modality": "CT"},
+        {"modality": "T1w"},
+    ],
+)
+def test_a_config_with_a_key_or_value_that_is_not_known_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured, match="training config"):
+        TrainingConfig.from_mapping(values)
+
+
+def test_a_config_that_does_not_exist_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(Misconfigured, match="smoke"):
+        TrainingConfig.read("no-such-config")

@@ -1,0 +1,185 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from disyre.schedule import condition
+from model_export import corruption
+from model_export.config import CorruptionConfig
+from model_export.corruption import Boxes, Corruption, Kind, corrupt
+from model_export.dataset import SliceBank
+
+CODEBOOK = (0.15, 0.5, 0.85)
+EVERYTHING = CorruptionConfig(p_clean=0.25, p_fpi=0.25, p_fill=0.25, codebook=CODEBOOK)
+
+
+@pytest.fixture
+def healthy(bank: SliceBank) -> tuple[torch.Tensor, torch.Tensor]:
+    return bank.frames(bank.evenly(40))
+
+
+@pytest.fixture
+def boxes(generator: torch.Generator) -> Boxes:
+    return torch.rand(6, 64, 64, generator=generator)
+
+
+def _corrupt(healthy: tuple[torch.Tensor, torch.Tensor], config: CorruptionConfig) -> Corruption:
+    return corrupt(*healthy, config, torch.Generator().manual_seed(3))
+
+
+def test_clean_patches_are_left_alone_and_the_others_are_changed(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    result = _corrupt(healthy, EVERYTHING)
+
+    changed = (result.patches != healthy[0]).flatten(1).any(dim=1)
+    clean = result.kind == Kind.CLEAN
+    assert {Kind(int(kind)) for kind in result.kind} == set(Kind)
+    assert not changed[clean].any()
+    assert (result.severity[clean] == 0).all()
+    assert changed[~clean].float().mean() > 0.8
+
+
+def test_the_background_is_never_touched(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
+    result = _corrupt(healthy, EVERYTHING)
+
+    assert (result.patches[~healthy[1]] == 0).all()
+
+
+def test_the_severity_is_the_largest_change_that_was_made(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
+    result = _corrupt(healthy, EVERYTHING)
+
+    realised = (result.patches - healthy[0]).abs().flatten(1).amax(dim=1)
+    assert torch.equal(result.severity, realised)
+    assert result.patches.min() >= 0
+    assert result.patches.max() <= 1
+
+
+def test_an_anomaly_stays_in_its_box_and_the_input_is_not_written_to(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    before = healthy[0].clone()
+
+    result = _corrupt(healthy, replace(EVERYTHING, p_clean=0.0, max_anomalies=1))
+
+    assert torch.equal(healthy[0], before)
+    for change in (result.patches - before)[:, 0]:
+        rows, columns = change.nonzero().T if change.any() else torch.zeros(2, 1)
+        assert rows.max() - rows.min() < 64
+        assert columns.max() - columns.min() < 64
+
+
+def test_a_patch_gets_up_to_as_many_anomalies_as_the_config_says(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    always = replace(EVERYTHING, p_clean=0.0, p_another=1.0)
+
+    def changed_share(max_anomalies: int) -> float:
+        result = _corrupt(healthy, replace(always, max_anomalies=max_anomalies))
+        return float((result.patches != healthy[0]).float().mean())
+
+    one, three = changed_share(1), changed_share(3)
+    assert 1.5 * one < three < 3.5 * one
+
+
+def test_shares_of_the_kinds_are_those_of_the_config(generator: torch.Generator) -> None:
+    config = CorruptionConfig(p_clean=0.1, p_fpi=0.2, p_fill=0.3)
+
+    kinds = corruption.draw_kinds(20_000, config, generator)
+
+    shares = torch.bincount(kinds, minlength=4) / len(kinds)
+    torch.testing.assert_close(shares, torch.tensor([0.1, 0.2, 0.4, 0.3]), atol=0.02, rtol=0)
+
+
+def test_published_corruption_leaves_nothing_clean(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
+    assert (_corrupt(healthy, EVERYTHING.only("dag")).kind == Kind.DAG).all()
+    assert (_corrupt(healthy, EVERYTHING.only("fpi")).kind == Kind.FPI).all()
+
+
+def test_blending_is_foreign_patch_interpolation(boxes: Boxes, generator: torch.Generator) -> None:
+    foreign, m = torch.rand(2, 6, 64, 64, generator=generator)
+    a = torch.rand(6, generator=generator)
+
+    blended = corruption.blend(boxes, foreign, m, a).numpy()
+
+    for n, i, j in np.random.default_rng(0).integers(0, [6, 64, 64], (200, 3)):
+        weight = float(a[n] * m[n, i, j])
+        expected = (1 - weight) * float(boxes[n, i, j]) + weight * float(foreign[n, i, j])
+        assert blended[n, i, j] == pytest.approx(expected, abs=1e-6)
+
+
+def test_texture_takes_the_range_that_the_image_has_under_the_mask(boxes: Boxes) -> None:
+    x = 0.3 + 0.2 * boxes
+    m = torch.zeros_like(x)
+    m[:, 10:40, 20:50] = 0.4
+
+    matched = corruption.match_range(boxes.flip(0), x, m)[:, 10:40, 20:50]
+
+    under = x[:, 10:40, 20:50]
+    torch.testing.assert_close(matched.amin((1, 2)), under.amin((1, 2)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(matched.amax((1, 2)), under.amax((1, 2)), atol=1e-3, rtol=0)
+
+
+def test_an_empty_mask_changes_nothing(boxes: Boxes, generator: torch.Generator) -> None:
+    m = torch.zeros_like(boxes)
+
+    matched = corruption.match_range(boxes, boxes, m)
+    biased = corruption.add_bias(boxes, m, torch.ones(6), CODEBOOK, generator)
+
+    assert matched.isfinite().all()
+    assert torch.equal(biased, boxes)
+
+
+def test_bias_shifts_whole_tissue_classes_in_one_direction(generator: torch.Generator) -> None:
+    tissue = torch.tensor(CODEBOOK).repeat_interleave(22)[:64]
+    y = tissue[None, None, :].expand(60, 64, 64).contiguous()
+    a = torch.full((60,), 0.1)
+
+    shift = corruption.add_bias(y, torch.ones_like(y), a, CODEBOOK, generator) - y
+
+    assert shift.abs().max() <= 0.1 + 1e-6
+    assert not ((shift > 1e-6).flatten(1).any(1) & (shift < -1e-6).flatten(1).any(1)).any()
+    middle_of_class = shift[:, 32, [11, 33, 55]].abs()
+    assert (((middle_of_class - 0.1).abs() < 1e-5) | (middle_of_class < 1e-5)).all()
+    assert (middle_of_class > 0.05).any(dim=1).all()
+    assert (middle_of_class < 1e-5).any()
+
+
+def test_foreign_texture_comes_from_another_patch_of_the_batch() -> None:
+    values = torch.arange(1.0, 6.0)
+    patches = values[:, None, None, None].expand(5, 1, 96, 96).contiguous()
+    inside = torch.ones_like(patches, dtype=torch.bool)
+
+    for seed in range(8):
+        foreign = corruption.draw_foreign(patches, inside, torch.Generator().manual_seed(seed))
+        assert (foreign[:, 0, 0] != values).all()
+
+
+def test_boxes_are_centred_on_brain(generator: torch.Generator) -> None:
+    inside = torch.zeros(50, 1, 128, 160, dtype=torch.bool)
+    inside[:, :, 50:60, 100:104] = True
+
+    corners = corruption.draw_corners(inside, generator)
+
+    centres = corners + 32
+    assert ((centres >= torch.tensor([50, 100])) & (centres < torch.tensor([60, 104]))).all()
+
+
+def test_a_patch_without_brain_is_no_problem(generator: torch.Generator) -> None:
+    nothing = torch.zeros(3, 1, 128, 128)
+
+    result = corrupt(nothing, nothing > 0, EVERYTHING, generator)
+
+    assert torch.equal(result.patches, nothing)
+    assert (result.severity == 0).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(severity=st.floats(0, 1, width=32))
+def test_training_and_inference_share_the_condition_of_a_severity(severity: float) -> None:
+    found = corruption.nearest_condition(torch.tensor([severity]))
+
+    assert int(found) == condition(severity)

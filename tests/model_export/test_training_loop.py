@@ -1,0 +1,145 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from disyre.errors import Misconfigured
+from model_export import train as train_program
+from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
+from model_export.config import NetworkConfig, TrainingConfig
+from model_export.dataset import SliceBank
+from model_export.run_folder import RunFolder
+from model_export.training_loop import Trainee, train, train_step
+from model_export.validation import ValidationSet
+
+TINY = NetworkConfig(widths=(4, 8), encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))
+
+
+@pytest.fixture
+def config(smoke_config: TrainingConfig) -> TrainingConfig:
+    return replace(
+        smoke_config,
+        network=TINY,
+        batch_size=4,
+        total_patches=96,
+        warmup_patches=8,
+        report_every_patches=8,
+        validate_every_patches=48,
+        n_validation_slices=8,
+        corruption=replace(smoke_config.corruption, codebook=(0.2, 0.5, 0.8)),
+    )
+
+
+@pytest.fixture
+def held_back(bank: SliceBank, config: TrainingConfig) -> ValidationSet:
+    return ValidationSet.of(bank, config.n_validation_slices, config.corruption)
+
+
+def _figures(folder: RunFolder) -> list[dict[str, float]]:
+    """The reports of a run without their times."""
+    return [{k: v for k, v in line.items() if k != "elapsed_s"} for line in folder.metrics()]
+
+
+@pytest.mark.parametrize("steps", [6, 9])  # at a report, and between two
+def test_a_run_that_was_interrupted_reports_the_same_losses_as_one_that_was_not(
+    steps: int, config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
+    whole.path.mkdir()
+    parts.path.mkdir()
+
+    train(config, bank, held_back, whole)
+    stop = iter([False] * steps + [True])
+    train(config, bank, held_back, parts, should_stop=lambda: next(stop))
+    interrupted_at = Checkpoint.load(parts.path, "cpu").patches
+    train(config, bank, held_back, parts)
+
+    assert interrupted_at == 4 * steps
+    assert len(_figures(whole)) == 12
+    assert _figures(parts) == _figures(whole)
+    ema, expected = (Checkpoint.load(folder.path, "cpu").ema for folder in (parts, whole))
+    assert all(torch.equal(ema[name], expected[name]) for name in expected)
+
+
+def test_reports_newer_than_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for patches in (8, 16, 24):
+        folder.append_metrics({"patches": patches, "loss": 0.1})
+
+    folder.forget_metrics_after(16)
+
+    assert [line["patches"] for line in folder.metrics()] == [8, 16]
+
+
+def test_a_crash_while_saving_leaves_the_checkpoint_before_it(config: TrainingConfig, tmp_path: Path) -> None:
+    trainee = Trainee.begin(config)
+    trainee.checkpoint().save(tmp_path)
+    trainee.patches = 4
+    broken = trainee.checkpoint()
+    broken.network = {"not": lambda: "to be pickled"}
+
+    with pytest.raises((AttributeError, TypeError, ValueError)):
+        broken.save(tmp_path)
+
+    assert Checkpoint.load(tmp_path, "cpu").patches == 0
+
+
+def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"half of a checkpo")
+
+    with pytest.raises(Misconfigured, match="checkpoint"):
+        Checkpoint.load(tmp_path, "cpu")
+
+
+def test_the_learning_rate_warms_up_and_falls_to_nothing(
+    config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path)
+
+    train(config, bank, held_back, folder)
+
+    rates = [line["learning_rate"] for line in folder.metrics()]
+    assert rates[0] == pytest.approx(config.learning_rate, rel=0.05)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.02 * config.learning_rate
+
+
+def test_a_time_limit_ends_the_run(
+    config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    trainee = train(replace(config, max_train_s=1e-3), bank, held_back, RunFolder(tmp_path))
+
+    assert 0 < trainee.patches < config.total_patches
+
+
+def test_the_average_follows_the_network(config: TrainingConfig, bank: SliceBank) -> None:
+    trainee = Trainee.begin(config)
+    start = trainee.ema.stem.weight.clone()
+
+    for _ in range(3):
+        train_step(config, bank, trainee)
+
+    way = (trainee.network.stem.weight - start).norm()
+    left = (trainee.network.stem.weight - trainee.ema.stem.weight).norm()
+    assert way > 0
+    assert left < way
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"precious")
+
+    status = train_program.main(["--config", "smoke", "--out", str(tmp_path)])
+
+    assert status == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == b"precious"
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = train_program.main(["--resume", "--out", str(tmp_path / "nothing")])
+
+    assert status == 2
+    assert "run folder" in capsys.readouterr().err
