@@ -74,9 +74,7 @@ def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Co
 
 
 def _table(jobs: list[Document]) -> Table:
-    table = Table(
-        "scan", "state", "anomaly score", "above threshold", "regions", "largest at (RAS mm)", "seconds"
-    )
+    table = Table("scan", "state", "score", "above threshold", "regions", "largest at RAS, mm", "s")
     for job in jobs:
         found = job.get("summary") if job["state"] == "succeeded" else None
         if not found:

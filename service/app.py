@@ -17,12 +17,12 @@ from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
 from disyre.errors import JobNotFound, Unavailable
 from disyre.model_package import ModelShelf
-from disyre.reaper import Reaper
 from service.dependencies import Parts
 from service.metrics import Metrics
 from service.middleware import Edge
 from service.openapi import DocumentedApi
 from service.problems import handle_problems
+from service.reaper import Reaper
 from service.routes import health, jobs, models, queue, results
 from service.settings import ServiceSettings
 from service.submission import Submission

@@ -19,7 +19,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import Unavailable
 from disyre.job import InputFile, Job, JobInput, JobModel, JobParams, JobState
 from disyre.model_package import ModelShelf
-from disyre.reaper import Reaper
+from service.reaper import Reaper
 from tests.builders import make_volume
 from tests.live import LiveBroker, LiveWorker, live_worker, wait_for
 

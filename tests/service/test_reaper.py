@@ -7,7 +7,7 @@ import pytest
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.job import MAX_ATTEMPTS, WORKER_LOST, Job, JobState
-from disyre.reaper import Reaper
+from service.reaper import Reaper
 from tests.builders import NOON, make_job
 
 LONG_S = 60.0
