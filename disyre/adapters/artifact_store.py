@@ -6,6 +6,7 @@ incoming/<random>/            an upload that is not a job yet
 jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
 
+import math
 import os
 import secrets
 import shutil
@@ -109,11 +110,11 @@ def _existing(path: Path) -> Path:
 
 
 def _age_s(folder: Path) -> float:
-    """Time since a folder's entries changed; 0 if it is gone."""
+    """Time since a folder's entries changed; if it is gone, as if it were to change in the future."""
     try:
         return time.time() - folder.stat().st_mtime
     except FileNotFoundError:
-        return 0.0
+        return -math.inf
 
 
 def _sync(path: Path) -> None:

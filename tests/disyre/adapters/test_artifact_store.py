@@ -108,6 +108,14 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(
     assert sorted(path.name for path in (tmp_path / "jobs").iterdir()) == [JOB_ID, "stored-just-now"]
 
 
+def test_an_upload_that_goes_while_it_is_looked_at_is_no_concern(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    (tmp_path / "incoming" / "gone").symlink_to(tmp_path / "nowhere")
+
+    assert store.sweep(lambda job_id: False, older_than_s=-1) == []
+
+
 def test_nobody_else_on_the_machine_can_look(store: FolderArtifactStore, tmp_path: Path) -> None:
     submit(store)
 
