@@ -1,0 +1,1 @@
+"""Tests of the images and the composition that need no container engine."""

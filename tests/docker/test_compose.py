@@ -1,0 +1,174 @@
+"""The composition is as closed as docs/operations.md says it is."""
+
+import ipaddress
+from typing import Any
+
+import pytest
+
+from service.settings import ServiceSettings
+from tests.docker.conftest import Composition, compose_config
+from worker.settings import WorkerSettings
+
+SERVICES = ("valkey", "service", "worker", "worker-gpu")
+OURS = ("service", "worker", "worker-gpu")
+WORKERS = ("worker", "worker-gpu")
+NOT_TO_BE_SET = {"broker_url", "data_dir", "models_dir"}
+"""Settings that the images and the composition decide."""
+
+
+def test_these_are_all_services(composition: Composition) -> None:
+    assert set(composition["services"]) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_as_little_as_possible(composition: Composition, name: str) -> None:
+    service = composition["services"][name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    uid, gid = service["user"].split(":")
+    assert int(uid) > 0
+    assert int(gid) > 0
+    assert not service.get("privileged", False)
+    assert not {"network_mode", "pid", "ipc", "devices", "userns_mode", "uts"} & set(service)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_cannot_use_up_the_machine(composition: Composition, name: str) -> None:
+    service = composition["services"][name]
+
+    assert int(service["mem_limit"]) > 0
+    assert service["memswap_limit"] == service["mem_limit"], "no swap: patient data stays off the disk"
+    assert 0 < service["pids_limit"] <= 1024
+    assert "core" in service["ulimits"], "a core dump would hold patient data"
+    assert service["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_comes_back_and_ends_in_order(composition: Composition, name: str) -> None:
+    service = composition["services"][name]
+
+    assert service["init"] is True
+    assert service["restart"] == "unless-stopped"
+    assert service["stop_grace_period"].endswith("s")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_can_be_written_to_is_a_named_volume_or_a_small_folder_in_memory(
+    composition: Composition, name: str
+) -> None:
+    service = composition["services"][name]
+
+    assert [(mount["type"], mount["target"]) for mount in service["volumes"]] == [("volume", "/data")]
+    (tmpfs,) = service["tmpfs"]
+    path, _, options = tmpfs.partition(":")
+    assert path == "/tmp"
+    assert {"noexec", "nosuid", "nodev"} <= set(options.split(","))
+    assert "size=" in options
+
+
+def test_the_api_and_the_workers_share_their_files_but_not_the_brokers(composition: Composition) -> None:
+    volumes = {name: composition["services"][name]["volumes"][0]["source"] for name in SERVICES}
+
+    assert {volumes[name] for name in OURS} == {"data"}
+    assert volumes["valkey"] == "broker"
+
+
+def test_only_the_api_can_be_reached_and_only_from_this_machine(composition: Composition) -> None:
+    ports = {name: composition["services"][name].get("ports", []) for name in SERVICES}
+
+    assert [name for name, found in ports.items() if found] == ["service"]
+    (port,) = ports["service"]
+    assert ipaddress.ip_address(port["host_ip"]).is_loopback
+    assert (port["published"], port["target"]) == ("8000", 8000)
+
+
+def test_the_address_and_the_port_can_be_chosen() -> None:
+    composition = compose_config(DISYRE_BIND="192.0.2.1", DISYRE_PORT="9000")
+
+    (port,) = composition["services"]["service"]["ports"]
+
+    assert (port["host_ip"], port["published"]) == ("192.0.2.1", "9000")
+
+
+def test_the_broker_and_the_workers_have_no_way_out(composition: Composition) -> None:
+    networks = {name: set(composition["services"][name]["networks"]) for name in SERVICES}
+
+    assert composition["networks"]["back"]["internal"] is True
+    assert networks.pop("service") == {"front", "back"}
+    assert all(found == {"back"} for found in networks.values())
+
+
+def test_no_password_stands_in_an_environment_or_a_command(composition: Composition) -> None:
+    for name in OURS:
+        environment = composition["services"][name]["environment"]
+        assert "DISYRE_BROKER_URL" not in environment
+        assert environment["DISYRE_BROKER_URL_FILE"] == "/run/secrets/broker-url"
+    assert [mounted["source"] for mounted in composition["services"]["valkey"]["secrets"]] == ["valkey.acl"]
+    assert all(secret["file"].endswith(name) for name, secret in composition["secrets"].items())
+
+
+def test_the_broker_keeps_every_accepted_job_and_forgets_none(composition: Composition) -> None:
+    command = composition["services"]["valkey"]["command"]
+
+    assert {"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"} <= set(command)
+    assert any(option.startswith("--maxmemory ") for option in command)
+
+
+def test_the_api_and_the_workers_wait_for_the_broker(composition: Composition) -> None:
+    for name in OURS:
+        waits_for = composition["services"][name]["depends_on"]
+        assert waits_for["valkey"]["condition"] == "service_healthy"
+    assert "healthcheck" in composition["services"]["valkey"]
+
+
+def test_without_a_profile_the_cpu_does_the_work() -> None:
+    assert set(compose_config()["services"]) == {"valkey", "service", "worker"}
+
+
+def test_the_gpu_profile_reserves_a_gpu_and_insists_on_it(composition: Composition) -> None:
+    worker = composition["services"]["worker-gpu"]
+    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert worker["profiles"] == ["gpu"]
+    assert worker["build"]["args"] == {"RUNTIME": "gpu"}
+    assert worker["environment"]["DISYRE_PROVIDER"] == "cuda"
+    assert "deploy" not in composition["services"]["worker"]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_has_time_to_give_its_job_back(composition: Composition, name: str) -> None:
+    grace_s = WorkerSettings.model_fields["shutdown_grace_s"].default
+
+    assert _seconds(composition["services"][name]["stop_grace_period"]) >= 2 * grace_s
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("service", ServiceSettings), ("worker", WorkerSettings), ("worker-gpu", WorkerSettings)],
+)
+def test_every_setting_can_be_set(
+    composition: Composition, name: str, settings: type[ServiceSettings] | type[WorkerSettings]
+) -> None:
+    environment: dict[str, Any] = composition["services"][name]["environment"]
+    wanted = {f"DISYRE_{field.upper()}" for field in set(settings.model_fields) - NOT_TO_BE_SET}
+
+    assert set(environment) == wanted
+
+
+def test_a_setting_of_the_operator_reaches_the_programs() -> None:
+    composition = compose_config(DISYRE_LEASE_S="30", DISYRE_BATCH_SIZE="4")
+
+    assert composition["services"]["service"]["environment"]["DISYRE_LEASE_S"] == "30"
+    assert composition["services"]["worker"]["environment"]["DISYRE_LEASE_S"] == "30"
+    assert composition["services"]["worker"]["environment"]["DISYRE_BATCH_SIZE"] == "4"
+
+
+def _seconds(duration: str) -> int:
+    """Of a duration as Go writes it, such as 1m30s."""
+    minutes, _, seconds = duration.removesuffix("s").rpartition("m")
+    return 60 * int(minutes or 0) + int(seconds)

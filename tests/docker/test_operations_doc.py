@@ -1,0 +1,57 @@
+"""docs/operations.md knows every setting and every variable of the composition, with their defaults."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from disyre.adapters.settings import SharedSettings
+from service.settings import ServiceSettings
+from tests.docker.conftest import ROOT
+from worker.settings import WorkerSettings
+
+DOC = ROOT / "docs" / "operations.md"
+FIELDS: dict[str, FieldInfo] = {
+    **SharedSettings.model_fields,
+    **ServiceSettings.model_fields,
+    **WorkerSettings.model_fields,
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_is_described_with_its_default(name: str) -> None:
+    default = documented().get(f"DISYRE_{name.upper()}")
+
+    assert default is not None, f"expected a line on DISYRE_{name.upper()} in {DOC.name}"
+    assert default == _text(FIELDS[name].default)
+
+
+def test_a_variable_of_the_composition_is_described_with_its_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    variables = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
+
+    assert variables, "the composition has variables"
+    assert {name: documented().get(name) for name in variables} == variables
+
+
+def test_no_setting_is_described_that_there_is_not() -> None:
+    of_compose = re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text())
+
+    assert set(documented()) == {f"DISYRE_{name.upper()}" for name in FIELDS} | set(of_compose)
+
+
+def documented() -> dict[str, str]:
+    """Variable to default, of every line of a table that begins with a variable."""
+    return dict(re.findall(r"^\| `(DISYRE_\w+)` \| `?([^|`]*?)`? \|", DOC.read_text(), re.MULTILINE))
+
+
+def _text(default: Any) -> str:
+    if default is None:
+        return "not set"
+    if isinstance(default, Path):
+        return default.as_posix()
+    if hasattr(default, "get_secret_value"):
+        return str(default.get_secret_value())
+    return f"{default:g}" if isinstance(default, float) else str(default)
