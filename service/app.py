@@ -15,7 +15,7 @@ from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore, RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
-from disyre.errors import JobNotFound, Unavailable
+from disyre.errors import Unavailable
 from disyre.model_package import ModelShelf
 from service.dependencies import Parts
 from service.metrics import Metrics
@@ -97,19 +97,12 @@ Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def _caretaker(
     jobs: JobStore, queue: TaskQueue, artifacts: FolderArtifactStore, settings: ServiceSettings
 ) -> Callable[[], None]:
-    """What any process of the API does every few seconds: brings back lost jobs, removes orphaned files."""
+    """What any process of the API does every few seconds: brings back lost jobs, removes half uploads."""
     reaper = Reaper(jobs, queue)
-
-    def is_job(job_id: str) -> bool:
-        try:
-            jobs.get(job_id)
-        except JobNotFound:
-            return False
-        return True
 
     def take_care() -> None:
         reaper.reap_once()
-        for name in artifacts.sweep(is_job, older_than_s=2 * settings.upload_timeout_s):
+        for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
             logger.warning("%s was left by a process that was killed: removed", name)
 
     return take_care

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,17 +87,16 @@ class FolderArtifactStore:
         """Remove all files of a job. Removing them twice does no harm."""
         shutil.rmtree(self._job(job_id), ignore_errors=True)
 
-    def sweep(self, is_job: Callable[[str], bool], *, older_than_s: float) -> list[str]:
-        """Remove what a killed API has left: uploads, and inputs of jobs that were never stored.
+    def sweep(self, *, older_than_s: float) -> list[str]:
+        """Remove uploads that a killed API has left, untouched for `older_than_s`; returns their names.
 
-        Only what has not been touched for `older_than_s`. Returns the names of the folders.
+        What became the input of a job stays, whatever is known of the job: a broker may lose its records, a
+        scan that was accepted is not to be lost.
         """
-        uploads = [folder for folder in (self._root / "incoming").iterdir() if _age_s(folder) > older_than_s]
-        jobs = [folder for folder in (self._root / "jobs").iterdir() if _age_s(folder) > older_than_s]
-        orphans = [*uploads, *(folder for folder in jobs if not is_job(folder.name))]
-        for folder in orphans:
+        left = [folder for folder in (self._root / "incoming").iterdir() if _age_s(folder) > older_than_s]
+        for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
-        return [folder.name for folder in orphans]
+        return [folder.name for folder in left]
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
