@@ -8,7 +8,6 @@ import pytest
 
 from cli.demo import find_scans
 from cli.main import main
-from cli.serve import curl_line
 
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
@@ -54,14 +53,3 @@ def test_a_scan_is_found_with_the_mask_that_lies_beside_it(tmp_path: Path) -> No
         (tmp_path / "a.nii.gz", None),
         (tmp_path / "head.zip", tmp_path / "head_mask.nii.gz"),
     ]
-
-
-def test_the_ready_line_scores_the_first_example(tmp_path: Path) -> None:
-    for name in ("t1w.nii.gz", "t1w_mask.nii.gz"):
-        (tmp_path / name).touch()
-
-    line = curl_line("http://127.0.0.1:8000", tmp_path)
-
-    assert line == (
-        f"curl -sS -F file=@{tmp_path}/t1w.nii.gz -F mask=@{tmp_path}/t1w_mask.nii.gz http://127.0.0.1:8000/v1/jobs"
-    )
