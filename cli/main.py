@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace, list[str]], int] = arguments.run
     try:
         return run(arguments, rest)
+    except KeyboardInterrupt:
+        return 130
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:

@@ -86,12 +86,15 @@ def running_stack(
     The block begins with a stack that is not ready only if `is_stopped` said so.
     Raises Misconfigured if the port or the folder is in use, or if a program does not start.
     """
+    _check_port(port)
     data_dir = data_dir.resolve()
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"{data_dir} cannot hold the data: {error.strerror}") from error
     with ExitStack() as cleanup:
         cleanup.enter_context(_sole_use_of(data_dir))
-        _check_port(port)
         stack = Stack(_programs(port, data_dir, cleanup), port=port)
         cleanup.callback(stack.stop)
         stack.start(is_stopped=is_stopped)
@@ -104,6 +107,7 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
     environment = {
         "DISYRE_DATA_DIR": str(data_dir),
         "DISYRE_MODELS_DIR": str(settings.models_dir.resolve()),
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime may report to its makers otherwise
         "DISYRE_SHUTDOWN_GRACE_S": "0",  # whoever presses Ctrl-C does not wait for a scan
     }
     logs = data_dir / "logs"
@@ -145,6 +149,8 @@ def _check_port(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+        except OverflowError as error:
+            raise Misconfigured(f"expected a port from 0 to 65535, got {port}") from error
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
             raise Misconfigured(f"port {port} {reason}; choose another with PORT=") from error

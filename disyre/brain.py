@@ -3,14 +3,18 @@
 import numpy as np
 from scipy import ndimage
 
+from disyre import geometry
 from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
-from disyre.types import Mask
+from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
 _SAME_PLACE_MM = 0.5
 """Largest distance between the corners of two grids that are still called the same."""
 _STRIPPED_BACKGROUND = 0.2
 """Least share of voxels with the background's value in a scan that counts as skull-stripped."""
+_MOST_BRAIN_ML = 2500.0
+"""No brain is larger: what is, is a head."""
+_USUAL_BRAIN_ML = (700.0, 2000.0)
 
 
 def given_mask(volume: Volume, mask: Volume) -> Mask:
@@ -36,20 +40,50 @@ def stripped_mask(volume: Volume) -> Mask:
     """The brain in a scan that is already skull-stripped: everything that is not background, holes filled.
 
     The background is the most common value at the border. Small islands are dropped.
-    Raises EmptyImage if all voxels are background, NotBrainMr if hardly any is (then it was not stripped).
+    Raises EmptyImage if all voxels are background; NotBrainMr if hardly any is, or if what is left is too
+    large for a brain (then it was not stripped).
     """
-    border = np.concatenate([face.ravel() for face in _faces(volume.voxels)])
-    values, counts = np.unique(border, return_counts=True)
-    background = values[np.argmax(counts)]
-    foreground = volume.voxels != background
+    value = _border_value(volume.voxels)
+    foreground = volume.voxels != value
     if not foreground.any():
-        raise EmptyImage(f"expected an image, got one value ({background:g}) in all voxels")
+        raise EmptyImage(f"expected an image, got one value ({value:g}) in all voxels")
     if 1 - foreground.mean() < _STRIPPED_BACKGROUND:
         raise NotBrainMr(
             "expected a skull-stripped scan with a constant background, or a brain mask beside it; got a "
             f"scan with only {100 * (1 - foreground.mean()):.0f} % of the voxels at the background's value"
         )
-    return _fill_holes(_drop_islands(np.asarray(foreground)))
+    brain = _fill_holes(_drop_islands(np.asarray(foreground)))
+    if (size_ml := _size_ml(brain, volume)) > _MOST_BRAIN_ML:
+        raise NotBrainMr(
+            f"expected a skull-stripped scan, or a brain mask beside it; got {size_ml:.0f} mL that are not "
+            "background, which is more than a brain has"
+        )
+    return brain
+
+
+def background(volume: Volume) -> float:
+    """The intensity that stands for nothing: the most common value at the border if it is common, else 0."""
+    value = _border_value(volume.voxels)
+    return value if np.mean(volume.voxels == value) >= _STRIPPED_BACKGROUND else 0.0
+
+
+def size_warnings(brain: Mask, volume: Volume) -> list[str]:
+    """Says so if a mask is unusually large or small for a brain."""
+    least, most = _USUAL_BRAIN_ML
+    size_ml = _size_ml(brain, volume)
+    if least <= size_ml <= most:
+        return []
+    return [f"the brain that was scored has {size_ml:.0f} mL; adults have {least:.0f} to {most:.0f} mL"]
+
+
+def _size_ml(mask: Mask, volume: Volume) -> float:
+    return float(np.count_nonzero(mask) * geometry.voxel_volume_ml(volume.affine))
+
+
+def _border_value(voxels: Voxels) -> float:
+    border = np.concatenate([face.ravel() for face in _faces(voxels)])
+    values, counts = np.unique(border, return_counts=True)
+    return float(values[np.argmax(counts)])
 
 
 def _faces(voxels: np.ndarray) -> list[np.ndarray]:

@@ -17,7 +17,8 @@ from disyre.model_package import Mode, Severity
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 """A UUID of version 7: sorts by time of submission."""
 
-MAX_ATTEMPTS: Final = 3
+MAX_LOSSES: Final = 3
+"""So many workers may be lost on a job before it is failed."""
 WORKER_LOST: Final = "worker-lost"
 
 
@@ -154,6 +155,8 @@ class Job(_Frozen):
     params: JobParams
     attempt: int = 0
     """How often a worker has begun; the number is also the fencing token of that worker."""
+    n_losses: int = 0
+    """How often its worker was lost."""
     progress: Progress | None = None
     provider: str | None = None
     """ONNX Runtime execution provider that did the work."""
@@ -221,16 +224,24 @@ class Job(_Frozen):
         """The worker is gone: back to the queue, or the end, if it was canceled or tried too often."""
         if self.state is JobState.CANCELING:
             return self._to(JobState.CANCELED, at, progress=None)
-        if self.attempt >= MAX_ATTEMPTS:
-            detail = f"the worker was lost {self.attempt} times; the scan may need more memory than there is"
-            return self._to(
-                JobState.FAILED, at, error=JobProblem(code=WORKER_LOST, detail=detail), progress=None
-            )
+        n_losses = self.n_losses + 1
+        if n_losses >= MAX_LOSSES:
+            detail = f"the worker was lost {n_losses} times; the scan may need more memory than there is"
+            problem = JobProblem(code=WORKER_LOST, detail=detail)
+            return self._to(JobState.FAILED, at, error=problem, progress=None, n_losses=n_losses)
+        return self._to(JobState.QUEUED, at, progress=None, n_losses=n_losses)
+
+    def give_back(self, *, attempt: int, at: datetime) -> Self:
+        """The worker shuts down, through no fault of the job: back to the queue, or the end if canceled."""
+        self._check_attempt(attempt)
+        if self.state is JobState.CANCELING:
+            return self._to(JobState.CANCELED, at, progress=None)
         return self._to(JobState.QUEUED, at, progress=None)
 
     def _to(self, state: JobState, at: datetime, **changes: object) -> Self:
         if state not in _NEXT[self.state]:
-            raise IllegalTransition(f"a job that is {self.state} cannot become {state}")
+            why = "is finished" if self.state.is_finished else "has not come so far"
+            raise IllegalTransition(f"a job that {why} ({self.state}) cannot become {state}")
         if state.is_finished:
             changes["finished_at"] = at
         changes |= {"state": state, "revision": self.revision + 1}

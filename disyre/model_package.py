@@ -26,7 +26,7 @@ NETWORK_FILE = "model.onnx"
 MANIFEST_FILE = "model.json"
 CARD_FILE = "MODEL_CARD.md"
 
-Severity = Annotated[float, Field(ge=0, le=1)]
+Severity = Annotated[float, Field(gt=0, le=1)]
 Modality = Literal["T1w", "T2w", "FLAIR"]
 Mode = Literal["ensemble", "stepwise"]
 

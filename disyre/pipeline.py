@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from disyre import brain
-from disyre.errors import EmptyImage
+from disyre.errors import EmptyImage, TooFewSlices, UnusableVolume
 from disyre.intensity import measure_scale
 from disyre.job import Progress
 from disyre.model_package import Mode, ModelManifest, ScanSettings
@@ -24,6 +24,7 @@ from disyre.restoration import (
     restore_ensemble,
     restore_stepwise,
 )
+from disyre.stacks import LEAST_SLICES
 from disyre.types import Batch, Mask, Slices, Voxels
 from disyre.volume import Volume
 from disyre.windows import BrainBox, WindowGrid
@@ -35,6 +36,9 @@ _BEFORE: Final = 0.05
 _AFTER: Final = 0.90
 """Shares of a job's progress at which the restoration begins and ends."""
 
+_MOST_BELOW_BLACK: Final = 0.05
+"""Share of the brain that may be darker than the background: noise and filtering make some voxels so."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredVolume:
@@ -43,7 +47,7 @@ class ScoredVolume:
     anomaly_map: Volume
     """0 outside the brain."""
     restored: Volume
-    """The pseudo-healthy scan, in the scan's own intensities; 0 outside the brain."""
+    """The pseudo-healthy scan, in the scan's own intensities; its background outside the brain."""
     brain_mask: Mask
     timings_s: dict[str, float]
     """Seconds by stage."""
@@ -82,12 +86,15 @@ def score_volume(
     """
     settings = settings or manifest.scan
     clock = _Clock()
+    _check_thick(volume)
     with clock.stage("preparing"):
         on_progress(Progress(stage="preparing", fraction=0.02))
         inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
         grid = GridMap.to_spacing(volume, manifest.grid.spacing_mm)
         model_mask = _not_empty(grid.mask_to_model(inside))
-        voxels = grid.to_model(np.where(inside, volume.voxels, 0))
+        black = brain.background(volume)
+        _check_brighter(volume.voxels[inside], black)
+        voxels = grid.to_model(np.where(inside, volume.voxels - np.float32(black), 0))
         scale = measure_scale(voxels, model_mask, settings.intensity)
         box = _box(model_mask, manifest.grid.stride, settings)
         slices = box.cut(np.where(model_mask, scale.normalize(voxels), 0))
@@ -97,7 +104,7 @@ def score_volume(
         on_progress(Progress(stage="scoring", fraction=_AFTER))
         seen = inside & grid.mask_to_native(model_mask)
         anomaly_map = _back(grid, box, residual, model_mask, seen)
-        healthy = scale.denormalize(_back(grid, box, restored, model_mask, seen))
+        healthy = scale.denormalize(_back(grid, box, restored, model_mask, seen)) + np.float32(black)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
@@ -181,6 +188,23 @@ def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
         return BrainBox.around(model_mask, stride=stride)
     window = settings.windows
     return BrainBox.around(model_mask, stride=math.lcm(stride, window.stride), least=window.window)
+
+
+def _check_thick(volume: Volume) -> None:
+    """Raise TooFewSlices if a scan is flat."""
+    if min(volume.shape) < LEAST_SLICES:
+        came = " x ".join(str(n) for n in volume.shape)
+        raise TooFewSlices(f"expected at least {LEAST_SLICES} voxels along each axis, got {came}")
+
+
+def _check_brighter(values: Float32[np.ndarray, " voxels"], black: float) -> None:
+    """Raise UnusableVolume if much of the brain is darker than the background."""
+    share = float(np.mean(values < black))
+    if share > _MOST_BELOW_BLACK:
+        raise UnusableVolume(
+            f"expected a brain that is brighter than the background ({black:g}), got {100 * share:.0f} % "
+            "of it below that, as after z-scoring; send the intensities that the scanner gave"
+        )
 
 
 def _not_empty(mask: Mask) -> Mask:

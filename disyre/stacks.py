@@ -17,7 +17,7 @@ from disyre.admission import OnWarning
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
 from disyre.types import Affine
 
-_LEAST_SLICES: Final = 4
+LEAST_SLICES: Final = 4
 _LOCALIZER_SLICES: Final = 12
 """A stack of fewer images may be left out, if it is also far smaller than the only other one."""
 _LOCALIZER_SHARE: Final = 0.25
@@ -93,8 +93,8 @@ def find_volume(slices: Sequence[Slice], on_warning: OnWarning) -> Stack:
     """
     stack = _only_volume(split(slices), on_warning)
     stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
-    if len(stack) < _LEAST_SLICES:
-        raise TooFewSlices(f"expected at least {_LEAST_SLICES} slices of one volume, got {len(stack)}")
+    if len(stack) < LEAST_SLICES:
+        raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")
     _check_even(stack)
     _check_upright(stack)
     return stack

@@ -12,6 +12,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.volume import Volume
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+_OTHER_SETTINGS = "the threshold was calibrated for the model's own settings, and not for those of this job"
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 """Written with five significant digits."""
@@ -68,7 +69,7 @@ class Summary(_Frozen):
     threshold: Number
     threshold_source: Literal["calibration", "request"]
     healthy_percentile: Number | None
-    """Percentile of healthy brain voxels that lie below the threshold, if it is the calibrated one."""
+    """Percentile of healthy brain voxels that lie below the threshold, if known for these settings."""
     volume_above_threshold_ml: Number
     n_regions: int
     regions: tuple[RegionSummary, ...]
@@ -107,6 +108,9 @@ def summarize(
 ) -> Summary:
     """Say what was found in a scan. Without a `threshold`, the model's calibrated one is taken."""
     values = scored.anomaly_map.voxels[scored.brain_mask]
+    is_calibrated = threshold is None and settings == manifest.scan
+    if threshold is None and not is_calibrated:
+        warnings = (*warnings, _OTHER_SETTINGS)
     limit = manifest.calibration.threshold if threshold is None else threshold
     regions = scoring.find_regions(scored.anomaly_map, scored.brain_mask, limit)
     percentiles = np.percentile(values, _PERCENTILES)
@@ -117,7 +121,7 @@ def summarize(
         percentiles={f"p{p:g}": float(value) for p, value in zip(_PERCENTILES, percentiles, strict=True)},
         threshold=limit,
         threshold_source="calibration" if threshold is None else "request",
-        healthy_percentile=manifest.calibration.healthy_percentile if threshold is None else None,
+        healthy_percentile=manifest.calibration.healthy_percentile if is_calibrated else None,
         volume_above_threshold_ml=regions.volume_ml,
         n_regions=regions.n_regions,
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),

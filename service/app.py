@@ -61,7 +61,7 @@ def create_app(
         models=models,
         workers=workers,
         queue=QueueWatch(jobs, workers),
-        submission=Submission(jobs, queue, artifacts, models),
+        submission=Submission(jobs, queue, artifacts, models, settings.max_voxels),
         settings=settings,
         metrics=Metrics(),
     )

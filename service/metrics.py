@@ -17,7 +17,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._jobs = Counter(
-            "disyre_jobs", "Submissions and what became of them", ["state", "reason"], registry=self._registry
+            "disyre_jobs",
+            "Submissions, accepted or refused",
+            ["state", "reason"],
+            registry=self._registry,
         )
         self._upload_bytes = Histogram(
             "disyre_upload_bytes",

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ class Submission:
     queue: TaskQueue
     artifacts: FolderArtifactStore
     models: ModelShelf
+    max_voxels: int
 
     def choose(self, options: Mapping[str, Any]) -> tuple[JobParams, ModelPackage]:
         """The options of a job, and the model that will do it. Raises InvalidParams or UnknownModel."""
@@ -51,7 +52,7 @@ class Submission:
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
         params, package = self.choose({**options, **_parse_params(upload.params)})
-        check_scan(upload, folder)
+        check_scan(upload, folder, max_voxels=self.max_voxels)
         now_ns = time.time_ns()
         manifest = package.manifest
         job = Job.submit(
@@ -77,16 +78,23 @@ class Submission:
             logger.warning("job %s is stored, but not in the queue yet: the reaper will send it", job.id)
 
 
-def query_options(query: Mapping[str, str]) -> dict[str, Any]:
+def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """The options of a job as a query spells them: `severities` is a list with commas.
 
-    >>> query_options({"model": "t1w", "severities": "0.8,0.2"})
+    Raises InvalidParams if one is there twice.
+
+    >>> query_options([("model", "t1w"), ("severities", "0.8,0.2")])
     {'model': 't1w', 'severities': ['0.8', '0.2']}
     """
-    return {name: value.split(",") if name == "severities" else value for name, value in query.items()}
+    options: dict[str, Any] = {}
+    for name, value in query:
+        if name in options:
+            raise InvalidParams("expected each option once in the query, got one twice")
+        options[name] = value.split(",") if name == "severities" else value
+    return options
 
 
-def check_scan(upload: Upload, folder: Path) -> None:
+def check_scan(upload: Upload, folder: Path, *, max_voxels: int) -> None:
     """Check the headers of what was uploaded, and that the mask lies on the grid of the scan.
 
     Raises InvalidInput.
@@ -95,20 +103,20 @@ def check_scan(upload: Upload, folder: Path) -> None:
     if len(upload.files) > 1 and formats != {"dicom"}:
         came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
         raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
-    scan = _inspect(upload.files[0], folder)
+    scan = _inspect(upload.files[0], folder, max_voxels)
     if upload.mask is None:
         return
     if not upload.mask.format.startswith("nifti"):
         raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
-    mask = inspect_nifti(folder / MASK_NAME)
+    mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
     if scan is not None and mask.shape != scan.shape:
         raise MaskMismatch(f"expected a mask of the scan's shape {scan.shape}, got {mask.shape}")
 
 
-def _inspect(file: InputFile, folder: Path) -> NiftiFacts | None:
-    """Look at the header of a file; DICOM is left to the worker, that decodes it in a sandbox."""
+def _inspect(file: InputFile, folder: Path, max_voxels: int) -> NiftiFacts | None:
+    """Look at the header of a file; DICOM is left to the worker."""
     if file.format.startswith("nifti"):
-        return inspect_nifti(folder / file.name)
+        return inspect_nifti(folder / file.name, max_voxels=max_voxels)
     if file.format == "zip":
         check_archive(folder / file.name, ArchiveLimits())
     return None

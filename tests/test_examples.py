@@ -28,9 +28,7 @@ def test_the_nifti_example_is_a_skull_stripped_brain() -> None:
 def test_the_dicom_example_is_a_head_with_a_mask_on_its_grid() -> None:
     warnings: list[str] = []
 
-    volume = read_dicom(
-        read_members(EXAMPLES / "head.zip", ArchiveLimits()), on_warning=warnings.append
-    )
+    volume = read_dicom(read_members(EXAMPLES / "head.zip", ArchiveLimits()), on_warning=warnings.append)
 
     assert check_archive(EXAMPLES / "head.zip", ArchiveLimits()) == 192
     assert (volume.shape, volume.orientation, warnings) == ((137, 192, 192), "LPS", [])

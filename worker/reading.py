@@ -36,9 +36,15 @@ def read_scan(job_input: JobInput, path_of: InputPath, *, max_voxels: int) -> Sc
     warnings: list[str] = []
     volume = _read_volume(job_input.files, path_of, max_voxels, warnings.append)
     if job_input.mask is None:
-        return Scan(volume, brain.stripped_mask(volume), "skull-stripped", tuple(warnings))
+        return _scan(volume, brain.stripped_mask(volume), "skull-stripped", warnings)
     mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
-    return Scan(volume, brain.given_mask(volume, mask), "given", tuple(warnings))
+    return _scan(volume, brain.given_mask(volume, mask), "given", warnings)
+
+
+def _scan(
+    volume: Volume, brain_mask: Mask, source: Literal["given", "skull-stripped"], warnings: list[str]
+) -> Scan:
+    return Scan(volume, brain_mask, source, (*warnings, *brain.size_warnings(brain_mask, volume)))
 
 
 def _read_volume(

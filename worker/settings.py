@@ -18,8 +18,6 @@ class WorkerSettings(SharedSettings):
     """CPU threads of the network; None takes all cores that the process may use."""
     batch_size: PositiveInt = 8
     """Slices, or windows, in one network call."""
-    max_voxels: PositiveInt = 2**26
-    """Larger scans are refused, be it on their own grid or on the model's; scoring takes 55 bytes a voxel."""
     default_model: str = "t1w"
     """Name of the model that is loaded, and tried, before the worker says that it is ready."""
     max_models: PositiveInt = 2

@@ -25,7 +25,7 @@ from disyre.errors import (
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_ATTEMPTS, Artifact, Job, JobProblem, JobState
+from disyre.job import MAX_LOSSES, Artifact, Job, JobProblem, JobState
 from disyre.pipeline import OnProgress
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
@@ -89,7 +89,7 @@ class JobRunner:
         except JobCanceled:
             return lambda stored: stored.cancel(attempt=job.attempt, at=_now())
         except WorkerStopping:
-            return _back_to_queue(job)
+            return lambda stored: stored.give_back(attempt=job.attempt, at=_now())
         except Exception as error:
             return _after_error(job, error)
         return _success(job, outcome)
@@ -119,24 +119,24 @@ def _success(job: Job, outcome: Outcome) -> Change:
     )
 
 
-def _back_to_queue(job: Job) -> Change:
+def _lost(job: Job) -> Change:
     """For another worker, or another time; the reaper sends it."""
 
-    def give_up(stored: Job) -> Job:
+    def lose(stored: Job) -> Job:
         if stored.attempt != job.attempt:
             raise StaleAttempt(f"attempt {job.attempt} is over, attempt {stored.attempt} has begun")
         return stored.lose_worker(at=_now())
 
-    return give_up
+    return lose
 
 
 def _after_error(job: Job, error: Exception) -> Change:
     """Again, if nobody has to act and there are attempts left; else the end."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = StorageFull("the disk is full")
-    if isinstance(error, Unavailable) and job.attempt < MAX_ATTEMPTS:
+    if isinstance(error, Unavailable) and job.n_losses + 1 < MAX_LOSSES:
         logger.warning("job %s, attempt %d: %s", job.id, job.attempt, error)
-        return _back_to_queue(job)
+        return _lost(job)
     problem = problem_of(error)
     if isinstance(error, InvalidInput):
         logger.info("job %s refused: %s", job.id, problem.code)

@@ -97,7 +97,7 @@ def _checked_files(archive: zipfile.ZipFile, limits: ArchiveLimits) -> list[zipf
     for member in members:
         _check_member(member)
     _check_overlap(members, archive.start_dir)
-    files = [member for member in members if not member.is_dir() and member.file_size > 0]
+    files = [member for member in members if not member.filename.endswith("/") and member.file_size > 0]
     if not files:
         raise UnusableArchive("expected files in the archive, got none")
     _check_expansion(files, limits)

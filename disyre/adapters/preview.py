@@ -82,7 +82,9 @@ class _Scale:
     @classmethod
     def of(cls, views: _Views, threshold: float) -> "_Scale":
         white = float(np.percentile(views.scan[views.brain > 0], 99.5))
-        most = max(float(views.anomaly_map.max()), 1.5 * threshold)
+        # A few bright voxels at the rim must not leave everything else dark.
+        high = float(np.percentile(views.anomaly_map[views.brain > 0], 99.9))
+        most = max(high, 2.5 * threshold)
         return cls(white=max(white, 1e-6), least=threshold / 2, most=most, threshold=threshold)
 
 

@@ -65,7 +65,7 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
 
 
 async def _submit(request: Request, parts: Parts) -> Job:
-    options = query_options(request.query_params)
+    options = query_options(request.query_params.multi_items())
     await run_in_threadpool(admit, request.headers, options, parts)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts.settings)

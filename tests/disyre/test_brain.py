@@ -49,6 +49,33 @@ def test_a_whole_head_without_a_mask_is_refused_and_the_message_says_what_helps(
         brain.stripped_mask(Volume(noise, np.eye(4)))
 
 
+def test_a_head_whose_air_is_background_is_too_large_for_a_brain() -> None:
+    head = make_volume(affine=np.diag([5.0, 5.0, 6.0, 1.0]))
+
+    with pytest.raises(NotBrainMr, match=r"mL that are not background, which is more than a brain has"):
+        brain.stripped_mask(head)
+
+
+@pytest.mark.parametrize(("edge_mm", "warnings"), [(1.0, 1), (4.0, 0), (5.5, 1)])
+def test_a_brain_of_unusual_size_gives_a_warning(edge_mm: float, warnings: int) -> None:
+    volume = make_volume(affine=np.diag([edge_mm, edge_mm, edge_mm, 1.0]))
+
+    found = brain.size_warnings(volume.voxels > 0, volume)
+
+    assert len(found) == warnings
+    assert all("mL" in warning for warning in found)
+
+
+def test_the_background_is_what_is_common_at_the_border() -> None:
+    volume = make_volume()
+    shifted = volume.with_voxels(np.where(volume.voxels > 0, volume.voxels, -7).astype(np.float32))
+    noise = volume.with_voxels(np.random.default_rng(0).random(volume.shape, dtype=np.float32))
+
+    assert brain.background(volume) == 0
+    assert brain.background(shifted) == -7
+    assert brain.background(noise) == 0
+
+
 def test_a_given_mask_is_what_is_above_0() -> None:
     volume = make_volume()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import IllegalTransition, StaleAttempt
-from disyre.job import MAX_ATTEMPTS, Artifact, InputFile, Job, JobInput, JobProblem, JobState, Progress
+from disyre.job import MAX_LOSSES, Artifact, InputFile, Job, JobInput, JobProblem, JobState, Progress
 from tests.builders import NOON, make_job
 
 PROBLEM = JobProblem(code="empty-image", detail="nothing there")
@@ -43,6 +43,7 @@ MOVES: dict[str, Callable[[Job], Job]] = {
     "cancel": lambda job: job.cancel(attempt=job.attempt, at=NOON),
     "request_cancel": lambda job: job.request_cancel(at=NOON),
     "lose_worker": lambda job: job.lose_worker(at=NOON),
+    "give_back": lambda job: job.give_back(attempt=job.attempt, at=NOON),
 }
 
 
@@ -65,14 +66,14 @@ def test_a_finished_job_never_changes(state: JobState, move: str) -> None:
         MOVES[move](job)
 
 
-@pytest.mark.parametrize("move", ["report", "succeed", "fail", "cancel", "lose_worker"])
+@pytest.mark.parametrize("move", ["report", "succeed", "fail", "cancel", "lose_worker", "give_back"])
 def test_a_waiting_job_has_no_worker_that_could_speak_for_it(move: str) -> None:
     with pytest.raises(IllegalTransition):
         MOVES[move](make_job())
 
 
 def test_a_running_job_is_not_started_again() -> None:
-    with pytest.raises(IllegalTransition, match="running cannot become running"):
+    with pytest.raises(IllegalTransition, match=r"\(running\) cannot become running"):
         running().start(at=NOON)
 
 
@@ -94,12 +95,25 @@ def test_a_worker_that_was_believed_dead_is_not_listened_to() -> None:
 def test_a_job_that_kills_every_worker_fails_in_the_end() -> None:
     job = make_job()
 
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_LOSSES):
         job = job.start(at=NOON).lose_worker(at=NOON)
 
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "worker-lost"
+
+
+def test_a_job_that_is_given_back_often_is_not_blamed() -> None:
+    job = make_job()
+
+    for attempt in range(1, 2 * MAX_LOSSES):
+        job = job.start(at=NOON).give_back(attempt=attempt, at=NOON)
+
+    assert (job.state, job.n_losses) == (JobState.QUEUED, 0)
+
+
+def test_a_canceled_job_that_is_given_back_is_not_run_again() -> None:
+    assert running().request_cancel(at=NOON).give_back(attempt=1, at=NOON).state is JobState.CANCELED
 
 
 def test_canceling_a_running_job_waits_for_the_worker() -> None:

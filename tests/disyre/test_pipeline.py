@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from disyre.errors import EmptyImage, JobCanceled, NotBrainMr
+from disyre.errors import EmptyImage, JobCanceled, NotBrainMr, TooFewSlices, UnusableVolume
 from disyre.job import Progress
 from disyre.model_package import Mode, Windows
 from disyre.pipeline import ScoredVolume, score_volume
@@ -125,6 +125,38 @@ def test_the_parity_preset_weighs_a_window_by_its_foreground(mode: Mode) -> None
     top, middle = 6, 18
     share = [_mean(weighed, k) / _mean(plain, k) for k in (top, middle)]
     assert share[0] < share[1] < 0.2
+
+
+def test_a_scan_whose_background_is_not_0_gives_the_same_map() -> None:
+    volume = make_volume()
+    shifted = volume.with_voxels(volume.voxels * 2 - np.float32(1000))
+
+    plain = score_volume(volume, smooth, make_manifest())
+    scored = score_volume(shifted, smooth, make_manifest())
+
+    np.testing.assert_allclose(scored.anomaly_map.voxels, plain.anomaly_map.voxels, atol=1e-4)
+    inside = scored.brain_mask
+    np.testing.assert_allclose(
+        scored.restored.voxels[inside], plain.restored.voxels[inside] * 2 - 1000, atol=0.05
+    )
+    assert (scored.restored.voxels[~inside] == -1000).all()
+
+
+def test_a_scan_that_was_z_scored_is_refused() -> None:
+    volume = make_volume()
+    inside = volume.voxels > 0
+    values = volume.voxels[inside]
+    z_scored = np.where(inside, (volume.voxels - values.mean()) / values.std(), 0).astype(np.float32)
+
+    with pytest.raises(UnusableVolume, match="z-scoring"):
+        score_volume(volume.with_voxels(z_scored), darken, make_manifest())
+
+
+def test_a_single_slice_is_no_volume() -> None:
+    volume = make_volume()
+
+    with pytest.raises(TooFewSlices, match="40 x 48 x 1"):
+        score_volume(Volume(volume.voxels[:, :, 18:19], volume.affine), darken, make_manifest())
 
 
 def test_progress_only_grows_and_counts_every_network_call() -> None:

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from disyre import INTENDED_USE
 from disyre.adapters.preview import write_preview
+from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary, summarize
 from disyre.volume import Volume
@@ -25,13 +26,13 @@ def scored_lesion() -> tuple[Volume, ScoredVolume]:
     return volume, ScoredVolume(anomaly_map, volume, brain, {"restoring": 1.234567})
 
 
-def make_summary(threshold: float | None = None) -> Summary:
+def make_summary(threshold: float | None = None, *, mode: Mode = "ensemble") -> Summary:
     volume, scored = scored_lesion()
     return summarize(
         volume,
         scored,
         make_manifest(),
-        settings=make_settings(),
+        settings=make_settings(mode=mode),
         threshold=threshold,
         provider="CPUExecutionProvider",
         brain_mask="skull-stripped",
@@ -58,6 +59,14 @@ def test_the_calibrated_threshold_says_what_it_means_and_a_wish_replaces_it() ->
     assert (calibrated.threshold, calibrated.healthy_percentile) == (0.1, 99.5)
     assert (wished.threshold, wished.threshold_source, wished.healthy_percentile) == (0.7, "request", None)
     assert wished.n_regions == 0
+
+
+def test_a_threshold_that_was_calibrated_for_other_settings_is_no_percentile() -> None:
+    summary = make_summary(mode="stepwise")
+
+    assert summary.healthy_percentile is None
+    assert "calibrated for the model's own settings" in summary.warnings[0]
+    assert not make_summary(threshold=0.7, mode="stepwise").warnings
 
 
 def test_the_short_form_holds_the_largest_regions() -> None:

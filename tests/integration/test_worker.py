@@ -13,7 +13,7 @@ import pytest
 from kombu import Connection
 
 from disyre.adapters.task_queue import QUEUE_NAME
-from disyre.job import MAX_ATTEMPTS, WORKER_LOST, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, JobState
 from tests.integration.workplace import SLOW_MODEL, Workplace
 from tests.live import ROOT, LiveBroker, LiveWorker, live_broker, wait_for
 
@@ -151,12 +151,12 @@ def test_a_job_whose_process_is_killed_is_run_again(workplace: Workplace, worker
 def test_a_job_that_always_loses_its_process_fails(workplace: Workplace, worker: LiveWorker) -> None:
     job_id = workplace.submit(model=SLOW_MODEL)
 
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in range(1, MAX_LOSSES + 1):
         workplace.wait_until_restoring(job_id, attempt=attempt)
         os.kill(worker.child_pid(), signal.SIGKILL)
 
     job = workplace.wait_until_finished(job_id)
-    assert (job.state, job.attempt) == (JobState.FAILED, MAX_ATTEMPTS)
+    assert (job.state, job.attempt) == (JobState.FAILED, MAX_LOSSES)
     assert job.error is not None
     assert job.error.code == WORKER_LOST
     next_job = workplace.wait_until_finished(workplace.submit())

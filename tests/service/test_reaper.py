@@ -6,7 +6,7 @@ import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
-from disyre.job import MAX_ATTEMPTS, WORKER_LOST, Job, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
 from service.reaper import Reaper
 from tests.builders import NOON, make_job
 
@@ -57,7 +57,7 @@ def test_a_running_job_with_a_lease_is_left_alone(jobs: InMemoryJobStore, queue:
 
 
 def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
-    start(jobs, make_job(), times=MAX_ATTEMPTS)
+    start(jobs, make_job(), times=MAX_LOSSES)
 
     reap(jobs, queue)
 

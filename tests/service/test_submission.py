@@ -12,9 +12,9 @@ import pytest
 
 from disyre import INTENDED_USE
 from disyre.adapters.task_queue import InMemoryTaskQueue
-from disyre.errors import Unavailable
+from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
-from service.submission import new_job_id
+from service.submission import new_job_id, query_options
 from tests.builders import make_volume
 from tests.service.conftest import nifti_bytes
 from tests.service.live_api import LiveApi, live_api
@@ -167,3 +167,8 @@ def test_a_job_id_is_a_uuid_of_version_7(now_ns: int) -> None:
     parsed = uuid.UUID(new_job_id(now_ns))
 
     assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, now_ns // 1_000_000)
+
+
+def test_an_option_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(InvalidParams, match="once"):
+        query_options([("severities", "0.5"), ("severities", "0.2")])

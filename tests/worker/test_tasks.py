@@ -18,7 +18,7 @@ from disyre.errors import (
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_ATTEMPTS, WORKER_LOST, Artifact, Job, JobState, Progress
+from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Job, JobState, Progress
 from disyre.pipeline import OnProgress
 from tests.builders import NOON, make_job
 from worker.steps import StopRequest, WorkerStopping
@@ -134,7 +134,7 @@ def test_a_job_whose_worker_died_is_run_again(run: Run, jobs: InMemoryJobStore, 
 
 
 def test_a_job_that_has_lost_too_many_workers_is_not_run(run: Run, jobs: InMemoryJobStore) -> None:
-    for _ in range(MAX_ATTEMPTS - 1):
+    for _ in range(MAX_LOSSES - 1):
         jobs.update(JOB_ID, lambda job: job.start(at=NOON).lose_worker(at=NOON))
     jobs.update(JOB_ID, lambda job: job.start(at=NOON))
 
@@ -187,7 +187,7 @@ def test_a_job_that_nobody_is_to_blame_for_goes_back_to_the_queue(
 
 
 def test_a_full_disk_fails_the_last_attempt(run: Run) -> None:
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_LOSSES):
         job = run(raising(OSError(errno.ENOSPC, "No space left")))
 
     assert job.state is JobState.FAILED
