@@ -10,9 +10,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from cli.client import Client, Document, RequestRefused
+from cli.examples import find_scans, stem
 from cli.stack import running_stack
-
-_MASK_SUFFIX = "_mask.nii.gz"
 
 
 def demo(*, examples: Path, out: Path) -> int:
@@ -34,14 +33,6 @@ def demo(*, examples: Path, out: Path) -> int:
     console.print(_table(jobs))
     console.print(f"maps and pictures are in {out}/; research use only")
     return 0 if all(job["state"] == "succeeded" for job in jobs) else 1
-
-
-def find_scans(folder: Path) -> list[tuple[Path, Path | None]]:
-    """Scans in a folder, each with the brain mask `<scan>_mask.nii.gz` if that is there."""
-    files = sorted([*folder.glob("*.nii"), *folder.glob("*.nii.gz"), *folder.glob("*.zip")])
-    scans = [file for file in files if not file.name.endswith(_MASK_SUFFIX)]
-    masks = [folder / f"{_stem(scan)}{_MASK_SUFFIX}" for scan in scans]
-    return [(scan, mask if mask.exists() else None) for scan, mask in zip(scans, masks, strict=True)]
 
 
 def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Console) -> Document:
@@ -68,8 +59,8 @@ def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Co
         done = 1.0 if job["state"] == "succeeded" else 0.0
         bar.update(task, completed=done, description=f"{scan.name}: {job['state']}")
     if job["state"] == "succeeded":
-        client.fetch_results(job["id"], out / _stem(scan))
-        job["summary"] = json.loads((out / _stem(scan) / "summary.json").read_text(encoding="utf-8"))
+        client.fetch_results(job["id"], out / stem(scan))
+        job["summary"] = json.loads((out / stem(scan) / "summary.json").read_text(encoding="utf-8"))
     return {**job, "scan": scan.name}
 
 
@@ -91,10 +82,6 @@ def _table(jobs: list[Document]) -> Table:
             f"{sum(found['timings_s'].values()):.1f}",
         )
     return table
-
-
-def _stem(scan: Path) -> str:
-    return scan.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip")
 
 
 def _free_port() -> int:

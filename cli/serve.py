@@ -7,11 +7,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from cli.examples import find_scans
 from cli.stack import running_stack
 from disyre.errors import Misconfigured
 
 _LOOK_EVERY_S: Final = 0.2
-_MASK_SUFFIX: Final = "_mask.nii.gz"
 
 
 def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> int:
@@ -38,8 +38,6 @@ def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> in
 
 def curl_line(url: str, examples: Path) -> str:
     """The command that scores the first scan in a folder, with the mask beside it if there is one."""
-    found = sorted(path for path in examples.glob("*.nii.gz") if not path.name.endswith(_MASK_SUFFIX))
-    scan = found[0] if found else Path("scan.nii.gz")
-    mask = scan.with_name(scan.name.removesuffix(".nii.gz") + _MASK_SUFFIX)
-    masked = f" -F mask=@{mask}" if mask.exists() else ""
+    scan, mask = next(iter(find_scans(examples)), (Path("scan.nii.gz"), None))
+    masked = f" -F mask=@{mask}" if mask else ""
     return f"curl -sS -F file=@{scan}{masked} {url}/v1/jobs"

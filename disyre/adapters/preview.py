@@ -185,5 +185,5 @@ def _write_captions(figure: Figure, summary: Summary) -> None:
     found = f"{summary.volume_above_threshold_ml:.1f} mL above {summary.threshold:.3g} (cyan)"
     title = f"anomaly score {summary.anomaly_score:.3f}   |   {found}, {summary.n_regions} regions"
     model = f"{summary.model.name}/{summary.model.version} {summary.model.sha256[:8]}, {summary.provider}"
-    figure.suptitle(title, color="white", fontsize=11)
+    figure.suptitle(f"\n{title}", color="white", fontsize=11)  # the blank line is a margin
     figure.supxlabel(f"{model}\n{summary.intended_use}", color="silver", fontsize=7.5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import find_scans
+from cli.examples import find_scans
 from cli.main import main
 
 

@@ -55,3 +55,9 @@ def _text(default: Any) -> str:
     if hasattr(default, "get_secret_value"):
         return str(default.get_secret_value())
     return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_nothing_in_the_guide_is_left_to_be_filled_in() -> None:
+    lines = DOC.read_text(encoding="utf-8").splitlines()
+
+    assert not [line for line in lines if re.fullmatch(r"[A-Z_]{4,}", line)]

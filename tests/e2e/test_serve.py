@@ -17,6 +17,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from disyre.adapters.broker import connect
+from disyre.adapters.task_queue import QUEUE_NAME
 from disyre.model_package import NETWORK_FILE, ScanSettings, Windows
 from tests.builders import make_volume
 from tests.live import ROOT, SeenProcess, descendants, live_broker, wait_for
@@ -199,6 +201,14 @@ def test_a_job_is_finished_though_a_program_is_killed(serve: Serve, program: str
     serve.kill(program)
 
     serve.assert_one_whole_result(serve.wait_until_finished(job_id))
+
+
+def test_a_message_that_nobody_understands_is_survived(serve: Serve) -> None:
+    broker_url = f"redis+socket://{serve.data_dir}/broker/broker.sock"
+    with connect(broker_url, timeout_s=2) as client:
+        client.lpush(QUEUE_NAME, "not json")  # Celery ends the worker, and it is started again
+
+    serve.assert_one_whole_result(serve.wait_until_finished(serve.submit()))
 
 
 def test_a_second_stack_on_the_same_folder_is_refused(serve: Serve, models: Path) -> None:
