@@ -17,7 +17,6 @@ RUN if [ "$RUNTIME" = cpu ]; then : > /build/cuda.txt; fi \
 COPY disyre /opt/disyre/disyre
 COPY worker /opt/disyre/worker
 COPY models /opt/disyre/models
-COPY docker/worker_health.py /opt/disyre/worker_health.py
 # Byte code is made here, since the root is read-only later.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/disyre
 
@@ -44,5 +43,5 @@ WORKDIR /opt/disyre
 USER 10001:10001
 # A network may take long to load the first time.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=3 \
-    CMD ["python", "-m", "worker_health"]
+    CMD ["python", "-m", "worker.health"]
 CMD ["python", "-m", "worker"]

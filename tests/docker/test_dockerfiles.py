@@ -85,7 +85,7 @@ def test_nothing_enters_an_image_that_is_not_named() -> None:
 
     assert lines[0] == "*"
     allowed = {line.removeprefix("!").rstrip("/") for line in lines if line.startswith("!")}
-    assert allowed == {"constraints", "docker/cuda.txt", "docker/worker_health.py"}.union(*PACKAGES.values())
+    assert allowed == {"constraints", "docker/cuda.txt"}.union(*PACKAGES.values())
 
 
 def _path(image: str) -> Path:
