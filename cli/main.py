@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from disyre import INTENDED_USE, __version__
+from disyre.errors import DisyreError
 
 _EXTRAS = {
     "httpx": "client",
@@ -28,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(arguments, rest)
     except KeyboardInterrupt:
         return 130
+    except DisyreError as error:
+        print(f"disyre: {error}", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:

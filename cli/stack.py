@@ -144,13 +144,13 @@ def _sole_use_of(data_dir: Path) -> Iterator[None]:
 
 
 def _check_port(port: int) -> None:
-    """Raise Misconfigured if something listens on the port already."""
+    """Raise Misconfigured if something listens on the port already, or if it is none."""
+    if not 0 < port < 2**16:
+        raise Misconfigured(f"expected a port from 1 to 65535, got {port}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OverflowError as error:
-            raise Misconfigured(f"expected a port from 0 to 65535, got {port}") from error
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
             raise Misconfigured(f"port {port} {reason}; choose another with PORT=") from error

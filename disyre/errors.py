@@ -192,3 +192,11 @@ class TimedOut(DisyreError):
     """The job ran longer than a job may."""
 
     code = "timeout"
+
+
+def invalid_input_codes() -> frozenset[str]:
+    """The codes of all errors for which the caller has to act."""
+    kinds = [InvalidInput]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return frozenset(kind.code for kind in kinds)

@@ -13,6 +13,12 @@ from disyre.volume import Volume
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _OTHER_SETTINGS = "the threshold was calibrated for the model's own settings, and not for those of this job"
+_MUCH_ABOVE = 0.1
+"""Share of the brain above the threshold that no lesion explains as well as an unsuitable scan."""
+_OUT_OF_PLACE = (
+    "{percent:.0f} % of the brain are above the threshold: the scan as a whole differs from what the model "
+    "was trained on, such as in contrast, scanner or shading, and single regions mean little"
+)
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 """Written with five significant digits."""
@@ -113,6 +119,9 @@ def summarize(
         warnings = (*warnings, _OTHER_SETTINGS)
     limit = manifest.calibration.threshold if threshold is None else threshold
     regions = scoring.find_regions(scored.anomaly_map, scored.brain_mask, limit)
+    share = float(np.mean(values > limit))
+    if share > _MUCH_ABOVE:
+        warnings = (*warnings, _OUT_OF_PLACE.format(percent=100 * share))
     percentiles = np.percentile(values, _PERCENTILES)
     return Summary(
         anomaly_score=scoring.anomaly_score(scored.anomaly_map, scored.brain_mask),

@@ -54,6 +54,9 @@ Whole slices of the scans that were held back, with synthetic anomalies. 1 is do
 | mean absolute change of healthy slices, told that they are clean | {clean_mae:.4f} |
 | torch and ONNX differ by at most | {torch_onnx_difference:.1e} |
 
+A network may learn to switch itself off when told that a slice is clean: that line says nothing about false
+alarms. The severities were chosen on held-back scans of t1w/1.
+
 Calibration: {healthy_percentile:g} % of the brain voxels of {n_calibration} healthy scans that were held back
 have a map value below **{threshold:.4f}**.
 Their anomaly scores: {healthy_scores}.
@@ -61,8 +64,11 @@ Their anomaly scores: {healthy_scores}.
 ## Limits
 
 * A synthetic anomaly that is undone says little about real lesions, and none are measured here.
-* Seen in training: {population}. Other ages (children; old age with its wide ventricles), scanners and
-  protocols are outside of that, and raise the map without a lesion.
+* Seen in training: {population}. Other ages
+  (children; old age with its wide ventricles), scanners and protocols are outside of that, and raise the map
+  without a lesion.
+* The map depends on how tightly the brain is framed, up to 64 px around it. The threshold holds for frames as
+  `disyre.pipeline` cuts them; around other ones, calibrate again.
 * A high map value is where the image differs from what the network expects, for whatever reason: a lesion,
   an artefact, a rare normal variant, a poor brain mask.
 * The threshold is from few scans of the same study; elsewhere, calibrate on healthy scans of your own.

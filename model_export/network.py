@@ -7,9 +7,10 @@ parameters and takes 16 GFLOP a patch; this one is made for CPUs and takes about
 * The first convolution has a stride of 2 and the last one makes 4 sub-pixels, so nothing wide runs at full
   resolution; detail passes through the global skip x0 = x + f(x).
 * No normalisation layer and no bias: where there is nothing, all features are exactly 0, as beyond the edge
-  of the frame. So the restoration of a brain does not depend on how much background is around it, once there
-  are 2 strides of it; GroupNorm would see how empty a slice is. A second input channel, 1 wherever the image
-  is not 0, does what biases would do, inside the brain only. The condition scales features: 0 stays 0.
+  of the frame. So background further away than about 4 strides changes nothing, while
+  GroupNorm would see how empty a slice is. Nearer, it does matter: features spill over the edge of the brain
+  and a tight frame cuts them off (docs/experiments.md has how much). A second input channel, 1 wherever the
+  image is not 0, does what biases would do, inside the brain only. The condition scales features: 0 stays 0.
 * ReLU, additive skips and nearest-neighbour upsampling: the operators that ONNX Runtime fuses with
   convolutions or runs in their blocked memory layout.
 """

@@ -148,7 +148,8 @@ def _parse_params(text: bytes) -> dict[str, Any]:
 
 def _explain(error: ValidationError) -> str:
     """What is wrong, without what was given: that could be anything."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
-        for each in error.errors(include_url=False, include_input=False)
-    )
+    first: dict[object, str] = {}  # of each option; what follows is mostly a consequence
+    for each in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in each["loc"])
+        first.setdefault(each["loc"][:1], f"{where}: {each['msg']}")
+    return "; ".join(first.values())

@@ -24,6 +24,7 @@ from disyre.errors import (
     StorageFull,
     TimedOut,
     Unavailable,
+    invalid_input_codes,
 )
 from disyre.job import MAX_LOSSES, Artifact, Job, JobProblem, JobState
 from disyre.pipeline import OnProgress
@@ -32,6 +33,7 @@ from worker.steps import Steps, StopRequest, WorkerStopping
 
 logger = logging.getLogger(__name__)
 
+_REFUSALS: Final = invalid_input_codes()
 _WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Between attempts to store how a job ended, while the broker is away."""
 
@@ -97,7 +99,10 @@ class JobRunner:
     def _finish(self, job: Job, change: Change) -> None:
         """Store how an attempt ended, patiently, and remove what other attempts left."""
         ended = _patiently(lambda: self.jobs.update(job.id, change))
-        self.artifacts.keep_only(job.id, job.attempt)
+        if ended.error and ended.error.code in _REFUSALS:
+            self.artifacts.remove(job.id)  # it would be refused again
+        else:
+            self.artifacts.keep_only(job.id, job.attempt)
         logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
 
 

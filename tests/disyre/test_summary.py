@@ -69,6 +69,11 @@ def test_a_threshold_that_was_calibrated_for_other_settings_is_no_percentile() -
     assert not make_summary(threshold=0.7, mode="stepwise").warnings
 
 
+def test_a_scan_that_is_out_of_place_as_a_whole_gives_a_warning() -> None:
+    assert "as a whole differs" in make_summary(threshold=0.005).warnings[-1]
+    assert not make_summary().warnings
+
+
 def test_the_short_form_holds_the_largest_regions() -> None:
     short = make_summary().short()
 

@@ -80,7 +80,7 @@ def never(job: Job, folder: Path, on_progress: OnProgress) -> NoReturn:
 
 
 def folders(tmp_path: Path) -> set[str]:
-    return {path.name for path in (tmp_path / "jobs" / JOB_ID).iterdir()}
+    return {path.name for path in (tmp_path / "jobs" / JOB_ID).glob("*")}
 
 
 def test_a_job_is_scored_and_its_results_are_in_place(run: Run, tmp_path: Path) -> None:
@@ -167,6 +167,19 @@ def test_an_error_fails_the_job_with_its_code(
     assert job.error.code == code
     assert not any(word in f"{job.error.detail} {caplog.text}" for word in ("Jane Doe", "/srv"))
     assert folders(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("error", "left"), [(MaskMismatch("a hat"), False), (ZeroDivisionError(), True)])
+def test_a_scan_that_would_be_refused_again_is_not_kept(
+    run: Run, tmp_path: Path, error: Exception, left: bool
+) -> None:
+    scan = tmp_path / "jobs" / JOB_ID / "input" / "000001"
+    scan.parent.mkdir(parents=True, exist_ok=True)
+    scan.touch()
+
+    run(raising(error))
+
+    assert scan.exists() is left
 
 
 def test_what_is_wrong_with_an_input_is_told(run: Run) -> None:
