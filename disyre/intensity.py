@@ -1,13 +1,16 @@
 """Normalisation of intensities to [0, 1]; the same code in training and at inference."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from disyre.errors import EmptyImage
 from disyre.types import Mask, Voxels
+
+BRAIN_FLOOR: Final = 1 / 255
+"""Normalised brain voxels are at least this: only background is exactly 0, and a network may rely on it."""
 
 
 class IntensityRule(BaseModel):
@@ -33,6 +36,12 @@ class IntensityScale:
     def normalize(self, voxels: Voxels) -> Voxels:
         """Raw intensities to [0, 1]."""
         return np.asarray(np.clip(voxels / np.float32(self.white), 0.0, 1.0), dtype=np.float32)
+
+    def normalize_brain(self, voxels: Voxels, brain_mask: Mask) -> Voxels:
+        """Raw intensities to [BRAIN_FLOOR, 1] in the brain and 0 around it."""
+        return np.where(
+            brain_mask, np.maximum(self.normalize(voxels), np.float32(BRAIN_FLOOR)), np.float32(0)
+        )
 
     def denormalize(self, voxels: Voxels) -> Voxels:
         """[0, 1] back to raw intensities."""

@@ -97,7 +97,7 @@ def score_volume(
         voxels = grid.to_model(np.where(inside, volume.voxels - np.float32(black), 0))
         scale = measure_scale(voxels, model_mask, settings.intensity)
         box = _box(model_mask, manifest.grid.stride, settings)
-        slices = box.cut(np.where(model_mask, scale.normalize(voxels), 0))
+        slices = box.cut(scale.normalize_brain(voxels, model_mask))
     with clock.stage("restoring"):
         restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
     with clock.stage("scoring"):

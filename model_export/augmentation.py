@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 from torch.nn import functional as F
 
+from disyre.intensity import BRAIN_FLOOR
 from model_export.config import AugmentationConfig
 from model_export.shapes import blur, uniform
 
@@ -35,7 +36,7 @@ def warp(
     warped = F.grid_sample(frames[chosen], grid, mode="bicubic", padding_mode="zeros", align_corners=False)
     inside = F.grid_sample(brain[chosen].float(), grid, mode="nearest", align_corners=False) > 0.5
     frames, brain = frames.clone(), brain.clone()
-    frames[chosen] = warped.clamp(0, 1) * inside
+    frames[chosen] = warped.clamp(BRAIN_FLOOR, 1) * inside
     brain[chosen] = inside
     return frames, brain
 
@@ -43,7 +44,10 @@ def warp(
 def vary_intensity(
     patches: Frames, brain: FrameMasks, config: AugmentationConfig, generator: torch.Generator
 ) -> Frames:
-    """Change brightness, contrast, shading, noise and sharpness of some of the patches; result in [0, 1]."""
+    """Change brightness, contrast, shading, noise and sharpness of some of the patches.
+
+    The result is in [BRAIN_FLOOR, 1] in the brain, 0 around it.
+    """
     n, device = len(patches), patches.device
 
     def only(p: float, values: Tensor, neutral: float) -> Tensor:
@@ -59,11 +63,11 @@ def vary_intensity(
     x = 1 - (1 - x) ** gamma()
     field = torch.randn(n, 1, 4, 4, generator=generator, device=device)
     field = F.interpolate(field, size=x.shape[-2:], mode="bicubic", align_corners=True)
-    x = x * torch.exp(field * only(config.p_shading, torch.full((n,), config.shading, device=device), 0.0))
+    x = x * torch.exp(field * only(config.p_shading, uniform(n, 0, config.shading, generator), 0.0))
     noise = torch.randn(x.shape, generator=generator, device=device)
     x = x + noise * only(config.p_noise, uniform(n, 0, config.noise, generator), 0.0)
     x = _blur_some(x, config, generator)
-    return x.clamp(0, 1) * brain
+    return x.clamp(BRAIN_FLOOR, 1) * brain
 
 
 def _blur_some(x: Frames, config: AugmentationConfig, generator: torch.Generator) -> Frames:

@@ -70,12 +70,12 @@ class AugmentationConfig:
     zoom: tuple[float, float] = (0.8, 1.25)  # log-uniform
     elastic_px: float = 3.0  # standard deviation of the displacement of control points 32 px apart
     p_mirror: float = 0.5  # along each in-plane axis
-    p_brightness: float = 0.15
-    brightness: tuple[float, float] = (0.9, 1.1)  # factor
+    p_brightness: float = 0.25
+    brightness: tuple[float, float] = (0.8, 1.2)  # factor
     p_gamma: float = 0.15  # once on the patch and once on its negative
     gamma: tuple[float, float] = (0.6, 1.7)  # exponent, log-uniform
-    p_shading: float = 0.2  # a smooth multiplicative field, as of a receive coil
-    shading: float = 0.1  # standard deviation of its logarithm
+    p_shading: float = 0.4  # a smooth multiplicative field, as of a receive coil
+    shading: float = 0.3  # largest standard deviation of its logarithm
     p_noise: float = 0.15
     noise: float = 0.05  # largest standard deviation
     p_blur: float = 0.1

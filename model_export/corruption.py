@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from disyre.intensity import BRAIN_FLOOR
 from disyre.schedule import SEVERITY_TABLE
 from model_export.config import CorruptionConfig
 from model_export.shapes import BOX, Masks, blur, draw_masks, integers, uniform
@@ -44,7 +45,7 @@ class Corruption:
     """A batch of corrupted patches."""
 
     patches: Patches
-    """In [0, 1]."""
+    """In [BRAIN_FLOOR, 1] in the brain, 0 around it."""
     severity: Severities
     """Largest absolute change of the patch; 0 if nothing changed."""
     kind: Int64[Tensor, " batch"]
@@ -94,7 +95,7 @@ def add_anomaly(
     y = x
     for candidate, values in candidates.items():
         y = torch.where((kind == candidate)[:, None, None], values, y)
-    return put_back(patches, torch.where(m > 0, y, x), corner)
+    return put_back(patches, torch.where(m > 0, y.clamp(min=BRAIN_FLOOR), x), corner)
 
 
 def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> Int64[Tensor, " batch"]:

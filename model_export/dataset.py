@@ -80,8 +80,8 @@ def to_slices(scan: Scan, rule: IntensityRule, *, spacing_mm: float = 1.0) -> Co
     if not mask.any():
         raise EmptyImage("expected a brain mask with voxels in it, got an empty one")
     voxels = grid.to_model(np.where(scan.brain_mask, scan.volume.voxels, 0))
-    normal = measure_scale(voxels, mask, rule).normalize(voxels)
-    coded = np.where(mask, np.clip(np.rint(normal * 255), 1, 255), 0).astype(np.uint8)
+    normal = measure_scale(voxels, mask, rule).normalize_brain(voxels, mask)
+    coded = np.rint(normal * 255).astype(np.uint8)
     extent = ndimage.find_objects(mask.astype(np.uint8))[0]
     return np.ascontiguousarray(np.moveaxis(coded[extent], 2, 0))
 

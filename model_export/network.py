@@ -6,11 +6,10 @@ parameters and takes 16 GFLOP a patch; this one is made for CPUs and takes about
 
 * The first convolution has a stride of 2 and the last one makes 4 sub-pixels, so nothing wide runs at full
   resolution; detail passes through the global skip x0 = x + f(x).
-* No normalisation layer and no bias: where there is nothing, all features are exactly 0, as beyond the edge
-  of the frame. So background further away than about 4 strides changes nothing, while
-  GroupNorm would see how empty a slice is. Nearer, it does matter: features spill over the edge of the brain
-  and a tight frame cuts them off (docs/experiments.md has how much). A second input channel, 1 wherever the
-  image is not 0, does what biases would do, inside the brain only. The condition scales features: 0 stays 0.
+* Features are set to 0 outside the brain after every convolution, at every level: the background is what is
+  exactly 0 (`disyre.intensity.BRAIN_FLOOR`). So the frame around the brain does not matter, as long as it is
+  moved by whole strides. No normalisation layer either: GroupNorm would see how empty a slice is. A second
+  input channel, 1 in the brain, does what biases would do.
 * ReLU, additive skips and nearest-neighbour upsampling: the operators that ONNX Runtime fuses with
   convolutions or runs in their blocked memory layout.
 """
@@ -30,9 +29,6 @@ from model_export.config import NetworkConfig
 
 _N_FREQUENCIES: Final = 8
 _EMBEDDING_WIDTH: Final = 64
-_PRESENCE_SLOPE: Final = 20.0
-"""Intensities of 0.05 and more are wholly there. A step at 0 would tell the network where a corruption was
-clipped."""
 
 
 class ConditionTable(nn.Module):
@@ -76,7 +72,7 @@ class FrozenTable(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(relu(gain of the condition * conv(relu(x))))."""
+    """x + conv(relu(gain of the condition * conv(relu(x)))), 0 where `inside` is 0."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -87,17 +83,20 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(
-        self, x: Float32[Tensor, "batch width i j"], gain: Float32[Tensor, "batch width"]
+        self,
+        x: Float32[Tensor, "batch width i j"],
+        gain: Float32[Tensor, "batch width"],
+        inside: Float32[Tensor, "batch 1 i j"],
     ) -> Float32[Tensor, "batch width i j"]:
-        h = self.first(F.relu(x)) * gain[:, :, None, None]
-        out: Tensor = x + self.second(F.relu(h))
+        h = F.relu(self.first(F.relu(x)) * gain[:, :, None, None]) * inside
+        out: Tensor = x + self.second(h) * inside
         return out
 
 
 class RestorationNet(nn.Module):
     """Image [batch, 1, height, width] in [0, 1] and condition [batch] -> x0, unclamped, of the image's shape.
 
-    Height and width are multiples of `config.stride`.
+    What is exactly 0 is background and stays so. Height and width are multiples of `config.stride`.
     """
 
     conditions: ConditionTable | FrozenTable
@@ -122,18 +121,20 @@ class RestorationNet(nn.Module):
         self, image: Float32[Tensor, "batch 1 i j"], condition: Int64[Tensor, " batch"]
     ) -> Float32[Tensor, "batch 1 i j"]:
         gains = iter(torch.split(self.conditions(condition), self._widths, dim=1))
-        presence = (image * _PRESENCE_SLOPE).clamp(0, 1)
-        h = self.stem(torch.cat([image, presence], dim=1))
-        skips: list[Tensor] = []
+        brain = (image > 0).to(image.dtype)
+        inside = F.max_pool2d(brain, 2)
+        h = self.stem(torch.cat([image, brain], dim=1)) * inside
+        skips: list[tuple[Tensor, Tensor]] = []
         for blocks, down in zip(self.encoder, self.down, strict=True):
-            h = _through(blocks, h, gains)
-            skips.append(h)
-            h = down(h)
-        h = _through(self.middle, h, gains)
+            h = _through(blocks, h, gains, inside)
+            skips.append((h, inside))
+            h, inside = down(h), F.max_pool2d(inside, 2)
+        h = _through(self.middle, h, gains, inside)
         for blocks, up in zip(reversed(self.decoder), reversed(self.up), strict=True):
-            h = F.interpolate(up(h), scale_factor=2.0, mode="nearest") + skips.pop()
-            h = _through(blocks, h, gains)
-        return image + F.pixel_shuffle(self.head(F.relu(h)), 2)
+            skip, inside = skips.pop()
+            h = (F.interpolate(up(h), scale_factor=2.0, mode="nearest") + skip) * inside
+            h = _through(blocks, h, gains, inside)
+        return image + F.pixel_shuffle(self.head(F.relu(h)), 2) * brain
 
     def freeze_conditions(self) -> None:
         """Replace the function of the condition by its table, for export."""
@@ -170,8 +171,8 @@ def _levels(widths: tuple[int, ...], n_blocks: tuple[int, ...]) -> nn.ModuleList
     )
 
 
-def _through(blocks: nn.Module, h: Tensor, gains: Iterator[Tensor]) -> Tensor:
+def _through(blocks: nn.Module, h: Tensor, gains: Iterator[Tensor], inside: Tensor) -> Tensor:
     assert isinstance(blocks, nn.ModuleList)
     for block in blocks:
-        h = block(h, next(gains))
+        h = block(h, next(gains), inside)
     return h

@@ -17,9 +17,10 @@ OPSET: Final = 18
 def to_onnx(network: RestorationNet, *, name: str) -> bytes:
     """The network as ONNX.
 
-    Inputs: `image` float32 [batch, 1, height, width] in [0, 1], `condition` int64 [batch] from 0 (severe) to
-    99 (clean). Output: `restored` float32 of the image's shape, unclamped. Height and width are multiples of
-    the network's stride; height runs from left to right, width from back to front.
+    Inputs: `image` float32 [batch, 1, height, width] in [0, 1], 0 only where background is; `condition`
+    int64 [batch] from 0 (severe) to 99 (clean). Output: `restored` float32 of the image's shape, unclamped.
+    Height and width are multiples of the network's stride; height runs from left to right, width from back
+    to front.
     """
     frozen = copy.deepcopy(network).cpu().eval()
     frozen.freeze_conditions()

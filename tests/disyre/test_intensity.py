@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import EmptyImage
-from disyre.intensity import IntensityRule, measure_scale
+from disyre.intensity import BRAIN_FLOOR, IntensityRule, measure_scale
 from tests.builders import make_volume
 
 
@@ -18,6 +18,17 @@ def test_the_percentile_of_the_brain_becomes_1_and_0_stays_0() -> None:
     normal = scale.normalize(voxels)
 
     assert normal.ravel()[[0, 45, 90, 100]] == pytest.approx([0, 0.5, 1, 1])
+
+
+def test_only_the_background_becomes_exactly_0() -> None:
+    voxels = np.array([[[0.0, 0.0, 50.0, 100.0]]], dtype=np.float32)
+    mask = np.array([[[False, True, True, True]]])
+
+    scale = measure_scale(voxels, mask, IntensityRule(percentile=100))
+
+    normal = scale.normalize_brain(voxels, mask)
+    assert normal.dtype == np.float32
+    assert normal.ravel() == pytest.approx([0, BRAIN_FLOOR, 0.5, 1])
 
 
 @given(gain=st.floats(0.01, 1000), pad=st.integers(0, 20))
