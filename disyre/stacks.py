@@ -1,4 +1,4 @@
-"""Which images of a DICOM upload make up one volume, or why they do not.
+"""Which images of a DICOM upload make up one volume, or why they do not, in words for people.
 
 A series may hold more than one volume (echoes, times, magnitude and phase, a localizer), and DICOM has no
 field that says so. So images are told apart by everything that must be equal within a volume. Positions and
@@ -26,8 +26,10 @@ _DIRECTION_TOLERANCE: Final = 1e-4
 _COSINE_TOLERANCE: Final = 1e-3
 """How far the two directions of an image may be from length 1 and from a right angle."""
 _ECHO_TOLERANCE_MS: Final = 0.1
-_POSITION_TOLERANCE_MM: Final = 0.1
-_DRIFT_TOLERANCE_MM: Final = 0.5
+POSITION_TOLERANCE_MM: Final = 0.1
+"""How far a slice may be from where an even stack has it."""
+DRIFT_TOLERANCE_MM: Final = 0.5
+"""How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
 _MANY: Final = 100
 
@@ -156,7 +158,7 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     for image in stack:
         if (
             places
-            and abs((image.position - places[-1][0].position) @ image.normal) < _POSITION_TOLERANCE_MM / 10
+            and abs((image.position - places[-1][0].position) @ image.normal) < POSITION_TOLERANCE_MM / 10
         ):
             places[-1].append(image)
         else:
@@ -183,7 +185,7 @@ def _check_even(stack: Stack) -> None:
     even = np.linspace(positions[0], positions[-1], len(positions))
     gaps_mm = [float(np.linalg.norm(b - a)) for a, b in pairwise(positions)]
     typical = float(np.median(gaps_mm))
-    if np.linalg.norm(positions - even, axis=1).max() <= min(_POSITION_TOLERANCE_MM, 0.1 * typical):
+    if np.linalg.norm(positions - even, axis=1).max() <= min(POSITION_TOLERANCE_MM, 0.1 * typical):
         return
     worst = int(np.argmax(np.abs(np.array(gaps_mm) - typical)))
     raise IrregularSlices(
@@ -198,7 +200,7 @@ def _check_upright(stack: Stack) -> None:
     along = float(way @ stack[0].normal)
     drift_mm = float(np.linalg.norm(way - along * stack[0].normal))
     tilt_deg = float(np.degrees(np.arctan2(drift_mm, abs(along))))
-    if drift_mm > _DRIFT_TOLERANCE_MM or tilt_deg > _TILT_TOLERANCE_DEG:
+    if drift_mm > DRIFT_TOLERANCE_MM or tilt_deg > _TILT_TOLERANCE_DEG:
         raise GantryTilt(
             f"expected slices at a right angle to the direction in which they are stacked, got a tilt of "
             f"{tilt_deg:.1f} degrees"

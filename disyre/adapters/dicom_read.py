@@ -2,8 +2,8 @@
 
 What is not DICOM is ignored, and so is DICOM that is no MR image, as long as there are MR images. Only the
 attributes that are needed are read, so nothing that names a patient gets into memory as text. Single-frame
-images and the frames of enhanced images go the same way: `disyre.stacks` sorts them out and says where the
-volume lies; the world changes from LPS to RAS here.
+images and the frames of enhanced images go the same way: `disyre.stacks` sorts them out and
+`dicom_geometry` says where the volume lies; the world changes from LPS to RAS here.
 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
@@ -26,6 +26,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import BaseTag
 
 from disyre import admission, geometry, stacks
+from disyre.adapters import dicom_geometry
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.containment import map_untrusted
 from disyre.errors import (
@@ -98,11 +99,10 @@ def read_dicom(
         frames = [frame for of_image in _map(_frames, datasets) for frame in of_image]
         stack = stacks.find_volume(_map(_slice, list(enumerate(frames))), on_warning)
         admission.check_size((len(frames), *stack[0].shape), max_voxels=max_voxels)
-        affine = geometry.ras_to_lps(stacks.affine(stack))
-        admission.check_grid(affine)
+        affine = dicom_geometry.affine(stack)
         voxels = _read_voxels([frames[image.number] for image in stack], stack[0].shape)
     admission.fill_non_finite(voxels, on_warning)
-    return Volume(voxels=voxels, affine=affine)
+    return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 
 
 def _content(instance: bytes | Path) -> bytes:

@@ -8,30 +8,7 @@ import pytest
 from disyre import stacks
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
 from disyre.stacks import Slice, Stack
-
-AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
-SAGITTAL = np.array([0, 1.0, 0, 0, 0, -1])
-
-
-def make_stack(
-    n: int = 20, *, gap_mm: float = 1.0, orientation: stacks.Vector = AXIAL, **changes: Any
-) -> Stack:
-    normal = np.cross(orientation[:3], orientation[3:])
-    facts: dict[str, Any] = {
-        "series": "1",
-        "frame_of_reference": "1",
-        "shape": (8, 9),
-        "spacing_mm": (1.0, 1.0),
-        "orientation": orientation,
-    }
-    return [
-        Slice(number=k, position=k * gap_mm * normal, pixels=bytes([k]), **(facts | changes))
-        for k in range(n)
-    ]
-
-
-def moved(image: Slice, by: tuple[float, float, float], **changes: Any) -> Slice:
-    return Slice(**{**vars(image), "position": image.position + np.array(by), **changes})
+from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
 
 
 def find(slices: Stack) -> tuple[Stack, list[str]]:
