@@ -102,9 +102,10 @@ def score_volume(
         restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
     with clock.stage("scoring"):
         on_progress(Progress(stage="scoring", fraction=_AFTER))
-        seen = inside & grid.mask_to_native(model_mask)
-        anomaly_map = _back(grid, box, residual, model_mask, seen)
-        healthy = scale.denormalize(_back(grid, box, restored, model_mask, seen)) + np.float32(black)
+        back = _WayBack.of(grid, box, model_mask, inside)
+        seen = back.seen
+        anomaly_map = back(residual)
+        healthy = scale.denormalize(back(restored)) + np.float32(black)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
@@ -171,15 +172,29 @@ class _StepReport:
         )
 
 
-def _back(grid: GridMap, box: BrainBox, slices: Slices, model_mask: Mask, seen: Mask) -> Voxels:
-    """Slices of the box on the scan's own grid, 0 outside the brain.
+@dataclass(frozen=True, eq=False)
+class _WayBack:
+    """Brings slices of the box to the scan's own grid, 0 outside the brain.
 
     Interpolation is normalised by the mask's own, so that values at the brain's edge are not drawn to 0.
     """
-    voxels = np.where(model_mask, box.paste(slices), 0)
-    native = grid.to_native(voxels)
-    share: Float32[np.ndarray, "i j k"] = grid.to_native(model_mask.astype(np.float32))
-    return np.where(seen, native / np.maximum(share, np.float32(0.5)), 0).astype(np.float32)
+
+    grid: GridMap
+    box: BrainBox
+    model_mask: Mask
+    share: Voxels
+    """Of each native voxel, how much lies in the model's brain."""
+    seen: Mask
+    """Native voxels of the brain that the network has seen."""
+
+    @classmethod
+    def of(cls, grid: GridMap, box: BrainBox, model_mask: Mask, inside: Mask) -> "_WayBack":
+        share = grid.to_native(model_mask.astype(np.float32))
+        return cls(grid, box, model_mask, share, inside & (share >= 0.5))
+
+    def __call__(self, slices: Slices) -> Voxels:
+        native = self.grid.to_native(np.where(self.model_mask, self.box.paste(slices), 0))
+        return np.where(self.seen, native / np.maximum(self.share, np.float32(0.5)), 0).astype(np.float32)
 
 
 def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:

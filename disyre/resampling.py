@@ -72,10 +72,6 @@ class GridMap:
         """A mask on the native grid, on the model's: where at least half a voxel is inside."""
         return np.asarray(self.to_model(mask.astype(np.float32)) >= 0.5)
 
-    def mask_to_native(self, mask: Mask) -> Mask:
-        """A mask on the model's grid, on the native one: where at least half a voxel is inside."""
-        return np.asarray(self.to_native(mask.astype(np.float32)) >= 0.5)
-
     @property
     def _is_exact(self) -> bool:
         return self.zoom == (1.0, 1.0, 1.0)
@@ -95,14 +91,24 @@ class GridMap:
 
     @staticmethod
     def _interpolate(voxels: Voxels, shape: tuple[int, int, int], step: list[float]) -> Voxels:
-        """Sample at index (n + 1/2) * step - 1/2 of each axis; beyond the border the last voxel goes on."""
-        offset = [(s - 1) / 2 for s in step]
-        source = voxels.astype(np.float32, copy=False)
-        return np.asarray(
-            ndimage.affine_transform(
-                source, np.array(step), offset, output_shape=shape, order=1, mode="nearest"
-            )
-        )
+        """Sample at index (n + 1/2) * step - 1/2 of each axis; beyond the border the last voxel goes on.
+
+        One axis after the other, which gives the same as all at once and takes a fraction of the time.
+        """
+        voxels = voxels.astype(np.float32, copy=False)
+        for axis in sorted(range(3), key=lambda axis: shape[axis] / voxels.shape[axis]):
+            if step[axis] == 1.0 and shape[axis] == voxels.shape[axis]:
+                continue
+            last = voxels.shape[axis] - 1
+            place = np.clip((np.arange(shape[axis]) + 0.5) * step[axis] - 0.5, 0, last)
+            before = np.floor(place).astype(np.intp)
+            weight = (place - before).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+            low = voxels.take(before, axis)
+            voxels = voxels.take(np.minimum(before + 1, last), axis)
+            voxels -= low
+            voxels *= weight
+            voxels += low
+        return voxels
 
 
 def _reorder_affine(
