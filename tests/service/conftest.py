@@ -43,3 +43,10 @@ def nifti_bytes(folder: Path, volume: Volume, *, name: str = "made.nii.gz") -> b
     content = path.read_bytes()
     path.unlink()
     return content
+
+
+@pytest.fixture(scope="module")
+def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
+    """One API for all tests in which nothing may be left behind anyway."""
+    with live_api(tmp_path_factory.mktemp("api")) as api:
+        yield api

@@ -1,41 +1,22 @@
-"""What is refused: with a problem document that says why, and without a trace."""
+"""Scans that are refused: with a problem document that says why, and without a trace."""
 
 import base64
 import gzip
-import socket
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
 import nibabel as nib
 import numpy as np
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
-from disyre.errors import Unavailable
-from disyre.job import Job
-from tests.builders import make_job
-from tests.live import wait_for
 from tests.service.conftest import make_mask, nifti_bytes
-from tests.service.live_api import PATIENCE_S, LiveApi, live_api
+from tests.service.live_api import LiveApi
+from tests.service.refused import check_refused
 
 Request = dict[str, Any]
-
-
-def check_refused(api: LiveApi, response: httpx.Response, status: int, code: str) -> None:
-    """A refusal is a problem document and leaves nothing behind."""
-    problem = response.json()
-    assert (response.status_code, problem["code"]) == (status, code)
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["detail"]
-    assert problem["instance"] == response.request.url.path
-    wait_for(api.holds_nothing, "the upload is gone")
 
 
 def four_dimensional() -> bytes:
@@ -187,13 +168,6 @@ FORMS: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
-    """One API for all tests in which nothing may be left behind anyway."""
-    with live_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
 @pytest.mark.parametrize("what", [*RAW, *FORMS])
 def test_refused_with_a_reason_and_without_a_trace(shared_api: LiveApi, scan: bytes, what: str) -> None:
     make_request, status, code = {**RAW, **FORMS}[what]
@@ -217,159 +191,3 @@ def test_what_is_wrong_with_an_option_is_told_without_its_value(api: LiveApi, sc
 
     assert "threshold" in response.json()["detail"]
     assert "ZZCANARY" not in response.text
-
-
-def test_too_many_files_are_refused(tmp_path: Path, scan: bytes) -> None:
-    with live_api(tmp_path, max_files=2) as api:
-        response = api.client.post("/v1/jobs", files=[("file", scan)] * 3)
-
-        check_refused(api, response, 413, "too-large")
-
-
-def test_a_body_above_the_limit_is_refused(tmp_path: Path, scan: bytes) -> None:
-    with live_api(tmp_path, max_upload_bytes=len(scan) - 1) as api:
-        response = api.client.post("/v1/jobs", content=scan)
-
-        check_refused(api, response, 413, "too-large")
-
-
-def test_a_body_of_unknown_length_above_the_limit_is_refused(tmp_path: Path) -> None:
-    def endless() -> Iterator[bytes]:
-        yield make_nifti_head()
-        for _ in range(20):
-            yield bytes(2**20)
-
-    with live_api(tmp_path, max_upload_bytes=5 * 2**20) as api:
-        response = api.client.post("/v1/jobs", content=endless())
-
-        check_refused(api, response, 413, "too-large")
-
-
-def make_nifti_head() -> bytes:
-    return (348).to_bytes(4, "little") + bytes(348)
-
-
-def make_head(*lines: str) -> bytes:
-    """The beginning of a submission, as it goes over the wire."""
-    return "\r\n".join(["POST /v1/jobs HTTP/1.1", "Host: disyre", *lines, "", ""]).encode()
-
-
-def test_a_body_that_is_announced_above_the_limit_is_never_asked_for(api: LiveApi) -> None:
-    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
-        connection.sendall(make_head("Content-Length: 1000000000000", "Expect: 100-continue"))
-        answer = connection.recv(65536)
-
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b'"code":"too-large"' in answer
-    assert api.holds_nothing()
-
-
-def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: LiveApi) -> None:
-    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
-        connection.sendall(make_head("Content-Length: 10000000") + make_nifti_head() + bytes(2**21))
-        wait_for(api.left_behind, "the upload has begun")
-
-    wait_for(api.holds_nothing, "the upload is gone")
-    wait_for(lambda: 'reason="client-gone"' in api.client.get("/metrics").text, "the refusal is counted")
-
-
-def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
-    with (
-        live_api(tmp_path, upload_timeout_s=0.2) as api,
-        closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection,
-    ):
-        connection.sendall(make_head("Content-Length: 10000000") + make_nifti_head())
-        answer = connection.recv(65536)
-
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"code":"upload-timed-out"' in answer
-        wait_for(api.holds_nothing, "the upload is gone")
-
-
-def test_with_too_little_room_on_the_disk_nothing_is_taken(tmp_path: Path, scan: bytes) -> None:
-    with live_api(tmp_path, min_free_bytes=2**60) as api:
-        response = api.client.post("/v1/jobs", content=scan)
-
-        check_refused(api, response, 507, "storage-full")
-        assert "Retry-After" in response.headers
-
-
-def test_with_too_many_jobs_waiting_no_more_are_taken(tmp_path: Path, scan: bytes) -> None:
-    with live_api(tmp_path, max_queued_jobs=1) as api:
-        assert api.client.post("/v1/jobs", content=scan).status_code == 202
-        before = api.left_behind()
-
-        response = api.client.post("/v1/jobs", content=scan)
-
-        assert (response.status_code, response.json()["code"]) == (503, "queue-full")
-        assert "Retry-After" in response.headers
-        assert api.left_behind() == before
-
-
-class ReadOnlyJobStore(InMemoryJobStore):
-    """A broker that is full: it can be read, and takes nothing."""
-
-    def add(self, job: Job) -> None:
-        """Raise Unavailable."""
-        raise Unavailable("the broker is full")
-
-
-def test_a_job_that_cannot_be_stored_leaves_no_files(tmp_path: Path, scan: bytes) -> None:
-    with live_api(tmp_path, jobs=ReadOnlyJobStore()) as api:
-        response = api.client.post("/v1/jobs", content=scan)
-
-        check_refused(api, response, 503, "unavailable")
-
-
-class BrokenJobStore(InMemoryJobStore):
-    """A store with a fault in its code."""
-
-    def get(self, job_id: str) -> Job:
-        """Raise what nobody expects."""
-        raise RuntimeError("secret-of-the-house")
-
-
-def test_an_error_that_nobody_thought_of_tells_the_client_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with live_api(tmp_path, jobs=BrokenJobStore()) as api:
-        response = api.client.get(f"/v1/jobs/{make_job().id}", headers={"X-Request-ID": "request-1"})
-
-    assert (response.status_code, response.json()["code"]) == (500, "internal")
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.headers["X-Request-ID"] == "request-1"
-    assert "secret-of-the-house" not in response.text
-    assert "request request-1 failed" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/v1/nothing", 404, "not-found"),
-        ("PUT", "/v1/jobs", 405, "method-not-allowed"),
-        ("GET", "/v1/jobs/", 404, "not-found"),
-        ("GET", "/v1/jobs?limit=0", 422, "invalid-request"),
-        ("GET", "/v1/jobs?state=sleeping", 422, "invalid-request"),
-        ("GET", "/v1/jobs?cursor=first", 422, "invalid-request"),
-        ("GET", f"/v1/jobs/{make_job().id}", 404, "job-not-found"),
-        ("GET", "/v1/jobs/no-uuid", 404, "job-not-found"),
-        ("GET", f"/v1/jobs/{make_job().id}/results", 404, "job-not-found"),
-        ("GET", "/v1/jobs/no-uuid/results/anomaly.nii.gz", 404, "job-not-found"),
-        ("POST", "/v1/jobs/no-uuid/cancel", 404, "job-not-found"),
-        ("DELETE", f"/v1/jobs/{make_job().id}", 404, "job-not-found"),
-        ("GET", "/v1/models/t9w", 404, "unknown-model"),
-        ("GET", "/v1/models/t1w/versions/9", 404, "unknown-model"),
-    ],
-)
-def test_every_error_is_a_problem_document(
-    shared_api: LiveApi, method: str, path: str, status: int, code: str
-) -> None:
-    response = shared_api.client.request(method, path)
-
-    check_refused(shared_api, response, status, code)
-
-
-def test_a_wrong_field_is_named(api: LiveApi) -> None:
-    response = api.client.get("/v1/jobs", params={"limit": "0"})
-
-    assert [each["field"] for each in response.json()["errors"]] == ["query.limit"]

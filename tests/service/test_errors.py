@@ -1,0 +1,81 @@
+"""Errors: whatever goes wrong, the answer is a problem document."""
+
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.job_store import InMemoryJobStore
+from disyre.errors import Unavailable
+from disyre.job import Job
+from tests.builders import make_job
+from tests.service.live_api import LiveApi, live_api
+from tests.service.refused import check_refused
+
+
+class ReadOnlyJobStore(InMemoryJobStore):
+    """A broker that is full: it can be read, and takes nothing."""
+
+    def add(self, job: Job) -> None:
+        """Raise Unavailable."""
+        raise Unavailable("the broker is full")
+
+
+def test_a_job_that_cannot_be_stored_leaves_no_files(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, jobs=ReadOnlyJobStore()) as api:
+        response = api.client.post("/v1/jobs", content=scan)
+
+        check_refused(api, response, 503, "unavailable")
+
+
+class BrokenJobStore(InMemoryJobStore):
+    """A store with a fault in its code."""
+
+    def get(self, job_id: str) -> Job:
+        """Raise what nobody expects."""
+        raise RuntimeError("secret-of-the-house")
+
+
+def test_an_error_that_nobody_thought_of_tells_the_client_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with live_api(tmp_path, jobs=BrokenJobStore()) as api:
+        response = api.client.get(f"/v1/jobs/{make_job().id}", headers={"X-Request-ID": "request-1"})
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["X-Request-ID"] == "request-1"
+    assert "secret-of-the-house" not in response.text
+    assert "request request-1 failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not-found"),
+        ("PUT", "/v1/jobs", 405, "method-not-allowed"),
+        ("GET", "/v1/jobs/", 404, "not-found"),
+        ("GET", "/v1/jobs?limit=0", 422, "invalid-request"),
+        ("GET", "/v1/jobs?state=sleeping", 422, "invalid-request"),
+        ("GET", "/v1/jobs?cursor=first", 422, "invalid-request"),
+        ("GET", f"/v1/jobs/{make_job().id}", 404, "job-not-found"),
+        ("GET", "/v1/jobs/no-uuid", 404, "job-not-found"),
+        ("GET", f"/v1/jobs/{make_job().id}/results", 404, "job-not-found"),
+        ("GET", "/v1/jobs/no-uuid/results/anomaly.nii.gz", 404, "job-not-found"),
+        ("POST", "/v1/jobs/no-uuid/cancel", 404, "job-not-found"),
+        ("DELETE", f"/v1/jobs/{make_job().id}", 404, "job-not-found"),
+        ("GET", "/v1/models/t9w", 404, "unknown-model"),
+        ("GET", "/v1/models/t1w/versions/9", 404, "unknown-model"),
+    ],
+)
+def test_every_error_is_a_problem_document(
+    shared_api: LiveApi, method: str, path: str, status: int, code: str
+) -> None:
+    response = shared_api.client.request(method, path)
+
+    check_refused(shared_api, response, status, code)
+
+
+def test_a_wrong_field_is_named(api: LiveApi) -> None:
+    response = api.client.get("/v1/jobs", params={"limit": "0"})
+
+    assert [each["field"] for each in response.json()["errors"]] == ["query.limit"]

@@ -1,0 +1,97 @@
+"""What is too large, too slow or too much: refused early, and without a trace."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from tests.live import wait_for
+from tests.service.live_api import PATIENCE_S, LiveApi, live_api
+from tests.service.refused import check_refused
+
+
+def test_too_many_files_are_refused(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, max_files=2) as api:
+        response = api.client.post("/v1/jobs", files=[("file", scan)] * 3)
+
+        check_refused(api, response, 413, "too-large")
+
+
+def test_a_body_above_the_limit_is_refused(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, max_upload_bytes=len(scan) - 1) as api:
+        response = api.client.post("/v1/jobs", content=scan)
+
+        check_refused(api, response, 413, "too-large")
+
+
+def test_a_body_of_unknown_length_above_the_limit_is_refused(tmp_path: Path) -> None:
+    def endless() -> Iterator[bytes]:
+        yield make_nifti_head()
+        for _ in range(20):
+            yield bytes(2**20)
+
+    with live_api(tmp_path, max_upload_bytes=5 * 2**20) as api:
+        response = api.client.post("/v1/jobs", content=endless())
+
+        check_refused(api, response, 413, "too-large")
+
+
+def make_nifti_head() -> bytes:
+    return (348).to_bytes(4, "little") + bytes(348)
+
+
+def make_head(*lines: str) -> bytes:
+    """The beginning of a submission, as it goes over the wire."""
+    return "\r\n".join(["POST /v1/jobs HTTP/1.1", "Host: disyre", *lines, "", ""]).encode()
+
+
+def test_a_body_that_is_announced_above_the_limit_is_never_asked_for(api: LiveApi) -> None:
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(make_head("Content-Length: 1000000000000", "Expect: 100-continue"))
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"too-large"' in answer
+    assert api.holds_nothing()
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: LiveApi) -> None:
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(make_head("Content-Length: 10000000") + make_nifti_head() + bytes(2**21))
+        wait_for(api.left_behind, "the upload has begun")
+
+    wait_for(api.holds_nothing, "the upload is gone")
+    wait_for(lambda: 'reason="client-gone"' in api.client.get("/metrics").text, "the refusal is counted")
+
+
+def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    with (
+        live_api(tmp_path, upload_timeout_s=0.2) as api,
+        closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection,
+    ):
+        connection.sendall(make_head("Content-Length: 10000000") + make_nifti_head())
+        answer = connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"upload-timed-out"' in answer
+        wait_for(api.holds_nothing, "the upload is gone")
+
+
+def test_with_too_little_room_on_the_disk_nothing_is_taken(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, min_free_bytes=2**60) as api:
+        response = api.client.post("/v1/jobs", content=scan)
+
+        check_refused(api, response, 507, "storage-full")
+        assert "Retry-After" in response.headers
+
+
+def test_with_too_many_jobs_waiting_no_more_are_taken(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, max_queued_jobs=1) as api:
+        assert api.client.post("/v1/jobs", content=scan).status_code == 202
+        before = api.left_behind()
+
+        response = api.client.post("/v1/jobs", content=scan)
+
+        assert (response.status_code, response.json()["code"]) == (503, "queue-full")
+        assert "Retry-After" in response.headers
+        assert api.left_behind() == before
