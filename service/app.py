@@ -23,6 +23,7 @@ from service.middleware import Edge
 from service.openapi import DocumentedApi
 from service.problems import handle_problems
 from service.reaper import Reaper
+from service.reference import serve_reference
 from service.routes import health, jobs, models, queue, results
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -54,6 +55,8 @@ def create_app(
         lifespan=_lifespan(_caretaker(jobs, queue, artifacts, settings), artifacts, settings),
         telemetry={"logs": False},  # they would hold the text of exceptions
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.parts = Parts(
         jobs=jobs,
@@ -67,6 +70,7 @@ def create_app(
     )
     app.add_middleware(Edge)
     handle_problems(app)
+    serve_reference(app)
     for router in _ROUTERS:
         app.include_router(router)
     return app

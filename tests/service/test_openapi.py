@@ -1,5 +1,6 @@
 """The contract as a document: complete, honest about errors, and the same as `docs/api.md`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,15 @@ def test_the_docs_name_every_limit() -> None:
     limits = ServiceSettings.model_fields.keys() - SharedSettings.model_fields.keys()
 
     assert [name for name in limits if f"`{name}`" not in DOCS] == []
+
+
+def test_the_page_to_browse_the_api_needs_no_other_host(api: LiveApi) -> None:
+    page = api.client.get("/docs")
+
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "/openapi.json" in page.text
+    assert any(link.endswith(".js") for link in links)
+    for link in links:
+        assert link.startswith("/docs/")
+        assert api.client.get(link).status_code == 200
