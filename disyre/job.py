@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
+from disyre.frozen import Frozen
 from disyre.media import MediaFormat
 from disyre.model_package import Mode, Severity
 
@@ -53,14 +54,10 @@ _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
 Label = Annotated[str, Field(max_length=200)]
 
 
-class JobParams(_Frozen):
+class JobParams(Frozen):
     """The options of a submission; None leaves a choice to the model's manifest."""
 
     model: str = "t1w"
@@ -74,7 +71,7 @@ class JobParams(_Frozen):
     labels: dict[Label, Label] = Field(default={}, max_length=20)
 
 
-class JobModel(_Frozen):
+class JobModel(Frozen):
     """The model package that a job was submitted for."""
 
     name: str
@@ -82,7 +79,7 @@ class JobModel(_Frozen):
     sha256: str
 
 
-class InputFile(_Frozen):
+class InputFile(Frozen):
     """One uploaded file, under the neutral name that it is stored by."""
 
     name: str
@@ -91,7 +88,7 @@ class InputFile(_Frozen):
     size_bytes: int
 
 
-class JobInput(_Frozen):
+class JobInput(Frozen):
     """What was uploaded."""
 
     files: tuple[InputFile, ...] = Field(min_length=1)
@@ -104,7 +101,7 @@ class JobInput(_Frozen):
         return sum(file.size_bytes for file in [*self.files, *mask])
 
 
-class Progress(_Frozen):
+class Progress(Frozen):
     """How far a running job is."""
 
     stage: Literal["reading", "preparing", "restoring", "scoring", "writing"]
@@ -116,14 +113,14 @@ class Progress(_Frozen):
     eta_s: float | None = None
 
 
-class JobProblem(_Frozen):
+class JobProblem(Frozen):
     """Why a job failed."""
 
     code: str
     detail: str
 
 
-class Artifact(_Frozen):
+class Artifact(Frozen):
     """A file that a job gave."""
 
     name: str
@@ -133,14 +130,14 @@ class Artifact(_Frozen):
     sha256: str
 
 
-class Transition(_Frozen):
+class Transition(Frozen):
     """A state that the job entered."""
 
     state: JobState
     at: AwareDatetime
 
 
-class Job(_Frozen):
+class Job(Frozen):
     """One scan to be scored."""
 
     id: JobId

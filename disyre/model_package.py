@@ -11,8 +11,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -20,6 +18,7 @@ from pydantic import (
 )
 
 from disyre.errors import Misconfigured, UnknownModel
+from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule
 
 NETWORK_FILE = "model.onnx"
@@ -31,11 +30,7 @@ Modality = Literal["T1w", "T2w", "FLAIR"]
 Mode = Literal["ensemble", "stepwise"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Grid(_Frozen):
+class Grid(Frozen):
     """The grid on which the network wants its slices."""
 
     spacing_mm: float = Field(default=1.0, gt=0)
@@ -47,7 +42,7 @@ class Grid(_Frozen):
     """Height and width of a slice are multiples of this."""
 
 
-class Windows(_Frozen):
+class Windows(Frozen):
     """Overlapping windows instead of whole slices."""
 
     window: int = Field(default=128, ge=8)
@@ -62,7 +57,7 @@ class Windows(_Frozen):
         return self
 
 
-class ScanSettings(_Frozen):
+class ScanSettings(Frozen):
     """How a scan is scored: which loop, under which severities, in which frame."""
 
     mode: Mode = "ensemble"
@@ -85,7 +80,7 @@ class ScanSettings(_Frozen):
         return self
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """What the map looks like on healthy scans that were kept out of training."""
 
     threshold: float = Field(gt=0)
@@ -95,7 +90,7 @@ class Calibration(_Frozen):
     n_scans: int = Field(ge=1)
 
 
-class TrainingData(_Frozen):
+class TrainingData(Frozen):
     """One data set that the weights have seen."""
 
     name: str
@@ -104,7 +99,7 @@ class TrainingData(_Frozen):
     url: str | None = None
 
 
-class ModelManifest(_Frozen):
+class ModelManifest(Frozen):
     """Everything that is needed to score a scan with a network, and to judge whether to."""
 
     manifest_version: Literal[1] = 1
@@ -123,7 +118,7 @@ class ModelManifest(_Frozen):
     training_data: tuple[TrainingData, ...]
     licence: str
     intended_use: str
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field(default_factory=dict)
 
     @field_validator("metrics")
     @classmethod

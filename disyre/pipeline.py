@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +24,7 @@ from disyre.restoration import (
     restore_stepwise,
 )
 from disyre.stacks import LEAST_SLICES
+from disyre.stopwatch import Stopwatch
 from disyre.types import Batch, Mask, Slices, Voxels
 from disyre.volume import Volume
 from disyre.windows import BrainBox, WindowGrid
@@ -53,19 +53,6 @@ class ScoredVolume:
     """Seconds by stage."""
 
 
-@dataclass
-class _Clock:
-    """Measures the stages of one scan."""
-
-    timings_s: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timings_s[name] = round(time.perf_counter() - start, 4)
-
-
 def score_volume(
     volume: Volume,
     restorer: Restorer,
@@ -85,9 +72,9 @@ def score_volume(
     Raises InvalidInput for a scan that cannot be scored.
     """
     settings = settings or manifest.scan
-    clock = _Clock()
+    watch = Stopwatch()
     _check_thick(volume)
-    with clock.stage("preparing"):
+    with watch.stage("preparing"):
         on_progress(Progress(stage="preparing", fraction=0.02))
         inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
         grid = GridMap.to_spacing(volume, manifest.grid.spacing_mm)
@@ -98,9 +85,9 @@ def score_volume(
         scale = measure_scale(voxels, model_mask, settings.intensity)
         box = _box(model_mask, manifest.grid.stride, settings)
         slices = box.cut(scale.normalize_brain(voxels, model_mask))
-    with clock.stage("restoring"):
+    with watch.stage("restoring"):
         restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
-    with clock.stage("scoring"):
+    with watch.stage("scoring"):
         on_progress(Progress(stage="scoring", fraction=_AFTER))
         back = _WayBack.of(grid, box, model_mask, inside)
         seen = back.seen
@@ -110,7 +97,7 @@ def score_volume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
         brain_mask=seen,
-        timings_s=clock.timings_s,
+        timings_s=watch.timings_s,
     )
 
 

@@ -4,9 +4,10 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import PlainSerializer
 
 from disyre import INTENDED_USE, __version__, scoring
+from disyre.frozen import Frozen
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
 from disyre.volume import Volume
@@ -25,11 +26,7 @@ Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 PositionMm = tuple[Number, Number, Number]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class RegionSummary(_Frozen):
+class RegionSummary(Frozen):
     """A connected region of the brain in which the map is above the threshold."""
 
     volume_ml: Number
@@ -41,7 +38,7 @@ class RegionSummary(_Frozen):
     """World, RAS+."""
 
 
-class ModelSummary(_Frozen):
+class ModelSummary(Frozen):
     """The network that made the map."""
 
     name: str
@@ -51,7 +48,7 @@ class ModelSummary(_Frozen):
     licence: str
 
 
-class ScanSummary(_Frozen):
+class ScanSummary(Frozen):
     """The scan, as it was read."""
 
     shape: tuple[int, int, int]
@@ -61,7 +58,7 @@ class ScanSummary(_Frozen):
     brain_mask: Literal["given", "skull-stripped"]
 
 
-class Summary(_Frozen):
+class Summary(Frozen):
     """Scores, regions and circumstances of one scored scan."""
 
     intended_use: str = INTENDED_USE

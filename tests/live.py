@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,13 @@ def wait_for(look: Callable[[], T | None], what: str, *, within_s: float = 30.0)
             return answer
         time.sleep(0.02)
     raise AssertionError(f"{what}: not within {within_s:g} s")
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

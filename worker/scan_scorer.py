@@ -1,9 +1,6 @@
 """From a job to its results: reads the scan, scores it, writes the files."""
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +11,7 @@ from disyre.job import Job, Progress
 from disyre.model_package import Grid
 from disyre.pipeline import OnProgress, score_volume
 from disyre.presets import settings_for
+from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume
 from worker import results
@@ -36,11 +34,11 @@ class ScanScorer:
 
     def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
-        timings_s: dict[str, float] = {}
+        watch = Stopwatch()
         restorer = self.restorers.of(job.model)
         manifest = restorer.package.manifest
         settings = settings_for(job.params, manifest)
-        with _timed(timings_s, "reading"):
+        with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
             path_of = partial(self.artifacts.input_file, job.id)
             scan = read_scan(job.input, path_of, max_voxels=self.max_voxels)
@@ -65,11 +63,11 @@ class ScanScorer:
             timings_s={},
             warnings=scan.warnings,
         )
-        with _timed(timings_s, "writing"):
+        with watch.stage("writing"):
             on_progress(Progress(stage="writing", fraction=_WRITING))
             results.write_volumes(folder, scored)
             results.write_picture(folder, scan.volume, scored, summary)
-        summary = summary.model_copy(update={"timings_s": {**timings_s, **scored.timings_s}})
+        summary = summary.model_copy(update={"timings_s": {**watch.timings_s, **scored.timings_s}})
         results.write_summary(folder, summary)
         return Outcome(results.describe(folder), summary.short(), restorer.provider)
 
@@ -81,10 +79,3 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(volume.shape, volume.spacing_mm, strict=True))
         limit = f"{max_voxels} voxels of {grid.spacing_mm:g} mm"
         raise TooLarge(f"expected a field of view of at most {limit}, got {size} mm")
-
-
-@contextmanager
-def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    timings_s[stage] = round(time.perf_counter() - start, 4)

@@ -1,7 +1,6 @@
 """The broker of the composition, run as the composition runs it: what its users may do, and what not."""
 
 import shlex
-import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.job import JobState
 from tests.builders import make_job
 from tests.docker.conftest import ROOT, Composition
-from tests.live import live_worker, wait_for
+from tests.live import free_port, live_worker, wait_for
 from tests.toy_model import make_toy_model
 
 FORBIDDEN = (
@@ -74,7 +73,7 @@ def _guarded(composition: Composition, secrets: Path, data: Path) -> Iterator[Gu
     words = [word for option in composition["services"]["valkey"]["command"] for word in shlex.split(option)]
     places = {"valkey-server": str(find_server()), "/data": str(data)}
     places["/run/secrets/valkey.acl"] = str(secrets / "valkey.acl")
-    port = _free_port()
+    port = free_port()
     command = [places.get(word, word) for word in words]
     with _running([*command, "--bind", "127.0.0.1", "--port", str(port)]):
         url = (secrets / "broker-url").read_text().strip().replace("valkey:6379", f"127.0.0.1:{port}")
@@ -199,10 +198,3 @@ def _answers(broker: GuardedBroker) -> bool:
             return bool(client.ping())
         except redis.ConnectionError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import gzip
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,18 +20,12 @@ from disyre.adapters.broker import connect
 from disyre.adapters.task_queue import QUEUE_NAME
 from disyre.model_package import NETWORK_FILE, ScanSettings, Windows
 from tests.builders import make_volume
-from tests.live import ROOT, SeenProcess, descendants, live_broker, wait_for
+from tests.live import ROOT, SeenProcess, descendants, free_port, live_broker, wait_for
 from tests.toy_model import make_toy_model
 
 SCAN_SHAPE = (96, 96, 60)
 FINISHED = {"succeeded", "failed", "canceled"}
 Document = dict[str, Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -177,7 +177,7 @@ def test_a_patch_without_brain_is_no_problem(generator: torch.Generator) -> None
     assert (result.severity == 0).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(severity=st.floats(0, 1, width=32))
 def test_training_and_inference_share_the_condition_of_a_severity(severity: float) -> None:
     found = corruption.nearest_condition(torch.tensor([severity]))

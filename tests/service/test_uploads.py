@@ -33,7 +33,7 @@ def take(body: Body, content: bytes, *, cuts: Sequence[int] = ()) -> Upload:
         body.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, len(FORM) - 1), unique=True, max_size=20))
 def test_a_form_is_read_the_same_however_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]

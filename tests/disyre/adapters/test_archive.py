@@ -204,7 +204,7 @@ def test_a_slice_of_air_among_others_is_no_bomb(tmp_path: Path) -> None:
 _ARCHIVE = zipped({"a": b"some content, " * 20, "b": b"more", "c/d": bytes(range(256))})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     changes=st.lists(
         st.tuples(st.integers(4, len(_ARCHIVE) - 1), st.integers(0, 255)), min_size=1, max_size=5

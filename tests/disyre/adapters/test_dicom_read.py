@@ -65,7 +65,7 @@ def test_the_order_of_the_files_does_not_matter() -> None:
     np.testing.assert_array_equal(reversed_volume.affine, volume.affine)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(affine=affines(), n_slices=st.integers(4, 7), columns=st.integers(2, 6), rows=st.integers(2, 6))
 def test_every_voxel_lies_where_the_affine_says_in_any_direction(
     affine: Affine, n_slices: int, columns: int, rows: int

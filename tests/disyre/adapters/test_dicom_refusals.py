@@ -225,7 +225,7 @@ def test_nothing_that_a_person_wrote_is_repeated() -> None:
 _FILES = encoded(make_series(4, shape=(5, 4)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     file=st.integers(0, 3),
     changes=st.lists(

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -35,7 +35,6 @@ def voxel_arrays(draw: st.DrawFn) -> npt.NDArray[Any]:
     return draw(arrays(dtype, draw(array_shapes(min_dims=3, max_dims=3, max_side=6)), elements=elements))
 
 
-@settings(deadline=None)
 @given(voxels=voxel_arrays(), affine=affines(), is_packed=st.booleans(), is_version_2=st.booleans())
 def test_a_file_reads_as_nibabel_reads_it(
     folder: Path, voxels: npt.NDArray[Any], affine: Affine, is_packed: bool, is_version_2: bool
@@ -55,7 +54,6 @@ def test_a_file_reads_as_nibabel_reads_it(
     assert facts.orientation == volume.orientation
 
 
-@settings(deadline=None)
 @given(
     voxels=arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(width=32)),
     affine=affines(),

@@ -197,7 +197,7 @@ def test_more_voxels_than_may_be_are_refused(tmp_path: Path) -> None:
 _CONTENT = nifti_bytes()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8),
     is_packed=st.booleans(),
