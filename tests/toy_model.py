@@ -32,11 +32,16 @@ def make_toy_model(
     version: str = "1",
     gain: float = 0.5,
     scan: ScanSettings | None = None,
+    onnx_bytes: bytes | None = None,
+    stride: int = TOY_STRIDE,
 ) -> ModelPackage:
-    """Write `<models>/<name>/<version>/` and read it back. The network gives `gain` times its input."""
+    """Write `<models>/<name>/<version>/` and read it back.
+
+    The network gives `gain` times its input, unless it is given as `onnx_bytes`.
+    """
     folder = models / name / version
     folder.mkdir(parents=True)
-    network = toy_network(gain).SerializeToString()
+    network = onnx_bytes or toy_network(gain).SerializeToString()
     (folder / NETWORK_FILE).write_bytes(network)
     (folder / CARD_FILE).write_text("# A toy\n", encoding="utf-8")
     manifest = ModelManifest(
@@ -47,7 +52,7 @@ def make_toy_model(
         sha256=hashlib.sha256(network).hexdigest(),
         n_parameters=1,
         gflop_per_patch=1e-4,
-        grid=Grid(stride=TOY_STRIDE),
+        grid=Grid(stride=stride),
         scan=scan or ScanSettings(severities=(0.5, 0.2)),
         calibration=Calibration(threshold=0.3, healthy_percentile=99.0, n_scans=1),
         training_data=(TrainingData(name="none", n_scans=1, licence="CC0-1.0"),),
