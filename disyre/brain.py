@@ -64,7 +64,7 @@ def stripped_mask(volume: Volume) -> Mask:
 def background(volume: Volume) -> float:
     """The intensity that stands for nothing: the most common value at the border if it is common, else 0."""
     value = _border_value(volume.voxels)
-    return value if np.mean(volume.voxels == value) >= _STRIPPED_BACKGROUND else 0.0
+    return value + 0.0 if np.mean(volume.voxels == value) >= _STRIPPED_BACKGROUND else 0.0  # no -0.0
 
 
 def size_warnings(brain: Mask, volume: Volume) -> list[str]:

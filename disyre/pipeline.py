@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32
 
 from disyre import brain
-from disyre.errors import EmptyImage, TooFewSlices, UnusableVolume
-from disyre.intensity import measure_scale
+from disyre.errors import TooFewSlices
 from disyre.job import Progress
 from disyre.model_package import Mode, ModelManifest, ScanSettings
-from disyre.resampling import GridMap
+from disyre.preparation import Preparation
 from disyre.restoration import (
     Restoration,
     RestorationLoop,
@@ -25,7 +23,7 @@ from disyre.restoration import (
 )
 from disyre.stacks import LEAST_SLICES
 from disyre.stopwatch import Stopwatch
-from disyre.types import Batch, Mask, Slices, Voxels
+from disyre.types import Batch, Mask, Slices
 from disyre.volume import Volume
 from disyre.windows import BrainBox, WindowGrid
 
@@ -36,9 +34,6 @@ _BEFORE: Final = 0.05
 _AFTER: Final = 0.90
 """Shares of a job's progress at which the restoration begins and ends."""
 
-_MOST_BELOW_BLACK: Final = 0.05
-"""Share of the brain that may be darker than the background: noise and filtering make some voxels so."""
-
 
 @dataclass(frozen=True, eq=False)
 class ScoredVolume:
@@ -47,7 +42,11 @@ class ScoredVolume:
     anomaly_map: Volume
     """0 outside the brain."""
     restored: Volume
-    """The pseudo-healthy scan, in the scan's own intensities; its background outside the brain."""
+    """The scan with what the network changes in it, in its own intensities; its background outside the brain.
+
+    The scan less this is the signed change, of which the map is the size; a voxel that is not changed is
+    the scan's own, however it was interpolated on the way.
+    """
     brain_mask: Mask
     timings_s: dict[str, float]
     """Seconds by stage."""
@@ -77,26 +76,21 @@ def score_volume(
     with watch.stage("preparing"):
         on_progress(Progress(stage="preparing", fraction=0.02))
         inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
-        grid = GridMap.to_spacing(volume, manifest.grid.spacing_mm)
-        model_mask = _not_empty(grid.mask_to_model(inside))
-        black = brain.background(volume)
-        _check_brighter(volume.voxels[inside], black)
-        voxels = grid.to_model(np.where(inside, volume.voxels - np.float32(black), 0))
-        scale = measure_scale(voxels, model_mask, settings.intensity)
-        box = _box(model_mask, manifest.grid.stride, settings)
-        slices = box.cut(scale.normalize_brain(voxels, model_mask))
+        prepared = Preparation.of(volume, inside, settings.intensity, spacing_mm=manifest.grid.spacing_mm)
+        box = _box(prepared.mask, manifest.grid.stride, settings)
+        slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
         restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
     with watch.stage("scoring"):
         on_progress(Progress(stage="scoring", fraction=_AFTER))
-        back = _WayBack.of(grid, box, model_mask, inside)
-        seen = back.seen
-        anomaly_map = back(residual)
-        healthy = scale.denormalize(back(restored)) + np.float32(black)
+        anomaly_map = prepared.to_scan(box.paste(residual))
+        change = prepared.scale.denormalize(prepared.to_scan(box.paste(restored - slices)))
+        black = np.float32(prepared.black)
+        healthy = np.where(prepared.seen, np.maximum(volume.voxels + change, black), black)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
-        brain_mask=seen,
+        brain_mask=prepared.seen,
         timings_s=watch.timings_s,
     )
 
@@ -159,31 +153,6 @@ class _StepReport:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _WayBack:
-    """Brings slices of the box to the scan's own grid, 0 outside the brain.
-
-    Interpolation is normalised by the mask's own, so that values at the brain's edge are not drawn to 0.
-    """
-
-    grid: GridMap
-    box: BrainBox
-    model_mask: Mask
-    share: Voxels
-    """Of each native voxel, how much lies in the model's brain."""
-    seen: Mask
-    """Native voxels of the brain that the network has seen."""
-
-    @classmethod
-    def of(cls, grid: GridMap, box: BrainBox, model_mask: Mask, inside: Mask) -> "_WayBack":
-        share = grid.to_native(model_mask.astype(np.float32))
-        return cls(grid, box, model_mask, share, inside & (share >= 0.5))
-
-    def __call__(self, slices: Slices) -> Voxels:
-        native = self.grid.to_native(np.where(self.model_mask, self.box.paste(slices), 0))
-        return np.where(self.seen, native / np.maximum(self.share, np.float32(0.5)), 0).astype(np.float32)
-
-
 def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
     """The brain's box, with edges at which both the network and the windows end."""
     if settings.windows is None:
@@ -197,19 +166,3 @@ def _check_thick(volume: Volume) -> None:
     if min(volume.shape) < LEAST_SLICES:
         came = " x ".join(str(n) for n in volume.shape)
         raise TooFewSlices(f"expected at least {LEAST_SLICES} voxels along each axis, got {came}")
-
-
-def _check_brighter(values: Float32[np.ndarray, " voxels"], black: float) -> None:
-    """Raise UnusableVolume if much of the brain is darker than the background."""
-    share = float(np.mean(values < black))
-    if share > _MOST_BELOW_BLACK:
-        raise UnusableVolume(
-            f"expected a brain that is brighter than the background ({black:g}), got {100 * share:.0f} % "
-            "of it below that, as after z-scoring; send the intensities that the scanner gave"
-        )
-
-
-def _not_empty(mask: Mask) -> Mask:
-    if not mask.any():
-        raise EmptyImage("expected a brain of at least one voxel on the model's grid, got none")
-    return mask

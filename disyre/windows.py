@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Float32
 
+from disyre.crop import Crop
 from disyre.types import Batch, Mask, Slices, Voxels
 
 _SIGMA = 0.125
@@ -20,42 +21,23 @@ _LEAST_WEIGHT = 1e-3
 class BrainBox:
     """The part of a model-space volume that is restored: the brain's bounding box, widened to a stride."""
 
-    shape: tuple[int, int, int]
-    """Of the volume."""
-    start: tuple[int, int, int]
-    """First voxel of the box; may be negative, where the box reaches beyond the volume."""
-    size: tuple[int, int, int]
+    crop: Crop
 
     @classmethod
     def around(cls, brain_mask: Mask, *, stride: int, least: int = 1) -> Self:
         """The smallest box around the brain; edges i and j are multiples of `stride` and at least `least`."""
-        i, j, k = (_extent(brain_mask, axis) for axis in range(3))
-        start_i, size_i = _widen(*i, stride, least)
-        start_j, size_j = _widen(*j, stride, least)
-        a, b, c = brain_mask.shape
-        return cls((a, b, c), (start_i, start_j, k[0]), (size_i, size_j, k[1] - k[0]))
+        tight = Crop.around(brain_mask)
+        start_i, size_i = _widen(tight.start[0], tight.size[0], stride, least)
+        start_j, size_j = _widen(tight.start[1], tight.size[1], stride, least)
+        return cls(Crop(tight.shape, (start_i, start_j, tight.start[2]), (size_i, size_j, tight.size[2])))
 
     def cut(self, voxels: Voxels) -> Slices:
         """The axial slices of the box, as (slice, i, j); 0 beyond the volume."""
-        slices = np.zeros((self.size[2], self.size[0], self.size[1]), dtype=np.float32)
-        inside, box = self._overlap()
-        slices[box[2], box[0], box[1]] = voxels[inside].transpose(2, 0, 1)
-        return slices
+        return np.ascontiguousarray(self.crop.cut(voxels).transpose(2, 0, 1))
 
     def paste(self, slices: Slices) -> Voxels:
         """The box's slices in their place; 0 outside the box."""
-        voxels = np.zeros(self.shape, dtype=np.float32)
-        inside, box = self._overlap()
-        voxels[inside] = slices[box[2], box[0], box[1]].transpose(1, 2, 0)
-        return voxels
-
-    def _overlap(self) -> tuple[tuple[slice, slice, slice], tuple[slice, slice, slice]]:
-        """Where box and volume meet: in the volume, and in the box."""
-        first = [max(0, s) for s in self.start]
-        last = [min(n, s + size) for n, s, size in zip(self.shape, self.start, self.size, strict=True)]
-        inside = [slice(a, b) for a, b in zip(first, last, strict=True)]
-        box = [slice(a - s, b - s) for a, b, s in zip(first, last, self.start, strict=True)]
-        return (inside[0], inside[1], inside[2]), (box[0], box[1], box[2])
+        return self.crop.paste(slices.transpose(1, 2, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +86,7 @@ def blending_weights(window: int) -> Float32[np.ndarray, "i j"]:
     return np.asarray(np.maximum(weights, _LEAST_WEIGHT), dtype=np.float32)
 
 
-def _extent(mask: Mask, axis: int) -> tuple[int, int]:
-    """First voxel, and one after the last, of a mask along an axis."""
-    others = tuple(a for a in range(3) if a != axis)
-    found = np.flatnonzero(mask.any(axis=others))
-    return int(found[0]), int(found[-1]) + 1
-
-
-def _widen(start: int, stop: int, stride: int, least: int) -> tuple[int, int]:
-    """Start and size of an interval around [start, stop) whose size is a multiple of `stride`."""
-    size = -(-max(stop - start, least) // stride) * stride
-    return start - (size - (stop - start)) // 2, size
+def _widen(start: int, size: int, stride: int, least: int) -> tuple[int, int]:
+    """Start and size of an interval around another one, whose size is a multiple of `stride`."""
+    wide = -(-max(size, least) // stride) * stride
+    return start - (wide - size) // 2, wide

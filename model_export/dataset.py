@@ -13,14 +13,14 @@ from typing import Final, Self, TypeAlias
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from scipy import ndimage
 from torch import Tensor
 
 from disyre import brain
 from disyre.adapters.nifti import read_nifti
-from disyre.errors import EmptyImage, InvalidInput
-from disyre.intensity import IntensityRule, measure_scale
-from disyre.resampling import GridMap
+from disyre.crop import Crop
+from disyre.errors import InvalidInput
+from disyre.intensity import IntensityRule
+from disyre.preparation import Preparation
 from disyre.types import Mask
 from disyre.volume import Volume
 from model_export.augmentation import FrameMasks, Frames
@@ -75,15 +75,9 @@ def to_slices(scan: Scan, rule: IntensityRule, *, spacing_mm: float = 1.0) -> Co
 
     The same steps in the same order as `disyre.pipeline.score_volume`.
     """
-    grid = GridMap.to_spacing(scan.volume, spacing_mm)
-    mask = grid.mask_to_model(scan.brain_mask)
-    if not mask.any():
-        raise EmptyImage("expected a brain mask with voxels in it, got an empty one")
-    voxels = grid.to_model(np.where(scan.brain_mask, scan.volume.voxels, 0))
-    normal = measure_scale(voxels, mask, rule).normalize_brain(voxels, mask)
-    coded = np.rint(normal * 255).astype(np.uint8)
-    extent = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return np.ascontiguousarray(np.moveaxis(coded[extent], 2, 0))
+    prepared = Preparation.of(scan.volume, scan.brain_mask, rule, spacing_mm=spacing_mm)
+    coded = np.rint(prepared.voxels * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(Crop.around(prepared.mask).cut(coded), 2, 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ def test_the_map_is_what_the_network_takes_away_on_the_scans_own_grid() -> None:
 
     expected = np.where(inside, np.clip(volume.voxels / white, 0, 1) / 2, 0)
     np.testing.assert_allclose(scored.anomaly_map.voxels, expected, atol=1e-6)
-    np.testing.assert_allclose(scored.restored.voxels, expected * white, atol=1e-3)
+    np.testing.assert_allclose(scored.restored.voxels, volume.voxels - expected * white, atol=1e-3)
     np.testing.assert_array_equal(scored.brain_mask, inside)
     np.testing.assert_array_equal(scored.anomaly_map.affine, volume.affine)
 
@@ -79,6 +79,27 @@ def test_nothing_is_scored_outside_the_brain(spacing: tuple[float, float, float]
     assert not scored.restored.voxels[~scored.brain_mask].any()
     assert not (scored.brain_mask & (volume.voxels == 0)).any()
     assert scored.anomaly_map.voxels[scored.brain_mask].min() > 0
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.87, 0.9, 1.2), (0.4, 2.3, 3.1)])
+def test_empty_space_around_the_brain_changes_nothing(spacing: tuple[float, float, float]) -> None:
+    small = make_volume(affine=np.diag([*spacing, 1.0]))
+    edges = [(3, 8), (11, 1), (5, 4)]
+    affine = small.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ [before for before, _ in edges]
+    large = Volume(np.pad(small.voxels, edges), affine)
+
+    inside = tuple(slice(before, before + n) for (before, _), n in zip(edges, small.shape, strict=True))
+    for found, expected in zip(_both(large), _both(small), strict=True):
+        np.testing.assert_allclose(found.voxels[inside], expected.voxels, atol=1e-4)
+
+
+def test_a_scan_that_is_not_changed_is_restored_to_itself_on_any_grid() -> None:
+    volume = make_volume(affine=np.diag([0.7, 1.3, 2.0, 1.0]))
+
+    scored = score_volume(volume, lambda x, severity: x, make_manifest())
+
+    np.testing.assert_array_equal(scored.restored.voxels, np.where(scored.brain_mask, volume.voxels, 0))
 
 
 def test_a_given_mask_says_where_the_brain_is() -> None:
@@ -197,3 +218,8 @@ def test_a_brain_that_is_gone_on_the_models_grid_is_refused() -> None:
 def _mean(scored: ScoredVolume, k: int) -> float:
     voxels = scored.anomaly_map.voxels[:, :, k]
     return float(voxels[voxels > 0].mean())
+
+
+def _both(volume: Volume) -> tuple[Volume, Volume]:
+    scored = score_volume(volume, smooth, make_manifest())
+    return scored.anomaly_map, scored.restored

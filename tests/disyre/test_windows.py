@@ -30,7 +30,7 @@ def test_a_box_is_no_larger_than_it_must_be() -> None:
 
     box = BrainBox.around(mask, stride=16)
 
-    assert (box.start, box.size) == ((10, 13, 30), (32, 48, 10))
+    assert (box.crop.start, box.crop.size) == ((10, 13, 30), (32, 48, 10))
 
 
 @given(

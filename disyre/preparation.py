@@ -1,0 +1,105 @@
+"""Preparation: a scan's brain on the model's grid in normalised intensities, and the way back.
+
+The same in training and at inference. Of what is outside the brain only the one intensity that stands for
+nothing has a part in it, so neither the field of view nor empty space around the brain changes a result.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from disyre import brain
+from disyre.crop import Crop
+from disyre.errors import EmptyImage, UnusableVolume
+from disyre.intensity import IntensityRule, IntensityScale, measure_scale
+from disyre.resampling import GridMap
+from disyre.types import Mask, Voxels
+from disyre.volume import Volume
+
+_MOST_BELOW_BLACK: Final = 0.05
+"""Share of the brain that may be darker than the background: noise and filtering make some voxels so."""
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """A brain as the network sees it, and how it came there."""
+
+    black: float
+    """The scan's intensity that stands for nothing."""
+    crop: Crop
+    """The part of the scan that holds the brain."""
+    grid: GridMap
+    """From the crop to the model's grid and back."""
+    scale: IntensityScale
+    mask: Mask
+    """The brain on the model's grid."""
+    voxels: Voxels
+    """On the model's grid: at least BRAIN_FLOOR and at most 1 in the brain, 0 around it."""
+    seen: Mask
+    """The brain on the scan's grid, as far as it is on the model's."""
+    _share: Voxels
+    """How much of each voxel of the crop lies in the model's brain."""
+
+    @classmethod
+    def of(cls, volume: Volume, brain_mask: Mask, rule: IntensityRule, *, spacing_mm: float) -> Self:
+        """Prepare a scan for a model whose voxels are `spacing_mm` apart along all axes.
+
+        Raises EmptyImage if the brain is empty, on either grid, UnusableVolume if much of it is darker
+        than the background.
+        """
+        if not brain_mask.any():
+            raise EmptyImage("expected a brain mask with voxels in it, got an empty one")
+        black = brain.background(volume)
+        _check_brighter(volume.voxels[brain_mask], black)
+        crop = _crop(volume, brain_mask, rule, spacing_mm)
+        grid = GridMap.to_spacing(crop.volume(volume), spacing_mm)
+        inside = crop.cut(brain_mask)
+        mask = _not_empty(grid.mask_to_model(inside))
+        voxels = grid.to_model(np.where(inside, crop.cut(volume.voxels) - np.float32(black), 0))
+        scale = measure_scale(voxels, mask, rule)
+        share = grid.to_native(mask.astype(np.float32))
+        return cls(
+            black=black,
+            crop=crop,
+            grid=grid,
+            scale=scale,
+            mask=mask,
+            voxels=scale.normalize_brain(voxels, mask),
+            seen=np.asarray(crop.paste(inside & (share >= 0.5))),
+            _share=share,
+        )
+
+    def to_scan(self, values: Voxels) -> Voxels:
+        """Values on the model's grid, on the scan's; 0 outside the brain.
+
+        Interpolation is normalised by the brain's own, so that values at its edge are not drawn to 0.
+        """
+        native = self.grid.to_native(np.where(self.mask, values, np.float32(0)))
+        pasted = self.crop.paste(native / np.maximum(self._share, np.float32(0.5)))
+        return np.where(self.seen, pasted, np.float32(0))
+
+
+def _crop(volume: Volume, brain_mask: Mask, rule: IntensityRule, spacing_mm: float) -> Crop:
+    """The brain and as far around it as interpolation looks; the whole scan if the rule measures that."""
+    if rule.over == "frame":
+        return Crop.whole(volume.shape)
+    i, j, k = (2 + math.ceil(2 * spacing_mm / native_mm) for native_mm in volume.spacing_mm)
+    return Crop.around(brain_mask, margins=(i, j, k))
+
+
+def _check_brighter(values: np.ndarray, black: float) -> None:
+    """Raise UnusableVolume if much of the brain is darker than the background."""
+    share = float(np.mean(values < black))
+    if share > _MOST_BELOW_BLACK:
+        raise UnusableVolume(
+            f"expected a brain that is brighter than the background ({black:g}), got {100 * share:.0f} % "
+            "of it below that, as after z-scoring; send the intensities that the scanner gave"
+        )
+
+
+def _not_empty(mask: Mask) -> Mask:
+    if not mask.any():
+        raise EmptyImage("expected a brain of at least one voxel on the model's grid, got none")
+    return mask
