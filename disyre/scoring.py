@@ -1,6 +1,7 @@
 """From a finished anomaly map to numbers: one score for the volume, and the regions above a threshold."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy import ndimage
@@ -11,8 +12,8 @@ from disyre.volume import Volume
 
 _TOP_SHARE = 0.01
 """Share of the brain whose highest values make the anomaly score."""
-_LEAST_REGION_ML = 0.05
-"""Smaller regions are counted but not listed."""
+LEAST_REGION_ML: Final = 0.05
+"""What is smaller is a speck, and no region."""
 _MOST_REGIONS = 50
 
 
@@ -34,10 +35,11 @@ class Regions:
     """All pieces above the threshold."""
 
     listed: tuple[Region, ...]
-    """The largest first."""
+    """The largest first; at most 50."""
     n_regions: int
+    """Listed or not; of at least LEAST_REGION_ML."""
     volume_ml: float
-    """Of all regions together."""
+    """Of all that is above the threshold, specks too."""
 
 
 def anomaly_score(anomaly_map: Volume, brain_mask: Mask) -> float:
@@ -61,11 +63,11 @@ def find_regions(anomaly_map: Volume, brain_mask: Mask, threshold: float) -> Reg
     large = [
         int(label) + 1
         for label in np.argsort(-sizes, kind="stable")
-        if sizes[label] * voxel_ml >= _LEAST_REGION_ML
+        if sizes[label] * voxel_ml >= LEAST_REGION_ML
     ]
     boxes = ndimage.find_objects(labels)
     listed = tuple(_measure(anomaly_map, labels, label, boxes[label - 1]) for label in large[:_MOST_REGIONS])
-    return Regions(listed=listed, n_regions=n, volume_ml=float(sizes.sum() * voxel_ml))
+    return Regions(listed=listed, n_regions=len(large), volume_ml=float(sizes.sum() * voxel_ml))
 
 
 def _measure(anomaly_map: Volume, labels: np.ndarray, label: int, box: tuple[slice, ...]) -> Region:

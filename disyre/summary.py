@@ -16,9 +16,16 @@ _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _OTHER_SETTINGS = "the threshold was calibrated for the model's own settings, and not for those of this job"
 _MUCH_ABOVE = 0.1
 """Share of the brain above the threshold that no lesion explains as well as an unsuitable scan."""
+_MORE_THAN_HEALTHY = 4.0
+"""So many times the share of healthy scans is worth a word."""
 _OUT_OF_PLACE = (
     "{percent:.0f} % of the brain are above the threshold: the scan as a whole differs from what the model "
     "was trained on, such as in contrast, scanner or shading, and single regions mean little"
+)
+_MORE_ABOVE = (
+    "{percent:.1f} % of the brain are above the threshold, where healthy scans like those of the training "
+    "have {healthy:.1f} %: something large is anomalous, or the scan as a whole differs, such as in scanner, "
+    "contrast or shading"
 )
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
@@ -74,9 +81,15 @@ class Summary(Frozen):
     healthy_percentile: Number | None
     """Percentile of healthy brain voxels that lie below the threshold, if known for these settings."""
     volume_above_threshold_ml: Number
+    share_above_threshold: Number
+    """Of the brain."""
+    healthy_share_above_threshold: Number | None
+    """The same in healthy scans like those of the training, if known for these settings."""
+    least_region_ml: Number = scoring.LEAST_REGION_ML
+    """What is smaller is not counted as a region."""
     n_regions: int
     regions: tuple[RegionSummary, ...]
-    """The largest first; at most 50, and none below 0.05 mL."""
+    """The largest first; at most 50."""
     model: ModelSummary
     provider: str
     """ONNX Runtime execution provider that ran the network."""
@@ -117,8 +130,7 @@ def summarize(
     limit = manifest.calibration.threshold if threshold is None else threshold
     regions = scoring.find_regions(scored.anomaly_map, scored.brain_mask, limit)
     share = float(np.mean(values > limit))
-    if share > _MUCH_ABOVE:
-        warnings = (*warnings, _OUT_OF_PLACE.format(percent=100 * share))
+    healthy_share = 1 - manifest.calibration.healthy_percentile / 100 if is_calibrated else None
     percentiles = np.percentile(values, _PERCENTILES)
     return Summary(
         anomaly_score=scoring.anomaly_score(scored.anomaly_map, scored.brain_mask),
@@ -129,6 +141,8 @@ def summarize(
         threshold_source="calibration" if threshold is None else "request",
         healthy_percentile=manifest.calibration.healthy_percentile if is_calibrated else None,
         volume_above_threshold_ml=regions.volume_ml,
+        share_above_threshold=share,
+        healthy_share_above_threshold=healthy_share,
         n_regions=regions.n_regions,
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
@@ -136,8 +150,17 @@ def summarize(
         scan=_describe(volume, scored, brain_mask),
         settings=settings,
         timings_s=timings_s,
-        warnings=warnings,
+        warnings=(*warnings, *_warn_of_share(share, healthy_share)),
     )
+
+
+def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:
+    """Says so if more of the brain is above the threshold than a lesion or a healthy scan explains."""
+    if share > _MUCH_ABOVE:
+        return [_OUT_OF_PLACE.format(percent=100 * share)]
+    if healthy_share is not None and share > _MORE_THAN_HEALTHY * healthy_share:
+        return [_MORE_ABOVE.format(percent=100 * share, healthy=100 * healthy_share)]
+    return []
 
 
 def _describe(

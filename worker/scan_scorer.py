@@ -1,6 +1,7 @@
 """From a job to its results: reads the scan, scores it, writes the files."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,7 +68,7 @@ class ScanScorer:
             on_progress(Progress(stage="writing", fraction=_WRITING))
             results.write_volumes(folder, scored)
             results.write_picture(folder, scan.volume, scored, summary)
-        summary = summary.model_copy(update={"timings_s": {**watch.timings_s, **scored.timings_s}})
+        summary = summary.model_copy(update={"timings_s": _in_order(watch.timings_s, scored.timings_s)})
         results.write_summary(folder, summary)
         return Outcome(results.describe(folder), summary.short(), restorer.provider)
 
@@ -79,3 +80,9 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(volume.shape, volume.spacing_mm, strict=True))
         limit = f"{max_voxels} voxels of {grid.spacing_mm:g} mm"
         raise TooLarge(f"expected a field of view of at most {limit}, got {size} mm")
+
+
+def _in_order(around: Mapping[str, float], scoring: Mapping[str, float]) -> dict[str, float]:
+    """All stages of a job in the order in which they were done, and their sum."""
+    stages = {"reading": around["reading"], **scoring, "writing": around["writing"]}
+    return {**stages, "total": sum(stages.values())}

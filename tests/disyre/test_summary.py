@@ -70,8 +70,17 @@ def test_a_threshold_that_was_calibrated_for_other_settings_is_no_percentile() -
 
 
 def test_a_scan_that_is_out_of_place_as_a_whole_gives_a_warning() -> None:
-    assert "as a whole differs" in make_summary(threshold=0.005).warnings[-1]
-    assert not make_summary().warnings
+    assert "single regions mean little" in make_summary(threshold=0.005).warnings[-1]
+    assert not make_summary(threshold=0.1).warnings
+
+
+def test_far_more_above_the_threshold_than_in_healthy_scans_gives_a_warning() -> None:
+    summary = make_summary()  # the lesion is a large part of the phantom's brain
+
+    assert summary.healthy_share_above_threshold == pytest.approx(0.005)
+    assert summary.share_above_threshold == pytest.approx(1.0 / summary.scan.brain_ml, rel=1e-3)
+    assert "where healthy scans like those of the training have 0.5 %" in summary.warnings[-1]
+    assert make_summary(threshold=0.1).healthy_share_above_threshold is None
 
 
 def test_the_short_form_holds_the_largest_regions() -> None:
