@@ -1,9 +1,10 @@
 """What the shipped scoring gives on healthy scans that were held back: where the threshold lies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
 
 from disyre.model_package import Calibration, ModelManifest
 from disyre.pipeline import score_volume
@@ -16,21 +17,38 @@ HEALTHY_PERCENTILE = 99.5
 
 
 @dataclass(frozen=True)
+class HealthyScan:
+    """What a healthy scan gets."""
+
+    name: str
+    anomaly_score: float
+    share_above: float
+    """Of the brain above a threshold that was set on the other scans alone; NaN if there are none."""
+
+
+@dataclass(frozen=True)
 class HealthyScores:
-    """Scores of healthy scans."""
+    """Scores of healthy scans, and the threshold from all of them."""
 
     calibration: Calibration
-    anomaly_scores: tuple[float, ...]
-    """One a scan."""
+    scans: tuple[HealthyScan, ...]
 
 
 def calibrate(scans: Iterable[Scan], restorer: Restorer, manifest: ModelManifest) -> HealthyScores:
     """Score healthy scans as a user's would be; `manifest.calibration` is not looked at."""
-    values, scores = [], []
+    values, names, scores = [], [], []
     for scan in scans:
         scored = score_volume(scan.volume, restorer, manifest, brain_mask=scan.brain_mask)
         values.append(scored.anomaly_map.voxels[scored.brain_mask])
+        names.append(scan.name)
         scores.append(anomaly_score(scored.anomaly_map, scored.brain_mask))
-    threshold = float(np.percentile(np.concatenate(values), HEALTHY_PERCENTILE))
-    calibration = Calibration(threshold=threshold, healthy_percentile=HEALTHY_PERCENTILE, n_scans=len(scores))
-    return HealthyScores(calibration, tuple(scores))
+    calibration = Calibration(
+        threshold=_threshold(values), healthy_percentile=HEALTHY_PERCENTILE, n_scans=len(scores)
+    )
+    shares = [float(np.mean(own > _threshold(values[:n] + values[n + 1 :]))) for n, own in enumerate(values)]
+    healthy = map(HealthyScan, names, scores, shares)
+    return HealthyScores(calibration, tuple(healthy))
+
+
+def _threshold(values: Sequence[Float32[np.ndarray, " voxels"]]) -> float:
+    return float(np.percentile(np.concatenate(values), HEALTHY_PERCENTILE)) if values else float("nan")

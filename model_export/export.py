@@ -150,10 +150,10 @@ def _card(
         manifest,
         config,
         split,
+        scores,
         commit=folder.environment()["commit"],
         patches=checkpoint.patches,
         elapsed_s=checkpoint.elapsed_s,
-        healthy_scores=scores.anomaly_scores,
     )
 
 
