@@ -1,189 +1,233 @@
 """A picture of a scored scan (Matplotlib, without a display).
 
-Rows: the axial, coronal and sagittal slice with the highest total of the map, then the next worst axial ones.
+Rows: the axial, coronal and sagittal slice with the most of the map above the threshold, then
+the next worst axial ones.
 Columns: scan, restoration, map over the scan. Radiological convention: the patient's left is on the right.
+Colours depend on the threshold alone, so that pictures with the same threshold can be compared.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import textwrap
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from disyre import geometry
 from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary
-from disyre.types import Voxels
+from disyre.views import AXIAL, CORONAL, SAGITTAL, Views, plane
 from disyre.volume import Volume
 
-Plane = Float[np.ndarray, "row column"]
+_COLUMNS: Final = ("scan", "restored", "scan with the anomaly map")
+_PLANES: Final = ("Sagittal", "Coronal", "Axial")
+_LETTERS: Final = (("P", "A", "S", "I"), ("R", "L", "S", "I"), ("R", "L", "A", "P"))
+"""Of each plane: left, right, top, bottom."""
+_N_WORST: Final = 3
 
-_N_WORST = 3
-_WORST_APART_MM = 12.0
-"""Least distance between two of the slices that are shown as the worst."""
-_PLANES = ("sagittal", "coronal", "axial")
-_COLUMNS = ("scan", "restored", "anomaly map")
+_MOST: Final = 4
+"""Multiple of the threshold from which on the colour stays the same."""
+_COLOURS: Final = ListedColormap(colormaps["plasma"](np.linspace(0.2, 1, 256)))
+"""Without the darkest, which would be lost on dark tissue."""
+_WINDOW: Final = (1.0, 99.8)
+"""Percentiles of the scan's brain that are black and white: the few brightest voxels are vessels and rims."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Views:
-    """The scan, its restoration and its map in RAS order."""
-
-    scan: Voxels
-    restored: Voxels
-    anomaly_map: Voxels
-    brain: Voxels
-    spacing_mm: tuple[float, float, float]
-    names: tuple[str, str, str]
-    """Native axis, as "i", that runs along each."""
-    first: tuple[int, ...]
-    """Native index of the first slice along each axis."""
-    signs: tuple[int, int, int]
-    """-1 where the native index falls."""
-
-    def label(self, axis: int, index: int) -> str:
-        """Name a slice as a viewer does that shows the file's own voxel indices."""
-        return f"{_PLANES[axis]} {self.names[axis]} = {self.first[axis] + self.signs[axis] * index}"
-
-    def images(self) -> tuple[Voxels, Voxels, Voxels]:
-        return self.scan, self.restored, self.anomaly_map
+_DPI: Final = 100
+_CELL: Final = 400
+"""Pixels along the longest edge of the brain's box; all panels have one scale."""
+_GAP: Final = 30
+"""Around a cell, where the letters are."""
+_MARGIN: Final = 24
+_PAGE: Final = 2 * _MARGIN + 3 * (_CELL + 2 * _GAP)
+_LINE: Final = 20
+_BETWEEN: Final = 22
+"""Above each row."""
+_HEAD: Final = 134
+"""Above the first row, without the warnings."""
+_CHARACTERS: Final = 160
+"""Of a line of text."""
 
 
 def write_preview(path: Path, volume: Volume, scored: ScoredVolume, summary: Summary) -> None:
-    """Write a PNG that shows where the map is high."""
-    views = _crop(_to_ras(volume, scored))
-    cuts = [(axis, _worst_slices(views, axis, 1)[0]) for axis in (2, 1, 0)]
-    cuts += [(2, k) for k in _worst_slices(views, 2, 1 + _N_WORST)[1:]]
-    figure = Figure(figsize=(8.6, 2.62 * len(cuts) + 1.35), facecolor="black", layout="constrained")
-    FigureCanvasAgg(figure)
-    top = figure.add_gridspec(len(cuts), 4, width_ratios=(1, 1, 1, 0.035))
-    scale = _Scale.of(views, summary.threshold)
-    for row, (axis, index) in enumerate(cuts):
-        axes = [figure.add_subplot(top[row, column]) for column in range(3)]
-        _draw_row(axes, views, axis, index, scale, first=row == 0)
-    _draw_colour_bar(figure, figure.add_subplot(top[:, 3]), scale)
-    _write_captions(figure, summary)
-    figure.savefig(path, dpi=110, facecolor="black", metadata={"Software": summary.software})
+    """Write a PNG that shows where the map is high, and what the summary warns of."""
+    figure = draw_preview(volume, scored, summary)
+    figure.savefig(path, facecolor="black", metadata={"Software": summary.software})
+
+
+def draw_preview(volume: Volume, scored: ScoredVolume, summary: Summary) -> Figure:
+    """Draw the picture that `write_preview` writes."""
+    views = Views.of(volume, scored)
+    shades = _Shades.of(views, summary.threshold)
+    rows = _choose_rows(views, summary.threshold)
+    warnings = [line for text in summary.warnings for line in _wrap(f"Warning: {text}")]
+    notes = _notes(summary, shades)
+    scale = _CELL / max(views.edges_mm)
+    heights = [scale * views.edges_mm[1 if row.axis == AXIAL else 2] for row in rows]
+    top = _HEAD + _LINE * len(warnings)
+    overhead = _BETWEEN + _LINE + 2 * _GAP
+    page = _Page.of(top + round(sum(heights)) + overhead * len(rows) + _LINE * (len(notes) + 2))
+    _draw_head(page, summary, warnings, shades)
+    for row, height in zip(rows, heights, strict=True):
+        _draw_row(page, top, views, row, scale, shades)
+        top += round(height) + overhead
+    page.write(_MARGIN, top + _LINE / 2, "\n".join(notes), color="silver", fontsize=9, linespacing=1.5)
+    return page.figure
+
+
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """A figure on which things are placed in pixels from the top left."""
+
+    figure: Figure
+    height: int
+
+    @classmethod
+    def of(cls, height: int) -> "_Page":
+        figure = Figure(figsize=(_PAGE / _DPI, height / _DPI), dpi=_DPI, facecolor="black")
+        FigureCanvasAgg(figure)
+        return cls(figure, height)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Any:
+        below = self.height - top - height
+        return self.figure.add_axes((left / _PAGE, below / self.height, width / _PAGE, height / self.height))
+
+    def write(self, left: float, top: float, text: str, **style: Any) -> None:
+        kept = {"color": "white", "fontsize": 10, "va": "top", "parse_math": False, **style}
+        self.figure.text(left / _PAGE, 1 - top / self.height, text, **kept)
 
 
 @dataclass(frozen=True)
-class _Scale:
-    white: float
-    """Intensity that is shown as white."""
-    least: float
-    """Map value below which the scan shows through."""
-    most: float
+class _Shades:
+    """What grey and what colour a value has."""
+
+    grey: Normalize
+    colour: Normalize
     threshold: float
 
     @classmethod
-    def of(cls, views: _Views, threshold: float) -> "_Scale":
-        white = float(np.percentile(views.scan[views.brain > 0], 99.5))
-        # A few bright voxels at the rim must not leave everything else dark.
-        high = float(np.percentile(views.anomaly_map[views.brain > 0], 99.9))
-        most = max(high, 2.5 * threshold)
-        return cls(white=max(white, 1e-6), least=threshold / 2, most=most, threshold=threshold)
+    def of(cls, views: Views, threshold: float) -> "_Shades":
+        black, white = np.percentile(views.scan[views.brain], _WINDOW)
+        return cls(Normalize(black, white), Normalize(threshold, _MOST * threshold), threshold)
 
 
-def _to_ras(volume: Volume, scored: ScoredVolume) -> _Views:
-    axes, signs = geometry.axes_to_ras(volume.affine)
-    flips = tuple(slice(None, None, sign) for sign in signs)
-    arrays = [volume.voxels, scored.restored.voxels, scored.anomaly_map.voxels, scored.brain_mask]
-    scan, restored, anomaly_map, brain = (a.transpose(axes)[flips].astype(np.float32) for a in arrays)
-    right, front, up = axes
-    last = [volume.shape[axis] - 1 for axis in axes]
-    return _Views(
-        scan,
-        restored,
-        anomaly_map,
-        brain,
-        spacing_mm=(volume.spacing_mm[right], volume.spacing_mm[front], volume.spacing_mm[up]),
-        names=("ijk"[right], "ijk"[front], "ijk"[up]),
-        first=tuple(0 if sign > 0 else n for n, sign in zip(last, signs, strict=True)),
-        signs=signs,
-    )
+@dataclass(frozen=True)
+class _Row:
+    axis: int
+    index: int
+    why: str
 
 
-def _crop(views: _Views) -> _Views:
-    """Cut to the brain and a little around it."""
-    found = np.argwhere(views.brain > 0)
-    margin = [round(6 / s) for s in views.spacing_mm]
-    box = tuple(
-        slice(max(0, int(a) - m), int(b) + m + 1)
-        for a, b, m in zip(found.min(axis=0), found.max(axis=0), margin, strict=True)
-    )
-    scan, restored, anomaly_map, brain = (image[box] for image in (*views.images(), views.brain))
-    first = [f + sign * side.start for f, sign, side in zip(views.first, views.signs, box, strict=True)]
-    return replace(
-        views,
-        scan=scan,
-        restored=restored,
-        anomaly_map=anomaly_map,
-        brain=brain,
-        first=tuple(first),
-    )
+def _choose_rows(views: Views, threshold: float) -> list[_Row]:
+    worst = {
+        axis: views.worst_slices(axis, 1 + _N_WORST, threshold=threshold)
+        for axis in (AXIAL, CORONAL, SAGITTAL)
+    }
+    first = [
+        _Row(axis, found[0], f"worst {_PLANES[axis].lower()} slice: highest total above the threshold")
+        for axis, found in worst.items()
+    ]
+    return first + [
+        _Row(AXIAL, index, f"worst axial slices, number {n}")
+        for n, index in enumerate(worst[AXIAL][1:], start=2)
+    ]
 
 
-def _worst_slices(views: _Views, axis: int, n: int) -> list[int]:
-    """At most `n` slices across an axis with the highest total of the map, some way apart."""
-    totals = views.anomaly_map.sum(axis=tuple(other for other in range(3) if other != axis))
-    apart = max(1.0, _WORST_APART_MM / views.spacing_mm[axis])
-    chosen: list[int] = []
-    for index in np.argsort(-totals):
-        if len(chosen) < n and all(abs(int(index) - other) >= apart for other in chosen):
-            chosen.append(int(index))
-    return chosen
-
-
-def _plane(voxels: Voxels, axis: int, index: int) -> Plane:
-    """A slice as it is shown: up or front at the top, the patient's right on the left."""
-    plane = voxels.take(index, axis=axis).T[::-1]
-    return np.asarray(plane if axis == 0 else plane[:, ::-1])
-
-
-def _draw_row(
-    axes: Sequence[Any], views: _Views, axis: int, index: int, scale: _Scale, *, first: bool
-) -> None:
-    scan, restored, anomaly_map = (_plane(image, axis, index) for image in views.images())
-    side = [s for a, s in enumerate(views.spacing_mm) if a != axis]
-    aspect = side[1] / side[0]
-    for place, plane, title in zip(axes, (scan, restored, scan), _COLUMNS, strict=True):
-        place.imshow(plane, cmap="gray", vmin=0, vmax=scale.white, aspect=aspect, interpolation="nearest")
+def _draw_row(page: _Page, top: float, views: Views, row: _Row, scale: float, shades: _Shades) -> None:
+    top += _BETWEEN
+    page.write(_MARGIN, top, _label(views, row), fontsize=10.5)
+    right, front, up = (scale * mm for mm in views.edges_mm)
+    width, height = (front, up) if row.axis == SAGITTAL else (right, front if row.axis == AXIAL else up)
+    for column, image in enumerate((views.scan, views.restored, views.scan)):
+        left = _MARGIN + _GAP + column * (_CELL + 2 * _GAP) + (_CELL - width) / 2
+        place = page.axes(left, top + _LINE + _GAP, width, height)
         place.set_axis_off()
-        if first:
-            place.set_title(title, color="white", fontsize=11)
-    shown = np.ma.masked_less(anomaly_map, scale.least)
-    axes[2].imshow(
-        shown, cmap="inferno", vmin=0, vmax=scale.most, aspect=aspect, interpolation="nearest", alpha=0.85
+        grey = plane(image, row.axis, row.index)
+        place.imshow(grey, cmap="gray", norm=shades.grey, aspect="auto", interpolation="bilinear")
+        _write_letters(place, _LETTERS[row.axis])
+    values = plane(views.anomaly_map, row.axis, row.index)
+    shown = np.ma.masked_less_equal(values, shades.threshold)
+    # Opaque, so that a colour means one value whatever lies below it.
+    place.imshow(shown, cmap=_COLOURS, norm=shades.colour, aspect="auto", interpolation="nearest")
+
+
+def _label(views: Views, row: _Row) -> str:
+    least, most = views.span_mm(row.axis, row.index)
+    tilted = most - least >= 1
+    position = f"{least:.0f} to {most:.0f}" if tilted else f"{(least + most) / 2:.1f}"
+    highest, (x, y, z) = views.peak(row.axis, row.index)
+    return (
+        f"{_PLANES[row.axis]}, {'xyz'[row.axis]} = {position} mm   |   {row.why}   |   "
+        f"highest value {highest:.3g} at ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
-    if (anomaly_map > scale.threshold).any():
-        axes[2].contour(anomaly_map > scale.threshold, levels=[0.5], colors="cyan", linewidths=0.6)
-    _write_letters(axes[0], axis, views.label(axis, index))
 
 
-def _write_letters(place: Any, axis: int, label: str) -> None:
-    left, right = ("R", "L") if axis != 0 else ("P", "A")
-    style = {"color": "white", "fontsize": 9, "transform": place.transAxes, "va": "center"}
-    place.text(0.5, -0.06, label, ha="center", **style)
-    place.text(0.02, 0.5, left, ha="left", **style)
-    place.text(0.98, 0.5, right, ha="right", **style)
+def _write_letters(place: Any, letters: tuple[str, str, str, str]) -> None:
+    sides = ((0, 0.5, -13, 0), (1, 0.5, 13, 0), (0.5, 1, 0, 13), (0.5, 0, 0, -13))
+    for letter, (x, y, right, up) in zip(letters, sides, strict=True):
+        place.annotate(
+            letter,
+            (x, y),
+            xycoords="axes fraction",
+            xytext=(right, up),
+            textcoords="offset pixels",
+            color="silver",
+            fontsize=10,
+            ha="center",
+            va="center",
+            annotation_clip=False,
+        )
 
 
-def _draw_colour_bar(figure: Figure, place: Any, scale: _Scale) -> None:
-    ramp = np.linspace(0, scale.most, 256)[:, np.newaxis]
-    place.imshow(ramp, cmap="inferno", aspect="auto", origin="lower", extent=(0, 1, 0, scale.most))
-    place.axhline(scale.threshold, color="cyan", linewidth=1)
-    place.set_xticks([])
-    place.yaxis.tick_right()
-    place.tick_params(colors="white", labelsize=8)
+def _draw_head(page: _Page, summary: Summary, warnings: list[str], shades: _Shades) -> None:
+    found = f"above the threshold: {summary.volume_above_threshold_ml:.1f} mL, regions: {summary.n_regions}"
+    page.write(_MARGIN, 16, f"Anomaly score {summary.anomaly_score:.3f}   |   {found}", fontsize=14)
+    page.write(_MARGIN, 48, "\n".join(warnings), color="#ffc24d", fontsize=10.5, linespacing=1.37)
+    top = 52 + _LINE * len(warnings)
+    _draw_colour_bar(page, top + 22, shades)
+    for column, title in enumerate(_COLUMNS):
+        centre = _MARGIN + (column + 0.5) * (_CELL + 2 * _GAP)
+        page.write(centre, top + 74, title, fontsize=12, ha="center")
 
 
-def _write_captions(figure: Figure, summary: Summary) -> None:
-    found = f"{summary.volume_above_threshold_ml:.1f} mL above {summary.threshold:.3g} (cyan)"
-    title = f"anomaly score {summary.anomaly_score:.3f}   |   {found}, {summary.n_regions} regions"
-    model = f"{summary.model.name}/{summary.model.version} {summary.model.sha256[:8]}, {summary.provider}"
-    figure.suptitle(f"\n{title}", color="white", fontsize=11)  # the blank line is a margin
-    figure.supxlabel(f"{model}\n{summary.intended_use}", color="silver", fontsize=7.5)
+def _draw_colour_bar(page: _Page, top: float, shades: _Shades) -> None:
+    page.write(_PAGE / 2, top - 22, "anomaly map (1 is the scan's white)", ha="center")
+    left, width = _PAGE / 2 - 250, 500
+    place = page.axes(left, top, width, 14)
+    drawn = ScalarMappable(shades.colour, _COLOURS.with_extremes(under="dimgray"))
+    bar = page.figure.colorbar(drawn, cax=place, orientation="horizontal", extend="both")
+    ticks = [n * shades.threshold for n in range(1, _MOST + 1)]
+    names = ["threshold", *(f"{n} ×" for n in range(2, _MOST + 1))]
+    labels = [f"{value:.3g} ({name})" for value, name in zip(ticks, names, strict=True)]
+    bar.set_ticks(ticks, labels=labels)
+    place.tick_params(colors="white", labelsize=9)
+    page.write(left - 12, top, "below the threshold: not drawn, the scan shows", ha="right", fontsize=9)
+    page.write(left + width + 12, top, f"above {_MOST} × the threshold: one colour", fontsize=9)
+
+
+def _notes(summary: Summary, shades: _Shades) -> list[str]:
+    low, high = _WINDOW
+    percentile = summary.healthy_percentile
+    meaning = (
+        f"from the {summary.threshold_source}"
+        if percentile is None
+        else f"{percentile:g} % of healthy brain voxels lie below it"
+    )
+    texts = (
+        f"Threshold {summary.threshold:.3g}: {meaning}.",
+        "Only these slices are drawn: the map is in anomaly.nii.gz, the largest regions in summary.json.",
+        f"Grey is from {shades.grey.vmin:.4g} to {shades.grey.vmax:.4g} (percentiles {low:g} and {high:g} of "
+        "the scan's brain), in the restored scan too.",
+        "Positions are world mm (RAS), as in summary.json. All panels have one scale.",
+        f"{summary.model.name}/{summary.model.version} {summary.model.sha256[:8]}, {summary.provider}, "
+        f"{summary.software}",
+        summary.intended_use,
+    )
+    return [line for text in texts for line in _wrap(text)]
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, _CHARACTERS)

@@ -1,14 +1,11 @@
 """What is said of a scored scan."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 from disyre import INTENDED_USE
-from disyre.adapters.preview import write_preview
 from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary, summarize
@@ -89,37 +86,3 @@ def test_the_short_form_holds_the_largest_regions() -> None:
     assert short["anomaly_score"] == pytest.approx(0.5)
     assert len(short["regions"]) == 1
     assert json.dumps(short)
-
-
-def test_the_preview_is_a_picture_with_the_map_in_colour(tmp_path: Path) -> None:
-    volume, scored = scored_lesion()
-    path = tmp_path / "preview.png"
-
-    write_preview(path, volume, scored, make_summary())
-
-    picture = imread(path)
-    colourful = picture[..., :3].max(axis=2) - picture[..., :3].min(axis=2) > 0.3
-    assert picture.shape[0] > picture.shape[1] > 600
-    assert 0.005 < colourful.mean() < 0.2
-
-
-def test_the_preview_shows_the_patients_right_on_the_left(tmp_path: Path) -> None:
-    volume, scored = scored_lesion()  # at i = 10 to 20 of 40, and i runs to the left
-    path = tmp_path / "preview.png"
-
-    write_preview(path, volume, scored, make_summary())
-
-    picture = imread(path)[:, :, :3]
-    row = picture[100:300, int(picture.shape[1] * 0.62) : int(picture.shape[1] * 0.93)]
-    yellow = np.flatnonzero((row[..., 0] - row[..., 2] > 0.25).sum(axis=0) > 5)
-    assert yellow.size > 10
-    assert yellow.mean() < 0.5 * row.shape[1]
-
-
-def test_an_empty_map_has_a_preview_too(tmp_path: Path) -> None:
-    volume, scored = scored_lesion()
-    nothing = ScoredVolume(volume.with_voxels(np.zeros_like(volume.voxels)), volume, scored.brain_mask, {})
-
-    write_preview(tmp_path / "preview.png", volume, nothing, make_summary())
-
-    assert (tmp_path / "preview.png").stat().st_size > 10_000
