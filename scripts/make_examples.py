@@ -2,7 +2,7 @@
 
     python scripts/make_examples.py DATA --head-mask MASK
 
-DATA holds `healthy_t1w/ds002748/sub-66_T1w.nii.gz` and `dicom_t1w_head/series.zip`; MASK is a brain mask of
+DATA holds `healthy_t1w/ds002748/sub-60_T1w.nii.gz` and `dicom_t1w_head/series.zip`; MASK is a brain mask of
 that series on its own grid. The same input gives the same bytes.
 """
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--head-mask", type=Path, required=True)
     arguments = parser.parse_args()
     write_packed(
-        EXAMPLES / "t1w.nii.gz", read_nifti(arguments.data / "healthy_t1w/ds002748/sub-66_T1w.nii.gz")
+        EXAMPLES / "t1w.nii.gz", read_nifti(arguments.data / "healthy_t1w/ds002748/sub-60_T1w.nii.gz")
     )
     files = list(read_members(arguments.data / "dicom_t1w_head/series.zip", ArchiveLimits()))
     head = coarser(read_dicom(files))
