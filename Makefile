@@ -1,5 +1,8 @@
 # The ways to do things here; each is a script, so that CI and people do the same.
-.PHONY: serve test demo check clean
+.PHONY: help serve demo train test check clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 serve:  ## set up, then start broker, worker and API; Ctrl-C stops them (PORT=, DATA_DIR=)
 	@scripts/serve
@@ -7,10 +10,13 @@ serve:  ## set up, then start broker, worker and API; Ctrl-C stops them (PORT=, 
 demo:  ## set up, score examples/ over HTTP, write out/
 	@scripts/demo
 
+train:  ## set up, then train a network, a small one on phantoms if not told otherwise (CONFIG=, DATA=, OUT=)
+	@scripts/train
+
 test:  ## set up, then every check and test that needs no GPU
 	@scripts/test
 
-check:  ## formatting, lint, types, import rules
+check:  ## set up, then formatting, lint, types, import rules
 	@scripts/check
 
 clean:  ## remove environments and what tests and demos have left

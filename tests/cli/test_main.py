@@ -10,9 +10,14 @@ from cli.examples import find_scans
 from cli.main import main
 
 
-def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
-    run = "import sys; from cli.main import main; sys.exit(main(['train', '--config', 'smoke']))"
+@pytest.mark.parametrize(
+    ("library", "command", "environment"), [("torch", "train", "train"), ("httpx", "demo", "serve")]
+)
+def test_a_missing_library_is_named_with_a_command_that_has_it(
+    tmp_path: Path, library: str, command: str, environment: str
+) -> None:
+    (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('not here', name='{library}')")
+    run = f"import sys; from cli.main import main; sys.exit(main(['{command}']))"
 
     done = subprocess.run(
         [sys.executable, "-c", run],
@@ -23,8 +28,8 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path: 
         check=False,
     )
 
-    assert done.returncode == 1
-    assert done.stderr.strip() == "disyre: this needs torch: pip install 'disyre[export]'"
+    hint = f"in a checkout of disyre: scripts/run {environment} disyre {command}"
+    assert (done.returncode, done.stderr) == (1, f"disyre: this needs {library}; {hint}\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["serve", "--pork", "1"]])

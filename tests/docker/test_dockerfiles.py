@@ -66,6 +66,15 @@ def test_onnx_runtime_does_not_report_to_its_makers(image: str) -> None:
     assert "ORT_DISABLE_TELEMETRY=1" in _path(image).read_text()
 
 
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_pip_that_installs_is_pinned_too(image: str) -> None:
+    installs = re.findall(r"pip (?:--python \S+ )?install ([^&\n]*)", _path(image).read_text())
+
+    assert len(installs) == 2
+    assert "-r /build/build.txt" in installs[0]
+    assert _pins("build") == {"pip", "setuptools"}
+
+
 @pytest.mark.parametrize("image", PINS)
 def test_an_image_installs_nothing_that_it_must_not_hold(image: str) -> None:
     installed = _installed(image)
@@ -93,6 +102,9 @@ def _path(image: str) -> Path:
 
 
 def _installed(image: str) -> set[str]:
-    files = [ROOT / "constraints" / f"{name}.txt" for name in PINS[image]]
-    pins = [line for file in files for line in file.read_text().splitlines() if "==" in line]
-    return {pin.partition("==")[0] for pin in pins}
+    return set[str]().union(*map(_pins, PINS[image]))
+
+
+def _pins(name: str) -> set[str]:
+    lines = (ROOT / "constraints" / f"{name}.txt").read_text().splitlines()
+    return {line.partition("==")[0] for line in lines if "==" in line}

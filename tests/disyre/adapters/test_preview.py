@@ -148,7 +148,7 @@ def test_warnings_are_in_the_picture_and_make_room_for_themselves() -> None:
     text = "\n".join(words_of(warned)).replace("\n", " ")
     assert "Warning: left and right may be swapped" in text
     assert f"Warning: {long.strip()}" in text
-    assert "Warning" not in "\n".join(words_of(plain))
+    assert "left and right" not in "\n".join(words_of(plain))
     assert warned.get_figheight() > plain.get_figheight()
 
 

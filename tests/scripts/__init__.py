@@ -1,0 +1,1 @@
+"""The scripts that people and CI call."""
