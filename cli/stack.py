@@ -14,8 +14,10 @@ from typing import Final
 
 from cli.broker import EmbeddedBroker, answers, make_embedded_broker
 from cli.process import Process, Program
-from disyre.adapters.settings import SharedSettings
+from disyre.adapters.settings import SharedSettings, read_settings
 from disyre.errors import Misconfigured
+from service.settings import ServiceSettings
+from worker.settings import WorkerSettings
 
 HOST: Final = "127.0.0.1"
 
@@ -103,7 +105,7 @@ def running_stack(
 
 def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
     """Broker (if none is set), worker and API; all see the same folders."""
-    settings = SharedSettings()
+    settings = _checked_settings()
     environment = {
         "DISYRE_DATA_DIR": str(data_dir),
         "DISYRE_MODELS_DIR": str(settings.models_dir.resolve()),
@@ -126,6 +128,12 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
     programs.append(Program("worker", worker, logs / "worker.log", environment, stop_s=10.0))
     programs.append(Program("API", api, logs / "api.log", environment))
     return programs
+
+
+def _checked_settings() -> SharedSettings:
+    """The settings that the programs share. Raises Misconfigured if one of them would refuse its own."""
+    read_settings(WorkerSettings)
+    return read_settings(ServiceSettings)
 
 
 def _broker_program(broker: EmbeddedBroker, logs: Path) -> Program:

@@ -9,6 +9,7 @@ import numpy as np
 from disyre import geometry
 from disyre.errors import NonFiniteVoxels, TooLarge, UnsupportedGeometry
 from disyre.types import Affine, Voxels
+from disyre.wording import counted
 
 MAX_VOXELS: Final = 512**3
 """A head of 0.5 mm voxels fits; as float32 it takes 0.5 GiB."""
@@ -57,4 +58,4 @@ def fill_non_finite(voxels: Voxels, on_warning: OnWarning) -> None:
             f"got {100 * share:.1f} %"
         )
     voxels[wrong] = 0.0
-    on_warning(f"{n_wrong} voxels are NaN or infinite; they were set to 0")
+    on_warning(f"{counted(n_wrong, 'voxel')} set to 0, as NaN or infinite")

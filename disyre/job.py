@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
@@ -108,7 +108,7 @@ class Progress(Frozen):
     step: int = Field(default=0, ge=0)
     steps: int = Field(default=0, ge=0)
     """Of the restoration; 0 in the other stages."""
-    fraction: float = Field(ge=0, le=1)
+    fraction: Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: round(share, 4))]
     """Of the whole job."""
     eta_s: float | None = None
 

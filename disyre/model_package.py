@@ -25,7 +25,7 @@ NETWORK_FILE = "model.onnx"
 MANIFEST_FILE = "model.json"
 CARD_FILE = "MODEL_CARD.md"
 
-Severity = Annotated[float, Field(gt=0, le=1)]
+Severity = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Modality = Literal["T1w", "T2w", "FLAIR"]
 Mode = Literal["ensemble", "stepwise"]
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from disyre.admission import OnWarning
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
 from disyre.types import Affine
+from disyre.wording import counted
 
 LEAST_SLICES: Final = 4
 _LOCALIZER_SLICES: Final = 12
@@ -121,7 +122,7 @@ def describe(stack: Stack) -> str:
     first = stack[0]
     columns, rows = first.shape
     plane = ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(first.normal)))]
-    words = f"{len(stack)} {plane} images of {columns} x {rows}"
+    words = f"{counted(len(stack), f'{plane} image')} of {columns} x {rows}"
     if first.echo_time_ms is not None:
         words += f", echo time {first.echo_time_ms:g} ms"
     if first.temporal_position is not None:
@@ -148,7 +149,7 @@ def _only_volume(stacks: list[Stack], on_warning: OnWarning) -> Stack:
             listed = "; ".join(describe(stack) for stack in stacks[:8])
             more = f"; and {len(stacks) - 8} more" if len(stacks) > 8 else ""
             raise MultipleVolumes(f"expected the images of one volume, got {len(stacks)}: {listed}{more}")
-        on_warning(f"{describe(other)} were left out: they are not part of the volume")
+        on_warning(f"{describe(other)}: left out, as not part of the volume")
     return largest
 
 
@@ -166,7 +167,8 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     distinct = [len({image.pixels for image in place}) for place in places]
     if min(distinct) > 1:
         raise MultipleVolumes(
-            f"expected one image at each place, got {min(distinct)} at each of {len(places)} places, as in a "
+            f"expected one image at each place, got {min(distinct)} at each of "
+            f"{counted(len(places), 'place')}, as in a "
             f"series over time; {describe(stack)} in all"
         )
     if max(distinct) > 1:
@@ -175,7 +177,9 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
             f"expected one image at each place, got different ones at {n_doubled} of {len(places)}"
         )
     if len(places) < len(stack):
-        on_warning(f"{len(stack) - len(places)} images that were there twice were dropped")
+        on_warning(
+            f"{counted(len(stack) - len(places), 'image')} dropped, as equal to another at the same place"
+        )
     return [place[0] for place in places]
 
 

@@ -13,9 +13,10 @@ from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore, RedisJobStore
+from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
-from disyre.errors import Unavailable
+from disyre.errors import Misconfigured, Unavailable
 from disyre.model_package import ModelShelf
 from service.dependencies import Parts
 from service.metrics import Metrics
@@ -80,8 +81,17 @@ _ROUTERS: Final = (jobs.router, results.router, models.router, queue.router, hea
 
 
 def production_app() -> FastAPI:
-    """The API on a broker and a folder, for `uvicorn --factory service.app:production_app`."""
-    settings = ServiceSettings()
+    """The API on a broker and a folder, for `uvicorn --factory service.app:production_app`.
+
+    Ends the process if it cannot start as it was told to.
+    """
+    try:
+        return _on_broker(read_settings(ServiceSettings))
+    except Misconfigured as error:
+        refuse_to_start("API", error)
+
+
+def _on_broker(settings: ServiceSettings) -> FastAPI:
     broker_url = settings.broker()
     client = connect(broker_url, timeout_s=_BROKER_TIMEOUT_S)
     celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Path, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
@@ -46,6 +47,15 @@ async def _given_job_id(job_id: Annotated[str, Path(description="UUID of a job")
         raise JobNotFound("expected the id of a job, got one that no job has") from error
 
 
+def _check_cursor(cursor: str) -> str:
+    try:
+        return _JOB_ID.validate_python(cursor)
+    except ValidationError:
+        raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
+
+
 GivenParts: TypeAlias = Annotated[Parts, Depends(_given_parts)]
 GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 """Of the right form; what is not cannot be found, so it is a 404 and no 422."""
+GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor)]
+"""The id of the last job of another page; its form is nobody's business."""

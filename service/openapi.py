@@ -56,6 +56,13 @@ SUBMISSION: Final[dict[str, Any]] = {
             "application/gzip": _BINARY,
             "application/zip": _BINARY,
             "application/dicom": _BINARY,
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "the file as it is, in spite of the name: for `curl --data-binary`",
+                }
+            },
         },
     },
 }

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from disyre import errors
+from disyre.job import JobProblem
 from service import errors as request_errors
 
 logger = logging.getLogger(__name__)
@@ -70,9 +71,30 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     return _respond(status_of(type(error)), error.code, detail, request)
 
 
+def problem_of_job(failure: JobProblem, path: str, job_id: str) -> Problem:
+    """Why a job failed, as the document that a request would be answered with."""
+    status = _STATUS_OF_CODE.get(failure.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail=failure.detail,
+        code=failure.code,
+        instance=path,
+        job_id=job_id,
+    )
+
+
 def status_of(error: type[errors.DisyreError]) -> HTTPStatus:
     """The status code of an error."""
     return next(STATUS[cls] for cls in error.__mro__ if issubclass(cls, errors.DisyreError) and cls in STATUS)
+
+
+_STATUS_OF_CODE: Final = {
+    kind.code: status_of(kind)
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.DisyreError)
+}
+"""Of the errors that a job may fail with."""
 
 
 def handle_problems(app: FastAPI) -> None:

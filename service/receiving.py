@@ -15,6 +15,7 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import QueueFull, StorageFull, TooLarge
+from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
 from service.settings import ServiceSettings
@@ -23,8 +24,12 @@ from service.uploads import Body, MultipartBody, RawBody, Upload
 P = ParamSpec("P")
 T = TypeVar("T")
 
-RAW_TYPES: Final = ("application/octet-stream", "application/gzip", "application/zip", "application/dicom")
+RAW_TYPES: Final = (
+    *("application/octet-stream", "application/gzip", "application/zip", "application/dicom"),
+    "application/x-www-form-urlencoded",  # what curl --data-binary says if it is told nothing
+)
 _FORM_TYPE: Final = "multipart/form-data"
+_HARMLESS_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
 _BATCH_BYTES: Final = 1024**2
 """As much is gathered before a thread is sent to write it."""
 _SHA256_FIELD: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:$|,|;)")
@@ -38,8 +43,7 @@ def admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
     settings = parts.settings
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("expected a body without Content-Encoding")
-    if _media_type(headers) not in (*RAW_TYPES, _FORM_TYPE):
-        raise UnsupportedMediaType(f"expected a body of type {_FORM_TYPE}, {', '.join(RAW_TYPES)}")
+    _check_type(_media_type(headers))
     announced_bytes = int(headers.get("content-length", 0))
     _check_size(announced_bytes, settings.max_upload_bytes)
     if not is_form(headers):  # a form may have more options inside
@@ -47,7 +51,7 @@ def admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
     if parts.artifacts.free_bytes() - announced_bytes < settings.min_free_bytes:
         raise StorageFull("there is no room for more uploads now")
     if len(parts.jobs.waiting()) >= settings.max_queued_jobs:
-        raise QueueFull(f"expected fewer than {settings.max_queued_jobs} waiting jobs")
+        raise QueueFull(f"expected fewer than {counted(settings.max_queued_jobs, 'waiting job')}")
 
 
 async def receive(request: Request, folder: Path, settings: ServiceSettings) -> Upload:
@@ -103,14 +107,22 @@ def is_form(headers: Headers) -> bool:
     return _media_type(headers) == _FORM_TYPE
 
 
+def _check_type(came: str) -> None:
+    """Raise UnsupportedMediaType if a body of this type is not taken."""
+    if came not in (*RAW_TYPES, _FORM_TYPE):
+        shown = came if _HARMLESS_TYPE.fullmatch(came) else "another one"
+        taken = f"{', '.join(RAW_TYPES)}, none at all, or {_FORM_TYPE}"
+        raise UnsupportedMediaType(f"expected a Content-Type of {taken}; got {shown}")
+
+
 def _check_size(size_bytes: int, max_bytes: int) -> None:
     if size_bytes > max_bytes:
-        raise TooLarge(f"expected a body of at most {max_bytes} bytes")
+        raise TooLarge(f"expected a body of at most {counted(max_bytes, 'byte')}")
 
 
 def _media_type(headers: Headers) -> str:
-    """The type that the client states, without its options; curl's and httpx's default is none."""
-    return headers.get("content-type", RAW_TYPES[0]).partition(";")[0].strip().lower()
+    """The type that the client states, without its options; httpx states none by itself."""
+    return (headers.get("content-type") or RAW_TYPES[0]).partition(";")[0].strip().lower()
 
 
 def _content_digest(headers: Headers) -> bytes | None:

@@ -16,7 +16,6 @@ from disyre.job import (
     JobInput,
     JobModel,
     JobParams,
-    JobProblem,
     JobState,
     Progress,
     Transition,
@@ -31,6 +30,7 @@ from disyre.model_package import (
     ScanSettings,
     TrainingData,
 )
+from service.problems import Problem, problem_of_job
 from service.waiting_line import WaitingLine
 
 JOBS_PATH: Final = "/v1/jobs"
@@ -90,8 +90,19 @@ class JobLinks(View):
     """Where to go on."""
 
     self: str
-    results: str
-    cancel: str
+    results: str | None
+    """Null unless the job has succeeded."""
+    cancel: str | None
+    """Null if the job is finished."""
+
+    @classmethod
+    def of(cls, path: str, state: JobState) -> Self:
+        """Where to go on from a job in a state."""
+        return cls(
+            self=path,
+            results=f"{path}/results" if state is JobState.SUCCEEDED else None,
+            cancel=None if state.is_finished else f"{path}/cancel",
+        )
 
 
 class JobView(View):
@@ -114,7 +125,7 @@ class JobView(View):
     progress: Progress | None
     history: tuple[Transition, ...]
     summary: dict[str, Any] | None
-    error: JobProblem | None
+    error: Problem | None
     links: JobLinks
     intended_use: str = INTENDED_USE
 
@@ -139,8 +150,8 @@ class JobView(View):
             progress=job.progress,
             history=job.history,
             summary=job.summary,
-            error=job.error,
-            links=JobLinks(self=path, results=f"{path}/results", cancel=f"{path}/cancel"),
+            error=problem_of_job(job.error, path, job.id) if job.error else None,
+            links=JobLinks.of(path, job.state),
         )
 
     def retry_after_s(self) -> int | None:

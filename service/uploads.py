@@ -11,6 +11,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from disyre.errors import TooLarge
 from disyre.job import InputFile
 from disyre.media import HEAD_BYTES, sniff
+from disyre.wording import counted
 from service.errors import DigestMismatch, EmptyUpload, MalformedRequest
 
 MASK_NAME: Final = "mask"
@@ -155,7 +156,7 @@ class MultipartBody:
         self._part = part
         if part == "file":
             if len(self._files) == self._max_files:
-                raise TooLarge(f"expected at most {self._max_files} files")
+                raise TooLarge(f"expected at most {counted(self._max_files, 'file')}")
             self._writer = FileWriter(self._folder / _file_name(len(self._files) + 1))
         elif part == "mask" and self._mask is None:
             self._writer = FileWriter(self._folder / MASK_NAME)

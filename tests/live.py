@@ -52,7 +52,10 @@ class SeenProcess:
 def descendants(pid: int) -> list[SeenProcess]:
     """All processes that a process has started, and those that these have started."""
     processes = _all_processes()
-    parents = {child: _stat(child)[1] for child in processes}
+    parents = {}
+    for child in processes:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            parents[child] = _stat(child)[1]
     found, new = [], [pid]
     while new:
         new = [child for child, parent in parents.items() if parent in map(str, new)]

@@ -6,21 +6,18 @@ import sys
 from types import FrameType
 from typing import Any
 
+from celery import Celery
 from celery.signals import worker_shutting_down
-from pydantic import ValidationError
 
-from worker.app import CHILD_REFUSES, EX_CONFIG, STOP_CHILD, make_app
+from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
+from disyre.errors import Misconfigured
+from worker.app import CHILD_REFUSES, STOP_CHILD, check, make_app
 from worker.settings import WorkerSettings
 
 
 def main() -> int:
     """Run a worker until it is told to stop."""
-    try:
-        settings = WorkerSettings()
-    except ValidationError as error:
-        sys.stderr.write(f"disyre worker: {_explain(error)}\n")
-        return EX_CONFIG
-    worker: Any = make_app(settings).Worker(
+    worker: Any = _checked_app().Worker(
         loglevel="INFO", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
     )
 
@@ -35,10 +32,14 @@ def main() -> int:
     return worker.exitcode or 0
 
 
-def _explain(error: ValidationError) -> str:
-    """Which settings are wrong, in one line that repeats no value: it may be a secret."""
-    details = error.errors(include_input=False, include_url=False)
-    return "; ".join(f"wrong setting {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in details)
+def _checked_app() -> Celery:
+    """The application, if its child has a chance to start; else the end of the process."""
+    try:
+        settings = read_settings(WorkerSettings)
+        check(settings)
+        return make_app(settings)
+    except Misconfigured as error:
+        refuse_to_start("worker", error)
 
 
 def _give_up(signum: int, frame: FrameType | None) -> None:

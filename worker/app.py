@@ -21,14 +21,15 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
-from disyre.errors import DisyreError, TimedOut
+from disyre.errors import DisyreError, Misconfigured, TimedOut, UnknownModel
 from disyre.job import Job
 from disyre.model_package import ModelShelf
 from disyre.pipeline import OnProgress
 from worker.heartbeat import Heartbeat
-from worker.onnx_restorer import OnnxRestorer
+from worker.onnx_restorer import OnnxRestorer, check_device
 from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
 from worker.settings import WorkerSettings
@@ -37,8 +38,6 @@ from worker.tasks import JobRunner, Outcome, Score
 
 logger = logging.getLogger(__name__)
 
-EX_CONFIG: Final = 78
-"""Exit status of a worker that cannot start as it was told to."""
 STOP_CHILD: Final = signal.SIGUSR2
 """Tells the child that its parent shuts down."""
 CHILD_REFUSES: Final = signal.SIGUSR2
@@ -60,6 +59,19 @@ def make_app(settings: WorkerSettings) -> Celery:
         worker_redirect_stdouts=False,
     )
     return app
+
+
+def check(settings: WorkerSettings) -> None:
+    """Find out early, and without making a session, what would keep a child from starting.
+
+    Raises Misconfigured if the provider or the default model is not there.
+    """
+    check_device(settings.provider)
+    try:
+        ModelShelf(settings.models_dir).find(settings.default_model)
+    except UnknownModel as error:
+        folder, name = settings.models_dir.absolute(), settings.default_model
+        raise Misconfigured(f"there is no model {name!r} in {folder}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def make_child(settings: WorkerSettings) -> Child:
 @cache
 def this_child() -> Child:
     """The parts of this process, made on the first call."""
-    return make_child(WorkerSettings())
+    return make_child(read_settings(WorkerSettings))
 
 
 @shared_task(name=TASK_NAME)

@@ -41,6 +41,7 @@ class Heartbeat:
         self._id = f"{worker_prefix()}{os.getppid()}"  # the same for every child of one worker
         self._started_at = datetime.now(UTC)
         self._busy_with: str | None = None
+        self._beating = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -72,12 +73,14 @@ class Heartbeat:
 
     @contextmanager
     def busy(self, job_id: str) -> Iterator[None]:
-        """Say that a job is running, for the length of a block."""
+        """Say that a job is running, for the length of a block; both its ends are told at once."""
         self._busy_with = job_id
+        self._beat()
         try:
             yield
         finally:
             self._busy_with = None
+            self._beat()
 
     def prove(self) -> None:
         """Try the network, if it had nothing to do lately. Raises Misconfigured, or whatever went wrong."""
@@ -85,13 +88,19 @@ class Heartbeat:
         if is_idle and datetime.now(UTC) - self._restorer.last_inference_at > _PROVE_EVERY:
             self._restorer.probe()
 
+    def _beat(self) -> None:
+        """Tell the registry, one thread at a time: what is told last is what is true."""
+        with self._beating:
+            try:
+                self._registry.beat(self.describe())
+            except Unavailable:
+                logger.warning("the broker does not answer: nobody knows of this worker")
+
     def _run(self) -> None:
         while True:
             try:
                 self.prove()
-                self._registry.beat(self.describe())
-            except Unavailable:
-                logger.warning("the broker does not answer: nobody knows of this worker")
+                self._beat()
             except Exception as error:
                 self._on_dead(error)
                 return

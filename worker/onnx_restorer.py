@@ -54,13 +54,10 @@ class OnnxRestorer:
 
         Raises Misconfigured if it is damaged or of another contract, or if the device is not to be had.
         """
+        check_device(device)
         self.package = package
         self.provider: str = _PROVIDERS[device]
         """The execution provider, as ONNX Runtime calls it."""
-        if self.provider not in ort.get_available_providers():
-            raise Misconfigured(
-                f"{self.provider} is not in this ONNX Runtime: {ort.get_available_providers()}"
-            )
         if device != "cpu":
             ort.preload_dlls()  # CUDA and cuDNN, where they were installed as Python packages
         self._session = _load(package, _with_options(self.provider, cache), threads)
@@ -96,6 +93,15 @@ class OnnxRestorer:
     def name(self) -> str:
         """The model, as `name/version`."""
         return f"{self.package.manifest.name}/{self.package.manifest.version}"
+
+
+def check_device(device: Device) -> None:
+    """Raise Misconfigured if this ONNX Runtime knows nothing of a device."""
+    available = ort.get_available_providers()
+    if _PROVIDERS[device] not in available:
+        raise Misconfigured(
+            f"{_PROVIDERS[device]} is not in this ONNX Runtime, which has {', '.join(available)}"
+        )
 
 
 def run_in_halves(run: Callable[[Batch], Batch], x: Batch) -> Batch:

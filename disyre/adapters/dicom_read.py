@@ -39,6 +39,7 @@ from disyre.errors import (
 from disyre.stacks import Slice
 from disyre.types import Voxels
 from disyre.volume import Volume
+from disyre.wording import counted
 
 _MR: Final = {uid.MRImageStorage, uid.EnhancedMRImageStorage, uid.LegacyConvertedEnhancedMRImageStorage}
 _DECODERS: Final[dict[str, str]] = {
@@ -115,7 +116,7 @@ def _mr_images(contents: Sequence[bytes], on_warning: OnWarning) -> list[bytes]:
     if not dicom:
         has_nifti = any(content[344:347] == b"n+1" or content[:2] == b"\x1f\x8b" for content in contents)
         hint = "; a NIfTI file is sent by itself, not in an archive" if has_nifti else ""
-        raise NotAnImage(f"expected DICOM files, got {len(contents)} files of other kinds{hint}")
+        raise NotAnImage(f"expected DICOM files, got {counted(len(contents), 'file')} of another kind{hint}")
     metas = _map(_meta, dicom)
     images = [(content, meta) for content, meta in zip(dicom, metas, strict=True) if meta.sop_class in _MR]
     if not images:
@@ -132,9 +133,9 @@ def _mr_images(contents: Sequence[bytes], on_warning: OnWarning) -> list[bytes]:
 
 def _warn_of_others(n_not_dicom: int, n_not_mr: int, on_warning: OnWarning) -> None:
     if n_not_dicom:
-        on_warning(f"{n_not_dicom} files that are not DICOM were left out")
+        on_warning(f"{counted(n_not_dicom, 'file')} left out, as not DICOM")
     if n_not_mr:
-        on_warning(f"{n_not_mr} DICOM files that are not MR images were left out")
+        on_warning(f"{counted(n_not_mr, 'DICOM file')} left out, as not MR")
 
 
 def _name(value: str) -> str:

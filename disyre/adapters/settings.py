@@ -1,15 +1,39 @@
 """What the API and the worker must agree on. Read once in a composition root, then passed as plain values."""
 
+import difflib
+import os
+import sys
 from pathlib import Path
+from typing import Final, NoReturn, TypeVar
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from disyre.errors import Misconfigured
+
+EX_CONFIG: Final = 78
+"""Exit status of a program that cannot start as it was told to."""
+
+_PREFIX: Final = "DISYRE_"
+_BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
+_OF_ONE_PROGRAM: Final = (
+    # the API
+    *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
+    "REAP_INTERVAL_S",
+    # the worker
+    *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS", "SHUTDOWN_GRACE_S"),
+    # the composition
+    *("BIND", "PORT", "WORKER_MEMORY"),
+    # the tests
+    "TEST_DATA",
+)
+"""Settings that only one program reads. The others have to know the names: all may share an environment."""
 
 
 class SharedSettings(BaseSettings):
     """Settings of every program: environment variables `DISYRE_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="DISYRE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     """Redis or Valkey, as `redis://`, `rediss://` or `redis+socket://`."""
@@ -27,7 +51,51 @@ class SharedSettings(BaseSettings):
     """A worker that is silent for this long has lost its job."""
 
     def broker(self) -> str:
-        """The broker's address, from the file if there is one."""
+        """The broker's address, from the file if there is one. Raises Misconfigured."""
+        url = self.broker_url.get_secret_value()
         if self.broker_url_file is not None:
-            return self.broker_url_file.read_text(encoding="utf-8").strip()
-        return self.broker_url.get_secret_value()
+            try:
+                url = self.broker_url_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise Misconfigured(f"{_PREFIX}BROKER_URL_FILE cannot be read: {error.strerror}") from error
+        if not url.startswith(_BROKER_SCHEMES):
+            raise Misconfigured(
+                f"expected a broker at one of {', '.join(_BROKER_SCHEMES)}, got another address"
+            )
+        return url
+
+
+S = TypeVar("S", bound=SharedSettings)
+
+KNOWN_VARIABLES: Final = frozenset(
+    _PREFIX + name for name in (*map(str.upper, SharedSettings.model_fields), *_OF_ONE_PROGRAM)
+)
+"""Every environment variable that a program of ours reads."""
+
+
+def read_settings(kind: type[S]) -> S:
+    """The settings of a program, from the environment.
+
+    Raises Misconfigured if one is misspelt or wrong, in words that repeat no value: it may be a secret.
+    """
+    given = sorted(name for name in os.environ if name.upper().startswith(_PREFIX))
+    unknown = [name for name in given if name.upper() not in KNOWN_VARIABLES]
+    if unknown:
+        raise Misconfigured("; ".join(map(_explain_unknown, unknown)))
+    try:
+        return kind()
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False)
+        wrong = (f"wrong setting {_PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in details)
+        raise Misconfigured("; ".join(wrong)) from None  # the cause holds the values
+
+
+def refuse_to_start(program: str, reason: Misconfigured) -> NoReturn:
+    """End a program with EX_CONFIG, and with one line that says why."""
+    sys.stderr.write(f"disyre {program}: cannot start: {' '.join(str(reason).split())}\n")
+    sys.exit(EX_CONFIG)
+
+
+def _explain_unknown(name: str) -> str:
+    (nearest,) = difflib.get_close_matches(name.upper(), KNOWN_VARIABLES, n=1, cutoff=0.0)
+    return f"unknown setting {name}; the nearest known one is {nearest}"

@@ -11,10 +11,10 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from disyre import errors
-from disyre.job import Job, JobId, JobState
+from disyre.job import Job, JobState
 from service import errors as request_errors
 from service.conditional import client_has, quoted
-from service.dependencies import GivenJobId, GivenParts, Parts
+from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts
 from service.listing import Page
 from service.openapi import SUBMISSION, problems
 from service.receiving import admit, receive
@@ -100,7 +100,7 @@ def list_jobs(
     parts: GivenParts,
     state: Annotated[list[JobState] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: JobId | None = None,
+    cursor: GivenCursor | None = None,
 ) -> JobPage:
     """List jobs, the newest first; `state` may be given more than once."""
     page = Page.read(parts.jobs, limit=limit, before=cursor, states=state or ())

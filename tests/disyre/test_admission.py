@@ -46,7 +46,7 @@ def test_a_few_voxels_that_are_no_numbers_become_0_with_a_warning() -> None:
     admission.fill_non_finite(voxels, warnings.append)
 
     assert voxels.sum() == 997
-    assert warnings == ["3 voxels are NaN or infinite; they were set to 0"]
+    assert warnings == ["3 voxels set to 0, as NaN or infinite"]
 
 
 def test_more_than_one_in_a_hundred_are_refused() -> None:

@@ -151,3 +151,7 @@ def test_the_size_of_an_input_counts_the_mask() -> None:
 
     assert JobInput(files=(file, file)).size_bytes == 10
     assert JobInput(files=(file,), mask=file).size_bytes == 10
+
+
+def test_the_progress_of_a_job_is_told_with_four_digits() -> None:
+    assert Progress(stage="restoring", fraction=0.46249999999999997).fraction == 0.4625

@@ -74,7 +74,7 @@ def test_a_localizer_beside_a_volume_is_left_out_with_a_warning() -> None:
     stack, warnings = find(localizer + make_stack())
 
     assert len(stack) == 20
-    assert warnings == ["3 sagittal images of 8 x 9 were left out: they are not part of the volume"]
+    assert warnings == ["3 sagittal images of 8 x 9: left out, as not part of the volume"]
 
 
 @pytest.mark.parametrize(("n", "n_other"), [(20, 6), (176, 12)])
@@ -97,7 +97,7 @@ def test_identical_copies_are_dropped_with_a_warning() -> None:
     stack, warnings = find(make_stack() + make_stack()[3:5])
 
     assert len(stack) == 20
-    assert warnings == ["2 images that were there twice were dropped"]
+    assert warnings == ["2 images dropped, as equal to another at the same place"]
 
 
 def test_different_images_at_one_place_are_refused() -> None:

@@ -230,6 +230,27 @@ def test_a_broker_that_does_not_answer_is_refused(tmp_path: Path, models: Path) 
     assert "secret" not in err
 
 
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("DISYRE_MAX_FILES", "wrong setting DISYRE_MAX_FILES: "),
+        ("DISYRE_PROVIDER", "wrong setting DISYRE_PROVIDER: "),
+        ("DISYRE_MAX_FILE", "unknown setting DISYRE_MAX_FILE; the nearest known one is DISYRE_MAX_FILES"),
+    ],
+)
+def test_a_setting_of_any_program_that_is_wrong_is_told_in_one_line(
+    tmp_path: Path, models: Path, setting: str, reason: str
+) -> None:
+    with serving(tmp_path, models, port=None, **{setting: "ZZCANARY"}) as serve:
+        out, err = serve.process.communicate(timeout=30)
+
+    assert (serve.process.returncode, out) == (1, "")
+    assert err.startswith(f"disyre: {reason}")
+    assert err.count("\n") == 1
+    assert "ZZCANARY" not in err
+    assert list((tmp_path / "logs").iterdir()) == []
+
+
 def test_a_stack_on_a_broker_that_is_there_starts_none(tmp_path: Path, models: Path) -> None:
     with (
         live_broker(tmp_path / "broker") as broker,

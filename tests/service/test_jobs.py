@@ -10,6 +10,7 @@ from service.listing import Page
 from tests.builders import NOON, make_job
 from tests.live import wait_for
 from tests.service.live_api import LiveApi, live_api
+from tests.service.refused import check_refused
 
 IDS = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(1, 8)]
 
@@ -43,6 +44,15 @@ def test_the_list_is_read_page_by_page_along_its_links(api: LiveApi) -> None:
 
     found += [job["id"] for job in response.json()["jobs"]]
     assert found == IDS[4::-1]
+
+
+def test_a_cursor_that_is_none_is_refused_in_words(api: LiveApi) -> None:
+    response = api.client.get("/v1/jobs", params={"cursor": "ZZCANARY"})
+
+    check_refused(api, response, 422, "invalid-request")
+    assert response.json()["errors"] == [
+        {"field": "query.cursor", "detail": "expected the next_cursor of another page"}
+    ]
 
 
 def test_jobs_are_listed_by_state(api: LiveApi) -> None:

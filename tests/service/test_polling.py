@@ -1,6 +1,7 @@
 """How a client follows a job."""
 
 import threading
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,42 @@ def test_a_finished_job_says_why_it_failed_and_that_no_more_will_come(api: LiveA
 
     response = api.client.get(f"/v1/jobs/{FIRST}")
 
-    assert response.json()["error"] == {"code": "empty-image", "detail": "nothing to score"}
+    assert response.json()["error"] == {
+        "type": "about:blank",
+        "title": HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
+        "status": 422,
+        "detail": "nothing to score",
+        "code": "empty-image",
+        "instance": f"/v1/jobs/{FIRST}",
+        "job_id": FIRST,
+        "errors": None,
+    }
     assert "Retry-After" not in response.headers
+
+
+@pytest.mark.parametrize("code", ["worker-lost", "internal", "timeout"])
+def test_a_failure_that_is_no_fault_of_the_scan_is_one_of_the_service(code: str) -> None:
+    failed = make_job().start(at=NOON).fail(JobProblem(code=code, detail="?"), attempt=1, at=NOON)
+
+    error = JobView.of(failed).error
+
+    assert error is not None
+    assert error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def test_a_job_links_to_what_can_be_done_with_it() -> None:
+    begun = make_job(FIRST).start(at=NOON)
+    failed = begun.fail(JobProblem(code="empty-image", detail="?"), attempt=1, at=NOON)
+    succeeded = begun.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=NOON)
+    path = f"/v1/jobs/{FIRST}"
+
+    links = [JobView.of(job).links.model_dump() for job in (begun, failed, succeeded)]
+
+    assert links == [
+        {"self": path, "results": None, "cancel": f"{path}/cancel"},
+        {"self": path, "results": None, "cancel": None},
+        {"self": path, "results": f"{path}/results", "cancel": None},
+    ]
 
 
 def poll_in_background(api: LiveApi, path: str, **headers: str) -> tuple[threading.Thread, list[str]]:

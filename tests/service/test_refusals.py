@@ -81,11 +81,7 @@ RAW: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         415,
         "unsupported-media-type",
     ),
-    "curl's default type": (
-        lambda scan: {"content": scan, "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-        415,
-        "unsupported-media-type",
-    ),
+    "fields of a form": (lambda scan: {"data": {"model": "t1w"}}, 415, "not-an-image"),
     "a digest of something else": (
         lambda scan: {
             "content": scan,
@@ -184,6 +180,28 @@ def test_a_mask_of_another_shape_is_refused(api: LiveApi, scan: bytes, tmp_path:
 
     check_refused(api, response, 422, "mask-mismatch")
     assert "(40, 48, 36)" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [("image/png; q=1", "image/png"), ("Application/JSON", "application/json"), ("doe^john", "another one")],
+)
+def test_a_body_of_another_type_is_told_what_came_and_what_is_taken(
+    api: LiveApi, scan: bytes, stated: str, shown: str
+) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers={"Content-Type": stated})
+
+    detail = response.json()["detail"]
+    assert detail.endswith(f"; got {shown}")
+    assert "application/gzip" in detail
+    assert "multipart/form-data" in detail
+
+
+def test_a_severity_that_is_no_number_is_refused_as_that(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/jobs", content=scan, params={"severities": "0.5,nan"})
+
+    check_refused(api, response, 422, "invalid-params")
+    assert response.json()["detail"] == "severities.1: Input should be a finite number"
 
 
 def test_what_is_wrong_with_an_option_is_told_without_its_value(api: LiveApi, scan: bytes) -> None:

@@ -56,6 +56,14 @@ def test_a_body_without_a_type_is_judged_by_its_bytes(api: LiveApi, tmp_path: Pa
     assert (response.status_code, response.json()["input"]["format"]) == (202, "nifti")
 
 
+@pytest.mark.parametrize("stated", ["application/x-www-form-urlencoded", "application/octet-stream", ""])
+def test_a_raw_body_of_any_binary_type_is_judged_by_its_bytes(api: LiveApi, scan: bytes, stated: str) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers={"Content-Type": stated})
+
+    assert (response.status_code, response.json()["input"]["format"]) == (202, "nifti-gz")
+    assert response.json()["input"]["sha256"] == hashlib.sha256(scan).hexdigest()
+
+
 def test_a_form_carries_scan_mask_and_options(api: LiveApi, scan: bytes, mask: bytes) -> None:
     params = {"model": "t1w", "version": "1", "severities": [0.8, 0.2], "labels": {"study": "a"}}
 

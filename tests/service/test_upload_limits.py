@@ -17,6 +17,13 @@ def test_too_many_files_are_refused(tmp_path: Path, scan: bytes) -> None:
         check_refused(api, response, 413, "too-large")
 
 
+def test_a_limit_of_one_is_told_in_the_singular(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, max_files=1) as api:
+        response = api.client.post("/v1/jobs", files=[("file", scan)] * 2)
+
+        assert response.json()["detail"] == "expected at most 1 file"
+
+
 def test_a_body_above_the_limit_is_refused(tmp_path: Path, scan: bytes) -> None:
     with live_api(tmp_path, max_upload_bytes=len(scan) - 1) as api:
         response = api.client.post("/v1/jobs", content=scan)

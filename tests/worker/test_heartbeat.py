@@ -90,11 +90,23 @@ def test_a_broker_that_is_away_is_tried_again(heartbeat: Heartbeat, registry: Pa
     assert registry.n_beats >= 2
 
 
-def test_a_worker_says_which_job_it_runs(heartbeat: Heartbeat) -> None:
-    with heartbeat.busy("a job"):
-        assert heartbeat.describe().busy_with == "a job"
+def test_a_worker_says_at_once_which_job_it_runs(restorers: Restorers, restorer: BrokenLater) -> None:
+    registry = InMemoryWorkerRegistry()
+    never = Heartbeat(registry, restorers, restorer, every_s=3600, on_dead=lambda error: None)
 
-    assert heartbeat.describe().busy_with is None
+    with never.busy("a job"):
+        assert [worker.busy_with for worker in registry.workers()] == ["a job"]
+
+    assert [worker.busy_with for worker in registry.workers()] == [None]
+
+
+def test_a_job_runs_although_the_broker_does_not_hear_of_it(
+    heartbeat: Heartbeat, registry: PatchyRegistry
+) -> None:
+    with heartbeat.busy("a job"):
+        assert registry.workers() == []
+
+    assert [worker.busy_with for worker in registry.workers()] == [None]
 
 
 def test_an_idle_network_is_tried_again(heartbeat: Heartbeat, restorer: BrokenLater) -> None:

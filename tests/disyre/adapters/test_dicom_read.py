@@ -182,4 +182,4 @@ def test_identical_slices_are_dropped() -> None:
     volume = read_dicom(encoded([*series, series[2]]), on_warning=warnings.append)
 
     assert_is_phantom(volume)
-    assert warnings == ["1 images that were there twice were dropped"]
+    assert warnings == ["1 image dropped, as equal to another at the same place"]

@@ -81,7 +81,7 @@ def test_a_localizer_beside_the_volume_is_left_out() -> None:
 
     assert_is_phantom(volume)
     assert volume.shape == (9, 7, 16)
-    assert warnings == ["3 sagittal images of 9 x 7 were left out: they are not part of the volume"]
+    assert warnings == ["3 sagittal images of 9 x 7: left out, as not part of the volume"]
 
 
 def test_one_slice_is_no_volume() -> None:
@@ -99,6 +99,11 @@ def test_what_is_not_dicom_is_refused(contents: list[bytes]) -> None:
         read_dicom(contents)
 
 
+def test_a_single_file_that_is_not_dicom_is_counted_as_one() -> None:
+    with pytest.raises(NotAnImage, match=r"got 1 file of another kind$"):
+        read_dicom([b"text"])
+
+
 def test_a_nifti_file_in_an_archive_is_named_as_the_reason() -> None:
     with pytest.raises(NotAnImage, match="a NIfTI file is sent by itself"):
         read_dicom([bytes(344) + b"n+1\0" + bytes(100)])
@@ -112,8 +117,8 @@ def test_other_files_beside_the_images_are_left_out_with_a_warning() -> None:
 
     assert_is_phantom(volume)
     assert warnings == [
-        "2 files that are not DICOM were left out",
-        "1 DICOM files that are not MR images were left out",
+        "2 files left out, as not DICOM",
+        "1 DICOM file left out, as not MR",
     ]
 
 

@@ -222,4 +222,4 @@ def test_a_few_voxels_that_are_no_numbers_become_0_with_a_warning(tmp_path: Path
     volume = read_nifti(write_bytes(tmp_path, nifti_bytes(voxels)), on_warning=warnings.append)
 
     assert volume.voxels[1, 2, 3] == 0
-    assert warnings == ["1 voxels are NaN or infinite; they were set to 0"]
+    assert warnings == ["1 voxel set to 0, as NaN or infinite"]

@@ -1,12 +1,22 @@
-"""The settings that the API and the workers share."""
+"""The settings that the API and the workers share, and what is said of those that are wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from disyre.adapters.settings import SharedSettings
+from disyre.adapters.settings import (
+    EX_CONFIG,
+    KNOWN_VARIABLES,
+    SharedSettings,
+    read_settings,
+    refuse_to_start,
+)
+from disyre.errors import Misconfigured
+from service.settings import ServiceSettings
+from worker.settings import WorkerSettings
 
+ROOT = Path(__file__).parents[3]
 SECRET = "redis://:hunter2@broker:6379/0"
 
 
@@ -25,8 +35,77 @@ def test_the_brokers_password_is_not_printed() -> None:
     assert "hunter2" not in repr(settings)
 
 
-def test_a_lease_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISYRE_LEASE_S", "0")
+def test_a_mounted_secret_that_is_not_there_is_told_without_its_place(tmp_path: Path) -> None:
+    settings = SharedSettings(broker_url_file=tmp_path / "secret")
 
-    with pytest.raises(ValidationError, match="lease_s"):
-        SharedSettings()
+    with pytest.raises(Misconfigured, match="DISYRE_BROKER_URL_FILE cannot be read: No such file") as error:
+        settings.broker()
+
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_an_address_that_is_no_brokers_is_told_without_its_password() -> None:
+    settings = SharedSettings.model_validate({"broker_url": SECRET.replace("redis", "amqp")})
+
+    with pytest.raises(Misconfigured, match="expected a broker at one of redis://") as error:
+        settings.broker()
+
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("LEASE_S", "0"), ("MAX_VOXELS", "ZZCANARY"), ("JOB_TIME_LIMIT_S", "-1")]
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"DISYRE_{name}", value)
+
+    with pytest.raises(Misconfigured, match=f"wrong setting DISYRE_{name}: Input should be") as error:
+        read_settings(SharedSettings)
+
+    assert "ZZCANARY" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("DISYRE_MAX_UPLOAD_BYTE", "DISYRE_MAX_UPLOAD_BYTES"),
+        ("DISYRE_BROKER", "DISYRE_BROKER_URL"),
+        ("disyre_max_file", "DISYRE_MAX_FILES"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str
+) -> None:
+    monkeypatch.setenv(misspelt, "3")
+
+    with pytest.raises(Misconfigured) as error:
+        read_settings(SharedSettings)
+
+    assert str(error.value) == f"unknown setting {misspelt}; the nearest known one is {meant}"
+
+
+def test_one_environment_may_hold_the_settings_of_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KNOWN_VARIABLES - {f"DISYRE_{field.upper()}" for field in SharedSettings.model_fields}:
+        monkeypatch.setenv(name, "of another program")
+    monkeypatch.setenv("DISYRE_LEASE_S", "3")
+
+    assert read_settings(SharedSettings).lease_s == 3
+
+
+def test_the_known_variables_are_those_of_all_programs() -> None:
+    fields = ServiceSettings.model_fields.keys() | WorkerSettings.model_fields.keys()
+    of_programs = {f"DISYRE_{field.upper()}" for field in fields}
+    of_compose = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
+    of_tests = set(re.findall(r"DISYRE_\w+", (ROOT / "tests" / "real_data.py").read_text(encoding="utf-8")))
+
+    assert of_programs | of_compose | of_tests == KNOWN_VARIABLES
+
+
+def test_a_program_that_cannot_start_says_why_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        refuse_to_start("worker", Misconfigured("expected this,\n  got that"))
+
+    assert ended.value.code == EX_CONFIG
+    assert capsys.readouterr().err == "disyre worker: cannot start: expected this, got that\n"

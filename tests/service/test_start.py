@@ -1,0 +1,53 @@
+"""The API as a process that cannot start as it was told to."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.settings import EX_CONFIG
+from tests.live import ROOT, free_port
+
+COMMAND = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production_app", "--port"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        (
+            "DISYRE_MAX_UPLOAD_BYTE",
+            "3",
+            "unknown setting DISYRE_MAX_UPLOAD_BYTE; the nearest known one is DISYRE_MAX_UPLOAD_BYTES",
+        ),
+        (
+            "DISYRE_MAX_FILES",
+            "ZZCANARY",
+            "wrong setting DISYRE_MAX_FILES: Input should be a valid integer, "
+            "unable to parse string as an integer",
+        ),
+        (
+            "DISYRE_BROKER_URL_FILE",
+            "/nowhere",
+            "DISYRE_BROKER_URL_FILE cannot be read: No such file or directory",
+        ),
+    ],
+)
+def test_a_setting_that_is_wrong_ends_the_api_with_one_line(
+    tmp_path: Path, setting: str, value: str, reason: str
+) -> None:
+    environment = {**os.environ, "DISYRE_DATA_DIR": str(tmp_path), setting: value}
+
+    run = subprocess.run(
+        [*COMMAND, str(free_port())],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (run.returncode, run.stdout) == (EX_CONFIG, "")
+    assert run.stderr == f"disyre API: cannot start: {reason}\n"
