@@ -157,7 +157,7 @@ def _draw_row(page: _Page, top: float, views: Views, row: _Row, scale: float, sh
 def _label(views: Views, row: _Row) -> str:
     least, most = views.span_mm(row.axis, row.index)
     tilted = most - least >= 1
-    position = f"{least:.0f} to {most:.0f}" if tilted else f"{(least + most) / 2:.1f}"
+    position = f"{round(least)} to {round(most)}" if tilted else f"{(least + most) / 2:.1f}"
     highest, (x, y, z) = views.peak(row.axis, row.index)
     return (
         f"{_PLANES[row.axis]}, {'xyz'[row.axis]} = {position} mm   |   {row.why}   |   "
