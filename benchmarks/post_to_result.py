@@ -1,6 +1,6 @@
 """How long a scan takes from POST to its result, over HTTP, on this machine.
 
-    .venv/serve/bin/python benchmarks/post_to_result.py SCAN [SCAN...] [--repeats 3]
+    scripts/run serve python benchmarks/post_to_result.py SCAN [SCAN...] [--repeats 3]
 
 Starts the stack, posts each scan, polls until it has succeeded, prints one JSON line a run.
 """
