@@ -39,5 +39,5 @@ def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> in
 def curl_line(url: str, examples: Path) -> str:
     """The command that scores the first scan in a folder, with the mask beside it if there is one."""
     scan, mask = next(iter(find_scans(examples)), (Path("scan.nii.gz"), None))
-    masked = f" -F mask=@{mask}" if mask else ""
-    return f"curl -sS -F file=@{scan}{masked} {url}/v1/jobs"
+    masked = f" -F mask=@{mask.resolve()}" if mask else ""
+    return f"curl -sS -F file=@{scan.resolve()}{masked} {url}/v1/jobs"

@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from disyre import geometry
 from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
+from disyre.resampling import reorient
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
@@ -18,10 +19,11 @@ _USUAL_BRAIN_ML = (700.0, 2000.0)
 
 
 def given_mask(volume: Volume, mask: Volume) -> Mask:
-    """A brain mask that came with the scan: what is above 0.
+    """A brain mask that came with the scan: what is above 0. Its axes may be stored in another order.
 
     Raises MaskMismatch if it lies on another grid or is empty.
     """
+    mask = reorient(mask, volume.affine)
     if mask.shape != volume.shape:
         raise MaskMismatch(f"expected a mask of the scan's shape {volume.shape}, got {mask.shape}")
     corners = np.array(np.meshgrid(*([0, n - 1] for n in volume.shape), [1], indexing="ij")).reshape(4, -1)

@@ -44,8 +44,9 @@ class ScoredVolume:
     restored: Volume
     """The scan with what the network changes in it, in its own intensities; its background outside the brain.
 
-    The scan less this is the signed change, of which the map is the size; a voxel that is not changed is
-    the scan's own, however it was interpolated on the way.
+    In the brain, this less the scan is the mean signed change, and the map the mean size of the changes; a
+    voxel that is not changed is the scan's own, however it was interpolated. Nothing is darker than the
+    background.
     """
     brain_mask: Mask
     timings_s: dict[str, float]

@@ -21,6 +21,9 @@ from disyre.volume import Volume
 _MOST_BELOW_BLACK: Final = 0.05
 """Share of the brain that may be darker than the background: noise and filtering make some voxels so."""
 
+_LEAST_SHARE: Final = 0.05
+"""Of a voxel in the model's brain; with less than that the network has not seen it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
@@ -67,7 +70,7 @@ class Preparation:
             scale=scale,
             mask=mask,
             voxels=scale.normalize_brain(voxels, mask),
-            seen=np.asarray(crop.paste(inside & (share >= 0.5))),
+            seen=np.asarray(crop.paste(inside & (share >= _LEAST_SHARE))),
             _share=share,
         )
 
@@ -77,7 +80,7 @@ class Preparation:
         Interpolation is normalised by the brain's own, so that values at its edge are not drawn to 0.
         """
         native = self.grid.to_native(np.where(self.mask, values, np.float32(0)))
-        pasted = self.crop.paste(native / np.maximum(self._share, np.float32(0.5)))
+        pasted = self.crop.paste(native / np.maximum(self._share, np.float32(_LEAST_SHARE)))
         return np.where(self.seen, pasted, np.float32(0))
 
 

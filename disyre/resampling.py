@@ -111,6 +111,18 @@ class GridMap:
         return voxels
 
 
+def reorient(volume: Volume, like: Affine) -> Volume:
+    """The same voxels in the same places, stored in the axis order and directions of another affine."""
+    axes, signs = geometry.axes_to_ras(volume.affine)
+    right, front, up = (slice(None, None, sign) for sign in signs)
+    ras = volume.voxels.transpose(axes)[right, front, up]
+    ras_affine = volume.affine @ _reorder_affine(ras.shape, axes, signs)
+    axes, signs = geometry.axes_to_ras(like)
+    right, front, up = (slice(None, None, sign) for sign in signs)
+    voxels = ras[right, front, up].transpose(np.argsort(axes))
+    return Volume(voxels, ras_affine @ np.linalg.inv(_reorder_affine(ras.shape, axes, signs)))
+
+
 def _reorder_affine(
     shape: tuple[int, ...], axes: tuple[int, int, int], signs: tuple[int, int, int]
 ) -> Affine:

@@ -16,7 +16,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "model": {"type": "string", "default": "t1w"},
     "version": {"type": "string", "description": "the newest, if not given"},
     "mode": {"type": "string", "enum": ["ensemble", "stepwise"]},
-    "severities": {"type": "string", "description": "numbers in [0, 1] with commas between them"},
+    "severities": {"type": "string", "description": "numbers above 0, at most 1, with commas between them"},
     "preset": {"type": "string", "enum": ["parity"]},
     "threshold": {"type": "number", "exclusiveMinimum": 0},
 }

@@ -109,7 +109,8 @@ def check_scan(upload: Upload, folder: Path, *, max_voxels: int) -> None:
     if not upload.mask.format.startswith("nifti"):
         raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
     mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
-    if scan is not None and mask.shape != scan.shape:
+    # In whatever order its axes are stored.
+    if scan is not None and sorted(mask.shape) != sorted(scan.shape):
         raise MaskMismatch(f"expected a mask of the scan's shape {scan.shape}, got {mask.shape}")
 
 

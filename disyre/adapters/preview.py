@@ -126,8 +126,12 @@ def _choose_rows(views: Views, threshold: float) -> list[_Row]:
         axis: views.worst_slices(axis, 1 + _N_WORST, threshold=threshold)
         for axis in (AXIAL, CORONAL, SAGITTAL)
     }
+    nothing_above = not (views.anomaly_map > threshold).any()
+    reason = (
+        "highest total, none above the threshold" if nothing_above else "highest total above the threshold"
+    )
     first = [
-        _Row(axis, found[0], f"worst {_PLANES[axis].lower()} slice: highest total above the threshold")
+        _Row(axis, found[0], f"worst {_PLANES[axis].lower()} slice: {reason}")
         for axis, found in worst.items()
     ]
     return first + [

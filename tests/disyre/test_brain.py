@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from disyre import brain
 from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
+from disyre.resampling import reorient
+from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_volume
+from tests.strategies import axis_affines
 
 
 @pytest.mark.parametrize("background", [0.0, -1000.0, 7.0])
@@ -109,3 +114,15 @@ def test_an_empty_mask_is_refused() -> None:
 
     with pytest.raises(MaskMismatch, match="empty"):
         brain.given_mask(volume, volume.with_voxels(np.zeros_like(volume.voxels)))
+
+
+@given(affine=axis_affines(spacing=st.floats(0.5, 3.0)), like=axis_affines(spacing=st.floats(0.5, 3.0)))
+def test_a_mask_that_is_stored_in_another_orientation_is_taken_for_the_same(
+    affine: Affine, like: Affine
+) -> None:
+    rng = np.random.default_rng(0)
+    mask = Volume((rng.random((5, 6, 7)) > 0.5).astype(np.float32), affine)
+    stored = reorient(mask, like)
+
+    assert stored.orientation == Volume(mask.voxels, like).orientation
+    np.testing.assert_array_equal(brain.given_mask(mask, stored), mask.voxels > 0)

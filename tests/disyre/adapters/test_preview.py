@@ -249,3 +249,11 @@ def test_an_empty_map_has_a_picture_too(tmp_path: Path) -> None:
 
     assert not colours_of(picture)
     assert picture.std() > 20
+
+
+def test_slices_of_a_map_that_is_low_everywhere_do_not_claim_to_be_above_the_threshold() -> None:
+    volume, scored = scored_lesion()
+    low = ScoredVolume(volume.with_voxels(scored.anomaly_map.voxels / 100), volume, scored.brain_mask, {})
+
+    assert "none above the threshold" in "\n".join(words_of(draw(volume, low)))
+    assert "none above the threshold" not in "\n".join(words_of(draw(volume, scored)))
