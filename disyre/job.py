@@ -104,7 +104,7 @@ class JobInput(Frozen):
 class Progress(Frozen):
     """How far a running job is."""
 
-    stage: Literal["reading", "preparing", "restoring", "scoring", "writing"]
+    stage: Literal["reading", "finding-brain", "preparing", "restoring", "scoring", "writing"]
     step: int = Field(default=0, ge=0)
     steps: int = Field(default=0, ge=0)
     """Of the restoration; 0 in the other stages."""

@@ -129,6 +129,23 @@ class ModelManifest(Frozen):
         return metrics
 
 
+def verified_network(path: Path, sha256: str) -> bytes:
+    """The bytes of a network file, after they were compared with the SHA-256 of its manifest.
+
+    Raises Misconfigured if there is none or if they differ.
+    """
+    try:
+        network = path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"no network at {path}") from error
+    found = hashlib.sha256(network).hexdigest()
+    if found != sha256:
+        raise Misconfigured(
+            f"{path} is not the network of its manifest: expected SHA-256 {sha256}, got {found}"
+        )
+    return network
+
+
 @dataclass(frozen=True)
 class ModelPackage:
     """A manifest and the folder that holds its network."""
@@ -153,17 +170,7 @@ class ModelPackage:
 
         Raises Misconfigured if they differ: a flipped bit in the weights would otherwise load without a word.
         """
-        try:
-            network = (self.folder / NETWORK_FILE).read_bytes()
-        except OSError as error:
-            raise Misconfigured(f"no network at {self.folder / NETWORK_FILE}") from error
-        found = hashlib.sha256(network).hexdigest()
-        if found != self.manifest.sha256:
-            raise Misconfigured(
-                f"{self.folder / NETWORK_FILE} is not the network of its manifest: "
-                f"expected SHA-256 {self.manifest.sha256}, got {found}"
-            )
-        return network
+        return verified_network(self.folder / NETWORK_FILE, self.manifest.sha256)
 
     def write_manifest(self) -> None:
         """Write `model.json`."""

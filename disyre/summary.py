@@ -30,6 +30,8 @@ _MORE_ABOVE = (
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 """Written with five significant digits."""
+MaskSource = Literal["given", "skull-stripped", "extracted"]
+"""A mask came with the scan, or all that is not background is brain, or a network found it in the head."""
 PositionMm = tuple[Number, Number, Number]
 
 
@@ -62,7 +64,9 @@ class ScanSummary(Frozen):
     spacing_mm: PositionMm
     orientation: str
     brain_ml: Number
-    brain_mask: Literal["given", "skull-stripped"]
+    brain_mask: MaskSource
+    brain_network: str | None
+    """What found the brain, as `name/version`; null if nothing had to."""
 
 
 class Summary(Frozen):
@@ -118,7 +122,8 @@ def summarize(
     settings: ScanSettings,
     threshold: float | None,
     provider: str,
-    brain_mask: Literal["given", "skull-stripped"],
+    brain_mask: MaskSource,
+    brain_network: str | None = None,
     timings_s: dict[str, float],
     warnings: tuple[str, ...] = (),
 ) -> Summary:
@@ -147,7 +152,7 @@ def summarize(
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
         provider=provider,
-        scan=_describe(volume, scored, brain_mask),
+        scan=_describe(volume, scored, brain_mask, brain_network),
         settings=settings,
         timings_s=timings_s,
         warnings=(*warnings, *_warn_of_share(share, healthy_share)),
@@ -164,7 +169,7 @@ def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:
 
 
 def _describe(
-    volume: Volume, scored: ScoredVolume, brain_mask: Literal["given", "skull-stripped"]
+    volume: Volume, scored: ScoredVolume, brain_mask: MaskSource, brain_network: str | None
 ) -> ScanSummary:
     return ScanSummary(
         shape=volume.shape,
@@ -172,4 +177,5 @@ def _describe(
         orientation=volume.orientation,
         brain_ml=scoring.mask_volume_ml(scored.brain_mask, volume.affine),
         brain_mask=brain_mask,
+        brain_network=brain_network if brain_mask == "extracted" else None,
     )

@@ -24,12 +24,15 @@ from disyre.adapters.job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
+from disyre.brain_package import BrainPackage
 from disyre.errors import DisyreError, Misconfigured, TimedOut, UnknownModel
 from disyre.job import Job
 from disyre.model_package import ModelShelf
 from disyre.pipeline import OnProgress
 from worker.heartbeat import Heartbeat
-from worker.onnx_restorer import OnnxRestorer, check_device
+from worker.onnx_brain import OnnxBrainNetwork
+from worker.onnx_restorer import OnnxRestorer
+from worker.onnx_session import check_device
 from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
 from worker.settings import WorkerSettings
@@ -67,6 +70,7 @@ def check(settings: WorkerSettings) -> None:
     Raises Misconfigured if the provider or the default model is not there.
     """
     check_device(settings.provider)
+    BrainPackage.newest(settings.models_dir)
     try:
         ModelShelf(settings.models_dir).find(settings.default_model)
     except UnknownModel as error:
@@ -97,7 +101,13 @@ def make_child(settings: WorkerSettings) -> Child:
     heartbeat = Heartbeat(
         RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
     )
-    scorer = ScanScorer(artifacts, restorers, batch_size=settings.batch_size, max_voxels=settings.max_voxels)
+    scorer = ScanScorer(
+        artifacts,
+        restorers,
+        batch_size=settings.batch_size,
+        max_voxels=settings.max_voxels,
+        brain_network=_brain_network(settings),
+    )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
     runner = JobRunner(
         RedisJobStore(client),
@@ -108,6 +118,17 @@ def make_child(settings: WorkerSettings) -> Child:
         time_limit_s=settings.job_time_limit_s,
     )
     return Child(runner, heartbeat, stop)
+
+
+def _brain_network(settings: WorkerSettings) -> OnnxBrainNetwork | None:
+    """The network that finds the brain; None if none is installed. Raises Misconfigured."""
+    package = BrainPackage.newest(settings.models_dir)
+    if package is None:
+        logger.warning("no brain network in %s: a whole head needs a mask", settings.models_dir)
+        return None
+    return OnnxBrainNetwork(
+        package, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
+    )
 
 
 @cache

@@ -4,7 +4,6 @@ The network's contract: inputs `image` (float32, [batch, 1, height, width], valu
 (int64, [batch]); output `restored`, of the shape of `image`.
 """
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,28 +17,13 @@ from disyre import schedule
 from disyre.errors import Misconfigured, OutOfMemory
 from disyre.model_package import ModelPackage
 from disyre.types import Batch
+from worker.onnx_session import PROVIDERS, open_session
 from worker.settings import Device
 
-_PROVIDERS: Final[dict[Device, str]] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 _INPUTS: Final = {"image", "condition"}
 _OUTPUT: Final = "restored"
 _NO_MEMORY: Final = ("Failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
 """How ONNX Runtime says that memory ran out; it has no error of its own for it."""
-_LOAD_ERRORS: Final = (
-    ort_errors.EPFail,
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoModel,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-"""The ways in which bytes are no network."""
 _PROBE_STRIDES: Final = 4
 """Edge of the image that a network is tried with, in strides."""
 
@@ -54,16 +38,13 @@ class OnnxRestorer:
 
         Raises Misconfigured if it is damaged or of another contract, or if the device is not to be had.
         """
-        check_device(device)
         self.package = package
-        self.provider: str = _PROVIDERS[device]
+        self.provider: str = PROVIDERS[device]
         """The execution provider, as ONNX Runtime calls it."""
-        if device != "cpu":
-            ort.preload_dlls()  # CUDA and cuDNN, where they were installed as Python packages
-        self._session = _load(package, _with_options(self.provider, cache), threads)
-        active = self._session.get_providers()[0]
-        if active != self.provider:  # ONNX Runtime falls back with no more than a warning
-            raise Misconfigured(f"{self.provider} did not start, got {active}")
+        network = package.verified_network()
+        self._session = open_session(
+            network, source=package.folder, device=device, threads=threads, cache=cache
+        )
         _check_contract(self._session, package)
         self.last_inference_at: datetime
         """When the network last gave an answer."""
@@ -95,15 +76,6 @@ class OnnxRestorer:
         return f"{self.package.manifest.name}/{self.package.manifest.version}"
 
 
-def check_device(device: Device) -> None:
-    """Raise Misconfigured if this ONNX Runtime knows nothing of a device."""
-    available = ort.get_available_providers()
-    if _PROVIDERS[device] not in available:
-        raise Misconfigured(
-            f"{_PROVIDERS[device]} is not in this ONNX Runtime, which has {', '.join(available)}"
-        )
-
-
 def run_in_halves(run: Callable[[Batch], Batch], x: Batch) -> Batch:
     """Run a batch; where memory runs out, in two halves. Raises OutOfMemory if one image is too large."""
     try:
@@ -115,28 +87,6 @@ def run_in_halves(run: Callable[[Batch], Batch], x: Batch) -> Batch:
             raise OutOfMemory("one slice of the scan needs more memory than the device has") from error
     middle = len(x) // 2
     return np.concatenate([run_in_halves(run, x[:middle]), run_in_halves(run, x[middle:])])
-
-
-def _with_options(provider: str, cache: Path | None) -> list[tuple[str, dict[str, Any]]]:
-    """The provider, and behind TensorRT the one for nodes that TensorRT does not know."""
-    if provider != _PROVIDERS["tensorrt"]:
-        return [(provider, {})]
-    engines = {} if cache is None else {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
-    return [(provider, engines), (_PROVIDERS["cuda"], {})]
-
-
-def _load(
-    package: ModelPackage, providers: list[tuple[str, dict[str, Any]]], threads: int | None
-) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-    options.log_severity_level = 3  # errors; what matters is checked and raised here
-    network = package.verified_network()
-    try:
-        return ort.InferenceSession(network, options, providers=providers)
-    except _LOAD_ERRORS as error:
-        raise Misconfigured(f"ONNX Runtime cannot load the network of {package.folder}: {error}") from error
 
 
 def _check_contract(session: ort.InferenceSession, package: ModelPackage) -> None:

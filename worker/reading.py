@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from disyre import brain
 from disyre.adapters.archive import ArchiveLimits, read_members
@@ -11,8 +11,10 @@ from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
+from disyre.summary import MaskSource
 from disyre.types import Mask
 from disyre.volume import Volume
+from worker.onnx_brain import OnnxBrainNetwork
 
 InputPath: TypeAlias = Callable[[str], Path]
 """Where an uploaded file is."""
@@ -24,27 +26,40 @@ class Scan:
 
     volume: Volume
     brain_mask: Mask
-    mask_source: Literal["given", "skull-stripped"]
+    mask_source: MaskSource
     warnings: tuple[str, ...]
 
 
-def read_scan(job_input: JobInput, path_of: InputPath, *, max_voxels: int) -> Scan:
-    """Read a job's volume, and its brain mask or the one of a scan that is skull-stripped already.
-
-    Raises InvalidInput.
-    """
+def read_volumes(
+    job_input: JobInput, path_of: InputPath, *, max_voxels: int
+) -> tuple[Volume, Volume | None, tuple[str, ...]]:
+    """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
     warnings: list[str] = []
     volume = _read_volume(job_input.files, path_of, max_voxels, warnings.append)
     if job_input.mask is None:
-        return _scan(volume, brain.stripped_mask(volume), "skull-stripped", warnings)
+        return volume, None, tuple(warnings)
     mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
-    return _scan(volume, brain.given_mask(volume, mask), "given", warnings)
+    return volume, mask, tuple(warnings)
 
 
-def _scan(
-    volume: Volume, brain_mask: Mask, source: Literal["given", "skull-stripped"], warnings: list[str]
+def find_brain(
+    volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None, warnings: tuple[str, ...]
 ) -> Scan:
-    return Scan(volume, brain_mask, source, (*warnings, *brain.size_warnings(brain_mask, volume)))
+    """A scan with its brain: the mask that was given, else what the network finds.
+
+    Without a network the scan has to be skull-stripped. Raises InvalidInput.
+    """
+    inside, source = _brain(volume, mask, network)
+    return Scan(volume, inside, source, (*warnings, *brain.size_warnings(inside, volume)))
+
+
+def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None) -> tuple[Mask, MaskSource]:
+    if mask is not None:
+        return brain.given_mask(volume, mask), "given"
+    if network is None:
+        return brain.stripped_mask(volume), "skull-stripped"
+    found = network.finder(volume)
+    return found.mask, found.source
 
 
 def _read_volume(

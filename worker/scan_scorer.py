@@ -16,10 +16,13 @@ from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume
 from worker import results
-from worker.reading import read_scan
+from worker.onnx_brain import OnnxBrainNetwork
+from worker.reading import find_brain, read_volumes
 from worker.restorers import Restorers
 from worker.tasks import Outcome
 
+_READ: float = 0.01
+"""Share of a job's progress at which its scan is read."""
 _WRITING: float = 0.95
 """Share of a job's progress at which its files are written."""
 
@@ -32,6 +35,8 @@ class ScanScorer:
     restorers: Restorers
     batch_size: int
     max_voxels: int
+    brain_network: OnnxBrainNetwork | None = None
+    """Finds the brain of a scan that came without a mask; without it only stripped scans are scored."""
 
     def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
@@ -42,8 +47,11 @@ class ScanScorer:
         with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
             path_of = partial(self.artifacts.input_file, job.id)
-            scan = read_scan(job.input, path_of, max_voxels=self.max_voxels)
-            check_field_of_view(scan.volume, manifest.grid, max_voxels=self.max_voxels)
+            volume, mask, warnings = read_volumes(job.input, path_of, max_voxels=self.max_voxels)
+            check_field_of_view(volume, manifest.grid, max_voxels=self.max_voxels)
+        with watch.stage("finding-brain"):
+            on_progress(Progress(stage="finding-brain", fraction=_READ))
+            scan = find_brain(volume, mask, self.brain_network, warnings)
         scored = score_volume(
             scan.volume,
             restorer,
@@ -61,6 +69,7 @@ class ScanScorer:
             threshold=job.params.threshold,
             provider=restorer.provider,
             brain_mask=scan.mask_source,
+            brain_network=self.brain_network.name if self.brain_network else None,
             timings_s={},
             warnings=scan.warnings,
         )
@@ -84,5 +93,6 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
 
 def _in_order(around: Mapping[str, float], scoring: Mapping[str, float]) -> dict[str, float]:
     """All stages of a job in the order in which they were done, and their sum."""
-    stages = {"reading": around["reading"], **scoring, "writing": around["writing"]}
+    first = {name: around[name] for name in ("reading", "finding-brain")}
+    stages = {**first, **scoring, "writing": around["writing"]}
     return {**stages, "total": sum(stages.values())}

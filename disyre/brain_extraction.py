@@ -1,0 +1,126 @@
+"""The brain in a scan of a whole head, found by a network; a scan that is already stripped is recognised.
+
+The network sees the scan in the order of RAS on a coarse grid of its own. Its answer goes back to the scan's
+grid by interpolation of the probability.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+from disyre import brain, geometry
+from disyre.errors import EmptyImage, NotBrainMr
+from disyre.resampling import GridMap
+from disyre.types import Mask, Voxels
+from disyre.volume import Volume
+
+BrainNetwork: TypeAlias = Callable[[Voxels], Voxels]
+"""Image (x, y, z) in [0, 1], in RAS order on the network's grid -> probability of being brain, likewise."""
+Source: TypeAlias = Literal["skull-stripped", "extracted"]
+
+_LOW, _HIGH = 1.0, 99.5
+"""Percentiles of the scan that become 0 and 1; the network was trained with them."""
+_LEAST_BRAIN_ML: Final = 250.0
+"""A scan with less brain holds none, or too little to be scored."""
+_MOST_BRAIN_ML: Final = 2500.0
+_LEAST_CERTAINTY: Final = 0.85
+"""Mean probability in the mask; a network that sees no brain hesitates."""
+_STRIPPED_SHARE: Final = 0.9
+"""Of what is not background; if so much of it lies in the brain or close to it, the skull is gone."""
+_CLOSE_MM: Final = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class FoundBrain:
+    """A brain mask on the scan's own grid, and where it is from."""
+
+    mask: Mask
+    source: Source
+
+
+@dataclass(frozen=True, eq=False)
+class BrainFinder:
+    """Finds brains with a network."""
+
+    network: BrainNetwork
+    spacing_mm: float
+    """Of the network's grid."""
+    stride: int
+    """Edges of the network's input are multiples of this."""
+
+    def __call__(self, volume: Volume) -> FoundBrain:
+        """The brain of a scan, or all of a scan that is skull-stripped already.
+
+        Raises NotBrainMr if there is none, EmptyImage if all voxels have one value.
+        """
+        grid = GridMap.to_spacing(volume, self.spacing_mm)
+        probability = self._probability(grid.to_model(volume.voxels))
+        found = _largest_piece(probability > 0.5)
+        _check(probability, found, ml_per_voxel=float(geometry.voxel_volume_ml(grid.model_affine)))
+        # Beyond the border of the brain's piece, so that its edge is interpolated and not cut.
+        near = ndimage.binary_dilation(found, iterations=2)
+        native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
+        mask = np.asarray(native >= 0.5)
+        stripped = _stripped(volume)
+        if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
+            return FoundBrain(stripped, "skull-stripped")
+        return FoundBrain(mask, "extracted")
+
+    def _probability(self, image: Voxels) -> Voxels:
+        padding = [(0, -n % self.stride) for n in image.shape]
+        x, y, z = image.shape
+        return self.network(np.pad(normalize(image), padding))[:x, :y, :z]
+
+
+def normalize(image: Voxels) -> Voxels:
+    """Intensities as the network was trained on: 0 at the 1st and 1 at the 99.5th percentile, clipped."""
+    low, high = np.percentile(image, (_LOW, _HIGH))
+    if high <= low:
+        low, high = float(image.min()), float(image.max())
+    if high <= low:
+        raise EmptyImage(f"expected an image, got one value ({float(low):g}) in all voxels")
+    return np.asarray(np.clip((image - low) / (high - low), 0, 1), dtype=np.float32)
+
+
+def _largest_piece(mask: Mask) -> Mask:
+    """The largest connected part, holes filled."""
+    labels, n = ndimage.label(mask)
+    if n == 0:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
+
+
+def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
+    """Raise NotBrainMr if what was found is too small or too large for a brain, or uncertain."""
+    size_ml = np.count_nonzero(found) * ml_per_voxel
+    if not _LEAST_BRAIN_ML <= size_ml <= _MOST_BRAIN_ML:
+        raise NotBrainMr(
+            f"expected an image of a head with {_LEAST_BRAIN_ML:g} to {_MOST_BRAIN_ML:g} mL of brain in it, "
+            f"got one in which {size_ml:.0f} mL look like brain; if it is one, send a brain mask with it"
+        )
+    certainty = float(probability[found].mean())
+    if certainty < _LEAST_CERTAINTY:
+        raise NotBrainMr(
+            "expected an image of a head, got one in which nothing is clearly a brain (certainty "
+            f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if it is one, "
+            "send a brain mask with it"
+        )
+
+
+def _stripped(volume: Volume) -> Mask | None:
+    """The mask that the scan has if it is skull-stripped; None if it cannot be."""
+    try:
+        return brain.stripped_mask(volume)
+    except (NotBrainMr, EmptyImage):
+        return None
+
+
+def _is_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float]) -> bool:
+    """Whether what is not background lies in the brain, or a few mm around it."""
+    distance_mm = np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing_mm))
+    return float((distance_mm[foreground] <= _CLOSE_MM).mean()) >= _STRIPPED_SHARE

@@ -1,0 +1,1 @@
+"""The network that finds the brain: heads synthesised from label maps, its training and its export."""

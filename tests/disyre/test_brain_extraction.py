@@ -1,0 +1,135 @@
+"""Where the brain is in a head, with a stand-in for the network: what is bright is brain."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from disyre import brain_extraction
+from disyre.brain_extraction import BrainFinder
+from disyre.errors import EmptyImage, NotBrainMr
+from disyre.resampling import reorient
+from disyre.types import Affine, Mask, Voxels
+from disyre.volume import Volume
+from tests.strategies import axis_affines
+
+SPACING_MM = 3.0
+
+
+def bright(image: Voxels) -> Voxels:
+    assert image.min() >= 0
+    assert image.max() <= 1
+    assert not any(n % 8 for n in image.shape)
+    return np.where(image > 0.5, np.float32(0.98), np.float32(0.02))
+
+
+find = BrainFinder(bright, spacing_mm=4.0, stride=8)
+
+
+def make_head(skull: float = 60.0, noise: float = 5.0) -> tuple[Volume, Mask]:
+    """A bright ball of 0.9 L in a darker one, in air with noise; and where the bright ball is."""
+    n = 60
+    axes = np.indices((n, n, n)) - (n - 1) / 2
+    radius_mm = SPACING_MM * np.sqrt((axes**2).sum(0))
+    voxels = np.random.default_rng(0).random((n, n, n), dtype=np.float32) * noise
+    voxels[radius_mm < 80] += np.float32(skull)
+    inside = radius_mm < 60
+    voxels[inside] = 200
+    return Volume(voxels, np.diag([SPACING_MM] * 3 + [1.0])), np.asarray(inside)
+
+
+def test_the_brain_of_a_head_is_what_the_network_calls_brain() -> None:
+    head, inside = make_head()
+
+    found = find(head)
+
+    assert found.source == "extracted"
+    assert 2 * (found.mask & inside).sum() / (found.mask.sum() + inside.sum()) > 0.96
+
+
+def test_a_scan_without_a_skull_is_passed_through_as_it_is() -> None:
+    stripped, inside = make_head(skull=0, noise=0)
+
+    found = find(stripped)
+
+    assert found.source == "skull-stripped"
+    np.testing.assert_array_equal(found.mask, inside)
+
+
+def test_a_head_in_empty_air_is_not_taken_for_a_stripped_brain() -> None:
+    head, inside = make_head(noise=0)
+    small = Volume(head.voxels, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+    found = find(small)
+
+    assert found.source == "extracted"
+    assert found.mask.sum() < 1.1 * inside.sum()
+
+
+def test_what_is_bright_beside_the_brain_is_not_brain() -> None:
+    head, _ = make_head()
+    head.voxels[1:6, 1:6, 1:6] = 220
+
+    assert not find(head).mask[:8, :8, :8].any()
+
+
+def test_a_dark_place_in_the_brain_is_brain() -> None:
+    head, _ = make_head()
+    head.voxels[26:34, 26:34, 26:34] = 0
+
+    assert find(head).mask[30, 30, 30]
+
+
+def test_noise_is_no_brain() -> None:
+    noise = np.random.default_rng(0).random((60, 60, 60), dtype=np.float32)
+
+    with pytest.raises(NotBrainMr, match="mL look like brain"):
+        find(Volume(noise, np.eye(4)))
+
+
+def test_nothing_that_looks_like_brain_is_no_brain() -> None:
+    head, _ = make_head()
+    blind = BrainFinder(np.zeros_like, spacing_mm=4.0, stride=8)
+
+    with pytest.raises(NotBrainMr, match="0 mL look like brain"):
+        blind(head)
+
+
+def test_a_network_that_hesitates_has_found_no_brain() -> None:
+    head, _ = make_head()
+    unsure = BrainFinder(
+        lambda image: np.where(image > 0.5, 0.6, 0).astype(np.float32), spacing_mm=4, stride=8
+    )
+
+    with pytest.raises(NotBrainMr, match="certainty 60 %"):
+        unsure(head)
+
+
+def test_an_image_of_one_value_is_empty() -> None:
+    with pytest.raises(EmptyImage, match="one value"):
+        find(Volume(np.full((20, 20, 20), 3, np.float32), np.eye(4)))
+
+
+def test_a_few_bright_voxels_in_nothing_still_make_an_image() -> None:
+    image = np.zeros((10, 10, 10), np.float32)
+    image[5, 5, 5] = 9
+
+    assert brain_extraction.normalize(image).max() == 1
+
+
+@given(like=axis_affines())
+def test_the_order_in_which_a_scan_is_stored_changes_nothing(like: Affine) -> None:
+    head, _ = make_head()
+    there = reorient(head, like)
+
+    expected = reorient(head.with_voxels(find(head).mask.astype(np.float32)), like).voxels > 0
+
+    np.testing.assert_array_equal(find(there).mask, expected)
+
+
+@given(n=st.tuples(*[st.integers(45, 64)] * 3))
+def test_any_shape_gives_a_mask_of_that_shape(n: tuple[int, int, int]) -> None:
+    head, _ = make_head()
+    cut = Volume(head.voxels[: n[0], : n[1], : n[2]], head.affine)
+
+    assert find(cut).mask.shape == cut.shape

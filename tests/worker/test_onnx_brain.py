@@ -1,0 +1,34 @@
+"""The brain network in a real session."""
+
+from pathlib import Path
+
+import pytest
+
+from disyre.errors import Misconfigured
+from tests.disyre.test_brain_extraction import make_head
+from tests.toy_brain import make_toy_brain, toy_brain_network
+from worker.onnx_brain import OnnxBrainNetwork
+
+
+def test_it_finds_the_brain_of_a_head(tmp_path: Path) -> None:
+    head, inside = make_head()
+    network = OnnxBrainNetwork(make_toy_brain(tmp_path), device="cpu", threads=1)
+
+    found = network.finder(head)
+
+    assert (network.name, found.source) == ("brain/1", "extracted")
+    assert 2 * (found.mask & inside).sum() / (found.mask.sum() + inside.sum()) > 0.9
+
+
+def test_a_network_of_another_contract_is_refused(tmp_path: Path) -> None:
+    other = toy_brain_network(output="tumour").SerializeToString()
+
+    with pytest.raises(Misconfigured, match="output 'brain'"):
+        OnnxBrainNetwork(make_toy_brain(tmp_path, onnx_bytes=other), device="cpu")
+
+
+def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+    broken = toy_brain_network(bias=float("nan")).SerializeToString()
+
+    with pytest.raises(Misconfigured, match="finite values"):
+        OnnxBrainNetwork(make_toy_brain(tmp_path, onnx_bytes=broken), device="cpu")

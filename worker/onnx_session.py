@@ -1,0 +1,70 @@
+"""Inference sessions of ONNX Runtime, on the device that was asked for or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from disyre.errors import Misconfigured
+from worker.settings import Device
+
+PROVIDERS: Final[dict[Device, str]] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""Execution providers, as ONNX Runtime calls them."""
+_LOAD_ERRORS: Final = (
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoModel,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""The ways in which bytes are no network."""
+
+
+def check_device(device: Device) -> None:
+    """Raise Misconfigured if this ONNX Runtime knows nothing of a device."""
+    available = ort.get_available_providers()
+    if PROVIDERS[device] not in available:
+        raise Misconfigured(
+            f"{PROVIDERS[device]} is not in this ONNX Runtime, which has {', '.join(available)}"
+        )
+
+
+def open_session(
+    network: bytes, *, source: Path, device: Device, threads: int | None, cache: Path | None
+) -> ort.InferenceSession:
+    """Load a network on a device. `source` is where it is from, `cache` a folder for TensorRT's engines.
+
+    Raises Misconfigured if the bytes are no network, or if the device is not to be had.
+    """
+    check_device(device)
+    if device != "cpu":
+        ort.preload_dlls()  # CUDA and cuDNN, where they were installed as Python packages
+    options = ort.SessionOptions()
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.log_severity_level = 3  # errors; what matters is checked and raised here
+    try:
+        session = ort.InferenceSession(network, options, providers=_with_options(PROVIDERS[device], cache))
+    except _LOAD_ERRORS as error:
+        raise Misconfigured(f"ONNX Runtime cannot load the network of {source}: {error}") from error
+    active = session.get_providers()[0]
+    if active != PROVIDERS[device]:  # ONNX Runtime falls back with no more than a warning
+        raise Misconfigured(f"{PROVIDERS[device]} did not start, got {active}")
+    return session
+
+
+def _with_options(provider: str, cache: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    """The provider, and behind TensorRT the one for nodes that TensorRT does not know."""
+    if provider != PROVIDERS["tensorrt"]:
+        return [(provider, {})]
+    engines = {} if cache is None else {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
+    return [(provider, engines), (PROVIDERS["cuda"], {})]
