@@ -184,6 +184,7 @@ def test_progress_goes_from_0_towards_1_through_all_stages(
     assert fractions == sorted(fractions)
     assert list(dict.fromkeys(progress.stage for progress in seen)) == [
         "reading",
+        "finding-brain",
         "preparing",
         "restoring",
         "scoring",
