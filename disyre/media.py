@@ -33,7 +33,7 @@ def sniff(head: bytes) -> MediaFormat:
     if head[_DICOM_MAGIC] == b"DICM":
         return "dicom"
     raise NotAnImage(
-        "expected NIfTI, plain or gzipped, DICOM, or a zip of DICOM files, got a file that begins like none"
+        "expected NIfTI, plain or gzipped, DICOM, or a zip of one of these, got a file that begins like none"
     )
 
 

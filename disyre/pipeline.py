@@ -12,7 +12,7 @@ from disyre import brain
 from disyre.errors import TooFewSlices
 from disyre.job import Progress
 from disyre.model_package import Mode, ModelManifest, ScanSettings
-from disyre.preparation import Preparation
+from disyre.preparation import Preparation, PreparationRecord
 from disyre.restoration import (
     Restoration,
     RestorationLoop,
@@ -49,6 +49,8 @@ class ScoredVolume:
     background.
     """
     brain_mask: Mask
+    preparation: PreparationRecord
+    """What was done to the scan before the network saw it."""
     timings_s: dict[str, float]
     """Seconds by stage."""
 
@@ -77,7 +79,13 @@ def score_volume(
     with watch.stage("preparing"):
         on_progress(Progress(stage="preparing", fraction=0.02))
         inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
-        prepared = Preparation.of(volume, inside, settings.intensity, spacing_mm=manifest.grid.spacing_mm)
+        prepared = Preparation.of(
+            volume,
+            inside,
+            settings.intensity,
+            spacing_mm=manifest.grid.spacing_mm,
+            slice_axis=None if settings.intensity.over == "frame" else manifest.grid.slice_axis,
+        )
         box = _box(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
@@ -92,6 +100,7 @@ def score_volume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
         brain_mask=prepared.seen,
+        preparation=prepared.describe(volume),
         timings_s=watch.timings_s,
     )
 

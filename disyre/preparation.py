@@ -10,9 +10,10 @@ from typing import Final, Self
 
 import numpy as np
 
-from disyre import brain
+from disyre import brain, geometry
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, UnusableVolume
+from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
 from disyre.resampling import GridMap
 from disyre.types import Mask, Voxels
@@ -23,6 +24,33 @@ _MOST_BELOW_BLACK: Final = 0.05
 
 _LEAST_SHARE: Final = 0.05
 """Of a voxel in the model's brain; with less than that the network has not seen it."""
+
+
+SLICE_AXIS: Final = 2
+"""Of the model's grid, in RAS order: slices are axial."""
+_AXES: Final = ("left-right", "back-front", "foot-head")
+
+
+class PreparationRecord(Frozen):
+    """The steps from a scan to what the network saw, in their order; nothing else was done."""
+
+    orientation: str
+    """Of the scan's axes, as it is stored; they are put in the order of RAS."""
+    spacing_mm: tuple[float, float, float]
+    background: float
+    """The intensity that stands for nothing, and is subtracted."""
+    crop_start: tuple[int, int, int]
+    """First voxel of the box around the brain, in the scan's own order."""
+    crop_shape: tuple[int, int, int]
+    model_spacing_mm: tuple[float, float, float]
+    """Of the grid that the network saw, in RAS order."""
+    model_shape: tuple[int, int, int]
+    own_slices: bool
+    """Whether the network saw the scan's own slices, and not some between them."""
+    interpolated: tuple[str, ...]
+    """Directions along which values between voxels were made."""
+    white: float
+    """Intensity above the background that became 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +74,18 @@ class Preparation:
     """How much of each voxel of the crop lies in the model's brain."""
 
     @classmethod
-    def of(cls, volume: Volume, brain_mask: Mask, rule: IntensityRule, *, spacing_mm: float) -> Self:
+    def of(
+        cls,
+        volume: Volume,
+        brain_mask: Mask,
+        rule: IntensityRule,
+        *,
+        spacing_mm: float,
+        slice_axis: int | None = None,
+    ) -> Self:
         """Prepare a scan for a model whose voxels are `spacing_mm` apart along all axes.
+
+        Thick slices along the `slice_axis` are kept as they are (see GridMap).
 
         Raises EmptyImage if the brain is empty, on either grid, UnusableVolume if much of it is darker
         than the background.
@@ -57,7 +95,7 @@ class Preparation:
         black = brain.background(volume)
         _check_brighter(volume.voxels[brain_mask], black)
         crop = _crop(volume, brain_mask, rule, spacing_mm)
-        grid = GridMap.to_spacing(crop.volume(volume), spacing_mm)
+        grid = GridMap.to_spacing(crop.volume(volume), spacing_mm, slice_axis=slice_axis)
         inside = crop.cut(brain_mask)
         mask = _not_empty(grid.mask_to_model(inside))
         voxels = grid.to_model(np.where(inside, crop.cut(volume.voxels) - np.float32(black), 0))
@@ -72,6 +110,22 @@ class Preparation:
             voxels=scale.normalize_brain(voxels, mask),
             seen=np.asarray(crop.paste(inside & (share >= _LEAST_SHARE))),
             _share=share,
+        )
+
+    def describe(self, volume: Volume) -> "PreparationRecord":
+        """What was done to a scan, in order."""
+        grid = self.grid
+        return PreparationRecord(
+            orientation=volume.orientation,
+            spacing_mm=volume.spacing_mm,
+            background=self.black,
+            crop_start=self.crop.start,
+            crop_shape=self.crop.size,
+            model_spacing_mm=geometry.spacing_mm(grid.model_affine),
+            model_shape=grid.model_shape,
+            own_slices=grid.zoom[SLICE_AXIS] == 1.0,
+            interpolated=tuple(name for name, zoom in zip(_AXES, grid.zoom, strict=True) if zoom != 1.0),
+            white=self.scale.white,
         )
 
     def to_scan(self, values: Voxels) -> Voxels:

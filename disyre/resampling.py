@@ -1,7 +1,8 @@
 """From a scan's own grid to the model's, and exactly back.
 
 The model's grid has the axes of the scan, put in the order and direction of RAS, with a spacing of its own;
-nothing is rotated. Its first voxel covers the corner of the scan, so that both grids span the same box.
+nothing is rotated. Its first voxel covers the corner of the scan, so that both grids span the same box. Thick
+slices may be kept as they are.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ _SAME_SPACING = 0.05
 the network costs less than interpolating it there and back."""
 
 
+_THICK = 1.5
+"""Slices that are so many times further apart than the model's voxels are looked at as they are."""
+
+
 @dataclass(frozen=True, eq=False)
 class GridMap:
     """The way between a native grid and the model's: reorder and flip axes, then scale each of them."""
@@ -34,14 +39,20 @@ class GridMap:
     model_affine: Affine
 
     @classmethod
-    def to_spacing(cls, volume: Volume, spacing_mm: float) -> Self:
-        """The map from a volume's grid to one of the same box in RAS order with this spacing."""
+    def to_spacing(cls, volume: Volume, spacing_mm: float, *, slice_axis: int | None = None) -> Self:
+        """The map from a volume's grid to one of the same box in RAS order with this spacing.
+
+        Along the `slice_axis`, if there is one (2 is axial), thick slices are kept: between them there is
+        nothing to be looked at.
+        """
         axes, signs = geometry.axes_to_ras(volume.affine)
         shape = tuple(volume.shape[axis] for axis in axes)
         native_spacing = [volume.spacing_mm[axis] for axis in axes]
         zoom = tuple(
             1.0 if abs(s / spacing_mm - 1) < _SAME_SPACING else s / spacing_mm for s in native_spacing
         )
+        if slice_axis is not None and native_spacing[slice_axis] >= _THICK * spacing_mm:
+            zoom = tuple(1.0 if axis == slice_axis else z for axis, z in enumerate(zoom))
         model_shape = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom, strict=True))
         ras_affine = volume.affine @ _reorder_affine(shape, axes, signs)
         return cls(

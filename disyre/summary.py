@@ -10,6 +10,7 @@ from disyre import INTENDED_USE, __version__, scoring
 from disyre.frozen import Frozen
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
+from disyre.preparation import PreparationRecord
 from disyre.volume import Volume
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -26,6 +27,12 @@ _MORE_ABOVE = (
     "{percent:.1f} % of the brain are above the threshold, where healthy scans like those of the training "
     "have {healthy:.1f} %: something large is anomalous, or the scan as a whole differs, such as in scanner, "
     "contrast or shading"
+)
+
+_COARSE = 1.5
+_BETWEEN_VOXELS = (
+    "the scan's voxels are {coarsest:.1f} mm long in a direction that lies in the axial slices which the "
+    "model looks at; what it saw was interpolated, and the map is blurred in that direction"
 )
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
@@ -98,6 +105,7 @@ class Summary(Frozen):
     provider: str
     """ONNX Runtime execution provider that ran the network."""
     scan: ScanSummary
+    preparation: PreparationRecord
     settings: ScanSettings
     timings_s: dict[str, Number]
     """Seconds by stage."""
@@ -153,10 +161,19 @@ def summarize(
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
         provider=provider,
         scan=_describe(volume, scored, brain_mask, brain_network),
+        preparation=scored.preparation,
         settings=settings,
         timings_s=timings_s,
-        warnings=(*warnings, *_warn_of_share(share, healthy_share)),
+        warnings=(*warnings, *_warn_of_slices(scored.preparation), *_warn_of_share(share, healthy_share)),
     )
+
+
+def _warn_of_slices(preparation: PreparationRecord) -> list[str]:
+    """Says so if most of what the network saw lies between voxels of the scan."""
+    coarsest = max(preparation.spacing_mm)
+    if preparation.own_slices or coarsest < _COARSE * min(preparation.model_spacing_mm):
+        return []
+    return [_BETWEEN_VOXELS.format(coarsest=coarsest)]
 
 
 def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:

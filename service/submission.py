@@ -52,7 +52,7 @@ class Submission:
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
         params, package = self.choose({**options, **_parse_params(upload.params)})
-        check_scan(upload, folder, max_voxels=self.max_voxels)
+        check_scan(upload, folder, max_voxels=self.max_voxels, volume_index=params.volume_index)
         now_ns = time.time_ns()
         manifest = package.manifest
         job = Job.submit(
@@ -94,7 +94,7 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return options
 
 
-def check_scan(upload: Upload, folder: Path, *, max_voxels: int) -> None:
+def check_scan(upload: Upload, folder: Path, *, max_voxels: int, volume_index: int | None = None) -> None:
     """Check the headers of what was uploaded, and that the mask lies on the grid of the scan.
 
     Raises InvalidInput.
@@ -103,7 +103,7 @@ def check_scan(upload: Upload, folder: Path, *, max_voxels: int) -> None:
     if len(upload.files) > 1 and formats != {"dicom"}:
         came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
         raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
-    scan = _inspect(upload.files[0], folder, max_voxels)
+    scan = _inspect(upload.files[0], folder, max_voxels, volume_index)
     if upload.mask is None:
         return
     if not upload.mask.format.startswith("nifti"):
@@ -114,12 +114,14 @@ def check_scan(upload: Upload, folder: Path, *, max_voxels: int) -> None:
         raise MaskMismatch(f"expected a mask of the scan's shape {scan.shape}, got {mask.shape}")
 
 
-def _inspect(file: InputFile, folder: Path, max_voxels: int) -> NiftiFacts | None:
+def _inspect(file: InputFile, folder: Path, max_voxels: int, volume_index: int | None) -> NiftiFacts | None:
     """Look at the header of a file; DICOM is left to the worker."""
     if file.format.startswith("nifti"):
-        return inspect_nifti(folder / file.name, max_voxels=max_voxels)
+        return inspect_nifti(folder / file.name, max_voxels=max_voxels, volume_index=volume_index)
     if file.format == "zip":
         check_archive(folder / file.name, ArchiveLimits())
+    elif volume_index is not None:
+        raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
     return None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from disyre.job import InputFile, Job, JobInput, JobModel, JobParams
 from disyre.model_package import Calibration, ModelManifest, ScanSettings, TrainingData
+from disyre.preparation import PreparationRecord
 from disyre.types import Affine
 from disyre.volume import Volume
 
@@ -57,3 +58,20 @@ def make_job(job_id: str = JOB_ID, **params: Any) -> Job:
         params=JobParams(model="toy", **params),
         at=NOON,
     )
+
+
+def make_record(volume: Volume, **changes: Any) -> PreparationRecord:
+    """What was done to a scan that needed next to nothing."""
+    facts = {
+        "orientation": volume.orientation,
+        "spacing_mm": volume.spacing_mm,
+        "background": 0.0,
+        "crop_start": (0, 0, 0),
+        "crop_shape": volume.shape,
+        "model_spacing_mm": volume.spacing_mm,
+        "model_shape": volume.shape,
+        "own_slices": True,
+        "interpolated": (),
+        "white": 1.0,
+    }
+    return PreparationRecord.model_validate({**facts, **changes})

@@ -8,7 +8,8 @@ from typing import TypeAlias
 from disyre import brain
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import read_nifti
+from disyre.adapters.nifti import nifti_magic, read_nifti, read_nifti_members
+from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
 from disyre.summary import MaskSource
@@ -31,11 +32,12 @@ class Scan:
 
 
 def read_volumes(
-    job_input: JobInput, path_of: InputPath, *, max_voxels: int
+    job_input: JobInput, path_of: InputPath, *, max_voxels: int, volume_index: int | None = None
 ) -> tuple[Volume, Volume | None, tuple[str, ...]]:
     """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
     warnings: list[str] = []
-    volume = _read_volume(job_input.files, path_of, max_voxels, warnings.append)
+    paths = [path_of(file.name) for file in job_input.files]
+    volume = _read_volume(job_input.files, paths, max_voxels, volume_index, warnings.append)
     if job_input.mask is None:
         return volume, None, tuple(warnings)
     mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
@@ -63,15 +65,22 @@ def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None
 
 
 def _read_volume(
-    files: tuple[InputFile, ...], path_of: InputPath, max_voxels: int, on_warning: Callable[[str], None]
+    files: tuple[InputFile, ...],
+    paths: list[Path],
+    max_voxels: int,
+    volume_index: int | None,
+    on_warning: OnWarning,
 ) -> Volume:
-    paths = [path_of(file.name) for file in files]
     kinds = {file.format for file in files}
     if kinds == {"dicom"}:
         return read_dicom(paths, max_voxels=max_voxels, on_warning=on_warning)
     if len(files) > 1:
         raise MultipleVolumes(f"expected one file, or several that are all DICOM, got {len(files)} files")
     if kinds == {"zip"}:
-        members = read_members(paths[0], ArchiveLimits())
-        return read_dicom(members, max_voxels=max_voxels, on_warning=on_warning)
-    return read_nifti(paths[0], max_voxels=max_voxels, on_warning=on_warning)
+        members = list(read_members(paths[0], ArchiveLimits()))
+        if not any(nifti_magic(member) for member in members):
+            return read_dicom(members, max_voxels=max_voxels, on_warning=on_warning)
+        return read_nifti_members(
+            members, max_voxels=max_voxels, volume_index=volume_index, on_warning=on_warning
+        )
+    return read_nifti(paths[0], max_voxels=max_voxels, volume_index=volume_index, on_warning=on_warning)

@@ -114,9 +114,7 @@ def _mr_images(contents: Sequence[bytes], on_warning: OnWarning) -> list[bytes]:
     """Those that are MR images, in a transfer syntax that is read; only file meta information is parsed."""
     dicom = [content for content in contents if content[128:132] == b"DICM"]
     if not dicom:
-        has_nifti = any(content[344:347] == b"n+1" or content[:2] == b"\x1f\x8b" for content in contents)
-        hint = "; a NIfTI file is sent by itself, not in an archive" if has_nifti else ""
-        raise NotAnImage(f"expected DICOM files, got {counted(len(contents), 'file')} of another kind{hint}")
+        raise NotAnImage(f"expected DICOM files, got {counted(len(contents), 'file')} of another kind")
     metas = _map(_meta, dicom)
     images = [(content, meta) for content, meta in zip(dicom, metas, strict=True) if meta.sop_class in _MR]
     if not images:

@@ -4,15 +4,20 @@ The header is checked here before nibabel sees it, because nibabel lets much pas
 Files are read as a stream and never beyond what their header announces, so a small file cannot fill the
 memory. Whether a file is compressed is seen from its first bytes, not from its name.
 
-The affine is nibabel's: the sform if it has a code, else the qform if it has one, else the spacing alone.
+The affine is nibabel's: the sform if it has a code, else the qform if it has one, else the spacing alone. If
+sform and qform put a corner of the scan more than 1 mm apart, the sform is taken, with a warning; a qform
+that is not taken need not be valid.
 What is written has both, with the code "aligned to another image": the sform is the affine to float32
 precision; the qform is left out where it cannot say the same, because the axes are not at right angles.
 """
 
+import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -26,8 +31,11 @@ from nibabel.spatialimages import HeaderDataError
 from disyre import admission, geometry
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.errors import (
+    InvalidParams,
+    MultipleVolumes,
     NotAnImage,
     NotThreeDimensional,
+    TooLarge,
     UnreadableVolume,
     UnsupportedGeometry,
     UnusableVolume,
@@ -53,6 +61,8 @@ _HEADERS: Final[dict[int, tuple[Callable[..., nib.Nifti1Header], bytes]]] = {
     348: (nib.Nifti1Header, b"n+1"),
     540: (nib.Nifti2Header, b"n+2"),
 }
+_SINGLE: Final = (b"n+1", b"n+2")
+_PAIR: Final = (b"ni1", b"ni2")
 _GZIP_ERRORS: Final = (EOFError, igzip.BadGzipFile, cast(type[Exception], IsalError))
 _MAX_OFFSET: Final = 64 * 2**20
 """Header extensions, in bytes; they are skipped."""
@@ -60,6 +70,10 @@ _CHUNK: Final = 2**20
 _ALIGNED: Final = 2
 """NIFTI_XFORM_ALIGNED_ANAT: the result lies where the scan lies, whatever world that was."""
 _QFORM_TOLERANCE_MM: Final = 0.01
+_SAME_WORLD_MM: Final = 1.0
+"""So far apart may sform and qform put a corner of the scan without a word."""
+_MOST_VOLUMES_OF_VOXELS: Final = 16
+"""All volumes of a file together may have so many times the voxels that one may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +84,9 @@ class NiftiFacts:
     spacing_mm: tuple[float, float, float]
     orientation: str
     affine: Affine
+    n_volumes: int
+    warnings: tuple[str, ...]
+    """What is odd about the header."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,42 +94,110 @@ class _Layout:
     """Where the voxels are in the stream, and what they mean."""
 
     shape: tuple[int, int, int]
+    n_volumes: int
     affine: Affine
     dtype: np.dtype[np.generic]
     slope: float
     inter: float
-    has_world: bool
+    offset: int
+    """Bytes between the header and the first voxel, if both are in one file; of a pair, in front of it."""
+    warnings: tuple[str, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of one volume."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def volume(self, index: int | None) -> int:
+        """The place of the volume that was asked for.
+
+        Raises NotThreeDimensional if none was and there are several, InvalidParams if there is none such.
+        """
+        if index is None and self.n_volumes > 1:
+            raise NotThreeDimensional(
+                f"expected one 3-D volume, got {self.n_volumes} of {self.shape} voxels; the option "
+                f"volume_index, from 0 to {self.n_volumes - 1}, picks one"
+            )
+        if index is not None and index >= self.n_volumes:
+            raise InvalidParams(f"expected a volume_index from 0 to {self.n_volumes - 1}, got {index}")
+        return index or 0
 
 
-def inspect_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiFacts:
-    """Check that a NIfTI file is whole and holds one 3-D volume, without keeping its voxels in memory.
+def inspect_nifti(path: Path, *, max_voxels: int = MAX_VOXELS, volume_index: int | None = None) -> NiftiFacts:
+    """Check that a NIfTI file is whole and has the volume, without keeping its voxels in memory.
 
-    Raises NotAnImage, UnreadableVolume, UnusableVolume (or a subclass) or TooLarge.
+    Raises NotAnImage, UnreadableVolume, UnusableVolume (or a subclass), TooLarge, or InvalidParams if there
+    is no volume of this index.
     """
     with _opened(path) as stream:
         layout = _read_layout(stream, max_voxels)
-        _skip(stream, int(np.prod(layout.shape)) * layout.dtype.itemsize)
+        layout.volume(volume_index)
+        _skip(stream, layout.offset + layout.n_volumes * layout.n_bytes)
         _check_end(stream)
     spacing_mm, orientation = geometry.spacing_mm(layout.affine), geometry.orientation(layout.affine)
-    return NiftiFacts(layout.shape, spacing_mm, orientation, layout.affine)
+    return NiftiFacts(layout.shape, spacing_mm, orientation, layout.affine, layout.n_volumes, layout.warnings)
 
 
 def read_nifti(
-    path: Path, *, max_voxels: int = MAX_VOXELS, on_warning: OnWarning = admission.ignore
+    path: Path,
+    *,
+    max_voxels: int = MAX_VOXELS,
+    volume_index: int | None = None,
+    on_warning: OnWarning = admission.ignore,
 ) -> Volume:
     """Read a single-file NIfTI-1 or NIfTI-2, compressed or not, as float32 with its scaling applied.
 
-    `on_warning` is told of voxels that had to be set to 0 and of a missing orientation.
+    `volume_index` picks one of several volumes. `on_warning` is told of voxels that had to be set to 0 and of
+    what is odd about the header.
     Raises what `inspect_nifti` raises, and NonFiniteVoxels.
     """
     with _opened(path) as stream:
-        layout = _read_layout(stream, max_voxels)
-        voxels = _read_voxels(stream, layout)
+        return _read_volume(stream, stream, max_voxels, volume_index, on_warning)
+
+
+def read_nifti_members(
+    members: Sequence[bytes],
+    *,
+    max_voxels: int = MAX_VOXELS,
+    volume_index: int | None = None,
+    on_warning: OnWarning = admission.ignore,
+) -> Volume:
+    """Read the one NIfTI among the files of an archive: a single file, or a pair of header and voxels.
+
+    Each may be compressed. Of a pair, the voxels are in the one other file that is as long as the header
+    says.
+    Raises MultipleVolumes if there are several, NotAnImage if there is none, and what `read_nifti` raises.
+    """
+    found = [content for content in members if nifti_magic(content) is not None]
+    if len(found) != 1:
+        raise (MultipleVolumes if found else NotAnImage)(
+            f"expected an archive with one NIfTI image in it, got {len(found)}"
+        )
+    (header,) = found
+    with _inflating(BytesIO(header)) as stream:
+        if nifti_magic(header) in _SINGLE:
+            return _read_volume(stream, stream, max_voxels, volume_index, on_warning)
+        layout = _read_layout(stream, max_voxels, is_pair=True)
         _check_end(stream)
-    if not layout.has_world:
-        on_warning("the header gives no orientation; left and right may be swapped")
-    admission.fill_non_finite(voxels, on_warning)
-    return Volume(voxels=voxels, affine=layout.affine)
+    voxels = _voxels_of_pair([content for content in members if content is not header], layout)
+    with _inflating(BytesIO(header)) as stream, _inflating(BytesIO(voxels)) as image:
+        return _read_volume(stream, image, max_voxels, volume_index, on_warning)
+
+
+def nifti_magic(content: bytes) -> bytes | None:
+    """What a NIfTI header, compressed or not, says that it is: `n+1`, `n+2`, or of a pair `ni1`, `ni2`.
+
+    None if it is no such header. Nothing is inflated but the header.
+    """
+    try:
+        with _inflating(BytesIO(content)) as stream:
+            start = stream.read(348)
+    except UnreadableVolume:
+        return None
+    for magic in (start[344:347], start[4:7]):
+        if magic in (*_SINGLE, *_PAIR):
+            return magic
+    return None
 
 
 def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32) -> None:
@@ -162,36 +247,105 @@ def _cast(voxels: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.N
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, inflated if it is gzip; errors of the compression become UnreadableVolume."""
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        try:
-            yield cast(BinaryIO, igzip.IGzipFile(fileobj=file)) if is_gzip else file
-        except _GZIP_ERRORS as error:
-            raise UnreadableVolume(
-                "expected a whole gzip file, got one that is truncated or damaged"
-            ) from error
+    with path.open("rb") as file, _inflating(file) as stream:
+        yield stream
 
 
-def _read_layout(stream: BinaryIO, max_voxels: int) -> _Layout:
-    """Read up to the first voxel."""
-    header = _read_header(stream)
-    shape = _shape(header)
+@contextmanager
+def _inflating(file: BinaryIO) -> Iterator[BinaryIO]:
+    is_gzip = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    try:
+        yield cast(BinaryIO, igzip.IGzipFile(fileobj=file)) if is_gzip else file
+    except _GZIP_ERRORS as error:
+        raise UnreadableVolume("expected a whole gzip file, got one that is truncated or damaged") from error
+
+
+def _read_volume(
+    header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None, on_warning: OnWarning
+) -> Volume:
+    """The volume that was asked for; `header` and `image` are one stream, or two of a pair."""
+    is_pair = header is not image
+    layout = _read_layout(header, max_voxels, is_pair=is_pair)
+    number = layout.volume(index)
+    _skip(image, layout.offset + number * layout.n_bytes)
+    voxels = _read_voxels(image, layout)
+    _skip(image, (layout.n_volumes - 1 - number) * layout.n_bytes)
+    _check_end(image)
+    for warning in layout.warnings:
+        on_warning(warning)
+    admission.fill_non_finite(voxels, on_warning)
+    return Volume(voxels=voxels, affine=layout.affine)
+
+
+def _voxels_of_pair(others: Sequence[bytes], layout: _Layout) -> bytes:
+    """The one file that is as long as a header says."""
+    expected = layout.offset + layout.n_volumes * layout.n_bytes
+    fitting = [content for content in others if _inflated_size(content, expected + 1) == expected]
+    if len(fitting) != 1:
+        raise UnreadableVolume(
+            f"expected, beside the header of a pair (.hdr), one file of {expected} bytes with its voxels "
+            f"(.img), got {len(fitting)}"
+        )
+    return fitting[0]
+
+
+def _inflated_size(content: bytes, most: int) -> int:
+    """Bytes of a file, inflated if it is gzip; no more than `most` are counted."""
+    n_bytes = 0
+    try:
+        with _inflating(BytesIO(content)) as stream:
+            while n_bytes < most and (part := stream.read(min(_CHUNK, most - n_bytes))):
+                n_bytes += len(part)
+    except UnreadableVolume:
+        return -1
+    return n_bytes
+
+
+def _read_layout(stream: BinaryIO, max_voxels: int, *, is_pair: bool = False) -> _Layout:
+    """Read a header, and check all that it says."""
+    header = _read_header(stream, is_pair=is_pair)
+    shape, n_volumes = _shape(header)
     admission.check_size(shape, max_voxels=max_voxels)
+    if n_volumes * math.prod(shape) > _MOST_VOLUMES_OF_VOXELS * max_voxels:
+        most = _MOST_VOLUMES_OF_VOXELS * max_voxels
+        raise TooLarge(f"expected at most {most} voxels in all volumes together, got {n_volumes} of {shape}")
     dtype = _dtype(header)
     slope, inter = _scaling(header)
     affine = _affine(header)
     admission.check_grid(affine)
     offset = float(header["vox_offset"])
-    least = header.sizeof_hdr + 4
+    least = 0 if is_pair else header.sizeof_hdr + 4
     if not (least <= offset <= _MAX_OFFSET and offset.is_integer()):
         raise UnreadableVolume(f"expected voxels at a byte from {least} to {_MAX_OFFSET}, got {offset:g}")
-    _skip(stream, int(offset) - header.sizeof_hdr)
-    has_world = bool(header["sform_code"] > 0 or header["qform_code"] > 0)
-    return _Layout(shape, affine, dtype, slope, inter, has_world)
+    behind = int(offset) - (0 if is_pair else header.sizeof_hdr)
+    return _Layout(shape, n_volumes, affine, dtype, slope, inter, behind, _oddities(header, affine, shape))
 
 
-def _read_header(stream: BinaryIO) -> nib.Nifti1Header:
+def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """What is odd about where a header says that the scan lies."""
+    has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0
+    if not has_sform and not has_qform:
+        return ("the header gives no orientation; left and right may be swapped",)
+    if not (has_sform and has_qform):
+        return ()
+    try:
+        with np.errstate(all="ignore"):
+            other = np.asarray(header.get_qform(), dtype=np.float64)
+    except (HeaderDataError, ValueError, ArithmeticError):
+        return ("the header's qform is not valid; its sform was taken",)
+    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
+    apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
+    apart_mm = float(np.linalg.norm(apart, axis=1).max())
+    if apart_mm <= _SAME_WORLD_MM:
+        return ()
+    return (
+        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart; the "
+        "sform was taken",
+    )
+
+
+def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
     """The header in the byte order it was written in; of its content only the magic is checked."""
     start = stream.read(4)
     orders = [(struct.unpack(order + "i", start)[0], order) for order in "<>"] if len(start) == 4 else []
@@ -204,14 +358,21 @@ def _read_header(stream: BinaryIO) -> nib.Nifti1Header:
     make, magic = _HEADERS[size]
     header = make(start + _read_exactly(stream, size - 4), endianness=order, check=False)
     came = bytes(header["magic"].item())[:3]
-    if came != magic:
+    if came == (magic.replace(b"+", b"i") if is_pair else magic):
+        return header
+    if came in _PAIR:
         raise NotAnImage(
-            "expected a NIfTI file with header and voxels in one, got a header of another format"
+            "expected header and voxels in one file, got the header of a pair; send both files (.hdr, .img) "
+            "in a zip"
         )
-    return header
+    raise NotAnImage(
+        "expected a NIfTI file, got a header of another format, such as Analyze 7.5, which does not say "
+        "where left and right are"
+    )
 
 
-def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
+def _shape(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], int]:
+    """Of a volume, and how many there are."""
     dim = [int(n) for n in header["dim"]]
     n_axes, sizes = dim[0], dim[1:]
     if not 1 <= n_axes <= len(sizes) or any(n < 1 for n in sizes[:n_axes]):
@@ -219,9 +380,9 @@ def _shape(header: nib.Nifti1Header) -> tuple[int, int, int]:
             f"expected 1 to {len(sizes)} axes of at least one voxel, got the dimensions {dim}"
         )
     came = tuple(sizes[:n_axes])
-    if n_axes < 3 or any(n != 1 for n in came[3:]):
-        raise NotThreeDimensional(f"expected one 3-D volume, got an image of shape {came}")
-    return came[0], came[1], came[2]
+    if n_axes < 3:
+        raise NotThreeDimensional(f"expected a 3-D volume, got an image of shape {came}")
+    return (came[0], came[1], came[2]), math.prod(came[3:])
 
 
 def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
@@ -283,6 +444,9 @@ def _skip(stream: BinaryIO, n_bytes: int) -> None:
 
 
 def _check_end(stream: BinaryIO) -> None:
-    """Nothing may follow; for gzip, this also checks the sum and the length at the end."""
+    """Nothing may follow: a header that says less than there is lies about where each voxel belongs.
+
+    For gzip, this also checks the sum and the length at the end.
+    """
     if stream.read(1):
         raise UnreadableVolume("expected as many bytes as the header says, got more")

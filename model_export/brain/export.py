@@ -25,7 +25,7 @@ from disyre.brain_package import MANIFEST_FILE, BrainManifest
 from disyre.errors import NotBrainMr
 from disyre.model_package import CARD_FILE, NETWORK_FILE, TrainingData
 from disyre.volume import Volume
-from model_export.brain.heads import SPACING_MM, synthesize
+from model_export.brain.heads import ONE_WITHOUT_HEAD, SPACING_MM, synthesize
 from model_export.brain.label_maps import LabelMap, read_label_maps
 from model_export.brain.network import STRIDE, BrainNet
 from model_export.brain.surface import Agreement
@@ -100,8 +100,8 @@ def measure(exported: ort.InferenceSession, maps: list[LabelMap]) -> dict[str, f
     finder = BrainFinder(run, spacing_mm=SPACING_MM, stride=STRIDE)
     found: list[Agreement] = []
     n_refused = 0
-    for seed in range(_FIRST_SEED, _FIRST_SEED + _N_HEADS):
-        head = synthesize(maps, seed, _SHAPE)
+    for number in range(_N_HEADS):
+        head = synthesize(maps, _FIRST_SEED + ONE_WITHOUT_HEAD * number + 1, _SHAPE)
         volume = Volume(head.image.numpy(), np.diag([SPACING_MM] * 3 + [1.0]))
         try:
             mask = finder(volume).mask

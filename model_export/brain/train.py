@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
-from model_export.brain.heads import synthesize
+from model_export.brain.heads import ONE_WITHOUT_HEAD, synthesize
 from model_export.brain.label_maps import LabelMap, read_label_maps
 from model_export.brain.network import BrainNet
 
@@ -31,6 +31,8 @@ HELD_OUT: Final = 2
 _VALIDATION_SEED: Final = 10**9
 _N_VALIDATION: Final = 12
 _BATCH: Final = 2
+_SOFTNESS: Final = 1000.0
+"""Voxels in Dice that let the loss of an image without a brain fall gradually."""
 _PEAK_RATE: Final = 2e-3
 _WARM_UP: Final = 0.02
 """Share of the training in which the learning rate rises."""
@@ -61,7 +63,7 @@ def loss_of(logits: Tensor, brain: Tensor) -> Tensor:
     entropy = functional.binary_cross_entropy_with_logits(logits, brain)
     likely = torch.sigmoid(logits).flatten(1)
     truth = brain.flatten(1)
-    dice = (2 * (likely * truth).sum(1) + 1) / (likely.sum(1) + truth.sum(1) + 1)
+    dice = (2 * (likely * truth).sum(1) + _SOFTNESS) / (likely.sum(1) + truth.sum(1) + _SOFTNESS)
     return entropy + (1 - dice).mean()
 
 
@@ -145,7 +147,7 @@ class Training:
         """Dice of heads of label maps that were kept out."""
         scores = []
         for number in range(_N_VALIDATION):
-            head = synthesize(maps, _VALIDATION_SEED + number)
+            head = synthesize(maps, _VALIDATION_SEED + ONE_WITHOUT_HEAD * number + 1)
             found = self.average(head.image[None, None])[0, 0] > 0
             scores.append(dice_of(found, head.brain > 0))
         return {"dice": sum(scores) / len(scores), "least_dice": min(scores)}

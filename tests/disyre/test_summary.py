@@ -1,6 +1,7 @@
 """What is said of a scored scan."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary, summarize
 from disyre.volume import Volume
-from tests.builders import make_manifest, make_settings, make_volume
+from tests.builders import make_manifest, make_record, make_settings, make_volume
 
 
 def scored_lesion() -> tuple[Volume, ScoredVolume]:
@@ -20,7 +21,7 @@ def scored_lesion() -> tuple[Volume, ScoredVolume]:
     voxels = np.where(brain, 0.01, 0).astype(np.float32)
     voxels[10:20, 18:28, 13:23] = 0.5
     anomaly_map = volume.with_voxels(voxels)
-    return volume, ScoredVolume(anomaly_map, volume, brain, {"restoring": 1.234567})
+    return volume, ScoredVolume(anomaly_map, volume, brain, make_record(volume), {"restoring": 1.234567})
 
 
 def make_summary(threshold: float | None = None, *, mode: Mode = "ensemble") -> Summary:
@@ -86,3 +87,38 @@ def test_the_short_form_holds_the_largest_regions() -> None:
     assert short["anomaly_score"] == pytest.approx(0.5)
     assert len(short["regions"]) == 1
     assert json.dumps(short)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "own_slices", "n_warnings"),
+    [
+        ((1.0, 1.0, 1.0), True, 0),
+        ((0.8, 0.8, 4.0), True, 0),
+        ((4.0, 0.8, 0.8), False, 1),
+        ((1.2, 1, 1), False, 0),
+    ],
+)
+def test_a_scan_that_is_coarse_within_the_slices_that_are_looked_at_says_so(
+    spacing_mm: tuple[float, float, float], own_slices: bool, n_warnings: int
+) -> None:
+    volume, scored = scored_lesion()
+    record = make_record(
+        volume,
+        spacing_mm=spacing_mm,
+        own_slices=own_slices,
+        model_spacing_mm=(1.0, 1.0, max(1, spacing_mm[2])),
+    )
+    summary = summarize(
+        volume,
+        replace(scored, preparation=record),
+        make_manifest(),
+        settings=make_settings(),
+        threshold=None,
+        provider="CPUExecutionProvider",
+        brain_mask="given",
+        timings_s={},
+    )
+
+    found = [warning for warning in summary.warnings if "interpolated" in warning]
+    assert len(found) == n_warnings
+    assert summary.preparation == record

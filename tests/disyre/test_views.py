@@ -8,7 +8,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.types import Affine
 from disyre.views import AXIAL, CORONAL, SAGITTAL, Views, plane
 from disyre.volume import Volume
-from tests.builders import make_volume
+from tests.builders import make_record, make_volume
 
 LPS: Affine = np.array([[-1.0, 0, 0, 30], [0, -2, 0, 40], [0, 0, 3, -50], [0, 0, 0, 1]])
 PERMUTED: Affine = np.array([[0, 0, 1.5, -20], [-1.0, 0, 0, 10], [0, 2.0, 0, 5], [0, 0, 0, 1]])
@@ -20,7 +20,7 @@ def scored(volume: Volume, *highs: tuple[tuple[int, int, int], float]) -> Scored
     voxels = np.zeros_like(volume.voxels)
     for at, value in highs:
         voxels[at] = value
-    return ScoredVolume(volume.with_voxels(voxels), volume, volume.voxels > 0, {})
+    return ScoredVolume(volume.with_voxels(voxels), volume, volume.voxels > 0, make_record(volume), {})
 
 
 @pytest.mark.parametrize("affine", [np.eye(4), LPS, PERMUTED, OBLIQUE])

@@ -44,6 +44,21 @@ RAW: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         "unreadable-volume",
     ),
     "a 4-D file": (lambda scan: {"content": four_dimensional()}, 422, "not-3d"),
+    "a volume that a 4-D file has not": (
+        lambda scan: {"content": four_dimensional(), "params": {"volume_index": "2"}},
+        422,
+        "invalid-params",
+    ),
+    "a second volume of a 3-D file": (
+        lambda scan: {"content": scan, "params": {"volume_index": "1"}},
+        422,
+        "invalid-params",
+    ),
+    "a volume of DICOM": (
+        lambda scan: {"content": bytes(128) + b"DICM" + bytes(100), "params": {"volume_index": "0"}},
+        422,
+        "invalid-params",
+    ),
     "a broken zip": (lambda scan: {"content": zipped(("a", b"b"))[:-10]}, 422, "unusable-archive"),
     "an unknown model": (
         lambda scan: {"content": scan, "params": {"model": "t9w"}},

@@ -8,6 +8,8 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from disyre import INTENDED_USE
@@ -87,6 +89,15 @@ def test_a_query_carries_options(api: LiveApi, scan: bytes) -> None:
     assert response.status_code == 202
     params = api.jobs.get(response.json()["id"]).params
     assert (params.mode, params.severities, params.threshold) == ("stepwise", (0.8, 0.2), 0.5)
+
+
+def test_a_volume_of_a_4d_file_is_taken_if_it_is_said_which(api: LiveApi) -> None:
+    content = bytes(nib.Nifti1Image(np.zeros((4, 4, 4, 2), dtype=np.float32), np.eye(4)).to_bytes())
+
+    response = api.client.post("/v1/jobs", content=content, params={"volume_index": "1"})
+
+    assert response.status_code == 202
+    assert response.json()["params"]["volume_index"] == 1
 
 
 def test_options_in_a_form_win_over_those_in_its_query(api: LiveApi, scan: bytes) -> None:

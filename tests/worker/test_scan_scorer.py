@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -28,7 +29,11 @@ from disyre.summary import Summary
 from disyre.types import Affine
 from tests.builders import NOON, make_volume
 from tests.dicom_phantom import encoded, make_series
+from tests.disyre.test_brain_extraction import make_head
+from tests.nifti_files import nifti_bytes
+from tests.toy_brain import make_toy_brain
 from tests.toy_model import make_toy_model
+from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
@@ -295,3 +300,36 @@ def test_a_model_that_was_removed_is_unknown(
 
     with pytest.raises(UnknownModel):
         score(scorer, gone, results)
+
+
+def test_of_several_volumes_in_a_zipped_nifti_the_one_that_is_asked_for_is_scored(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    scan = make_volume()
+    both = np.stack([np.zeros_like(scan.voxels), scan.voxels], axis=3)
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        archive.writestr("scan.nii", nifti_bytes(both, scan.affine))
+
+    job = make_scan_job(package, make_input(("000001", "zip")), JobParams(volume_index=1))
+    scorer(job, results, lambda progress: None)
+
+    np.testing.assert_array_equal(
+        nib.Nifti1Image.from_filename(results / "mask.nii.gz").get_fdata() > 0, scan.voxels > 0
+    )
+
+
+def test_the_brain_of_a_head_is_found_and_the_summary_says_by_what(
+    tmp_path: Path, package: ModelPackage, upload: Path, results: Path, scorer: ScanScorer
+) -> None:
+    head, inside = make_head()
+    write_nifti(upload / "000001", head)
+    network = OnnxBrainNetwork(make_toy_brain(tmp_path / "models"), device="cpu", threads=1)
+
+    replace(scorer, brain_network=network, max_voxels=10**7)(
+        make_scan_job(package, NIFTI), results, lambda progress: None
+    )
+
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert (summary.scan.brain_mask, summary.scan.brain_network) == ("extracted", "brain/1")
+    found = nib.Nifti1Image.from_filename(results / "mask.nii.gz").get_fdata() > 0
+    assert 2 * (found & inside).sum() / (found.sum() + inside.sum()) > 0.9

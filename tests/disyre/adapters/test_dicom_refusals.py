@@ -104,11 +104,6 @@ def test_a_single_file_that_is_not_dicom_is_counted_as_one() -> None:
         read_dicom([b"text"])
 
 
-def test_a_nifti_file_in_an_archive_is_named_as_the_reason() -> None:
-    with pytest.raises(NotAnImage, match="a NIfTI file is sent by itself"):
-        read_dicom([bytes(344) + b"n+1\0" + bytes(100)])
-
-
 def test_other_files_beside_the_images_are_left_out_with_a_warning() -> None:
     others = [b"readme", bytes(1000), *encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))]
     warnings: list[str] = []

@@ -1,6 +1,8 @@
 """NIfTI in and out, with nibabel as the oracle."""
 
 import gzip
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from disyre.adapters.nifti import inspect_nifti, read_nifti, write_nifti
+from disyre.adapters.nifti import inspect_nifti, read_nifti, read_nifti_members, write_nifti
+from disyre.errors import InvalidInput, MultipleVolumes, NotAnImage, UnreadableVolume
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_volume
@@ -223,3 +226,111 @@ def test_a_few_voxels_that_are_no_numbers_become_0_with_a_warning(tmp_path: Path
 
     assert volume.voxels[1, 2, 3] == 0
     assert warnings == ["1 voxel set to 0, as NaN or infinite"]
+
+
+def test_of_several_volumes_the_one_that_is_asked_for_is_read(tmp_path: Path) -> None:
+    voxels = np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5)
+    path = write_bytes(tmp_path, gzip.compress(nifti_bytes(voxels)))
+
+    for index in range(5):
+        np.testing.assert_array_equal(read_nifti(path, volume_index=index).voxels, voxels[..., index])
+    assert inspect_nifti(path, volume_index=4).n_volumes == 5
+
+
+def test_of_one_volume_the_first_may_be_asked_for(tmp_path: Path) -> None:
+    path = write_bytes(tmp_path, nifti_bytes())
+
+    np.testing.assert_array_equal(read_nifti(path, volume_index=0).voxels, read_nifti(path).voxels)
+
+
+@pytest.mark.parametrize(("moved_mm", "n_warnings"), [(0.9, 0), (1.5, 1)])
+def test_a_sform_and_a_qform_that_disagree_are_warned_of_and_the_sform_is_taken(
+    tmp_path: Path, moved_mm: float, n_warnings: int
+) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(qform_code=1, qoffset_x=moved_mm))
+    warnings: list[str] = []
+
+    volume = read_nifti(path, on_warning=warnings.append)
+
+    assert volume.affine[0, 3] == 0
+    assert len(warnings) == n_warnings
+    assert all("1.5 mm apart" in warning for warning in warnings)
+
+
+def test_a_qform_that_is_not_taken_need_not_be_valid(tmp_path: Path) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(qform_code=1, quatern_b=9.0))
+    warnings: list[str] = []
+
+    read_nifti(path, on_warning=warnings.append)
+
+    assert warnings == ["the header's qform is not valid; its sform was taken"]
+
+
+def make_pair(image_class: Any, *, pack: Callable[[bytes], bytes]) -> list[bytes]:
+    """Header and voxels in two files, by nibabel."""
+    voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    files = image_class.make_file_map({"header": BytesIO(), "image": BytesIO()})
+    image = image_class(voxels, np.diag([-1, 2, 1, 1]))
+    image.file_map = files
+    image.to_file_map()
+    written = [files[name].fileobj for name in ("header", "image")]
+    return [pack(file.getvalue()) for file in written if isinstance(file, BytesIO)]
+
+
+@pytest.mark.parametrize("image_class", [nib.Nifti1Pair, nib.Nifti2Pair])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_pair_of_header_and_voxels_is_read(
+    image_class: Any, pack: Callable[[bytes], bytes], turned: int
+) -> None:
+    members = [*make_pair(image_class, pack=pack), b"a note"][::turned]
+
+    volume = read_nifti_members(members)
+
+    np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
+    np.testing.assert_array_equal(volume.affine, np.diag([-1, 2, 1, 1]))
+
+
+def test_one_file_among_others_is_read() -> None:
+    members = [b"a note", gzip.compress(nifti_bytes()), b"\x1f\x8bno gzip"]
+
+    np.testing.assert_array_equal(read_nifti_members(members).voxels, np.arange(60).reshape(3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("members", "error", "came"),
+    [
+        ([b"a note"], NotAnImage, "got 0"),
+        ([nifti_bytes(), nifti_bytes()], MultipleVolumes, "got 2"),
+        (make_pair(nib.Nifti1Pair, pack=bytes)[:1], UnreadableVolume, "120 bytes with its voxels .*got 0"),
+        ([*make_pair(nib.Nifti1Pair, pack=bytes), bytes(120)], UnreadableVolume, "got 2"),
+        ([make_pair(nib.Nifti1Pair, pack=bytes)[0], b"\x1f\x8b" + bytes(118)], UnreadableVolume, "got 0"),
+    ],
+)
+def test_an_archive_without_one_whole_image_is_refused(
+    members: list[bytes], error: type[Exception], came: str
+) -> None:
+    with pytest.raises(error, match=came):
+        read_nifti_members(members)
+
+
+def test_files_of_nibabel_are_read_as_nibabel_reads_them_or_refused(tmp_path: Path) -> None:
+    folder = Path(nib.__file__).parent / "tests" / "data"
+    files = sorted(path for ending in ("nii", "nii.gz", "hdr", "img") for path in folder.glob(f"*.{ending}"))
+    refused = []
+
+    for path in files:
+        try:
+            facts = inspect_nifti(path, volume_index=0)
+            voxels = read_nifti(path, volume_index=0).voxels
+        except InvalidInput as error:
+            refused.append(error.code)
+            continue
+        image: Any = nib.load(path)
+        if isinstance(image, nib.Cifti2Image):  # which drops the axes of one
+            image = nib.Nifti2Image.from_filename(path)
+        expected = np.asarray(image.dataobj, dtype=np.float32)
+        expected = expected.reshape(*expected.shape[:3], -1, order="F")
+        np.testing.assert_array_equal(voxels, np.nan_to_num(expected[..., 0], posinf=0, neginf=0))
+        assert facts.n_volumes == expected.shape[3]
+    assert len(files) > len(refused)

@@ -15,6 +15,7 @@ from disyre.adapters.nifti import inspect_nifti, read_nifti
 from disyre.errors import (
     DisyreError,
     InvalidInput,
+    InvalidParams,
     NonFiniteVoxels,
     NotAnImage,
     NotThreeDimensional,
@@ -55,7 +56,8 @@ HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "two axes": ({"dim": [2, 3, 20, 1, 1, 1, 1, 1]}, NotThreeDimensional),
     "four axes": ({"dim": [4, 3, 4, 1, 5, 1, 1, 1]}, NotThreeDimensional),
     "five axes": ({"dim": [5, 3, 4, 1, 1, 5, 1, 1]}, NotThreeDimensional),
-    "seven huge axes": ({"dim": [7] + [32767] * 7}, NotThreeDimensional),
+    "seven huge axes": ({"dim": [7] + [32767] * 7}, TooLarge),
+    "a million volumes of a thousand voxels": ({"dim": [5, 10, 10, 10, 1000, 30000, 1, 1]}, TooLarge),
     "three huge axes": ({"dim": [3, 32767, 32767, 32767, 1, 1, 1, 1]}, TooLarge),
     "more voxels than there are": ({"dim": [3, 3, 4, 6, 1, 1, 1, 1]}, UnreadableVolume),
     "fewer voxels than there are": ({"dim": [3, 3, 4, 4, 1, 1, 1, 1]}, UnreadableVolume),
@@ -113,11 +115,19 @@ def test_sizes_of_version_2_do_not_overflow(tmp_path: Path) -> None:
         inspect_nifti(write_bytes(tmp_path, content))
 
 
-def test_several_volumes_are_refused_with_their_shape(tmp_path: Path) -> None:
+def test_several_volumes_are_refused_with_how_many_they_are(tmp_path: Path) -> None:
     path = write_bytes(tmp_path, nifti_bytes(np.zeros((3, 4, 5, 7), np.int16)))
 
-    with pytest.raises(NotThreeDimensional, match=r"one 3-D volume, got an image of shape \(3, 4, 5, 7\)"):
+    with pytest.raises(NotThreeDimensional, match=r"got 7 of \(3, 4, 5\) voxels; .* from 0 to 6"):
         inspect_nifti(path)
+
+
+@pytest.mark.parametrize(("axes", "most"), [((7,), 6), ((1,), 0), ((), 0)])
+def test_a_volume_that_is_not_there_is_refused(tmp_path: Path, axes: tuple[int, ...], most: int) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(np.zeros((3, 4, 5, *axes), np.int16)))
+
+    with pytest.raises(InvalidParams, match=f"from 0 to {most}, got 7"):
+        inspect_nifti(path, volume_index=7)
 
 
 @pytest.mark.parametrize(

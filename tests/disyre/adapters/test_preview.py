@@ -17,7 +17,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary, summarize
 from disyre.types import Affine
 from disyre.volume import Volume
-from tests.builders import make_manifest, make_settings, make_volume
+from tests.builders import make_manifest, make_record, make_settings, make_volume
 
 LAS: Affine = np.diag([-1.0, 1.0, 1.0, 1.0])
 LESION = (slice(10, 20), slice(18, 28), slice(13, 23))
@@ -35,7 +35,7 @@ def scored_lesion(
     voxels = np.where(brain, 0.01, 0).astype(np.float32)
     voxels[LESION] = value
     voxels[28, 30, 20] = elsewhere
-    return volume, ScoredVolume(volume.with_voxels(voxels), volume, brain, {})
+    return volume, ScoredVolume(volume.with_voxels(voxels), volume, brain, make_record(volume), {})
 
 
 def summary_of(
@@ -243,7 +243,9 @@ def test_the_picture_says_that_it_is_for_research_and_what_made_it() -> None:
 
 def test_an_empty_map_has_a_picture_too(tmp_path: Path) -> None:
     volume, scored = scored_lesion()
-    nothing = ScoredVolume(volume.with_voxels(np.zeros_like(volume.voxels)), volume, scored.brain_mask, {})
+    nothing = ScoredVolume(
+        volume.with_voxels(np.zeros_like(volume.voxels)), volume, scored.brain_mask, make_record(volume), {}
+    )
 
     picture = picture_of(tmp_path, volume, nothing)
 
@@ -253,7 +255,13 @@ def test_an_empty_map_has_a_picture_too(tmp_path: Path) -> None:
 
 def test_slices_of_a_map_that_is_low_everywhere_do_not_claim_to_be_above_the_threshold() -> None:
     volume, scored = scored_lesion()
-    low = ScoredVolume(volume.with_voxels(scored.anomaly_map.voxels / 100), volume, scored.brain_mask, {})
+    low = ScoredVolume(
+        volume.with_voxels(scored.anomaly_map.voxels / 100),
+        volume,
+        scored.brain_mask,
+        make_record(volume),
+        {},
+    )
 
     assert "none above the threshold" in "\n".join(words_of(draw(volume, low)))
     assert "none above the threshold" not in "\n".join(words_of(draw(volume, scored)))
