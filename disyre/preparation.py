@@ -26,7 +26,7 @@ _LEAST_SHARE: Final = 0.05
 """Of a voxel in the model's brain; with less than that the network has not seen it."""
 
 
-SLICE_AXIS: Final = 2
+_SLICE_AXIS: Final = 2
 """Of the model's grid, in RAS order: slices are axial."""
 _AXES: Final = ("left-right", "back-front", "foot-head")
 
@@ -123,7 +123,7 @@ class Preparation:
             crop_shape=self.crop.size,
             model_spacing_mm=geometry.spacing_mm(grid.model_affine),
             model_shape=grid.model_shape,
-            own_slices=grid.zoom[SLICE_AXIS] == 1.0,
+            own_slices=grid.zoom[_SLICE_AXIS] == 1.0,
             interpolated=tuple(name for name, zoom in zip(_AXES, grid.zoom, strict=True) if zoom != 1.0),
             white=self.scale.white,
         )

@@ -1,5 +1,6 @@
 """The picture of a scored scan: what it shows, and what it says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -243,9 +244,7 @@ def test_the_picture_says_that_it_is_for_research_and_what_made_it() -> None:
 
 def test_an_empty_map_has_a_picture_too(tmp_path: Path) -> None:
     volume, scored = scored_lesion()
-    nothing = ScoredVolume(
-        volume.with_voxels(np.zeros_like(volume.voxels)), volume, scored.brain_mask, make_record(volume), {}
-    )
+    nothing = replace(scored, anomaly_map=volume.with_voxels(np.zeros_like(volume.voxels)))
 
     picture = picture_of(tmp_path, volume, nothing)
 
@@ -255,13 +254,7 @@ def test_an_empty_map_has_a_picture_too(tmp_path: Path) -> None:
 
 def test_slices_of_a_map_that_is_low_everywhere_do_not_claim_to_be_above_the_threshold() -> None:
     volume, scored = scored_lesion()
-    low = ScoredVolume(
-        volume.with_voxels(scored.anomaly_map.voxels / 100),
-        volume,
-        scored.brain_mask,
-        make_record(volume),
-        {},
-    )
+    low = replace(scored, anomaly_map=volume.with_voxels(scored.anomaly_map.voxels / 100))
 
     assert "none above the threshold" in "\n".join(words_of(draw(volume, low)))
     assert "none above the threshold" not in "\n".join(words_of(draw(volume, scored)))
