@@ -1,6 +1,9 @@
 """The error tree, grouped by who has to act. Codes are part of the API: kebab-case and stable."""
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+from disyre.candidate import Candidate
 
 
 class DisyreError(Exception):
@@ -95,6 +98,11 @@ class MultipleVolumes(UnusableVolume):
     """More than one volume was found where one is wanted."""
 
     code = "multiple-volumes"
+
+    def __init__(self, message: str, candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+        """What was found, if that was looked into."""
 
 
 class UnsupportedTransferSyntax(InvalidInput):

@@ -68,6 +68,8 @@ class JobParams(Frozen):
     """Score as the public reference implementation does; excludes `severities`."""
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
+    series_uid: str | None = Field(default=None, pattern=r"^[0-9.]{1,64}$")
+    """Which series of a DICOM upload is scored."""
     volume_index: int | None = Field(default=None, ge=0)
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)

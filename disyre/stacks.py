@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from disyre.admission import OnWarning
-from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.errors import (
+    GantryTilt,
+    InvalidParams,
+    IrregularSlices,
+    MultipleVolumes,
+    TooFewSlices,
+    UnsupportedGeometry,
+)
 from disyre.types import Affine
 from disyre.wording import counted
 
@@ -88,13 +95,26 @@ Stack = list[Slice]
 """Images of one volume, as far as their headers say."""
 
 
-def find_volume(slices: Sequence[Slice], on_warning: OnWarning) -> Stack:
+def find_volume(slices: Sequence[Slice], on_warning: OnWarning, *, series: str | None = None) -> Stack:
     """The images of the one volume among `slices`, in the order of their place along its normal.
 
-    Images that are there twice are dropped, and so is a localizer beside a volume.
-    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt.
+    Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
+    `series` picks one, by its UID.
+    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt; InvalidParams if there is no such
+    series.
     """
-    stack = _only_volume(split(slices), on_warning)
+    found = split([image for image in slices if series in (None, image.series)])
+    if not found:
+        n_series = len({image.series for image in slices})
+        raise InvalidParams(f"expected the series_uid of one of the {n_series} series that came, got another")
+    return in_order(_only_volume(found, on_warning), on_warning)
+
+
+def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
+    """The images of a stack in the order of their place along its normal, those that are there twice dropped.
+
+    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt if they are no volume.
+    """
     stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")

@@ -25,7 +25,7 @@ from service.openapi import DocumentedApi
 from service.problems import handle_problems
 from service.reaper import Reaper
 from service.reference import serve_reference
-from service.routes import health, jobs, models, queue, results
+from service.routes import health, inspect, jobs, models, queue, results
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
@@ -77,7 +77,7 @@ def create_app(
     return app
 
 
-_ROUTERS: Final = (jobs.router, results.router, models.router, queue.router, health.router)
+_ROUTERS: Final = (jobs.router, inspect.router, results.router, models.router, queue.router, health.router)
 
 
 def production_app() -> FastAPI:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from disyre import errors
+from disyre.candidate import Candidate
 from disyre.job import JobProblem
 from service import errors as request_errors
 
@@ -60,6 +61,8 @@ class Problem(BaseModel):
     instance: str | None = None
     job_id: str | None = None
     errors: list[FieldError] | None = None
+    candidates: list[Candidate] | None = None
+    """The volumes that were found, where one was wanted."""
 
 
 def problem_response(error: errors.DisyreError, request: Request | None = None) -> JSONResponse:
@@ -68,7 +71,8 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     if isinstance(error, errors.Misconfigured):
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
-    return _respond(status_of(type(error)), error.code, detail, request)
+    candidates = list(error.candidates) if isinstance(error, errors.MultipleVolumes) else []
+    return _respond(status_of(type(error)), error.code, detail, request, candidates=candidates)
 
 
 def problem_of_job(failure: JobProblem, path: str, job_id: str) -> Problem:
@@ -139,6 +143,7 @@ def _respond(
     request: Request | None,
     *,
     fields: list[FieldError] | None = None,
+    candidates: list[Candidate] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     problem = Problem(
@@ -149,6 +154,7 @@ def _respond(
         instance=request.url.path if request else None,
         job_id=request.path_params.get("job_id") if request else None,
         errors=fields,
+        candidates=candidates or None,
     )
     retry = {"Retry-After": str(_RETRY_AFTER_S)} if status in _WORTH_A_RETRY else {}
     return JSONResponse(

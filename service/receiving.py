@@ -40,18 +40,23 @@ def admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
 
     Raises UnsupportedMediaType, TooLarge, InvalidParams, UnknownModel, StorageFull, QueueFull or Unavailable.
     """
+    admit_body(headers, parts)
+    if not is_form(headers):  # a form may have more options inside
+        parts.submission.choose(options)
+    if len(parts.jobs.waiting()) >= parts.settings.max_queued_jobs:
+        raise QueueFull(f"expected fewer than {counted(parts.settings.max_queued_jobs, 'waiting job')}")
+
+
+def admit_body(headers: Headers, parts: Parts) -> None:
+    """Refuse a body that need not be read. Raises UnsupportedMediaType, TooLarge or StorageFull."""
     settings = parts.settings
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("expected a body without Content-Encoding")
     _check_type(_media_type(headers))
     announced_bytes = int(headers.get("content-length", 0))
     _check_size(announced_bytes, settings.max_upload_bytes)
-    if not is_form(headers):  # a form may have more options inside
-        parts.submission.choose(options)
     if parts.artifacts.free_bytes() - announced_bytes < settings.min_free_bytes:
         raise StorageFull("there is no room for more uploads now")
-    if len(parts.jobs.waiting()) >= settings.max_queued_jobs:
-        raise QueueFull(f"expected fewer than {counted(settings.max_queued_jobs, 'waiting job')}")
 
 
 async def receive(request: Request, folder: Path, settings: ServiceSettings) -> Upload:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from disyre import INTENDED_USE
 from disyre.adapters.worker_registry import WorkerInfo
+from disyre.candidate import Candidate
 from disyre.job import (
     Artifact,
     Job,
@@ -260,6 +261,15 @@ class QueueView(View):
         """View of the queue."""
         depth = len(line.job_ids)
         return cls(depth=depth, running=line.n_running, eta_s=line.eta_start_s(depth + 1), workers=workers)
+
+
+class InspectionView(View):
+    """What an upload holds, as far as its headers say; no job was made."""
+
+    volumes: tuple[Candidate, ...]
+    """The largest first; `code` is null for one that can be scored."""
+    warnings: tuple[str, ...]
+    intended_use: str = INTENDED_USE
 
 
 class Liveness(View):

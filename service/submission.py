@@ -12,16 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from disyre.adapters.archive import ArchiveLimits, check_archive
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
-from disyre.adapters.nifti import NiftiFacts, inspect_nifti
 from disyre.adapters.task_queue import TaskQueue
-from disyre.errors import InvalidParams, MaskMismatch, MultipleVolumes, Unavailable
-from disyre.job import InputFile, Job, JobInput, JobModel, JobParams
+from disyre.errors import InvalidParams, Unavailable
+from disyre.job import Job, JobInput, JobModel, JobParams
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
-from service.uploads import MASK_NAME, Upload
+from service.inspection import check_scan
+from service.uploads import Upload
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class Submission:
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
         params, package = self.choose({**options, **_parse_params(upload.params)})
-        check_scan(upload, folder, max_voxels=self.max_voxels, volume_index=params.volume_index)
+        check_scan(upload, folder, params, max_voxels=self.max_voxels)
         now_ns = time.time_ns()
         manifest = package.manifest
         job = Job.submit(
@@ -92,37 +91,6 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
             raise InvalidParams("expected each option once in the query, got one twice")
         options[name] = value.split(",") if name == "severities" else value
     return options
-
-
-def check_scan(upload: Upload, folder: Path, *, max_voxels: int, volume_index: int | None = None) -> None:
-    """Check the headers of what was uploaded, and that the mask lies on the grid of the scan.
-
-    Raises InvalidInput.
-    """
-    formats = {file.format for file in upload.files}
-    if len(upload.files) > 1 and formats != {"dicom"}:
-        came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
-        raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
-    scan = _inspect(upload.files[0], folder, max_voxels, volume_index)
-    if upload.mask is None:
-        return
-    if not upload.mask.format.startswith("nifti"):
-        raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
-    mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
-    # In whatever order its axes are stored.
-    if scan is not None and sorted(mask.shape) != sorted(scan.shape):
-        raise MaskMismatch(f"expected a mask of the scan's shape {scan.shape}, got {mask.shape}")
-
-
-def _inspect(file: InputFile, folder: Path, max_voxels: int, volume_index: int | None) -> NiftiFacts | None:
-    """Look at the header of a file; DICOM is left to the worker."""
-    if file.format.startswith("nifti"):
-        return inspect_nifti(folder / file.name, max_voxels=max_voxels, volume_index=volume_index)
-    if file.format == "zip":
-        check_archive(folder / file.name, ArchiveLimits())
-    elif volume_index is not None:
-        raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
-    return None
 
 
 def new_job_id(now_ns: int) -> str:

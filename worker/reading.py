@@ -11,7 +11,7 @@ from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import nifti_magic, read_nifti, read_nifti_members
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
-from disyre.job import InputFile, JobInput
+from disyre.job import InputFile, JobInput, JobParams
 from disyre.summary import MaskSource
 from disyre.types import Mask
 from disyre.volume import Volume
@@ -32,12 +32,12 @@ class Scan:
 
 
 def read_volumes(
-    job_input: JobInput, path_of: InputPath, *, max_voxels: int, volume_index: int | None = None
+    job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int
 ) -> tuple[Volume, Volume | None, tuple[str, ...]]:
     """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
     warnings: list[str] = []
     paths = [path_of(file.name) for file in job_input.files]
-    volume = _read_volume(job_input.files, paths, max_voxels, volume_index, warnings.append)
+    volume = _read_volume(job_input.files, paths, params, max_voxels, warnings.append)
     if job_input.mask is None:
         return volume, None, tuple(warnings)
     mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
@@ -67,20 +67,22 @@ def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None
 def _read_volume(
     files: tuple[InputFile, ...],
     paths: list[Path],
+    params: JobParams,
     max_voxels: int,
-    volume_index: int | None,
     on_warning: OnWarning,
 ) -> Volume:
     kinds = {file.format for file in files}
     if kinds == {"dicom"}:
-        return read_dicom(paths, max_voxels=max_voxels, on_warning=on_warning)
+        return read_dicom(paths, series=params.series_uid, max_voxels=max_voxels, on_warning=on_warning)
     if len(files) > 1:
         raise MultipleVolumes(f"expected one file, or several that are all DICOM, got {len(files)} files")
     if kinds == {"zip"}:
         members = list(read_members(paths[0], ArchiveLimits()))
         if not any(nifti_magic(member) for member in members):
-            return read_dicom(members, max_voxels=max_voxels, on_warning=on_warning)
+            return read_dicom(members, series=params.series_uid, max_voxels=max_voxels, on_warning=on_warning)
         return read_nifti_members(
-            members, max_voxels=max_voxels, volume_index=volume_index, on_warning=on_warning
+            members, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
         )
-    return read_nifti(paths[0], max_voxels=max_voxels, volume_index=volume_index, on_warning=on_warning)
+    return read_nifti(
+        paths[0], max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+    )

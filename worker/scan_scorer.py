@@ -47,9 +47,7 @@ class ScanScorer:
         with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
             path_of = partial(self.artifacts.input_file, job.id)
-            volume, mask, warnings = read_volumes(
-                job.input, path_of, max_voxels=self.max_voxels, volume_index=job.params.volume_index
-            )
+            volume, mask, warnings = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
             check_field_of_view(volume, manifest.grid, max_voxels=self.max_voxels)
         with watch.stage("finding-brain"):
             on_progress(Progress(stage="finding-brain", fraction=_READ))

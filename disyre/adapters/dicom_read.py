@@ -8,9 +8,10 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,8 +29,11 @@ from pydicom.tag import BaseTag
 from disyre import admission, geometry, stacks
 from disyre.adapters import dicom_geometry
 from disyre.admission import MAX_VOXELS, OnWarning
+from disyre.candidate import Candidate
 from disyre.containment import map_untrusted
 from disyre.errors import (
+    InvalidInput,
+    MultipleVolumes,
     NotAnImage,
     NotBrainMr,
     UnreadableVolume,
@@ -76,6 +80,8 @@ _FRAME_GROUPS: Final = [
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
 _PIXELS: Final = 0x7FE00010
+_MOST_LISTED: Final = 50
+"""Candidates in one refusal."""
 _MAX_VALUE_BYTES: Final = 1024
 """Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
 
@@ -87,23 +93,95 @@ def read_dicom(
     instances: Iterable[bytes | Path],
     *,
     max_voxels: int = MAX_VOXELS,
+    series: str | None = None,
     on_warning: OnWarning = admission.ignore,
 ) -> Volume:
     """Read the one volume that DICOM files hold, with rescale slope and intercept applied.
 
-    `on_warning` is told what was left out.
+    Of several, `series` picks one by its SeriesInstanceUID. `on_warning` is told what was left out.
     Raises NotAnImage, NotBrainMr, UnsupportedTransferSyntax, UnreadableVolume, TooLarge, UnusableVolume
     or one of its subclasses.
     """
     with config.disable_value_validation():  # its warnings quote what is in the header
         datasets = _map(_parse, _mr_images([_content(instance) for instance in instances], on_warning))
         frames = [frame for of_image in _map(_frames, datasets) for frame in of_image]
-        stack = stacks.find_volume(_map(_slice, list(enumerate(frames))), on_warning)
+        stack = stacks.find_volume(_map(_slice, list(enumerate(frames))), on_warning, series=series)
         admission.check_size((len(frames), *stack[0].shape), max_voxels=max_voxels)
         affine = dicom_geometry.affine(stack)
         voxels = _read_voxels([frames[image.number] for image in stack], stack[0].shape)
     admission.fill_non_finite(voxels, on_warning)
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
+
+
+def inspect_dicom(instances: Iterable[bytes | Path], on_warning: OnWarning) -> list[Candidate]:
+    """The volumes that DICOM files hold, the largest first, each with what keeps it from being scored.
+
+    Files are looked at one after the other, and no pixels are kept. Raises NotAnImage, NotBrainMr,
+    UnsupportedTransferSyntax or UnreadableVolume if they are no MR images, or broken.
+    """
+    slices = _header_slices(instances, on_warning)
+    return [_candidate(stack, on_warning) for stack in stacks.split(slices)]
+
+
+def check_dicom(
+    instances: Iterable[bytes | Path], *, max_voxels: int = MAX_VOXELS, series: str | None = None
+) -> None:
+    """Check by their headers that DICOM files hold one volume that can be read.
+
+    Raises what `read_dicom` raises; MultipleVolumes has all candidates with it.
+    """
+    slices = _header_slices(instances, admission.ignore)
+    try:
+        stack = stacks.find_volume(slices, admission.ignore, series=series)
+    except MultipleVolumes as error:
+        candidates = [_candidate(stack, admission.ignore) for stack in stacks.split(slices)[:_MOST_LISTED]]
+        raise MultipleVolumes(f"{error}; the option series_uid picks one", candidates) from error
+    admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
+    dicom_geometry.affine(stack)
+
+
+def _header_slices(instances: Iterable[bytes | Path], on_warning: OnWarning) -> list[Slice]:
+    """What the headers of all MR images among some files say; of pixels, their hash."""
+    slices: list[Slice] = []
+    n_files = 0
+    others: Counter[str] = Counter()
+    with config.disable_value_validation():
+        for instance in instances:
+            n_files += 1
+            content = _content(instance)
+            try:
+                images = _mr_images([content], admission.ignore)
+            except (NotAnImage, NotBrainMr) as error:
+                others[type(error).__name__] += 1
+                refusal = error
+                continue
+            datasets = _map(_parse, images)
+            frames = [frame for of_image in _map(_frames, datasets) for frame in of_image]
+            found = _map(_slice, list(enumerate(frames, start=len(slices))))
+            slices += [replace(image, pixels=sha256(image.pixels).digest()) for image in found]
+    if not slices:
+        if n_files and others["NotBrainMr"]:
+            raise refusal
+        raise NotAnImage(f"expected DICOM files, got {counted(n_files, 'file')} of another kind")
+    _warn_of_others(others["NotAnImage"], others["NotBrainMr"], on_warning)
+    return slices
+
+
+def _candidate(stack: stacks.Stack, on_warning: OnWarning) -> Candidate:
+    facts = {"series_uid": stack[0].series, "description": stacks.describe(stack), "n": len(stack)}
+    try:
+        ordered = stacks.in_order(stack, on_warning)
+        affine = geometry.ras_to_lps(dicom_geometry.affine(ordered))
+    except InvalidInput as error:
+        return Candidate(
+            **facts, shape=None, spacing_mm=None, orientation=None, code=error.code, reason=str(error)
+        )
+    return Candidate(
+        **facts,
+        shape=(*ordered[0].shape, len(ordered)),
+        spacing_mm=geometry.spacing_mm(affine),
+        orientation=geometry.orientation(affine),
+    )
 
 
 def _content(instance: bytes | Path) -> bytes:

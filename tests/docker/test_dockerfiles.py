@@ -24,7 +24,7 @@ PINS = {
 }
 """What each image installs, as names of constraints files."""
 BANNED = {
-    "service": {"torch", "onnxruntime", "onnxruntime-gpu", "scipy", "pydicom", "matplotlib"},
+    "service": {"torch", "onnxruntime", "onnxruntime-gpu", "scipy", "matplotlib"},
     "worker-cpu": {"torch", "fastapi", "starlette", "uvicorn", "onnxruntime-gpu"},
     "worker-gpu": {"torch", "fastapi", "starlette", "uvicorn", "onnxruntime"},
     "export": {"fastapi", "starlette", "uvicorn", "onnxruntime-gpu"},

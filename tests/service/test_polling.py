@@ -73,6 +73,7 @@ def test_a_finished_job_says_why_it_failed_and_that_no_more_will_come(api: LiveA
         "instance": f"/v1/jobs/{FIRST}",
         "job_id": FIRST,
         "errors": None,
+        "candidates": None,
     }
     assert "Retry-After" not in response.headers
 

@@ -18,10 +18,11 @@ from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
 from service.submission import new_job_id, query_options
 from tests.builders import make_volume
+from tests.dicom_phantom import encoded, make_series
 from tests.service.conftest import nifti_bytes
 from tests.service.live_api import LiveApi, live_api
 
-DICOM = bytes(128) + b"DICM" + bytes(64)
+DICOM = encoded(make_series(30))
 GZIP = {"Content-Type": "application/gzip"}
 
 
@@ -109,7 +110,7 @@ def test_options_in_a_form_win_over_those_in_its_query(api: LiveApi, scan: bytes
 
 
 def test_many_dicom_files_are_one_job(api: LiveApi) -> None:
-    slices = [("file", DICOM + bytes([number])) for number in range(30)]
+    slices = [("file", image) for image in DICOM]
 
     response = api.client.post("/v1/jobs", files=slices)
 
@@ -129,7 +130,8 @@ def test_many_dicom_files_are_one_job(api: LiveApi) -> None:
 def test_a_zip_is_taken(api: LiveApi) -> None:
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:
-        writer.writestr("1.dcm", DICOM)
+        for number, image in enumerate(DICOM):
+            writer.writestr(f"{number}.dcm", image)
 
     response = api.client.post(
         "/v1/jobs", content=archive.getvalue(), headers={"Content-Type": "application/zip"}

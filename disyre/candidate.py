@@ -1,0 +1,26 @@
+"""A volume that was found in an upload, and whether it can be scored."""
+
+from disyre.frozen import Frozen
+
+
+class Candidate(Frozen):
+    """What an upload holds, one volume each, in words that no person wrote into a header."""
+
+    series_uid: str | None
+    """DICOM SeriesInstanceUID, as the option `series_uid` takes it; null for NIfTI."""
+    description: str
+    n: int
+    """Images of DICOM, volumes of NIfTI."""
+    shape: tuple[int, int, int] | None
+    """Voxels; null where the images make no volume."""
+    spacing_mm: tuple[float, float, float] | None
+    orientation: str | None
+    """Axis codes, such as LPS: left, back, head."""
+    code: str | None = None
+    """Why it cannot be scored, as an error's code; null if it can."""
+    reason: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be scored, as far as its headers say."""
+        return self.code is None

@@ -1,0 +1,150 @@
+"""What an upload holds, said without a job; and what a submission of several volumes is answered."""
+
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+
+from tests.dicom_phantom import SAGITTAL, encoded, make_enhanced, make_series
+from tests.service.live_api import LiveApi
+
+FIRST, SECOND = "1.2.3.4.1", "1.2.3.4.2"
+
+
+def study() -> list[bytes]:
+    """Two series of one head."""
+    first = make_series(8, SeriesInstanceUID=FIRST, EchoTime=3.0)
+    second = make_series(6, SeriesInstanceUID=SECOND, EchoTime=90.0, orientation=SAGITTAL)
+    return encoded([*first, *second])
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for name, content in files.items():
+            writer.writestr(name, content)
+    return archive.getvalue()
+
+
+def four_cubed() -> bytes:
+    return bytes(nib.Nifti1Image(np.zeros((4, 4, 4)), np.eye(4)).to_bytes())
+
+
+def inspect(api: LiveApi, content: bytes) -> dict[str, Any]:
+    response = api.client.post("/v1/inspect", content=content)
+    assert response.status_code == 200, response.text
+    assert api.holds_nothing()
+    facts: dict[str, Any] = response.json()
+    return facts
+
+
+def test_the_volumes_of_a_study_are_listed_and_nothing_is_kept(api: LiveApi) -> None:
+    files = {f"a/b/{n}": image for n, image in enumerate(study())}
+    facts = inspect(api, zipped({"readme.txt": b"hello", **files}))
+
+    assert [(v["series_uid"], v["n"], v["shape"], v["code"]) for v in facts["volumes"]] == [
+        (FIRST, 8, [9, 7, 8], None),
+        (SECOND, 6, [9, 7, 6], None),
+    ]
+    assert facts["volumes"][0]["spacing_mm"] == pytest.approx([2.0, 1.5, 3.0])
+    assert [v["orientation"] for v in facts["volumes"]] == ["LPS", "PIR"]
+    assert facts["warnings"] == ["1 file left out, as not DICOM"]
+
+
+def test_a_volume_that_cannot_be_scored_says_why(api: LiveApi) -> None:
+    images = make_series(8)
+    del images[3]
+
+    (volume,) = inspect(api, zipped({str(n): image for n, image in enumerate(encoded(images))}))["volumes"]
+
+    assert volume["code"] == "irregular-slices"
+    assert "6.00 mm" in volume["reason"]
+    assert volume["shape"] is None
+
+
+def test_an_enhanced_file_is_one_volume(api: LiveApi) -> None:
+    (volume,) = inspect(api, encoded([make_enhanced(make_series(8))])[0])["volumes"]
+
+    assert (volume["n"], volume["code"]) == (8, None)
+
+
+@pytest.mark.parametrize(("axes", "code"), [((), None), ((1,), None), ((3,), "not-3d")])
+def test_a_nifti_says_how_many_volumes_it_has(api: LiveApi, axes: tuple[int, ...], code: str | None) -> None:
+    image = nib.Nifti1Image(np.zeros((4, 5, 6, *axes), np.float32), np.diag([-1, 1, 2, 1]))
+
+    (volume,) = inspect(api, bytes(image.to_bytes()))["volumes"]
+
+    assert volume["shape"] == [4, 5, 6]
+    assert volume["n"] == (axes[0] if axes else 1)
+    assert (volume["orientation"], volume["code"]) == ("LAS", code)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"text" * 100, 415, "not-an-image"),
+        (b"", 400, "empty-upload"),
+        (zipped({"a": b"text"}), 415, "not-an-image"),
+        (zipped({"a": bytes(128) + b"DICM" + bytes(50)}), 422, "unreadable-volume"),
+        (
+            zipped({"a": bytes(nib.Nifti1Image(np.zeros((4, 4, 4)), np.eye(4)).to_bytes())}),
+            415,
+            "not-an-image",
+        ),
+    ],
+)
+def test_what_holds_no_image_is_refused(api: LiveApi, content: bytes, status: int, code: str) -> None:
+    response = api.client.post("/v1/inspect", content=content)
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert api.holds_nothing()
+
+
+def test_several_volumes_are_refused_with_what_they_are_and_one_can_be_picked(api: LiveApi) -> None:
+    files = [("file", image) for image in study()]
+
+    refused = api.client.post("/v1/jobs", files=files)
+    taken = api.client.post("/v1/jobs", files=files, params={"series_uid": SECOND})
+    unknown = api.client.post("/v1/jobs", files=files, params={"series_uid": "9.9"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "multiple-volumes")
+    assert [each["series_uid"] for each in refused.json()["candidates"]] == [FIRST, SECOND]
+    assert "series_uid picks one" in refused.json()["detail"]
+    assert taken.status_code == 202
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid-params")
+
+
+def test_dicom_that_cannot_be_scored_is_refused_at_once(api: LiveApi) -> None:
+    images = make_series(8)
+    del images[3]
+
+    response = api.client.post("/v1/jobs", files=[("file", image) for image in encoded(images)])
+
+    assert (response.status_code, response.json()["code"]) == (422, "irregular-slices")
+    assert api.holds_nothing()
+
+
+def test_a_series_of_nifti_is_refused(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/jobs", content=scan, params={"series_uid": FIRST})
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid-params")
+
+
+def test_every_file_that_pydicom_ships_is_read_or_refused_with_a_code(api: LiveApi) -> None:
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".py"]
+    answers = {}
+
+    for path in files:
+        response = api.client.post("/v1/inspect", content=path.read_bytes())
+        answers[path.name] = (response.status_code, response.json().get("code"))
+
+    assert len(files) >= 90
+    wrong = {name: a for name, a in answers.items() if a[0] != 200 and not (400 <= a[0] < 500 and a[1])}
+    assert wrong == {}
+    assert api.holds_nothing()
