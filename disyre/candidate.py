@@ -19,8 +19,3 @@ class Candidate(Frozen):
     code: str | None = None
     """Why it cannot be scored, as an error's code; null if it can."""
     reason: str | None = None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it can be scored, as far as its headers say."""
-        return self.code is None

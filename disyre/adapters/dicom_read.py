@@ -8,11 +8,12 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -80,6 +81,8 @@ _FRAME_GROUPS: Final = [
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
 _PIXELS: Final = 0x7FE00010
+_BATCH: Final = 64
+"""Files that are looked at together."""
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
 _MAX_VALUE_BYTES: Final = 1024
@@ -103,7 +106,11 @@ def read_dicom(
     or one of its subclasses.
     """
     with config.disable_value_validation():  # its warnings quote what is in the header
-        datasets = _map(_parse, _mr_images([_content(instance) for instance in instances], on_warning))
+        found = _sort([_content(instance) for instance in instances])
+        if not found.images:
+            raise _no_images(found)
+        _warn_of_others(found, on_warning)
+        datasets = _map(_parse, found.images)
         frames = [frame for of_image in _map(_frames, datasets) for frame in of_image]
         stack = stacks.find_volume(_map(_slice, list(enumerate(frames))), on_warning, series=series)
         admission.check_size((len(frames), *stack[0].shape), max_voxels=max_voxels)
@@ -143,28 +150,25 @@ def check_dicom(
 def _header_slices(instances: Iterable[bytes | Path], on_warning: OnWarning) -> list[Slice]:
     """What the headers of all MR images among some files say; of pixels, their hash."""
     slices: list[Slice] = []
-    n_files = 0
-    others: Counter[str] = Counter()
+    all_sorted = _Sorted([], 0, [])
     with config.disable_value_validation():
-        for instance in instances:
-            n_files += 1
-            content = _content(instance)
-            try:
-                images = _mr_images([content], admission.ignore)
-            except (NotAnImage, NotBrainMr) as error:
-                others[type(error).__name__] += 1
-                refusal = error
-                continue
-            datasets = _map(_parse, images)
-            frames = [frame for of_image in _map(_frames, datasets) for frame in of_image]
-            found = _map(_slice, list(enumerate(frames, start=len(slices))))
-            slices += [replace(image, pixels=sha256(image.pixels).digest()) for image in found]
+        for batch in _batches(instances):
+            found = _sort(batch)
+            frames = [frame for of_image in _map(_frames, _map(_parse, found.images)) for frame in of_image]
+            slices += _map(_slice_without_pixels, list(enumerate(frames, start=len(slices))))
+            all_sorted.n_not_dicom += found.n_not_dicom
+            all_sorted.not_mr += found.not_mr
     if not slices:
-        if n_files and others["NotBrainMr"]:
-            raise refusal
-        raise NotAnImage(f"expected DICOM files, got {counted(n_files, 'file')} of another kind")
-    _warn_of_others(others["NotAnImage"], others["NotBrainMr"], on_warning)
+        raise _no_images(all_sorted)
+    _warn_of_others(all_sorted, on_warning)
     return slices
+
+
+def _batches(instances: Iterable[bytes | Path]) -> Iterator[list[bytes]]:
+    """The contents of files, so many at a time that threads are worth their while."""
+    remaining = iter(instances)
+    while batch := [_content(instance) for instance in islice(remaining, _BATCH)]:
+        yield batch
 
 
 def _candidate(stack: stacks.Stack, on_warning: OnWarning) -> Candidate:
@@ -188,30 +192,46 @@ def _content(instance: bytes | Path) -> bytes:
     return instance.read_bytes() if isinstance(instance, Path) else instance
 
 
-def _mr_images(contents: Sequence[bytes], on_warning: OnWarning) -> list[bytes]:
-    """Those that are MR images, in a transfer syntax that is read; only file meta information is parsed."""
+@dataclass
+class _Sorted:
+    """Files, by what they are."""
+
+    images: list[bytes]
+    """MR images, in a transfer syntax that is read."""
+    n_not_dicom: int
+    not_mr: list[str]
+    """Of DICOM that is no MR image, what it is."""
+
+
+def _sort(contents: Sequence[bytes]) -> _Sorted:
+    """Sort files out by their first bytes and their file meta information; nothing else is parsed.
+
+    Raises UnsupportedTransferSyntax or UnreadableVolume.
+    """
     dicom = [content for content in contents if content[128:132] == b"DICM"]
-    if not dicom:
-        raise NotAnImage(f"expected DICOM files, got {counted(len(contents), 'file')} of another kind")
     metas = _map(_meta, dicom)
     images = [(content, meta) for content, meta in zip(dicom, metas, strict=True) if meta.sop_class in _MR]
-    if not images:
-        kinds = sorted({_name(meta.sop_class) for meta in metas})
-        raise NotBrainMr(f"expected MR images, got {', '.join(kinds[:5])}")
     for syntax in {meta.transfer_syntax for _, meta in images}:
         if syntax not in _DECODERS:
             raise UnsupportedTransferSyntax(
                 f"expected images that are uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000, got {_name(syntax)}"
             )
-    _warn_of_others(len(contents) - len(dicom), len(dicom) - len(images), on_warning)
-    return [content for content, _ in images]
+    not_mr = [_name(meta.sop_class) for meta in metas if meta.sop_class not in _MR]
+    return _Sorted([content for content, _ in images], len(contents) - len(dicom), not_mr)
 
 
-def _warn_of_others(n_not_dicom: int, n_not_mr: int, on_warning: OnWarning) -> None:
-    if n_not_dicom:
-        on_warning(f"{counted(n_not_dicom, 'file')} left out, as not DICOM")
-    if n_not_mr:
-        on_warning(f"{counted(n_not_mr, 'DICOM file')} left out, as not MR")
+def _no_images(found: _Sorted) -> InvalidInput:
+    """Why there is nothing to read."""
+    if found.not_mr:
+        return NotBrainMr(f"expected MR images, got {', '.join(sorted(set(found.not_mr))[:5])}")
+    return NotAnImage(f"expected DICOM files, got {counted(found.n_not_dicom, 'file')} of another kind")
+
+
+def _warn_of_others(found: _Sorted, on_warning: OnWarning) -> None:
+    if found.n_not_dicom:
+        on_warning(f"{counted(found.n_not_dicom, 'file')} left out, as not DICOM")
+    if found.not_mr:
+        on_warning(f"{counted(len(found.not_mr), 'DICOM file')} left out, as not MR")
 
 
 def _name(value: str) -> str:
@@ -308,6 +328,11 @@ def _slice(numbered: tuple[int, _Frame]) -> Slice:
         # Of enhanced images, no two frames are taken for copies.
         pixels=str(frame.index).encode() if frame.is_enhanced else dataset.PixelData,
     )
+
+
+def _slice_without_pixels(numbered: tuple[int, _Frame]) -> Slice:
+    image = _slice(numbered)
+    return replace(image, pixels=sha256(image.pixels).digest())
 
 
 def _read_voxels(frames: Sequence[_Frame], shape: tuple[int, int]) -> Voxels:
