@@ -68,6 +68,7 @@ def to_onnx(network: BrainNet) -> bytes:
             buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
+            do_constant_folding=False,  # so that weights keep their names, and a training can begin with them
             input_names=["image"],
             output_names=["brain"],
             dynamic_axes={"image": axes, "brain": axes},

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
@@ -79,6 +81,14 @@ def learning_rate(share: float) -> float:
     return _PEAK_RATE * (0.005 + 0.995 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, share))))
 
 
+def exported_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in an exported network, by the names that they have here."""
+    graph = onnx.load(path).graph
+    known = set(BrainNet().state_dict())
+    named = {each.name.removeprefix("network."): each for each in graph.initializer}
+    return {name: torch.from_numpy(numpy_helper.to_array(named[name]).copy()) for name in known}
+
+
 class Training:
     """A run: the network, its average, and how far it is."""
 
@@ -93,7 +103,7 @@ class Training:
         if self.checkpoint.exists():
             self._load(torch.load(self.checkpoint, weights_only=True))
         elif warm_start is not None:
-            self.network.load_state_dict(torch.load(warm_start, weights_only=True)["average"])
+            self.network.load_state_dict(exported_weights(warm_start))
         if self.step == 0:
             self.average.load_state_dict(self.network.state_dict())
 
@@ -166,7 +176,7 @@ def main() -> None:
     parser.add_argument("label_maps", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--seconds", type=float, default=7200.0, help="of training, all sittings together")
-    parser.add_argument("--warm-start", type=Path, help="a checkpoint whose averaged weights to begin with")
+    parser.add_argument("--warm-start", type=Path, help="model.onnx with whose weights to begin")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     training = Training(options.run, options.seconds, options.warm_start)
