@@ -101,7 +101,7 @@ def test_a_training_can_begin_with_the_weights_of_a_package(tmp_path: Path) -> N
     network = BrainNet()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.rand_like(parameter)
+            parameter.add_(torch.rand_like(parameter), alpha=0.1)
     (tmp_path / "model.onnx").write_bytes(export.to_onnx(network))
 
     warm = train.Training(tmp_path / "run", total_s=60, warm_start=tmp_path / "model.onnx")
