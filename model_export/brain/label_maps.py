@@ -38,8 +38,12 @@ FLUID: Final = (4, 5, 14, 15, 24, 72)
 _NOT_BRAIN: Final = (0, 24, 85)
 """Besides the labels from 500 on: background, fluid around the brain, optic chiasm."""
 _FIRST_EXTRACEREBRAL: Final = 500
+_FLUID_AROUND: Final = 24
 _CLOSING_MM: Final = 4.0
 """Sulci that are narrower than twice this belong to the brain, as in the masks of other programs."""
+_RIM_MM: Final = 2.0
+"""Fluid so close to the cortex belongs to the brain, as in the masks of other programs."""
+_SMOOTHING_MM: Final = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +78,27 @@ def read_label_map(path: Path) -> LabelMap:
 
 
 def brain_of(values: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """The brain in FreeSurfer labels of 1 mm voxels: tissue and ventricles, sulci closed, holes filled."""
-    tissue = (values < _FIRST_EXTRACEREBRAL) & ~np.isin(values, _NOT_BRAIN)
-    (box,) = ndimage.find_objects(tissue.astype(np.int8))
-    inside = np.pad(tissue[box], int(_CLOSING_MM) + 1)
-    dilated = ndimage.distance_transform_edt(~inside) <= _CLOSING_MM
+    """The brain in FreeSurfer labels of 1 mm voxels.
+
+    Tissue and ventricles, sulci closed, holes filled, with a rim of the fluid around them.
+    """
+    margin = int(_CLOSING_MM + _RIM_MM) + 1
+    values = np.pad(values, margin)
+    everywhere = _tissue_of(values)
+    (box,) = ndimage.find_objects(everywhere.astype(np.int8))
+    box = tuple(slice(edge.start - margin, edge.stop + margin) for edge in box)
+    tissue, fluid = everywhere[box], values[box] == _FLUID_AROUND
+    dilated = ndimage.distance_transform_edt(~tissue) <= _CLOSING_MM
     closed = ndimage.distance_transform_edt(dilated) > _CLOSING_MM
-    closed = ndimage.binary_fill_holes(closed | inside)
-    brain = np.zeros_like(tissue)
-    margin = int(_CLOSING_MM) + 1
-    brain[box] = closed[margin:-margin, margin:-margin, margin:-margin]
-    return brain
+    closed = ndimage.binary_fill_holes(closed | tissue)
+    with_rim = closed | (fluid & (ndimage.distance_transform_edt(~closed) <= _RIM_MM))
+    brain = np.zeros_like(everywhere)
+    brain[box] = ndimage.gaussian_filter(with_rim.astype(np.float32), _SMOOTHING_MM) > 0.5
+    return np.asarray(brain[margin:-margin, margin:-margin, margin:-margin])
+
+
+def _tissue_of(values: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    return np.asarray((values < _FIRST_EXTRACEREBRAL) & ~np.isin(values, _NOT_BRAIN))
 
 
 def read_label_maps(paths: Sequence[Path]) -> list[LabelMap]:

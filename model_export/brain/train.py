@@ -38,7 +38,7 @@ _SOFTNESS: Final = 1000.0
 _PEAK_RATE: Final = 2e-3
 _WARM_UP: Final = 0.02
 """Share of the training in which the learning rate rises."""
-_EMA: Final = 0.995
+_EMA: Final = 0.998
 _SAVE_EVERY_S: Final = 120.0
 _VALIDATE_EVERY_S: Final = 600.0
 

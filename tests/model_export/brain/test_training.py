@@ -33,7 +33,7 @@ def label_map(tmp_path: Path) -> LabelMap:
     return read_label_map(write_label_map(tmp_path / "head.nii.gz"))
 
 
-def test_the_brain_is_tissue_and_ventricles_and_closed_sulci() -> None:
+def test_the_brain_is_tissue_and_ventricles_and_closed_sulci_and_a_rim_of_fluid() -> None:
     labels = np.zeros((40, 40, 40), np.int32)
     labels[4:36, 4:36, 4:36] = 24
     labels[8:32, 8:32, 8:32] = 3
@@ -43,7 +43,17 @@ def test_the_brain_is_tissue_and_ventricles_and_closed_sulci() -> None:
     brain = brain_of(labels)
 
     assert brain[11:29, 11:29, 11:29].all()
-    assert brain.sum() <= 24**3
+    assert brain[20, 12, 20]
+    assert brain[20, 6, 12]
+    assert not brain[20, 5, 12]
+    assert brain.sum() <= 28**3
+
+
+def test_the_rim_of_the_brain_is_fluid_and_no_skull() -> None:
+    labels = np.full((40, 40, 40), 515, np.int32)
+    labels[8:32, 8:32, 8:32] = 3
+
+    assert brain_of(labels).sum() <= 24**3
 
 
 def test_left_and_right_are_called_alike(label_map: LabelMap) -> None:
