@@ -7,7 +7,7 @@ import pytest
 
 # nibabel takes SciPy and pydicom along where they are installed; the API's image shows that it does without.
 FORBIDDEN = {
-    "service.app": {"torch", "onnxruntime", "highdicom", "matplotlib", "worker", "model_export"},
+    "service.app": {"torch", "onnxruntime", "matplotlib", "worker", "model_export"},
     "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
     "model_export.train": {"celery", "redis", "fastapi", "service", "worker"},
     "cli.main": {"torch", "onnxruntime", "scipy", "fastapi", "celery", "redis", "numpy"},
