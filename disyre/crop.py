@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from jaxtyping import Shaped
 
+from disyre.errors import EmptyImage
 from disyre.types import Mask
 from disyre.volume import Volume
 
@@ -22,7 +23,12 @@ class Crop:
 
     @classmethod
     def around(cls, mask: Mask, *, margins: tuple[int, int, int] = (0, 0, 0)) -> Self:
-        """The smallest box around a mask that is not empty, and so many voxels more at either end."""
+        """The smallest box around a mask, and so many voxels more at either end.
+
+        Raises EmptyImage if nothing is in the mask.
+        """
+        if not mask.any():
+            raise EmptyImage("expected a mask with voxels in it, got an empty one")
         i, j, k = (_extent(mask, axis) for axis in range(3))
         start = (i[0] - margins[0], j[0] - margins[1], k[0] - margins[2])
         size = (i[1] - i[0] + 2 * margins[0], j[1] - j[0] + 2 * margins[1], k[1] - k[0] + 2 * margins[2])

@@ -65,7 +65,11 @@ class JobParams(Frozen):
     mode: Mode | None = None
     severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
     preset: Literal["parity"] | None = None
-    """Score as the public reference implementation does; excludes `severities`."""
+    """Score as the public reference implementation does; excludes `severities` and both steps below."""
+    bias_correction: bool | None = None
+    """Whether the scan is divided by the shading that is found in it."""
+    align: bool | None = None
+    """Whether a head is turned upright that is tilted by more than the model was trained for."""
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
     series_uid: str | None = Field(default=None, pattern=r"^[0-9.]{1,64}$")
@@ -108,7 +112,16 @@ class JobInput(Frozen):
 class Progress(Frozen):
     """How far a running job is."""
 
-    stage: Literal["reading", "finding-brain", "preparing", "restoring", "scoring", "writing"]
+    stage: Literal[
+        "reading",
+        "finding-brain",
+        "correcting-bias",
+        "measuring-tilt",
+        "preparing",
+        "restoring",
+        "scoring",
+        "writing",
+    ]
     step: int = Field(default=0, ge=0)
     steps: int = Field(default=0, ge=0)
     """Of the restoration; 0 in the other stages."""

@@ -40,6 +40,8 @@ class Grid(Frozen):
     """Axis that is cut into slices: 2 is axial."""
     stride: int = Field(default=32, ge=1)
     """Height and width of a slice are multiples of this."""
+    max_tilt_deg: float = Field(default=15.0, ge=0, le=180)
+    """A head that is turned against the grid by more than this is outside of what the network was trained with."""
 
 
 class Windows(Frozen):
@@ -69,6 +71,10 @@ class ScanSettings(Frozen):
     foreground_weight: bool = False
     """Scale each window's residual by its share of voxels that are not background."""
     intensity: IntensityRule = IntensityRule()
+    bias_correction: bool = False
+    """Divide the scan by the shading that is found in it."""
+    align: bool = False
+    """Turn a head upright that is tilted by more than the grid's `max_tilt_deg`."""
 
     @model_validator(mode="after")
     def _check_severities(self) -> Self:
@@ -77,6 +83,12 @@ class ScanSettings(Frozen):
             raise ValueError("a stepwise restoration needs severities that fall and stay above 0")
         if self.told_severities is not None and len(self.told_severities) != len(self.severities):
             raise ValueError("expected as many told severities as severities")
+        return self
+
+    @model_validator(mode="after")
+    def _check_align(self) -> Self:
+        if self.align and self.intensity.over == "frame":
+            raise ValueError("expected intensities scaled over the brain with align, got over the whole frame")
         return self
 
 

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from disyre import brain
-from disyre.errors import TooFewSlices
+from disyre.bias_field import BiasField, FindBias
+from disyre.errors import Misconfigured, TooFewSlices
 from disyre.job import Progress
 from disyre.model_package import Mode, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
@@ -23,6 +24,7 @@ from disyre.restoration import (
 )
 from disyre.stacks import LEAST_SLICES
 from disyre.stopwatch import Stopwatch
+from disyre.tilt import FindPose, Tilt
 from disyre.types import Batch, Mask, Slices
 from disyre.volume import Volume
 from disyre.windows import BrainBox, WindowGrid
@@ -63,28 +65,43 @@ def score_volume(
     brain_mask: Mask | None = None,
     settings: ScanSettings | None = None,
     batch_size: int = 8,
+    find_bias: FindBias | None = None,
+    find_pose: FindPose | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> ScoredVolume:
     """Score a scan with a network.
 
     Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
     own. `batch_size` is the number of slices, or windows, of one network call. `on_progress` is called at
-    every stage and after every network call; to stop, let it raise.
+    every stage and after every network call; to stop, let it raise. `find_bias` and `find_pose` are needed for
+    settings that ask for them; with `find_pose`, the tilt of the head is always measured.
 
-    Raises InvalidInput for a scan that cannot be scored.
+    Raises InvalidInput for a scan that cannot be scored, Misconfigured for settings that nothing was given for.
     """
     settings = settings or manifest.scan
     watch = Stopwatch()
     _check_thick(volume)
+    inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
+    field = None
+    if settings.bias_correction:
+        with watch.stage("correcting-bias"):
+            on_progress(Progress(stage="correcting-bias", fraction=0.02))
+            field = _bias_field(volume, inside, find_bias)
+    tilt = None
+    if find_pose is not None or settings.align:
+        with watch.stage("measuring-tilt"):
+            on_progress(Progress(stage="measuring-tilt", fraction=0.03))
+            tilt = _tilt(volume, inside, find_pose)
     with watch.stage("preparing"):
-        on_progress(Progress(stage="preparing", fraction=0.02))
-        inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
+        on_progress(Progress(stage="preparing", fraction=0.04))
+        to_turn = settings.align and tilt is not None and tilt.angle_deg > manifest.grid.max_tilt_deg
         prepared = Preparation.of(
-            volume,
+            volume if field is None else field.remove(volume, brain.background(volume)),
             inside,
             settings.intensity,
             spacing_mm=manifest.grid.spacing_mm,
             slice_axis=None if settings.intensity.over == "frame" else manifest.grid.slice_axis,
+            turn=tilt.turn if tilt is not None and to_turn else None,
         )
         box = _box(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
@@ -94,15 +111,33 @@ def score_volume(
         on_progress(Progress(stage="scoring", fraction=_AFTER))
         anomaly_map = prepared.to_scan(box.paste(residual))
         change = prepared.scale.denormalize(prepared.to_scan(box.paste(restored - slices)))
+        if field is not None:
+            change *= field.factor
         black = np.float32(prepared.black)
         healthy = np.where(prepared.seen, np.maximum(volume.voxels + change, black), black)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
         brain_mask=prepared.seen,
-        preparation=prepared.describe(volume),
+        preparation=prepared.describe(
+            volume,
+            bias_field=None if field is None else field.range,
+            tilt_deg=None if tilt is None else tilt.describe(),
+        ),
         timings_s=watch.timings_s,
     )
+
+
+def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) -> BiasField:
+    if find_bias is None:
+        raise Misconfigured("expected something that finds shading, for bias_correction; got nothing")
+    return BiasField.measure(volume, brain_mask, brain.background(volume), find_bias)
+
+
+def _tilt(volume: Volume, brain_mask: Mask, find_pose: FindPose | None) -> Tilt | None:
+    if find_pose is None:
+        raise Misconfigured("expected something that finds how a head lies, for align; got nothing")
+    return Tilt.measure(volume, brain_mask, find_pose)
 
 
 def _restore_slices(

@@ -6,6 +6,7 @@ nothing has a part in it, so neither the field of view nor empty space around th
 
 import math
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final, Self
 
 import numpy as np
@@ -16,7 +17,9 @@ from disyre.errors import EmptyImage, UnusableVolume
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
 from disyre.resampling import GridMap
+from disyre.tilt import TiltRecord, Turn
 from disyre.types import Mask, Voxels
+from disyre.upright_grid import UprightGridMap
 from disyre.volume import Volume
 
 _MOST_BELOW_BLACK: Final = 0.05
@@ -39,6 +42,12 @@ class PreparationRecord(Frozen):
     spacing_mm: tuple[float, float, float]
     background: float
     """The intensity that stands for nothing, and is subtracted."""
+    bias_field: tuple[float, float] | None
+    """Smallest and largest factor in the brain of the shading that was divided by; null if none was."""
+    tilt_deg: TiltRecord | None
+    """How the head lay in the scan's grid; null if that was not, or could not be, found out."""
+    aligned: bool
+    """Whether the head was turned upright."""
     crop_start: tuple[int, int, int]
     """First voxel of the box around the brain, in the scan's own order."""
     crop_shape: tuple[int, int, int]
@@ -61,7 +70,7 @@ class Preparation:
     """The scan's intensity that stands for nothing."""
     crop: Crop
     """The part of the scan that holds the brain."""
-    grid: GridMap
+    grid: GridMap | UprightGridMap
     """From the crop to the model's grid and back."""
     scale: IntensityScale
     mask: Mask
@@ -82,10 +91,12 @@ class Preparation:
         *,
         spacing_mm: float,
         slice_axis: int | None = None,
+        turn: Turn | None = None,
     ) -> Self:
         """Prepare a scan for a model whose voxels are `spacing_mm` apart along all axes.
 
-        Thick slices along the `slice_axis` are kept as they are (see GridMap).
+        Thick slices along the `slice_axis` are kept as they are (see GridMap), unless the head is to be turned
+        upright: `turn` is how it lies (see UprightGridMap).
 
         Raises EmptyImage if the brain is empty, on either grid, UnusableVolume if much of it is darker
         than the background.
@@ -95,10 +106,15 @@ class Preparation:
         black = brain.background(volume)
         _check_brighter(volume.voxels[brain_mask], black)
         crop = _crop(volume, brain_mask, rule, spacing_mm)
-        grid = GridMap.to_spacing(crop.volume(volume), spacing_mm, slice_axis=slice_axis)
         inside = crop.cut(brain_mask)
+        cropped = crop.volume(volume)
+        grid: GridMap | UprightGridMap
+        if turn is None:
+            grid = GridMap.to_spacing(cropped, spacing_mm, slice_axis=slice_axis)
+        else:
+            grid = UprightGridMap.around(cropped, inside, turn, spacing_mm)
         mask = _not_empty(grid.mask_to_model(inside))
-        voxels = grid.to_model(np.where(inside, crop.cut(volume.voxels) - np.float32(black), 0))
+        voxels = grid.to_model(np.where(inside, cropped.voxels - np.float32(black), 0))
         scale = measure_scale(voxels, mask, rule)
         share = grid.to_native(mask.astype(np.float32))
         return cls(
@@ -112,19 +128,28 @@ class Preparation:
             _share=share,
         )
 
-    def describe(self, volume: Volume) -> "PreparationRecord":
-        """What was done to a scan, in order."""
+    def describe(
+        self,
+        volume: Volume,
+        *,
+        bias_field: tuple[float, float] | None = None,
+        tilt_deg: TiltRecord | None = None,
+    ) -> PreparationRecord:
+        """What was done to a scan, in order; `bias_field` and `tilt_deg` were found before."""
         grid = self.grid
         return PreparationRecord(
             orientation=volume.orientation,
             spacing_mm=volume.spacing_mm,
             background=self.black,
+            bias_field=bias_field,
+            tilt_deg=tilt_deg,
+            aligned=isinstance(grid, UprightGridMap),
             crop_start=self.crop.start,
             crop_shape=self.crop.size,
             model_spacing_mm=geometry.spacing_mm(grid.model_affine),
             model_shape=grid.model_shape,
-            own_slices=grid.zoom[_SLICE_AXIS] == 1.0,
-            interpolated=tuple(name for name, zoom in zip(_AXES, grid.zoom, strict=True) if zoom != 1.0),
+            own_slices=not grid.interpolated[_SLICE_AXIS],
+            interpolated=tuple(compress(_AXES, grid.interpolated)),
             white=self.scale.white,
         )
 

@@ -32,6 +32,8 @@ def parity(mode: Mode) -> ScanSettings:
     )
 
 
+_CHANGEABLE: Final = ("mode", "severities", "bias_correction", "align")
+"""Settings of a manifest that a submission may replace."""
 PRESETS: Final[dict[str, Callable[[Mode], ScanSettings]]] = {"parity": parity}
 
 
@@ -41,10 +43,10 @@ def settings_for(params: JobParams, manifest: ModelManifest) -> ScanSettings:
     Raises InvalidParams for options that do not go together.
     """
     if params.preset is not None:
-        if params.severities is not None:
-            raise InvalidParams("expected either a preset or severities, got both")
+        if params.severities is not None or params.bias_correction or params.align:
+            raise InvalidParams("expected either a preset or severities, bias_correction and align, got both")
         return PRESETS[params.preset](params.mode or manifest.scan.mode)
-    changes = {name: value for name in ("mode", "severities") if (value := getattr(params, name)) is not None}
+    changes = {name: value for name in _CHANGEABLE if (value := getattr(params, name)) is not None}
     try:
         return ScanSettings.model_validate({**manifest.scan.model_dump(), **changes})
     except ValidationError as error:

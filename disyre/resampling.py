@@ -39,18 +39,20 @@ class GridMap:
     model_affine: Affine
 
     @classmethod
-    def to_spacing(cls, volume: Volume, spacing_mm: float, *, slice_axis: int | None = None) -> Self:
+    def to_spacing(
+        cls, volume: Volume, spacing_mm: float, *, slice_axis: int | None = None, exactly: bool = False
+    ) -> Self:
         """The map from a volume's grid to one of the same box in RAS order with this spacing.
 
         Along the `slice_axis`, if there is one (2 is axial), thick slices are kept: between them there is
-        nothing to be looked at.
+        nothing to be looked at. Spacings that differ little are taken as they are, unless the one that is asked
+        for is to be kept `exactly`.
         """
         axes, signs = geometry.axes_to_ras(volume.affine)
         shape = tuple(volume.shape[axis] for axis in axes)
         native_spacing = [volume.spacing_mm[axis] for axis in axes]
-        zoom = tuple(
-            1.0 if abs(s / spacing_mm - 1) < _SAME_SPACING else s / spacing_mm for s in native_spacing
-        )
+        same = 0.0 if exactly else _SAME_SPACING
+        zoom = tuple(1.0 if abs(s / spacing_mm - 1) < same else s / spacing_mm for s in native_spacing)
         if slice_axis is not None and native_spacing[slice_axis] >= _THICK * spacing_mm:
             zoom = tuple(1.0 if axis == slice_axis else z for axis, z in enumerate(zoom))
         model_shape = tuple(max(1, round(n * z)) for n, z in zip(shape, zoom, strict=True))
@@ -82,6 +84,12 @@ class GridMap:
     def mask_to_model(self, mask: Mask) -> Mask:
         """A mask on the native grid, on the model's: where at least half a voxel is inside."""
         return np.asarray(self.to_model(mask.astype(np.float32)) >= 0.5)
+
+    @property
+    def interpolated(self) -> tuple[bool, bool, bool]:
+        """Whether values between voxels are made, along the model's axes."""
+        right, front, up = (zoom != 1.0 for zoom in self.zoom)
+        return right, front, up
 
     @property
     def _is_exact(self) -> bool:

@@ -35,6 +35,20 @@ _BETWEEN_VOXELS = (
     "model looks at; what it saw was interpolated, and the map is blurred in that direction"
 )
 
+_TILTED = (
+    "the head is turned by {tilt.angle:.0f} degrees against the slices of the scan (pitch {tilt.pitch:.0f}, roll "
+    "{tilt.roll:.0f}, yaw {tilt.yaw:.0f}), the model was trained with heads turned by up to {limit:g}; with the "
+    "option align, it is turned upright before"
+)
+_NOT_ALIGNED = (
+    "how the head lies cannot be told from the shape of the brain, so the scan was scored as it lies, without "
+    "the option align"
+)
+_RESLICED = (
+    "the scan's voxels are {coarsest:.1f} mm long in one direction, and the head was turned upright: all slices "
+    "that the model looked at were interpolated"
+)
+
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 """Written with five significant digits."""
 MaskSource = Literal["given", "skull-stripped", "extracted"]
@@ -137,7 +151,9 @@ def summarize(
 ) -> Summary:
     """Say what was found in a scan. Without a `threshold`, the model's calibrated one is taken."""
     values = scored.anomaly_map.voxels[scored.brain_mask]
-    is_calibrated = threshold is None and settings == manifest.scan
+    # Upright is how the heads lay that the threshold is from.
+    as_calibrated = settings.model_copy(update={"align": manifest.scan.align}) == manifest.scan
+    is_calibrated = threshold is None and as_calibrated
     if threshold is None and not is_calibrated:
         warnings = (*warnings, _OTHER_SETTINGS)
     limit = manifest.calibration.threshold if threshold is None else threshold
@@ -164,8 +180,23 @@ def summarize(
         preparation=scored.preparation,
         settings=settings,
         timings_s=timings_s,
-        warnings=(*warnings, *_warn_of_slices(scored.preparation), *_warn_of_share(share, healthy_share)),
+        warnings=(
+            *warnings,
+            *_warn_of_tilt(scored.preparation, settings, manifest.grid.max_tilt_deg),
+            *_warn_of_slices(scored.preparation),
+            *_warn_of_share(share, healthy_share),
+        ),
     )
+
+
+def _warn_of_tilt(preparation: PreparationRecord, settings: ScanSettings, limit_deg: float) -> list[str]:
+    """Says so if the network saw a head that is turned further than those it was trained with."""
+    tilt = preparation.tilt_deg
+    if tilt is None:
+        return [_NOT_ALIGNED] if settings.align else []
+    if preparation.aligned or tilt.angle <= limit_deg:
+        return []
+    return [_TILTED.format(tilt=tilt, limit=limit_deg)]
 
 
 def _warn_of_slices(preparation: PreparationRecord) -> list[str]:
@@ -173,7 +204,7 @@ def _warn_of_slices(preparation: PreparationRecord) -> list[str]:
     coarsest = max(preparation.spacing_mm)
     if preparation.own_slices or coarsest < _COARSE * min(preparation.model_spacing_mm):
         return []
-    return [_BETWEEN_VOXELS.format(coarsest=coarsest)]
+    return [(_RESLICED if preparation.aligned else _BETWEEN_VOXELS).format(coarsest=coarsest)]
 
 
 def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:

@@ -129,7 +129,7 @@ def _manifest(
             sha256=hashlib.sha256(onnx_bytes).hexdigest(),
             n_parameters=count_parameters(network),
             gflop_per_patch=round(gflop_per_patch(network), 3),
-            grid=Grid(stride=network.stride),
+            grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
             scan=ScanSettings(mode="ensemble", severities=SEVERITIES, intensity=INTENSITY_RULE),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=(split.source,),

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.brain_registration import find_pose
+from disyre.adapters.n4 import find_bias
 from disyre.errors import TooLarge
 from disyre.job import Job, Progress
 from disyre.model_package import Grid
@@ -59,6 +61,8 @@ class ScanScorer:
             brain_mask=scan.brain_mask,
             settings=settings,
             batch_size=self.batch_size,
+            find_bias=find_bias,
+            find_pose=find_pose,
             on_progress=on_progress,
         )
         summary = summarize(

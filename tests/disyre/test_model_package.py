@@ -113,6 +113,7 @@ def test_an_empty_shelf_says_so(tmp_path: Path) -> None:
         {"severities": (1.1,)},
         {"mode": "stepwise", "severities": (0.2, 0.8)},
         {"mode": "stepwise", "severities": (0.8, 0.0)},
+        {"severities": (0.8,), "align": True, "intensity": {"over": "frame", "percentile": 98.0}},
         {"told_severities": (0.5,)},
     ],
 )

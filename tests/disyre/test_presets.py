@@ -7,7 +7,7 @@ import pytest
 from disyre.errors import InvalidParams
 from disyre.job import JobParams
 from disyre.presets import settings_for
-from tests.builders import make_manifest
+from tests.builders import make_manifest, make_settings
 
 
 def test_without_wishes_the_manifest_decides() -> None:
@@ -22,6 +22,15 @@ def test_a_submission_may_choose_mode_and_severities() -> None:
     assert (settings.mode, settings.severities) == ("stepwise", (0.9, 0.5, 0.1))
 
 
+def test_a_submission_may_have_shading_corrected_and_a_head_aligned_or_not() -> None:
+    manifest = make_manifest(scan=make_settings(bias_correction=True))
+
+    settings = settings_for(JobParams(bias_correction=False, align=True), manifest)
+
+    assert (settings.bias_correction, settings.align) == (False, True)
+    assert settings_for(JobParams(), manifest).bias_correction
+
+
 @pytest.mark.parametrize("mode", [None, "stepwise"])
 def test_parity_tells_the_network_the_other_end_of_the_table(mode: Any) -> None:
     settings = settings_for(JobParams(preset="parity", mode=mode), make_manifest())
@@ -32,7 +41,13 @@ def test_parity_tells_the_network_the_other_end_of_the_table(mode: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"preset": "parity", "severities": (0.5,)}, {"mode": "stepwise", "severities": (0.1, 0.5)}]
+    "params",
+    [
+        {"preset": "parity", "severities": (0.5,)},
+        {"preset": "parity", "bias_correction": True},
+        {"preset": "parity", "align": True},
+        {"mode": "stepwise", "severities": (0.1, 0.5)},
+    ],
 )
 def test_wishes_that_do_not_go_together_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(InvalidParams, match="expected"):

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from disyre import INTENDED_USE
 from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary, summarize
+from disyre.tilt import Tilt
 from disyre.volume import Volume
 from tests.builders import make_manifest, make_record, make_settings, make_volume
 
@@ -122,3 +124,55 @@ def test_a_scan_that_is_coarse_within_the_slices_that_are_looked_at_says_so(
     found = [warning for warning in summary.warnings if "interpolated" in warning]
     assert len(found) == n_warnings
     assert summary.preparation == record
+
+
+def tilted(angle: float, *, align: bool, aligned: bool = False, told: bool = True, mm: float = 1.0) -> Summary:
+    volume, scored = scored_lesion()
+    turn = Rotation.from_euler("x", angle, degrees=True).as_matrix()
+    record = make_record(
+        volume,
+        spacing_mm=(mm, 1.0, 1.0),
+        tilt_deg=Tilt(turn).describe() if told else None,
+        aligned=aligned,
+        own_slices=not aligned,
+    )
+    return summarize(
+        volume,
+        replace(scored, preparation=record),
+        make_manifest(),
+        settings=make_settings(align=align),
+        threshold=None,
+        provider="CPUExecutionProvider",
+        brain_mask="given",
+        timings_s={},
+    )
+
+
+def test_a_head_that_is_tilted_further_than_in_training_gives_a_warning_that_names_the_way_out() -> None:
+    (warning,) = (text for text in tilted(33, align=False).warnings if "turned" in text)
+
+    assert "33 degrees" in warning
+    assert "pitch 33, roll 0, yaw 0" in warning
+    assert "up to 15;" in warning
+    assert "option align" in warning
+
+
+@pytest.mark.parametrize(
+    ("summary", "n_warnings"),
+    [
+        (tilted(10, align=False), 0),
+        (tilted(33, align=True, aligned=True), 0),
+        (tilted(0, align=False, told=False), 0),
+        (tilted(0, align=True, told=False), 1),  # asked for, and cannot be done
+    ],
+)
+def test_a_head_that_lies_as_in_training_or_was_turned_gives_none(summary: Summary, n_warnings: int) -> None:
+    assert len([text for text in summary.warnings if "align" in text or "turned" in text]) == n_warnings
+
+
+def test_thick_slices_that_had_to_be_interpolated_to_turn_a_head_are_named() -> None:
+    assert any("4.0 mm" in text and "turned" in text for text in tilted(33, align=True, aligned=True, mm=4).warnings)
+
+
+def test_the_threshold_means_the_same_for_a_head_that_was_turned_upright() -> None:
+    assert tilted(33, align=True, aligned=True).healthy_percentile == 99.5

@@ -84,12 +84,14 @@ def test_a_form_carries_scan_mask_and_options(api: LiveApi, scan: bytes, mask: b
 
 def test_a_query_carries_options(api: LiveApi, scan: bytes) -> None:
     query = {"model": "t1w", "mode": "stepwise", "severities": "0.8,0.2", "threshold": "0.5"}
+    query |= {"bias_correction": "true", "align": "1"}
 
     response = api.client.post("/v1/jobs", content=scan, headers=GZIP, params=query)
 
     assert response.status_code == 202
     params = api.jobs.get(response.json()["id"]).params
     assert (params.mode, params.severities, params.threshold) == ("stepwise", (0.8, 0.2), 0.5)
+    assert (params.bias_correction, params.align) == (True, True)
 
 
 def test_a_volume_of_a_4d_file_is_taken_if_it_is_said_which(api: LiveApi) -> None:

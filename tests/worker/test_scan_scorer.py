@@ -10,10 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti import read_nifti, write_nifti
 from disyre.errors import (
     ArtifactNotFound,
     InvalidInput,
@@ -27,6 +29,7 @@ from disyre.media import MediaFormat
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.summary import Summary
 from disyre.types import Affine
+from disyre.volume import Volume
 from tests.builders import NOON, make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.disyre.test_brain_extraction import make_head
@@ -39,6 +42,7 @@ from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
 from worker.tasks import Outcome
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "t1w.nii.gz"
 JOB_ID = "019b7a00-0000-7000-8000-000000000001"
 OBLIQUE: Affine = np.array([[0, -1, 0.1, 5], [-1.2, 0, 0, 90], [0, 0.1, 1, -40], [0, 0, 0, 1.0]])
 
@@ -183,13 +187,15 @@ def test_progress_goes_from_0_towards_1_through_all_stages(
     write_nifti(upload / "000001", make_volume())
     seen: list[Progress] = []
 
-    scorer(make_scan_job(package, NIFTI), results, seen.append)
+    scorer(make_scan_job(package, NIFTI, JobParams(bias_correction=True)), results, seen.append)
 
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
     assert list(dict.fromkeys(progress.stage for progress in seen)) == [
         "reading",
         "finding-brain",
+        "correcting-bias",
+        "measuring-tilt",
         "preparing",
         "restoring",
         "scoring",
@@ -224,6 +230,37 @@ def test_the_parity_preset_scores_as_the_reference_does(
     summary = Summary.model_validate_json((results / "summary.json").read_bytes())
     assert summary.settings.foreground_weight
     assert summary.settings.windows is not None
+
+
+def test_both_steps_of_the_preparation_are_in_the_summary(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    scan = read_nifti(EXAMPLE)
+    turn = Rotation.from_euler("xyz", (-30, 10, 0), degrees=True).as_matrix()
+    there = scan.affine[:3, :3] @ np.diag(2 / np.array(scan.spacing_mm))  # voxels of 2 mm
+    affine = np.eye(4)
+    affine[:3, :3] = turn.T @ there
+    centre = scan.affine @ [*(np.array(scan.shape) / 2), 1]
+    affine[:3, 3] = centre[:3] - affine[:3, :3] @ np.full(3, 55)
+    to_index = np.linalg.inv(scan.affine) @ affine
+    tilted = ndimage.affine_transform(
+        scan.voxels, to_index[:3, :3], to_index[:3, 3], output_shape=(111,) * 3, order=1
+    )
+    write_nifti(upload / "000001", Volume(tilted, affine))
+    params = JobParams(bias_correction=True, align=True)
+
+    scorer = replace(scorer, max_voxels=12 * 10**6)
+    score(scorer, make_scan_job(package, NIFTI, params), results)
+
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert summary.preparation.aligned
+    assert summary.preparation.tilt_deg is not None
+    assert summary.preparation.tilt_deg.angle == pytest.approx(31.6, abs=8)  # the example itself lies a little askew
+    assert summary.preparation.bias_field is not None
+    assert set(summary.timings_s) >= {"correcting-bias", "measuring-tilt"}
+    image = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")
+    assert image.shape == (111, 111, 111)
+    np.testing.assert_allclose(image.affine, affine, atol=1e-4)
 
 
 SERIES = encoded(make_series(12, shape=(40, 48)))

@@ -1,0 +1,113 @@
+"""Tilt: how a head lies in the grid of its scan, told from the shape of its brain and so in any contrast."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+import numpy as np
+from jaxtyping import Float64
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from disyre import geometry
+from disyre.crop import Crop
+from disyre.frozen import Frozen
+from disyre.resampling import GridMap
+from disyre.types import Mask, Voxels
+from disyre.volume import Volume
+
+Turn: TypeAlias = Float64[np.ndarray, "3 3"]
+"""A proper rotation matrix: it turns, and never mirrors."""
+
+SPACING_MM: Final = 4.0
+"""Of the grid on which brains are compared."""
+SMOOTHING_MM: Final = 4.0
+"""Standard deviation; slopes instead of edges lead a registration from further away."""
+_MARGIN: Final = 6
+"""Empty voxels around the brain on that grid, so that what reaches beyond it counts against a pose."""
+_LEAST_OVERLAP: Final = 0.88
+"""A brain that fits worse on the upright one is no whole brain, and where its nose is nobody knows."""
+_CUT_MM2: Final = 100.0
+"""A brain with more area than this at the border of the scan goes on behind it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """How a brain lies, as it was found."""
+
+    turn: Turn
+    """From upright to how it lies, in the axes of a grid in RAS order."""
+    overlap: float
+    """Dice coefficient with the upright brain after it was laid upon it, in [0, 1]."""
+
+
+FindPose: TypeAlias = Callable[[Voxels, float], Pose]
+"""Smooth brain in [0, 1] on a grid in RAS order, and the spacing of that in mm -> how the brain lies."""
+
+
+class TiltRecord(Frozen):
+    """Turns that bring an upright head to how it lies in the scan's grid: about x, then y, then z, in degrees.
+
+    The axes are those of the grid in RAS order, and a turn is right-handed: a positive pitch lifts the nose,
+    a positive roll moves the top of the head to its right, a positive yaw moves the nose to its left.
+    """
+
+    pitch: float
+    roll: float
+    yaw: float
+    angle: float
+    """Of the one turn that does all three, at least 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tilt:
+    """How a head is turned against the axes of its scan."""
+
+    turn: Turn
+    """From upright to how it lies, in the scan's axes in RAS order."""
+
+    @classmethod
+    def measure(cls, volume: Volume, brain_mask: Mask, find_pose: FindPose) -> Self | None:
+        """The tilt of a head; None if the brain has no shape of which it could be told."""
+        pose = find_pose(coarse_brain(volume, brain_mask), SPACING_MM)
+        return cls(pose.turn) if pose.overlap >= _LEAST_OVERLAP else None
+
+    @property
+    def angle_deg(self) -> float:
+        """The angle of the turn, at least 0."""
+        return float(np.degrees(Rotation.from_matrix(self.turn).magnitude()))
+
+    def describe(self) -> TiltRecord:
+        """The tilt as three angles, and as one.
+
+        >>> Tilt(np.eye(3)).describe().pitch
+        0.0
+        """
+        pitch, roll, yaw = Rotation.from_matrix(self.turn).as_euler("xyz", degrees=True)
+        angles = {"pitch": pitch, "roll": roll, "yaw": yaw, "angle": self.angle_deg}
+        return TiltRecord(**{name: round(float(angle), 1) + 0.0 for name, angle in angles.items()})  # no -0.0
+
+
+def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
+    """A brain mask, smooth, on a coarse grid in RAS order, with empty voxels around it.
+
+    There are none where the scan ends in the brain: what is beyond is not known to be empty.
+    """
+    i, j, k = (1 + int(SPACING_MM / mm) for mm in volume.spacing_mm)
+    crop = Crop.around(brain_mask, margins=(i, j, k))
+    inside = crop.volume(volume.with_voxels(brain_mask.astype(np.float32)))
+    grid = GridMap.to_spacing(inside, SPACING_MM, exactly=True)
+    pads = [tuple(0 if is_cut else _MARGIN for is_cut in ends) for ends in _cuts(volume, brain_mask)]
+    return np.asarray(ndimage.gaussian_filter(np.pad(grid.to_model(inside.voxels), pads), SMOOTHING_MM / SPACING_MM))
+
+
+def _cuts(volume: Volume, brain_mask: Mask) -> list[tuple[bool, bool]]:
+    """Whether the brain reaches the scan's left and right, back and front, lower and upper end."""
+    voxel_mm3 = 1000 * geometry.voxel_volume_ml(volume.affine)
+    found = []
+    for axis, sign in zip(*geometry.axes_to_ras(volume.affine), strict=True):
+        face_mm2 = voxel_mm3 / volume.spacing_mm[axis]
+        ends = [np.count_nonzero(brain_mask.take(end, axis)) * face_mm2 > _CUT_MM2 for end in (0, -1)]
+        first, last = ends[::sign]
+        found.append((first, last))
+    return found
