@@ -202,9 +202,15 @@ class ModelShelf:
         folders = self._folders()
         matching = [f for f in folders if f.parent.name == name and version in (None, f.name)]
         if not matching:
-            known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in folders) or "none"
-            raise UnknownModel(f"expected one of the installed models ({known})")
+            raise self._unknown()
         return _read_named(max(matching, key=lambda folder: int(folder.name)))
+
+    def packages_of(self, version: str | None) -> list[ModelPackage]:
+        """Every package, or those of a version. Raises UnknownModel if there is none."""
+        found = [package for package in self.packages() if version in (None, package.manifest.version)]
+        if not found:
+            raise self._unknown()
+        return found
 
     def find_for(self, modality: str, version: str | None = None) -> ModelPackage | None:
         """The model for a modality; None if there is none.
@@ -218,6 +224,10 @@ class ModelShelf:
             if self.find(name).manifest.modality == modality:
                 return self.find(name, version)
         return None
+
+    def _unknown(self) -> UnknownModel:
+        known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in self._folders()) or "none"
+        return UnknownModel(f"expected one of the installed models ({known})")
 
     def _folders(self) -> list[Path]:
         found = [path.parent for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]

@@ -135,8 +135,11 @@ class Submission:
         )
 
     def _check_settings(self, params: JobParams, package: ModelPackage | None) -> None:
-        """Raise InvalidParams if the options do not fit the model, or, of one not known yet, any model."""
-        packages = [package] if package else self.models.packages()
+        """Raise InvalidParams if the options do not fit the model, or, of one not known yet, any model.
+
+        Raises UnknownModel if that may be none that is installed.
+        """
+        packages = [package] if package else self.models.packages_of(params.version)
         refusals = []
         for each in packages:
             try:

@@ -8,6 +8,7 @@ import math
 from typing import Final
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
 from disyre.sequence import SequenceParameters
@@ -101,7 +102,7 @@ def _number(dataset: Dataset, keyword: str, *, least: float | None = None) -> fl
 def _values(dataset: Dataset, keyword: str) -> list[object]:
     try:
         value = dataset.get(keyword)
-    except (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError):
+    except (ValueError, TypeError, LookupError, NotImplementedError, BytesLengthException):
         return []  # damaged
     if value is None:
         return []

@@ -119,6 +119,7 @@ def test_of_a_nifti_the_model_is_not_known_yet(api: LiveApi, scan: bytes) -> Non
         ({"modality": "FLAIR"}, "no-model-for-modality"),
         ({"modality": "PDw"}, "invalid-params"),
         ({"modality": "T2w", "version": "7"}, "unknown-model"),
+        ({"version": "7"}, "unknown-model"),
         ({"preset": "parity", "severities": "0.5"}, "invalid-params"),
     ],
 )

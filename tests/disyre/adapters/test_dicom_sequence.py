@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.tag import BaseTag
 
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_sequence import sequence_of
 from disyre.admission import ignore
-from disyre.errors import InvalidParams, MultipleVolumes
+from disyre.errors import InvalidParams, MultipleVolumes, NotAnImage
 from disyre.modality import Guess
 from tests.dicom_phantom import encoded, make_enhanced, make_series
 from tests.real_data import real_data
@@ -71,6 +74,18 @@ def test_a_number_that_is_none_is_not_known() -> None:
 
     assert b"slower" in images[0]
     assert check_dicom(images).name is None
+
+
+def test_a_number_that_is_cut_off_is_not_known() -> None:
+    header = Dataset()
+    header[0x00189087] = RawDataElement(BaseTag(0x00189087), "FD", 3, b"abc", 0, False, True)
+
+    assert sequence_of(header, header).b_value is None
+
+
+def test_where_there_are_no_images_nothing_is_listed() -> None:
+    with pytest.raises(NotAnImage):
+        inspect_dicom([b"text"], ignore)
 
 
 def test_no_text_that_a_person_wrote_is_looked_at() -> None:
