@@ -22,6 +22,7 @@ from disyre.errors import (
     TooFewSlices,
     UnsupportedGeometry,
 )
+from disyre.sequence import SequenceParameters
 from disyre.types import Affine
 from disyre.wording import counted
 
@@ -40,6 +41,8 @@ DRIFT_TOLERANCE_MM: Final = 0.5
 """How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
 _MANY: Final = 100
+
+_UNKNOWN: Final = SequenceParameters()
 
 Vector: TypeAlias = npt.NDArray[np.float64]
 
@@ -63,6 +66,8 @@ class Slice:
     echo_time_ms: float | None = None
     temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
+    sequence: SequenceParameters = _UNKNOWN
+    """How it was made; no part of the decision what belongs together."""
     pixels: bytes = field(default=b"", repr=False)
     """As encoded; only compared."""
 

@@ -22,3 +22,6 @@ Slices: TypeAlias = Float32[np.ndarray, "slice i j"]
 
 Batch: TypeAlias = Float32[np.ndarray, "batch channel i j"]
 """What a network takes and gives."""
+
+Features: TypeAlias = Float64[np.ndarray, " feature"]
+"""Numbers that describe a brain, in the order of `contrast_features.NAMES`."""

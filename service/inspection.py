@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disyre.adapters.archive import ArchiveLimits, check_archive, read_members
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom
+from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, nifti_magic
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MaskMismatch, MultipleVolumes, NotAnImage
 from disyre.job import JobParams
+from disyre.modality import SILENT, Guess
 from service.uploads import MASK_NAME, Upload
 
 
@@ -21,15 +22,21 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: int) -> None:
+def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: int) -> Guess:
     """Check that there is one volume in what was uploaded, and that its mask lies on its grid.
 
-    Raises InvalidInput; MultipleVolumes says which volumes there are.
+    Gives what it is recognised as by its header. Raises InvalidInput; MultipleVolumes says which volumes
+    there are.
     """
     _check_files(upload)
-    facts = _check_volume(upload, folder, params, max_voxels)
-    if upload.mask is None:
-        return
+    facts, modality = _check_volume(upload, folder, params, max_voxels)
+    if upload.mask is not None:
+        _check_mask(upload, folder, facts, max_voxels)
+    return modality
+
+
+def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxels: int) -> None:
+    assert upload.mask is not None
     if not upload.mask.format.startswith("nifti"):
         raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
     mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
@@ -52,6 +59,19 @@ def inspect(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
     return Inspection(tuple(found), tuple(said))
 
 
+def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
+    """The one volume of each series of a study, or why it has none. Raises InvalidInput if it is no DICOM."""
+    _check_files(upload)
+    first = upload.files[0]
+    if upload.mask is not None:
+        raise MaskMismatch("expected no mask with a study, whose series have grids of their own, got one")
+    if first.format.startswith("nifti") or (first.format == "zip" and _holds_nifti(folder / first.name)):
+        raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
+    said: list[str] = []
+    found = survey_dicom(_instances(upload, folder), said.append, max_voxels=max_voxels)
+    return Inspection(tuple(found), tuple(said))
+
+
 def _check_files(upload: Upload) -> None:
     formats = {file.format for file in upload.files}
     if len(upload.files) > 1 and formats != {"dicom"}:
@@ -59,19 +79,25 @@ def _check_files(upload: Upload) -> None:
         raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
 
 
-def _check_volume(upload: Upload, folder: Path, params: JobParams, max_voxels: int) -> NiftiFacts | None:
-    """Check the headers of the volume that is to be scored; what a NIfTI says of itself."""
+def _check_volume(
+    upload: Upload, folder: Path, params: JobParams, max_voxels: int
+) -> tuple[NiftiFacts | None, Guess]:
+    """Check the headers of the volume that is to be scored.
+
+    Gives what a NIfTI says of itself, and what the volume is recognised as.
+    """
     first = upload.files[0]
     if first.format.startswith("nifti"):
         if params.series_uid is not None:
             raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
-        return inspect_nifti(folder / first.name, max_voxels=max_voxels, volume_index=params.volume_index)
+        path, index = folder / first.name, params.volume_index
+        return inspect_nifti(path, max_voxels=max_voxels, volume_index=index), SILENT
     if first.format == "zip" and _holds_nifti(folder / first.name):
-        return None  # the worker reads it
+        return None, SILENT  # the worker reads it
     if params.volume_index is not None:
         raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
-    check_dicom(_instances(upload, folder), max_voxels=max_voxels, series=params.series_uid)
-    return None
+    instances = _instances(upload, folder)
+    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid)
 
 
 def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:

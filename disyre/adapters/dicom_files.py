@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
 from disyre.admission import OnWarning
 from disyre.containment import map_untrusted
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr, UnreadableVolume, UnsupportedTransferSyntax
@@ -50,6 +51,7 @@ _ATTRIBUTES: Final = [
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *SEQUENCE_ATTRIBUTES,
 ]
 _PIXELS: Final = 0x7FE00010
 _BATCH: Final = 64

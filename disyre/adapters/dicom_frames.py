@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
 
 from disyre.adapters.dicom_files import DECODERS, map_dicom
+from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of
 from disyre.errors import UnreadableVolume, UnusableVolume
 from disyre.stacks import Slice
 from disyre.types import Voxels
@@ -18,6 +19,7 @@ from disyre.types import Voxels
 _FRAME_GROUPS: Final = [
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "FrameContentSequence"),
     *("PixelValueTransformationSequence", "MREchoSequence", "MRImageFrameTypeSequence"),
+    *SEQUENCE_GROUPS,
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
 
@@ -78,6 +80,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         echo_time_ms=_optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=_optional_number(header, time),
         image_type=tuple(header.get("FrameType" if frame.is_enhanced else "ImageType") or ())[2:],
+        sequence=sequence_of(dataset, header),
         # Of enhanced images, no two frames are taken for copies.
         pixels=str(frame.index).encode() if frame.is_enhanced else dataset.PixelData,
     )

@@ -33,6 +33,7 @@ from tests.disyre.test_brain_extraction import make_head
 from tests.nifti_files import nifti_bytes
 from tests.toy_brain import make_toy_brain
 from tests.toy_model import make_toy_model
+from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
@@ -71,7 +72,8 @@ def scorer(tmp_path: Path, package: ModelPackage) -> ScanScorer:
         most=1,
     )
     artifacts = FolderArtifactStore(tmp_path / "data")
-    return ScanScorer(artifacts, restorers, batch_size=8, max_voxels=250_000)
+    chooser = Chooser(ModelShelf(tmp_path / "models"), default="t1w")
+    return ScanScorer(artifacts, restorers, batch_size=8, max_voxels=250_000, chooser=chooser)
 
 
 def make_input(*files: tuple[str, MediaFormat], mask: str | None = None) -> JobInput:
