@@ -118,8 +118,15 @@ def find_volume(slices: Sequence[Slice], on_warning: OnWarning, *, series: str |
 def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     """The images of a stack in the order of their place along its normal, those that are there twice dropped.
 
-    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt if they are no volume.
+    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt if they are no volume, and
+    UnsupportedGeometry if each is a mosaic of one.
     """
+    if "MOSAIC" in stack[0].image_type:
+        raise UnsupportedGeometry(
+            "expected one slice an image, got a Siemens mosaic, which has all slices of a volume side by "
+            "side; export it as single slices or as Enhanced MR, or convert it with dcm2niix and send the "
+            "NIfTI"
+        )
     stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")

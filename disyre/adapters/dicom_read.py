@@ -52,7 +52,7 @@ def read_dicom(
         stack = stacks.find_volume(map_dicom(slice_of, list(enumerate(frames))), on_warning, series=series)
         admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
         affine = dicom_geometry.affine(stack)
-        voxels = read_voxels([frames[image.number] for image in stack], stack[0].shape)
+        voxels = read_voxels([frames[image.number] for image in stack], stack[0].shape, on_warning)
     admission.fill_non_finite(voxels, on_warning)
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 

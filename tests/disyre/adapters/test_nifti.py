@@ -19,7 +19,7 @@ from disyre.errors import InvalidInput, MultipleVolumes, NotAnImage, UnreadableV
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_volume
-from tests.nifti_files import nifti_bytes, write_bytes
+from tests.nifti_files import as_members, nifti_bytes, write_bytes
 from tests.strategies import affines
 
 DTYPES = ["u1", "i1", "<i2", ">i2", "<u2", "<i4", "<u4", "<f4", ">f4", "<f8"]
@@ -285,7 +285,7 @@ def test_a_pair_of_header_and_voxels_is_read(
 ) -> None:
     members = [*make_pair(image_class, pack=pack), b"a note"][::turned]
 
-    volume = read_nifti_members(members)
+    volume = read_nifti_members(as_members(members))
 
     np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
     np.testing.assert_array_equal(volume.affine, np.diag([-1, 2, 1, 1]))
@@ -294,7 +294,9 @@ def test_a_pair_of_header_and_voxels_is_read(
 def test_one_file_among_others_is_read() -> None:
     members = [b"a note", gzip.compress(nifti_bytes()), b"\x1f\x8bno gzip"]
 
-    np.testing.assert_array_equal(read_nifti_members(members).voxels, np.arange(60).reshape(3, 4, 5))
+    np.testing.assert_array_equal(
+        read_nifti_members(as_members(members)).voxels, np.arange(60).reshape(3, 4, 5)
+    )
 
 
 @pytest.mark.parametrize(
@@ -311,7 +313,7 @@ def test_an_archive_without_one_whole_image_is_refused(
     members: list[bytes], error: type[Exception], came: str
 ) -> None:
     with pytest.raises(error, match=came):
-        read_nifti_members(members)
+        read_nifti_members(as_members(members))
 
 
 def test_files_of_nibabel_are_read_as_nibabel_reads_them_or_refused(tmp_path: Path) -> None:
