@@ -74,7 +74,9 @@ class Slice:
     def __post_init__(self) -> None:
         axes = self.orientation.reshape(2, 3)
         if np.abs(axes @ axes.T - np.eye(2)).max() > _COSINE_TOLERANCE:
-            raise UnsupportedGeometry("expected an image orientation of two directions at a right angle")
+            raise UnsupportedGeometry(
+                "expected rows and columns at a right angle (ImageOrientationPatient), got others"
+            )
 
     @property
     def normal(self) -> Vector:

@@ -6,7 +6,6 @@ Only the attributes that are needed are read, so nothing that names a patient ge
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -54,7 +53,7 @@ _EXPLICIT_META: Final = (
 _MAX_INFLATED_BYTES: Final = 2 * 2**30
 """Of all deflated files of an upload together, as of the members of an archive."""
 _MAX_RATIO: Final = 200
-_ALWAYS_INFLATED_BYTES: Final = 8 * 2**20
+_ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
 """A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
 _ATTRIBUTES: Final = [
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
@@ -67,7 +66,9 @@ _ATTRIBUTES: Final = [
 ]
 _PIXELS: Final = 0x7FE00010
 _BATCH: Final = 64
-"""Files that are looked at together."""
+"""Files that are looked at together, at most."""
+_BATCH_BYTES: Final = 64 * 2**20
+"""No file is added to so many bytes: where headers are all that is wanted, no more stays in memory."""
 _MAX_VALUE_BYTES: Final = 1024
 """Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
 
@@ -78,14 +79,21 @@ _R = TypeVar("_R")
 def map_dicom(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     """Map over DICOM files, or parts of them, in threads; what a parser raises is a refusal."""
     return map_untrusted(
-        function, items, refusal="expected whole DICOM images, got one that is truncated or damaged"
+        function,
+        items,
+        refusal="expected whole DICOM images, got one that is cut off or damaged; export the series again",
     )
 
 
 def read_in_batches(instances: Iterable[bytes | Path]) -> Iterator[list[bytes]]:
     """The contents of files, so many at a time that threads are worth their while."""
-    remaining = iter(instances)
-    while batch := [_content(instance) for instance in islice(remaining, _BATCH)]:
+    batch: list[bytes] = []
+    for instance in instances:
+        batch.append(_content(instance))
+        if len(batch) == _BATCH or sum(map(len, batch)) >= _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
         yield batch
 
 
@@ -210,5 +218,7 @@ def parse_image(content: bytes) -> Dataset:
             element.tag == _PIXELS or element.VR == "SQ" or len(element.value or b"") <= _MAX_VALUE_BYTES
         )
         if isinstance(element, RawDataElement) and not is_short:
-            raise UnreadableVolume(f"expected short attributes, got one of {element.length} bytes")
+            raise UnreadableVolume(
+                f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
+            )
     return dataset

@@ -120,9 +120,11 @@ def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnW
             for k in ks:
                 stored = images[frames[k].index]
                 voxels[:, :, k] = _rescaled(stored, frames[k].header).T
-                padding = _padding(stored, dataset).T & (voxels[:, :, k] != 0)
-                voxels[:, :, k][padding] = np.nan
-                is_padded = is_padded or bool(padding.any())
+                padding = _padding(stored, dataset)
+                if padding is not None:
+                    missing = padding.T & (voxels[:, :, k] != 0)
+                    voxels[:, :, k][missing] = np.nan
+                    is_padded = is_padded or bool(missing.any())
         return is_padded
 
     if any(map_dicom(fill, list(places.values()))):
@@ -140,11 +142,11 @@ def _decoded(dataset: Dataset) -> npt.NDArray[np.number]:
     return pixel_array(dataset, decoding_plugin=plugin)
 
 
-def _padding(stored: npt.NDArray[np.number], dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """Which pixels were never measured."""
+def _padding(stored: npt.NDArray[np.number], dataset: Dataset) -> npt.NDArray[np.bool_] | None:
+    """Which pixels were never measured; None if the header does not say."""
     value, limit = (dataset.get(f"PixelPadding{name}") for name in ("Value", "RangeLimit"))
     if not isinstance(value, int):
-        return np.zeros(stored.shape, dtype=np.bool_)
+        return None
     ends = [value, limit if isinstance(limit, int) else value]
     if dataset.get("PixelRepresentation") == 1:  # some write a signed value as if it had no sign
         ends = [end - (end >= 2**15) * 2**16 for end in ends]

@@ -152,6 +152,8 @@ def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
     header = make(start + read_exactly(stream, size - 4), endianness=order, check=False)
     came = bytes(header["magic"].item())[:3]
     if came == (magic.replace(b"+", b"i") if is_pair else magic):
+        if header["pixdim"][0] == 0:  # "should not occur", and means 1
+            header["pixdim"][0] = 1
         return header
     if came in PAIR:
         raise NotAnImage(
@@ -183,7 +185,9 @@ def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
     if code in _NOT_SCALAR:
         raise UnusableVolume(f"expected one real number for each voxel, got {_NOT_SCALAR[code]} voxels")
     if code not in _DTYPES:
-        raise UnreadableVolume(f"expected voxels of a type in {sorted(_DTYPES)} (NIfTI codes), got {code}")
+        raise UnreadableVolume(
+            f"expected voxels of a type that is read here (NIfTI codes {sorted(_DTYPES)}), got {code}"
+        )
     dtype = np.dtype(_DTYPES[code]).newbyteorder(header.endianness)
     if bits != 8 * dtype.itemsize:
         raise UnreadableVolume(f"expected {8 * dtype.itemsize} bits for a voxel of type {code}, got {bits}")
@@ -207,7 +211,8 @@ def _affine(header: nib.Nifti1Header) -> Affine:
             return np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, ArithmeticError) as error:
         raise UnsupportedGeometry(
-            "expected a valid qform, got one with an impossible rotation or spacing"
+            "expected an orientation that can be (qform), got an impossible rotation or spacing; convert the "
+            "scan again"
         ) from error
 
 

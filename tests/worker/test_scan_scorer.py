@@ -244,7 +244,13 @@ def put_zip(upload: Path) -> JobInput:
     return make_input(("000001", "zip"), mask="mask")
 
 
-@pytest.mark.parametrize("put", [put_files, put_zip])
+def put_files_of_other_kinds(upload: Path) -> JobInput:
+    images = put_files(upload)
+    (upload / "000100").write_bytes(b"a note")
+    return make_input(*((file.name, file.format) for file in images.files), ("000100", "other"), mask="mask")
+
+
+@pytest.mark.parametrize("put", [put_files, put_zip, put_files_of_other_kinds])
 def test_a_dicom_series_is_scored_on_its_own_grid(
     scorer: ScanScorer,
     package: ModelPackage,
@@ -262,6 +268,20 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     assert image.shape == scan.shape == (40, 48, 12)
     np.testing.assert_allclose(image.affine, scan.affine, atol=1e-4)
     assert (image.get_fdata() > 0).all()
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    left_out = [warning for warning in summary.warnings if "left out" in warning]
+    assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
+
+
+def test_an_archive_with_dicom_and_nifti_is_refused_and_not_half_read(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        archive.writestr("scan.nii", nifti_bytes(make_volume().voxels))
+        archive.writestr("image.dcm", SERIES[0])
+
+    with pytest.raises(MultipleVolumes, match="got both"):
+        score(scorer, make_scan_job(package, make_input(("000001", "zip"))), results)
 
 
 @pytest.mark.parametrize(

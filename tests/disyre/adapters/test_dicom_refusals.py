@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
-from disyre.adapters.dicom_files import SortedFiles
+from disyre.adapters.dicom_files import SortedFiles, read_in_batches
 from disyre.adapters.dicom_read import read_dicom
 from disyre.errors import (
     DisyreError,
@@ -307,6 +307,18 @@ def test_a_deflated_image_may_be_mostly_air() -> None:
 def test_a_deflate_bomb_is_refused() -> None:
     with pytest.raises(TooLarge, match="deflated files"):
         read_dicom([deflated(image, 2**24) for image in make_series()])
+
+
+@pytest.mark.parametrize(
+    ("n_files", "n_bytes", "sizes"),
+    [(0, 1, []), (64, 1, [64]), (150, 1, [64, 64, 22]), (5, 40 * 2**20, [2, 2, 1]), (2, 64 * 2**20, [1, 1])],
+)
+def test_no_more_files_are_in_memory_together_than_threads_are_worth(
+    n_files: int, n_bytes: int, sizes: list[int]
+) -> None:
+    batches = read_in_batches(bytes(n_bytes) for _ in range(n_files))
+
+    assert [len(batch) for batch in batches] == sizes
 
 
 def test_deflated_images_may_not_be_too_large_together() -> None:

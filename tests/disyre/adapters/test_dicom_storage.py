@@ -62,6 +62,17 @@ def test_images_of_eight_bits_are_read() -> None:
     assert_is_phantom(volume, tolerance=128.1)
 
 
+def test_images_of_32_bits_are_read() -> None:
+    series = make_series()
+    for image in series:
+        image.PixelData = np.frombuffer(image.PixelData, "<u2").astype("<u4").tobytes()
+        image.BitsAllocated, image.BitsStored, image.HighBit = 32, 32, 31
+
+    volume, _ = read(series)
+
+    assert_is_phantom(volume)
+
+
 def test_values_in_the_upper_bits_are_refused() -> None:
     with pytest.raises(UnusableVolume, match="HighBit"):
         read(make_series(BitsStored=12, HighBit=15))
