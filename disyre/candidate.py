@@ -1,6 +1,7 @@
 """A volume that was found in an upload, and whether it can be scored."""
 
 from disyre.frozen import Frozen
+from disyre.modality import Guess
 
 
 class Candidate(Frozen):
@@ -19,3 +20,7 @@ class Candidate(Frozen):
     code: str | None = None
     """Why it cannot be scored, as an error's code; null if it can."""
     reason: str | None = None
+    modality: Guess | None = None
+    """What it was recognised as by its header."""
+    model: str | None = None
+    """Which model would score it, as `name/version`; null if none would, or if the image is to decide."""

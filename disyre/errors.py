@@ -51,6 +51,11 @@ class UnusableVolume(InvalidInput):
 
     code = "unusable-volume"
 
+    def __init__(self, message: str, candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+        """What was found, if that was looked into."""
+
 
 class NotThreeDimensional(UnusableVolume):
     """The image has another number of axes than 3."""
@@ -99,10 +104,11 @@ class MultipleVolumes(UnusableVolume):
 
     code = "multiple-volumes"
 
-    def __init__(self, message: str, candidates: Sequence[Candidate] = ()) -> None:
-        super().__init__(message)
-        self.candidates = tuple(candidates)
-        """What was found, if that was looked into."""
+
+class NothingToScore(UnusableVolume):
+    """None of the series of a study can be scored."""
+
+    code = "nothing-to-score"
 
 
 class UnsupportedTransferSyntax(InvalidInput):
@@ -145,6 +151,12 @@ class UnknownModel(InvalidInput):
     """No model package of this name and version is installed."""
 
     code = "unknown-model"
+
+
+class NoModelForModality(InvalidInput):
+    """The scan was recognised, and no model for its modality is installed."""
+
+    code = "no-model-for-modality"
 
 
 class JobNotFound(InvalidInput):

@@ -47,10 +47,14 @@ def axes_to_ras(affine: Affine) -> tuple[tuple[int, int, int], tuple[int, int, i
     """
     norms = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.all(np.isfinite(affine)) or np.any(norms == 0):
-        raise UnsupportedGeometry("expected a finite, invertible affine, got one with an empty axis")
+        raise UnsupportedGeometry(
+            "expected a position for every voxel, got a header that gives none (an axis without length)"
+        )
     cosines = affine[:3, :3] / norms
     if abs(np.linalg.det(cosines)) < 1e-3:
-        raise UnsupportedGeometry("expected three independent voxel axes, got a singular affine")
+        raise UnsupportedGeometry(
+            "expected three directions in space, got a header in which two are the same"
+        )
     permutations = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
     best = max(permutations, key=lambda p: sum(abs(cosines[w, p[w]]) for w in range(3)))
     right, front, up = (1 if cosines[w, best[w]] > 0 else -1 for w in range(3))

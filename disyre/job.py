@@ -4,6 +4,7 @@ A transition gives a new job; nothing is mutated. What a worker reports names it
 that was believed dead cannot speak for a job that another one has taken over.
 """
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
@@ -13,7 +14,8 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
 from disyre.media import MediaFormat
-from disyre.model_package import Mode, Severity
+from disyre.modality import Guess, Modality
+from disyre.model_package import Mode, ModelManifest, Severity
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 """A UUID of version 7: sorts by time of submission."""
@@ -54,14 +56,28 @@ _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
 }
 
 
+_SERIES_UID: Final = r"^[0-9.]{1,64}$"
+
+
+def is_series_uid(text: str) -> bool:
+    """Whether a text has the form of a UID, by which a series can be picked.
+
+    >>> is_series_uid("1.2.840"), is_series_uid("None")
+    (True, False)
+    """
+    return re.fullmatch(_SERIES_UID, text) is not None
+
+
 Label = Annotated[str, Field(max_length=200)]
 
 
 class JobParams(Frozen):
-    """The options of a submission; None leaves a choice to the model's manifest."""
+    """The options of a submission; None leaves a choice to the model's manifest, or to what the scan is."""
 
-    model: str = "t1w"
+    model: str | None = None
     version: str | None = None
+    modality: Modality | None = None
+    """What the scan is, whatever it is recognised as."""
     mode: Mode | None = None
     severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
     preset: Literal["parity"] | None = None
@@ -72,7 +88,7 @@ class JobParams(Frozen):
     """Whether a head is turned upright that is tilted by more than the model was trained for."""
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
-    series_uid: str | None = Field(default=None, pattern=r"^[0-9.]{1,64}$")
+    series_uid: str | None = Field(default=None, pattern=_SERIES_UID)
     """Which series of a DICOM upload is scored."""
     volume_index: int | None = Field(default=None, ge=0)
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
@@ -80,11 +96,24 @@ class JobParams(Frozen):
 
 
 class JobModel(Frozen):
-    """The model package that a job was submitted for."""
+    """The model package that scores a job's scan."""
 
     name: str
     version: str
     sha256: str
+
+    @classmethod
+    def of(cls, manifest: ModelManifest) -> Self:
+        """The model of a manifest."""
+        return cls(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
+
+
+class Choice(Frozen):
+    """What a scan counts as, and which model scores it."""
+
+    modality: Guess
+    model: JobModel | None
+    """None if there is none for it."""
 
 
 class InputFile(Frozen):
@@ -164,7 +193,10 @@ class Job(Frozen):
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
-    model: JobModel
+    model: JobModel | None = None
+    """None until it is decided: by the worker, if neither the client nor the header did."""
+    modality: Guess | None = None
+    """What the scan was taken for; None of jobs from before this was asked."""
     input: JobInput
     params: JobParams
     attempt: int = 0
@@ -182,11 +214,25 @@ class Job(Frozen):
 
     @classmethod
     def submit(
-        cls, job_id: str, *, model: JobModel, input: JobInput, params: JobParams, at: datetime
+        cls,
+        job_id: str,
+        *,
+        model: JobModel | None,
+        modality: Guess | None = None,
+        input: JobInput,
+        params: JobParams,
+        at: datetime,
     ) -> Self:
         """A new job, waiting."""
-        history = (Transition(state=JobState.QUEUED, at=at),)
-        return cls(id=job_id, created_at=at, model=model, input=input, params=params, history=history)
+        return cls(
+            id=job_id,
+            created_at=at,
+            model=model,
+            modality=modality,
+            input=input,
+            params=params,
+            history=(Transition(state=JobState.QUEUED, at=at),),
+        )
 
     def start(self, *, at: datetime) -> Self:
         """A worker begins the next attempt."""
@@ -194,10 +240,16 @@ class Job(Frozen):
 
     def report(self, progress: Progress, *, attempt: int) -> Self:
         """The worker is this far."""
-        self._check_attempt(attempt)
-        if self.state not in (JobState.RUNNING, JobState.CANCELING):
-            raise IllegalTransition(f"expected a running job, got one that is {self.state}")
+        self._check_running(attempt)
         return self.model_copy(update={"progress": progress, "revision": self.revision + 1})
+
+    def decide(self, choice: Choice, *, attempt: int) -> Self:
+        """The worker has looked at the scan. What it says a second time changes nothing."""
+        self._check_running(attempt)
+        changes = {"model": choice.model, "modality": choice.modality}
+        if (self.model, self.modality) == (choice.model, choice.modality):
+            return self
+        return self.model_copy(update={**changes, "revision": self.revision + 1})
 
     def succeed(
         self,
@@ -260,6 +312,11 @@ class Job(Frozen):
             changes["finished_at"] = at
         changes |= {"state": state, "revision": self.revision + 1}
         return self.model_copy(update={**changes, "history": (*self.history, Transition(state=state, at=at))})
+
+    def _check_running(self, attempt: int) -> None:
+        self._check_attempt(attempt)
+        if self.state not in (JobState.RUNNING, JobState.CANCELING):
+            raise IllegalTransition(f"expected a running job, got one that is {self.state}")
 
     def _check_attempt(self, attempt: int) -> None:
         if attempt != self.attempt:

@@ -20,13 +20,13 @@ from pydantic import (
 from disyre.errors import Misconfigured, UnknownModel
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule
+from disyre.modality import Modality
 
 NETWORK_FILE = "model.onnx"
 MANIFEST_FILE = "model.json"
 CARD_FILE = "MODEL_CARD.md"
 
 Severity = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Modality = Literal["T1w", "T2w", "FLAIR"]
 Mode = Literal["ensemble", "stepwise"]
 
 
@@ -165,6 +165,11 @@ class ModelPackage:
     folder: Path
     manifest: ModelManifest
 
+    @property
+    def name(self) -> str:
+        """As `name/version`."""
+        return f"{self.manifest.name}/{self.manifest.version}"
+
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read the manifest of a package.
@@ -209,9 +214,32 @@ class ModelShelf:
         folders = self._folders()
         matching = [f for f in folders if f.parent.name == name and version in (None, f.name)]
         if not matching:
-            known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in folders) or "none"
-            raise UnknownModel(f"expected one of the installed models ({known})")
+            raise self._unknown()
         return _read_named(max(matching, key=lambda folder: int(folder.name)))
+
+    def packages_of(self, version: str | None) -> list[ModelPackage]:
+        """Every package, or those of a version. Raises UnknownModel if there is none."""
+        found = [package for package in self.packages() if version in (None, package.manifest.version)]
+        if not found:
+            raise self._unknown()
+        return found
+
+    def find_for(self, modality: str, version: str | None = None) -> ModelPackage | None:
+        """The model for a modality; None if there is none.
+
+        Of several, it is the one that has the modality's name in lower case, else the first by name; a name
+        has the modality of its newest version. Raises UnknownModel if that model has no such version,
+        Misconfigured if a package cannot be used.
+        """
+        names = {folder.parent.name for folder in self._folders()}
+        for name in sorted(names, key=lambda name: (name != modality.lower(), name)):
+            if self.find(name).manifest.modality == modality:
+                return self.find(name, version)
+        return None
+
+    def _unknown(self) -> UnknownModel:
+        known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in self._folders()) or "none"
+        return UnknownModel(f"expected one of the installed models ({known})")
 
     def _folders(self) -> list[Path]:
         found = [path.parent for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]

@@ -22,6 +22,7 @@ from disyre.errors import (
     TooFewSlices,
     UnsupportedGeometry,
 )
+from disyre.sequence import SequenceParameters
 from disyre.types import Affine
 from disyre.wording import counted
 
@@ -40,6 +41,8 @@ DRIFT_TOLERANCE_MM: Final = 0.5
 """How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
 _MANY: Final = 100
+
+_UNKNOWN: Final = SequenceParameters()
 
 Vector: TypeAlias = npt.NDArray[np.float64]
 
@@ -63,13 +66,17 @@ class Slice:
     echo_time_ms: float | None = None
     temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
+    sequence: SequenceParameters = _UNKNOWN
+    """How it was made; no part of the decision what belongs together."""
     pixels: bytes = field(default=b"", repr=False)
     """As encoded; only compared."""
 
     def __post_init__(self) -> None:
         axes = self.orientation.reshape(2, 3)
         if np.abs(axes @ axes.T - np.eye(2)).max() > _COSINE_TOLERANCE:
-            raise UnsupportedGeometry("expected an image orientation of two directions at a right angle")
+            raise UnsupportedGeometry(
+                "expected rows and columns at a right angle (ImageOrientationPatient), got others"
+            )
 
     @property
     def normal(self) -> Vector:
@@ -113,8 +120,15 @@ def find_volume(slices: Sequence[Slice], on_warning: OnWarning, *, series: str |
 def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     """The images of a stack in the order of their place along its normal, those that are there twice dropped.
 
-    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt if they are no volume.
+    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt if they are no volume, and
+    UnsupportedGeometry if each is a mosaic of one.
     """
+    if "MOSAIC" in stack[0].image_type:
+        raise UnsupportedGeometry(
+            "expected one slice an image, got a Siemens mosaic, which has all slices of a volume side by "
+            "side; export it as single slices or as Enhanced MR, or convert it with dcm2niix and send the "
+            "NIfTI"
+        )
     stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")

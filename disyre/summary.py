@@ -8,6 +8,7 @@ from pydantic import PlainSerializer
 
 from disyre import INTENDED_USE, __version__, scoring
 from disyre.frozen import Frozen
+from disyre.modality import Guess
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
@@ -88,6 +89,8 @@ class ScanSummary(Frozen):
     brain_mask: MaskSource
     brain_network: str | None
     """What found the brain, as `name/version`; null if nothing had to."""
+    modality: Guess | None = None
+    """What the scan was taken for, and why."""
 
 
 class Summary(Frozen):
@@ -146,6 +149,7 @@ def summarize(
     provider: str,
     brain_mask: MaskSource,
     brain_network: str | None = None,
+    modality: Guess | None = None,
     timings_s: dict[str, float],
     warnings: tuple[str, ...] = (),
 ) -> Summary:
@@ -176,7 +180,7 @@ def summarize(
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
         provider=provider,
-        scan=_describe(volume, scored, brain_mask, brain_network),
+        scan=_describe(volume, scored, brain_mask, brain_network, modality),
         preparation=scored.preparation,
         settings=settings,
         timings_s=timings_s,
@@ -217,7 +221,11 @@ def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:
 
 
 def _describe(
-    volume: Volume, scored: ScoredVolume, brain_mask: MaskSource, brain_network: str | None
+    volume: Volume,
+    scored: ScoredVolume,
+    brain_mask: MaskSource,
+    brain_network: str | None,
+    modality: Guess | None,
 ) -> ScanSummary:
     return ScanSummary(
         shape=volume.shape,
@@ -226,4 +234,5 @@ def _describe(
         brain_ml=scoring.mask_volume_ml(scored.brain_mask, volume.affine),
         brain_mask=brain_mask,
         brain_network=brain_network if brain_mask == "extracted" else None,
+        modality=modality,
     )

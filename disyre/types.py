@@ -1,6 +1,8 @@
-"""Array shapes, named once; the axis order is part of the name."""
+"""Array shapes, named once; the axis order is part of the name. And what opens a file."""
 
-from typing import TypeAlias
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
@@ -22,3 +24,9 @@ Slices: TypeAlias = Float32[np.ndarray, "slice i j"]
 
 Batch: TypeAlias = Float32[np.ndarray, "batch channel i j"]
 """What a network takes and gives."""
+
+Features: TypeAlias = Float64[np.ndarray, " feature"]
+"""Numbers that describe a brain, in the order of `contrast_features.NAMES`."""
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[BinaryIO]]
+"""Opens a file at its beginning, wherever it is, as often as it is called."""

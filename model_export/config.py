@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from disyre.errors import Misconfigured
-from disyre.model_package import Modality
+from disyre.modality import Modality
 
 CONFIGS: Final = Path(__file__).parent / "configs"
 """Where the named configs are."""

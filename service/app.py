@@ -25,7 +25,7 @@ from service.openapi import DocumentedApi
 from service.problems import handle_problems
 from service.reaper import Reaper
 from service.reference import serve_reference
-from service.routes import health, inspect, jobs, models, queue, results
+from service.routes import health, inspect, jobs, models, queue, results, studies
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
@@ -65,7 +65,7 @@ def create_app(
         models=models,
         workers=workers,
         queue=QueueWatch(jobs, workers),
-        submission=Submission(jobs, queue, artifacts, models, settings.max_voxels),
+        submission=Submission(jobs, queue, artifacts, models, settings.max_voxels, settings.max_queued_jobs),
         settings=settings,
         metrics=Metrics(),
     )
@@ -77,7 +77,10 @@ def create_app(
     return app
 
 
-_ROUTERS: Final = (jobs.router, inspect.router, results.router, models.router, queue.router, health.router)
+_ROUTERS: Final = (
+    *(jobs.router, studies.router, inspect.router, results.router),
+    *(models.router, queue.router, health.router),
+)
 
 
 def production_app() -> FastAPI:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from disyre.adapters.archive import ArchiveLimits, check_archive, read_members
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom
-from disyre.adapters.nifti import NiftiFacts, inspect_nifti, nifti_magic
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
+from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
+from disyre.adapters.nifti import NiftiFacts, holds_nifti, inspect_nifti, inspect_nifti_members
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, MaskMismatch, MultipleVolumes, NotAnImage
-from disyre.job import JobParams
+from disyre.errors import InvalidParams, MaskMismatch, MultipleVolumes, NotAnImage, NotThreeDimensional
+from disyre.job import InputFile, JobParams
+from disyre.media import HEAD_BYTES
+from disyre.modality import SILENT, Guess
 from service.uploads import MASK_NAME, Upload
 
 
@@ -21,15 +23,21 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: int) -> None:
+def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: int) -> Guess:
     """Check that there is one volume in what was uploaded, and that its mask lies on its grid.
 
-    Raises InvalidInput; MultipleVolumes says which volumes there are.
+    Gives what it is recognised as by its header. Raises InvalidInput; MultipleVolumes says which volumes
+    there are.
     """
     _check_files(upload)
-    facts = _check_volume(upload, folder, params, max_voxels)
-    if upload.mask is None:
-        return
+    facts, modality = _check_volume(upload, folder, params, max_voxels)
+    if upload.mask is not None:
+        _check_mask(upload, folder, facts, max_voxels)
+    return modality
+
+
+def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxels: int) -> None:
+    assert upload.mask is not None
     if not upload.mask.format.startswith("nifti"):
         raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
     mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
@@ -41,37 +49,52 @@ def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: i
 def inspect(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
     """List the volumes of an upload. Raises InvalidInput if it holds no image at all, or is broken."""
     _check_files(upload)
-    first = folder / upload.files[0].name
-    if upload.files[0].format.startswith("nifti"):
-        volume, warnings = _inspect_nifti(first, max_voxels)
+    if _is_nifti(upload.files[0], folder):
+        volume, warnings = _inspect_nifti(upload.files[0], folder, max_voxels)
         return Inspection((volume,), warnings)
-    if upload.files[0].format == "zip" and _holds_nifti(first):
-        raise NotAnImage("expected DICOM files in the archive, got NIfTI; to inspect that, send it by itself")
     said: list[str] = []
     found = inspect_dicom(_instances(upload, folder), said.append)
     return Inspection(tuple(found), tuple(said))
 
 
+def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
+    """The one volume of each series of a study, or why it has none. Raises InvalidInput if it is no DICOM."""
+    _check_files(upload)
+    if upload.mask is not None:
+        raise MaskMismatch("expected no mask with a study, whose series have grids of their own, got one")
+    if _is_nifti(upload.files[0], folder):
+        raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
+    said: list[str] = []
+    found = survey_dicom(_instances(upload, folder), said.append, max_voxels=max_voxels)
+    return Inspection(tuple(found), tuple(said))
+
+
 def _check_files(upload: Upload) -> None:
+    """One file, or a series of DICOM and whatever lies beside it."""
     formats = {file.format for file in upload.files}
-    if len(upload.files) > 1 and formats != {"dicom"}:
-        came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
-        raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
+    if len(upload.files) == 1 or formats - {"other"} == {"dicom"}:
+        return
+    if "other" in formats:
+        raise NotAnImage("expected a NIfTI or a zip by itself, got files with it that are no image")
+    came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
+    raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
 
 
-def _check_volume(upload: Upload, folder: Path, params: JobParams, max_voxels: int) -> NiftiFacts | None:
-    """Check the headers of the volume that is to be scored; what a NIfTI says of itself."""
-    first = upload.files[0]
-    if first.format.startswith("nifti"):
+def _check_volume(
+    upload: Upload, folder: Path, params: JobParams, max_voxels: int
+) -> tuple[NiftiFacts | None, Guess]:
+    """Check the headers of the volume that is to be scored.
+
+    Gives what a NIfTI says of itself, and what the volume is recognised as.
+    """
+    if _is_nifti(upload.files[0], folder):
         if params.series_uid is not None:
             raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
-        return inspect_nifti(folder / first.name, max_voxels=max_voxels, volume_index=params.volume_index)
-    if first.format == "zip" and _holds_nifti(folder / first.name):
-        return None  # the worker reads it
+        return _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index), SILENT
     if params.volume_index is not None:
         raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
-    check_dicom(_instances(upload, folder), max_voxels=max_voxels, series=params.series_uid)
-    return None
+    instances = _instances(upload, folder)
+    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid)
 
 
 def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:
@@ -81,23 +104,27 @@ def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:
     return iter(paths)
 
 
-def _holds_nifti(archive: Path) -> bool:
-    """Whether the first file in an archive that is DICOM or NIfTI is NIfTI."""
-    check_archive(archive, ArchiveLimits())
-    for member in read_members(archive, ArchiveLimits()):
-        if member[128:132] == b"DICM":
-            return False
-        if nifti_magic(member) is not None:
-            return True
-    return False
+def _is_nifti(file: InputFile, folder: Path) -> bool:
+    """Whether a file is NIfTI, or a zip with NIfTI in it."""
+    if file.format == "zip":
+        return holds_nifti(read_heads(folder / file.name, ArchiveLimits(), HEAD_BYTES))
+    return file.format.startswith("nifti")
 
 
-def _inspect_nifti(path: Path, max_voxels: int) -> tuple[Candidate, tuple[str, ...]]:
-    facts = inspect_nifti(path, max_voxels=max_voxels, volume_index=0)
+def _nifti_facts(file: InputFile, folder: Path, max_voxels: int, volume_index: int | None) -> NiftiFacts:
+    path = folder / file.name
+    if file.format != "zip":
+        return inspect_nifti(path, max_voxels=max_voxels, volume_index=volume_index)
+    with opened_members(path, ArchiveLimits()) as members:
+        return inspect_nifti_members(members, max_voxels=max_voxels, volume_index=volume_index)
+
+
+def _inspect_nifti(file: InputFile, folder: Path, max_voxels: int) -> tuple[Candidate, tuple[str, ...]]:
     code, reason = None, None
     try:
-        inspect_nifti(path, max_voxels=max_voxels)
-    except InvalidInput as error:
+        facts = _nifti_facts(file, folder, max_voxels, None)
+    except NotThreeDimensional as error:
+        facts = _nifti_facts(file, folder, max_voxels, 0)
         code, reason = error.code, str(error)
     i, j, k = facts.shape
     volume = Candidate(

@@ -1,11 +1,15 @@
 """What Prometheus is told. The counters are those of this process; the gauges are read when it asks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import ClientDisconnect
 
 from disyre.adapters.worker_registry import WorkerInfo
+from disyre.errors import DisyreError
+from service.errors import ClientGone
 from service.waiting_line import WaitingLine
 
 _MIB: Final = 1024**2
@@ -36,14 +40,26 @@ class Metrics:
             "disyre_model_info", "Models of the workers", "name", "version", "provider"
         )
 
-    def count_submission(self, size_bytes: int) -> None:
-        """A job was made of an upload."""
-        self._jobs.labels(state="queued", reason="").inc()
+    def count_submission(self, size_bytes: int, *, n_jobs: int = 1) -> None:
+        """So many jobs were made of an upload."""
+        self._jobs.labels(state="queued", reason="").inc(n_jobs)
         self._upload_bytes.observe(size_bytes)
 
     def count_refusal(self, code: str) -> None:
         """A submission was refused, with this error code."""
         self._jobs.labels(state="refused", reason=code).inc()
+
+    @contextmanager
+    def counting_refusals(self) -> Iterator[None]:
+        """Count the submission that a block is about, if it is refused."""
+        try:
+            yield
+        except DisyreError as error:
+            self.count_refusal(error.code)
+            raise
+        except ClientDisconnect:
+            self.count_refusal(ClientGone.code)
+            raise
 
     def read_queue(self, line: WaitingLine, workers: Sequence[WorkerInfo]) -> None:
         """Take over how the queue and the workers are."""

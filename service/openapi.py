@@ -7,14 +7,24 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from disyre.errors import DisyreError
+from disyre.modality import MODALITIES
 from service.problems import MEDIA_TYPE, Problem, status_of
 
 _REF: Final = "#/components/schemas/{model}"
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
-_OPTIONS: Final[dict[str, Any]] = {
-    "model": {"type": "string", "default": "t1w"},
+_OPTIONS_OF_ONE_SERIES: Final[dict[str, Any]] = {
+    "model": {"type": "string", "description": "the one for what the scan is recognised as, if not given"},
     "version": {"type": "string", "description": "the newest, if not given"},
+    "modality": {
+        "type": "string",
+        "enum": list(MODALITIES),
+        "description": "what the scan is; what it is recognised as, if not given",
+    },
+    "series_uid": {"type": "string", "description": "the series of DICOM that is scored"},
+    "volume_index": {"type": "integer", "minimum": 0, "description": "the volume of NIfTI that is scored"},
+}
+_OPTIONS: Final[dict[str, Any]] = {
     "mode": {"type": "string", "enum": ["ensemble", "stepwise"]},
     "severities": {"type": "string", "description": "numbers above 0, at most 1, with commas between them"},
     "preset": {"type": "string", "enum": ["parity"]},
@@ -23,11 +33,15 @@ _OPTIONS: Final[dict[str, Any]] = {
     "threshold": {"type": "number", "exclusiveMinimum": 0},
 }
 
+
+def _in_query(options: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema} for name, schema in options.items()
+    ]
+
+
 SUBMISSION: Final[dict[str, Any]] = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in _OPTIONS.items()
-    ],
+    "parameters": _in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}),
     "requestBody": {
         "required": True,
         "content": {
@@ -69,6 +83,8 @@ SUBMISSION: Final[dict[str, Any]] = {
     },
 }
 """Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
+STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query(_OPTIONS)}
+"""The same for a study."""
 
 
 class DocumentedApi(FastAPI):

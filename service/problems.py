@@ -71,7 +71,7 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     if isinstance(error, errors.Misconfigured):
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
-    candidates = list(error.candidates) if isinstance(error, errors.MultipleVolumes) else []
+    candidates = list(error.candidates) if isinstance(error, errors.UnusableVolume) else []
     return _respond(status_of(type(error)), error.code, detail, request, candidates=candidates)
 
 

@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from disyre.errors import QueueFull, StorageFull, TooLarge
+from disyre.errors import StorageFull, TooLarge
 from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
@@ -35,16 +35,21 @@ _BATCH_BYTES: Final = 1024**2
 _SHA256_FIELD: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:$|,|;)")
 
 
-def admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
+def admit(
+    headers: Headers,
+    options: Mapping[str, Any],
+    parts: Parts,
+    check_options: Callable[[Mapping[str, Any]], object],
+) -> None:
     """Refuse a submission for which its body need not be read.
 
-    Raises UnsupportedMediaType, TooLarge, InvalidParams, UnknownModel, StorageFull, QueueFull or Unavailable.
+    Raises UnsupportedMediaType, TooLarge, StorageFull, QueueFull or Unavailable, and what `check_options`
+    raises.
     """
     admit_body(headers, parts)
     if not is_form(headers):  # a form may have more options inside
-        parts.submission.choose(options)
-    if len(parts.jobs.waiting()) >= parts.settings.max_queued_jobs:
-        raise QueueFull(f"expected fewer than {counted(parts.settings.max_queued_jobs, 'waiting job')}")
+        check_options(options)
+    parts.submission.check_room(1)
 
 
 def admit_body(headers: Headers, parts: Parts) -> None:

@@ -22,16 +22,17 @@ from disyre.job import (
     Transition,
 )
 from disyre.media import MediaFormat
+from disyre.modality import Guess, Modality
 from disyre.model_package import (
     Calibration,
     Grid,
-    Modality,
     ModelManifest,
     ModelPackage,
     ScanSettings,
     TrainingData,
 )
 from service.problems import Problem, problem_of_job
+from service.submission import Study
 from service.waiting_line import WaitingLine
 
 JOBS_PATH: Final = "/v1/jobs"
@@ -49,7 +50,7 @@ class View(BaseModel):
 
 
 class ModelRef(View):
-    """The model that a job was submitted for, and what ran it."""
+    """The model that scores a job's scan, and what ran it."""
 
     name: str
     version: str
@@ -115,7 +116,10 @@ class JobView(View):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    model: ModelRef
+    model: ModelRef | None
+    """Null until it is decided: by the worker, if neither the client nor the header did."""
+    modality: Guess | None
+    """What the scan was taken for, and why."""
     input: InputView
     params: JobParams
     attempt: int
@@ -142,7 +146,8 @@ class JobView(View):
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
-            model=ModelRef.of(job.model, job.provider),
+            model=ModelRef.of(job.model, job.provider) if job.model else None,
+            modality=job.modality,
             input=InputView.of(job.input),
             params=job.params,
             attempt=job.attempt,
@@ -164,6 +169,27 @@ class JobView(View):
             return _POLL_BLIND_S
         shortest, longest = _POLL_S
         return min(max(math.ceil(left_s / 4), shortest), longest)
+
+
+class StudyView(View):
+    """What became of a study."""
+
+    jobs: list[JobView]
+    """One for each series that can be scored."""
+    left_out: list[Candidate]
+    """The other series, each with a code and a reason."""
+    warnings: list[str]
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, study: Study, line: WaitingLine | None) -> Self:
+        """View of a study; `line` is the queue that its jobs wait in."""
+        jobs = [JobView.of(job, line) for job in study.jobs]
+        return cls(jobs=jobs, left_out=list(study.left_out), warnings=list(study.warnings))
+
+    def retry_after_s(self) -> int:
+        """When to look again: when the first job may have news."""
+        return min(job.retry_after_s() or _POLL_BLIND_S for job in self.jobs)
 
 
 class JobPage(View):
@@ -202,6 +228,7 @@ class ResultsView(View):
     @classmethod
     def of(cls, job: Job) -> Self:
         """View of the results of a job that has succeeded."""
+        assert job.model is not None  # nothing is scored without
         results = [ResultView.of(artifact, job.id) for artifact in job.artifacts]
         return cls(job_id=job.id, model=ModelRef.of(job.model, job.provider), results=results)
 
@@ -267,7 +294,7 @@ class InspectionView(View):
     """What an upload holds, as far as its headers say; no job was made."""
 
     volumes: tuple[Candidate, ...]
-    """The largest first; `code` is null for one that can be scored."""
+    """The largest first; `code` is null for one that can be scored, by `model` if that is known already."""
     warnings: tuple[str, ...]
     intended_use: str = INTENDED_USE
 

@@ -3,11 +3,11 @@
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -15,14 +15,32 @@ from pydantic_core import from_json
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
-from disyre.errors import InvalidParams, Unavailable
+from disyre.candidate import Candidate
+from disyre.errors import InvalidParams, MultipleVolumes, NothingToScore, QueueFull, Unavailable
 from disyre.job import Job, JobInput, JobModel, JobParams
+from disyre.modality import SILENT, Guess
+from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
-from service.inspection import check_scan
+from disyre.wording import counted
+from service.candidates import judged
+from service.inspection import check_scan, survey
 from service.uploads import Upload
 
 logger = logging.getLogger(__name__)
+
+_OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
+"""Options that make no sense for all series of a study."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What became of a study: a job for each series that can be scored."""
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[Candidate, ...]
+    """Each with a code and a reason."""
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,47 +52,117 @@ class Submission:
     artifacts: FolderArtifactStore
     models: ModelShelf
     max_voxels: int
+    max_queued_jobs: int
 
-    def choose(self, options: Mapping[str, Any]) -> tuple[JobParams, ModelPackage]:
-        """The options of a job, and the model that will do it. Raises InvalidParams or UnknownModel."""
+    def check_room(self, n_jobs: int) -> None:
+        """Raise QueueFull if so many more jobs may not wait."""
+        if len(self.jobs.waiting()) + n_jobs > self.max_queued_jobs:
+            raise QueueFull(f"expected fewer than {counted(self.max_queued_jobs, 'waiting job')}")
+
+    def check_options(self, options: Mapping[str, Any]) -> JobParams:
+        """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
         try:
             params = JobParams.model_validate(options)
         except ValidationError as error:
             raise InvalidParams(_explain(error)) from error
-        package = self.models.find(params.model, params.version)
-        settings_for(params, package.manifest)
-        return params, package
+        package = choose(self.models, params, taken_for(params, SILENT))
+        self._check_settings(params, package)
+        return params
+
+    def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
+        """The options of all jobs of a study. Raises InvalidParams."""
+        given = [name for name in _OF_ONE_SERIES if name in options]
+        if given:
+            raise InvalidParams(
+                f"expected options that fit all series of a study, got {', '.join(given)}; the model is "
+                "chosen for each series, and a single series is sent as a job"
+            )
+        return self.check_options(options)
 
     def submit(self, upload: Upload, folder: Path, options: Mapping[str, Any]) -> Job:
         """Check an upload, make it a job, and enqueue that.
 
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
-        params, package = self.choose({**options, **_parse_params(upload.params)})
-        check_scan(upload, folder, params, max_voxels=self.max_voxels)
+        params = self.check_options({**options, **_parse_params(upload.params)})
+        try:
+            header = check_scan(upload, folder, params, max_voxels=self.max_voxels)
+        except MultipleVolumes as error:
+            raise MultipleVolumes(str(error), judged(error.candidates, self.models, params)) from error
+        job = self._job(upload, params, header, time.time_ns())
+        self._accept([job], folder)
+        return job
+
+    def submit_study(self, upload: Upload, folder: Path, options: Mapping[str, Any]) -> Study:
+        """Make a job of each series of a study that can be scored, and enqueue them.
+
+        Raises InvalidInput, NothingToScore with all series if there is none that can, or Unavailable; then
+        there is no job, and nothing of any in the artifact store.
+        """
+        params = self.check_study_options({**options, **_parse_params(upload.params)})
+        found = survey(upload, folder, max_voxels=self.max_voxels)
+        series = judged(found.volumes, self.models, params)
+        chosen = [each for each in series if each.code is None]
+        if not chosen:
+            raise NothingToScore(f"expected a series to score, got {len(series)} that cannot be", series)
+        self.check_room(len(chosen))
         now_ns = time.time_ns()
-        manifest = package.manifest
-        job = Job.submit(
+        jobs = [
+            self._job(
+                upload,
+                params.model_copy(update={"series_uid": each.series_uid}),
+                each.modality or SILENT,
+                now_ns + 1000 * n,  # ids sort by time, so the jobs start in the order of the series
+            )
+            for n, each in enumerate(chosen)
+        ]
+        self._accept(jobs, folder)
+        left_out = tuple(each for each in series if each.code is not None)
+        return Study(tuple(jobs), left_out, found.warnings)
+
+    def _job(self, upload: Upload, params: JobParams, header: Guess, now_ns: int) -> Job:
+        """A new job, with its model if that can be told by now."""
+        modality = taken_for(params, header)
+        package = choose(self.models, params, modality)
+        self._check_settings(params, package)
+        return Job.submit(
             new_job_id(now_ns),
-            model=JobModel(name=manifest.name, version=manifest.version, sha256=manifest.sha256),
+            model=JobModel.of(package.manifest) if package else None,
+            modality=modality,
             input=JobInput(files=upload.files, mask=upload.mask),
             params=params,
             at=datetime.fromtimestamp(now_ns / 1e9, tz=UTC),
         )
-        self._accept(job, folder)
-        return job
 
-    def _accept(self, job: Job, folder: Path) -> None:
+    def _check_settings(self, params: JobParams, package: ModelPackage | None) -> None:
+        """Raise InvalidParams if the options do not fit the model, or, of one not known yet, any model.
+
+        Raises UnknownModel if that may be none that is installed.
+        """
+        packages = [package] if package else self.models.packages_of(params.version)
+        refusals = []
+        for each in packages:
+            try:
+                settings_for(params, each.manifest)
+            except InvalidParams as error:
+                refusals.append(error)
+        if refusals and len(refusals) == len(packages):
+            raise refusals[0]
+
+    def _accept(self, jobs: Sequence[Job], folder: Path) -> None:
+        """Keep an upload as the input of some jobs, and send them: all, or none."""
         try:
-            self.artifacts.accept(folder, job.id)
-            self.jobs.add(job)
+            self.artifacts.accept(folder, *(job.id for job in jobs))
+            self.jobs.add(*jobs)
         except BaseException:
-            self.artifacts.remove(job.id)
+            for job in jobs:
+                self.artifacts.remove(job.id)
             raise
-        try:
-            self.queue.enqueue(job)
-        except Unavailable:
-            logger.warning("job %s is stored, but not in the queue yet: the reaper will send it", job.id)
+        for job in jobs:
+            try:
+                self.queue.enqueue(job)
+            except Unavailable:
+                logger.warning("job %s is stored, but not in the queue yet: the reaper will send it", job.id)
 
 
 def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:

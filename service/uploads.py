@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from disyre.errors import TooLarge
+from disyre.errors import InvalidInput, NotAnImage, TooLarge
 from disyre.job import InputFile
-from disyre.media import HEAD_BYTES, sniff
+from disyre.media import HEAD_BYTES, MediaFormat, sniff
 from disyre.wording import counted
 from service.errors import DigestMismatch, EmptyUpload, MalformedRequest
 
@@ -59,16 +59,20 @@ class FileWriter:
         if len(self._head) < HEAD_BYTES:
             self._head = (self._head + data)[:HEAD_BYTES]
 
-    def finish(self) -> InputFile:
-        """Have the disk hold the file. Raises EmptyUpload, or NotAnImage."""
+    def format(self) -> MediaFormat:
+        """What was written so far. Raises EmptyUpload, or NotAnImage."""
         if not self._size_bytes:
             raise EmptyUpload("expected a file, got one of 0 bytes")
+        return sniff(self._head)
+
+    def finish(self, format: MediaFormat) -> InputFile:
+        """Have the disk hold the file."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         return InputFile(
             name=self._name,
-            format=sniff(self._head),
+            format=format,
             sha256=self._sha256.hexdigest(),
             size_bytes=self._size_bytes,
         )
@@ -99,7 +103,7 @@ class RawBody:
         """All bytes were fed. Raises EmptyUpload, DigestMismatch or NotAnImage."""
         if self._digest not in (None, self._writer.digest):
             raise DigestMismatch("the body does not have the SHA-256 of its Content-Digest")
-        return Upload((self._writer.finish(),))
+        return Upload((self._writer.finish(self._writer.format()),))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -119,11 +123,13 @@ class MultipartBody:
         self._part = ""
         self._writer: FileWriter | None = None
         self._files: list[InputFile] = []
+        self._refusals: list[InvalidInput] = []
+        """Of files that are no image; they may lie beside images."""
         self._mask: InputFile | None = None
         self._params: bytearray | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises MalformedRequest, TooLarge, EmptyUpload or NotAnImage."""
+        """Take the next bytes. Raises MalformedRequest, TooLarge, or EmptyUpload or NotAnImage of a mask."""
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, MultipartSegment):
@@ -138,14 +144,17 @@ class MultipartBody:
             raise MalformedRequest("the multipart body is malformed") from error
 
     def finish(self) -> Upload:
-        """All bytes were fed. Raises MalformedRequest or EmptyUpload."""
+        """All bytes were fed; images come first. Raises MalformedRequest, EmptyUpload or NotAnImage."""
         try:
             self._parser.close()
         except MultipartError as error:
             raise MalformedRequest("the multipart body ends before its last boundary") from error
         if not self._files:
             raise EmptyUpload("expected at least one part named 'file', got none")
-        return Upload(tuple(self._files), self._mask, bytes(self._params or b""))
+        if len(self._refusals) == len(self._files):
+            raise self._refusals[0]
+        files = sorted(self._files, key=lambda file: file.format == "other")
+        return Upload(tuple(files), self._mask, bytes(self._params or b""))
 
     def close(self) -> None:
         """Let go of the file that is open."""
@@ -176,12 +185,18 @@ class MultipartBody:
     def _end(self) -> None:
         if self._writer is None:
             return
-        file = self._writer.finish()
-        self._writer = None
         if self._part == "mask":
-            self._mask = file
+            self._mask = self._writer.finish(self._writer.format())
         else:
-            self._files.append(file)
+            self._files.append(self._writer.finish(self._format_of_file(self._writer)))
+        self._writer = None
+
+    def _format_of_file(self, writer: FileWriter) -> MediaFormat:
+        try:
+            return writer.format()
+        except (NotAnImage, EmptyUpload) as error:
+            self._refusals.append(error)
+            return "other"
 
 
 def _file_name(number: int) -> str:

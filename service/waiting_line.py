@@ -8,6 +8,7 @@ from typing import Final
 
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.worker_registry import WorkerRegistry
+from disyre.errors import Unavailable
 from disyre.job import Job, JobState
 
 _N_RECENT: Final = 20
@@ -65,6 +66,13 @@ class QueueWatch:
             n_workers=len(self._workers.workers()),
             typical_s=self._typical_s,
         )
+
+    def look_if_possible(self) -> WaitingLine | None:
+        """The queue as it is; None if the broker does not answer."""
+        try:
+            return self.look()
+        except Unavailable:
+            return None
 
 
 def _typical_s(jobs: Sequence[Job]) -> float | None:

@@ -3,14 +3,17 @@
 So every voxel says whether the affine that a reader gives is right. The default is a small axial series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from pydicom import config
+from pydicom import config, uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
@@ -35,6 +38,17 @@ DOUBLE_OBLIQUE = (
 _SLOPES = np.array([37.0, 53.0, 71.0])
 """Change of the value for each mm to the left, to the back and up."""
 _AT_ORIGIN = 30_000.0
+_ENCODERS: Final[dict[str, Callable[[npt.NDArray[Any]], bytes]]] = {
+    uid.JPEGLossless: lambda plane: _jpeg(plane, lossless=True, predictor=6),
+    uid.JPEGLosslessSV1: lambda plane: _jpeg(plane, lossless=True, predictor=1),
+    uid.HTJ2KLossless: lambda plane: bytes(imagecodecs.htj2k_encode(plane, reversible=True)),
+    uid.JPEGBaseline8Bit: lambda plane: _jpeg(plane, level=95),
+    uid.JPEGExtended12Bit: lambda plane: _jpeg(
+        plane, level=95, bitspersample=12 if plane.itemsize == 2 else 8
+    ),
+}
+"""Of transfer syntaxes that pydicom does not write: a plane (rows, columns) to its bytes."""
+
 _SERIES = generate_uid(entropy_srcs=["phantom"])
 _FRAME_OF_REFERENCE = generate_uid(entropy_srcs=["frame of reference"])
 
@@ -70,7 +84,7 @@ def make_series(
         image.ImagePositionPatient = [float(f"{mm:.12g}") for mm in np.asarray(position)]
         image.RescaleSlope, image.RescaleIntercept = slope, intercept
         values = _plane(np.asarray(position), np.asarray(orientation), shape, spacing_mm)
-        image.PixelData = np.round((values - intercept) / slope).astype("<u2").tobytes()
+        image.PixelData = np.round((values - intercept) / slope).astype("<i8").astype("<u2").tobytes()
         with config.disable_value_validation():
             for name, value in attributes.items():
                 image.pop(name, None)  # an element remembers that its values are to be validated
@@ -101,6 +115,15 @@ def make_enhanced(series: Sequence[Dataset], **per_frame: Sequence[float]) -> Fi
         ]
     )
     return image
+
+
+def in_bytes(series: list[FileDataset]) -> list[FileDataset]:
+    """The same images with values of 8 bits, of which they may have no more."""
+    for image in series:
+        pixels = np.frombuffer(image.PixelData, "<u2").astype("u1").tobytes()
+        image.PixelData = pixels + bytes(len(pixels) % 2)
+        image.BitsAllocated, image.BitsStored, image.HighBit = 8, 8, 7
+    return series
 
 
 def encoded(images: Sequence[FileDataset], syntax: UID = ExplicitVRLittleEndian) -> list[bytes]:
@@ -167,7 +190,9 @@ def _encoded(image: FileDataset, syntax: UID) -> bytes:
     buffer = BytesIO()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_encapsulated else syntax
     image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
-    if syntax.is_encapsulated:
+    if syntax in _ENCODERS:
+        image = _encapsulated(image, syntax)
+    elif syntax.is_encapsulated:
         image.compress(syntax, generate_instance_uid=False)
     with config.disable_value_validation():  # tests write what the standard does not allow
         dcmwrite(
@@ -178,3 +203,18 @@ def _encoded(image: FileDataset, syntax: UID) -> bytes:
             force_encoding=True,
         )
     return buffer.getvalue()
+
+
+def _encapsulated(image: FileDataset, syntax: UID) -> FileDataset:
+    planes = image.pixel_array.reshape(-1, image.Rows, image.Columns)
+    copy = deepcopy(image)
+    copy.file_meta.TransferSyntaxUID = syntax
+    copy.PixelData = encapsulate([_ENCODERS[syntax](np.ascontiguousarray(plane)) for plane in planes])
+    copy["PixelData"].is_undefined_length, copy["PixelData"].VR = True, "OB"
+    return copy
+
+
+def _jpeg(plane: npt.NDArray[Any], **options: Any) -> bytes:
+    """JPEG knows no signs."""
+    unsigned = plane.view(plane.dtype.str.replace("i", "u"))
+    return bytes(imagecodecs.jpeg8_encode(unsigned, **{"bitspersample": 8 * plane.itemsize, **options}))

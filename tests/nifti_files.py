@@ -1,6 +1,8 @@
 """NIfTI files for tests: right by default, wrong on demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from disyre.types import Affine
+from disyre.types import Affine, Opener
 
 
 def nifti_bytes(
@@ -38,3 +40,8 @@ def write_bytes(folder: Path, content: bytes) -> Path:
     path = folder / "000001"
     path.write_bytes(content)
     return path
+
+
+def as_members(contents: Sequence[bytes]) -> list[Opener]:
+    """Files as an archive gives them."""
+    return [partial(BytesIO, content) for content in contents]

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
+from disyre.modality import Modality
 from disyre.model_package import (
     CARD_FILE,
     NETWORK_FILE,
@@ -30,6 +31,7 @@ def make_toy_model(
     *,
     name: str = "t1w",
     version: str = "1",
+    modality: Modality = "T1w",
     gain: float = 0.5,
     scan: ScanSettings | None = None,
     onnx_bytes: bytes | None = None,
@@ -47,7 +49,7 @@ def make_toy_model(
     manifest = ModelManifest(
         name=name,
         version=version,
-        modality="T1w",
+        modality=modality,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         sha256=hashlib.sha256(network).hexdigest(),
         n_parameters=1,

@@ -29,6 +29,7 @@ from disyre.errors import DisyreError, Misconfigured, TimedOut, UnknownModel
 from disyre.job import Job
 from disyre.model_package import ModelShelf
 from disyre.pipeline import OnProgress
+from worker.chooser import Chooser
 from worker.heartbeat import Heartbeat
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
@@ -37,7 +38,7 @@ from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
 from worker.settings import WorkerSettings
 from worker.steps import StopRequest
-from worker.tasks import JobRunner, Outcome, Score
+from worker.tasks import JobRunner, OnChoice, Outcome, Score
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,8 @@ def make_child(settings: WorkerSettings) -> Child:
     load = partial(
         OnnxRestorer, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
     )
-    restorers = Restorers(ModelShelf(settings.models_dir), load, most=settings.max_models)
+    shelf = ModelShelf(settings.models_dir)
+    restorers = Restorers(shelf, load, most=settings.max_models)
     heartbeat = Heartbeat(
         RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
     )
@@ -106,6 +108,7 @@ def make_child(settings: WorkerSettings) -> Child:
         restorers,
         batch_size=settings.batch_size,
         max_voxels=settings.max_voxels,
+        chooser=Chooser(shelf, default=settings.default_model),
         brain_network=_brain_network(settings),
     )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
@@ -174,9 +177,9 @@ def _end(**_: object) -> None:
 def _in_time(score: Score) -> Score:
     """The same, with Celery's word for a job that takes too long put into ours."""
 
-    def limited(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+    def limited(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
         try:
-            return score(job, folder, on_progress)
+            return score(job, folder, on_progress, on_choice)
         except SoftTimeLimitExceeded as error:
             raise TimedOut("the job took longer than a job may") from error
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from disyre import brain
-from disyre.adapters.archive import ArchiveLimits, read_members
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import nifti_magic, read_nifti, read_nifti_members
+from disyre.adapters.nifti import holds_nifti, read_nifti, read_nifti_members
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput, JobParams
+from disyre.media import HEAD_BYTES
 from disyre.summary import MaskSource
 from disyre.types import Mask
 from disyre.volume import Volume
@@ -71,18 +72,24 @@ def _read_volume(
     max_voxels: int,
     on_warning: OnWarning,
 ) -> Volume:
-    kinds = {file.format for file in files}
+    kinds = {file.format for file in files} - {"other"}
     if kinds == {"dicom"}:
         return read_dicom(paths, series=params.series_uid, max_voxels=max_voxels, on_warning=on_warning)
     if len(files) > 1:
         raise MultipleVolumes(f"expected one file, or several that are all DICOM, got {len(files)} files")
-    if kinds == {"zip"}:
-        members = list(read_members(paths[0], ArchiveLimits()))
-        if not any(nifti_magic(member) for member in members):
-            return read_dicom(members, series=params.series_uid, max_voxels=max_voxels, on_warning=on_warning)
-        return read_nifti_members(
-            members, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+    (path,) = paths
+    if kinds != {"zip"}:
+        return read_nifti(
+            path, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
         )
-    return read_nifti(
-        paths[0], max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+    if holds_nifti(read_heads(path, ArchiveLimits(), HEAD_BYTES)):
+        with opened_members(path, ArchiveLimits()) as members:
+            return read_nifti_members(
+                members, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+            )
+    return read_dicom(
+        read_members(path, ArchiveLimits()),
+        series=params.series_uid,
+        max_voxels=max_voxels,
+        on_warning=on_warning,
     )

@@ -10,7 +10,8 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import find_bias
 from disyre.errors import TooLarge
-from disyre.job import Job, Progress
+from disyre.job import Choice, Job, Progress
+from disyre.model_choice import warnings as warnings_of
 from disyre.model_package import Grid
 from disyre.pipeline import OnProgress, score_volume
 from disyre.presets import settings_for
@@ -18,10 +19,16 @@ from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume
 from worker import results
+from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.reading import find_brain, read_volumes
 from worker.restorers import Restorers
-from worker.tasks import Outcome
+from worker.tasks import OnChoice, Outcome
+
+
+def _ignore(choice: Choice) -> None:
+    """Be told, and do nothing."""
+
 
 _READ: float = 0.01
 """Share of a job's progress at which its scan is read."""
@@ -37,23 +44,30 @@ class ScanScorer:
     restorers: Restorers
     batch_size: int
     max_voxels: int
+    chooser: Chooser
     brain_network: OnnxBrainNetwork | None = None
     """Finds the brain of a scan that came without a mask; without it only stripped scans are scored."""
 
-    def __call__(self, job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+    def __call__(
+        self, job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice = _ignore
+    ) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
         watch = Stopwatch()
-        restorer = self.restorers.of(job.model)
-        manifest = restorer.package.manifest
-        settings = settings_for(job.params, manifest)
+        grid = self.restorers.of(job.model).package.manifest.grid if job.model else Grid()
         with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
             path_of = partial(self.artifacts.input_file, job.id)
             volume, mask, warnings = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
-            check_field_of_view(volume, manifest.grid, max_voxels=self.max_voxels)
+            check_field_of_view(volume, grid, max_voxels=self.max_voxels)
         with watch.stage("finding-brain"):
             on_progress(Progress(stage="finding-brain", fraction=_READ))
             scan = find_brain(volume, mask, self.brain_network, warnings)
+        with watch.stage("recognising"):
+            decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
+        restorer = self.restorers.of(decision.model)
+        manifest = restorer.package.manifest
+        settings = settings_for(job.params, manifest)
+        check_field_of_view(scan.volume, manifest.grid, max_voxels=self.max_voxels)
         scored = score_volume(
             scan.volume,
             restorer,
@@ -74,8 +88,12 @@ class ScanScorer:
             provider=restorer.provider,
             brain_mask=scan.mask_source,
             brain_network=self.brain_network.name if self.brain_network else None,
+            modality=decision.modality,
             timings_s={},
-            warnings=scan.warnings,
+            warnings=(
+                *scan.warnings,
+                *warnings_of(job.params, decision.modality, decision.image, manifest.modality),
+            ),
         )
         with watch.stage("writing"):
             on_progress(Progress(stage="writing", fraction=_WRITING))
@@ -83,7 +101,7 @@ class ScanScorer:
             results.write_picture(folder, scan.volume, scored, summary)
         summary = summary.model_copy(update={"timings_s": _in_order(watch.timings_s, scored.timings_s)})
         results.write_summary(folder, summary)
-        return Outcome(results.describe(folder), summary.short(), restorer.provider)
+        return Outcome(results.describe(folder), summary.short(), restorer.provider, decision.choice)
 
 
 def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
@@ -97,6 +115,6 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
 
 def _in_order(around: Mapping[str, float], scoring: Mapping[str, float]) -> dict[str, float]:
     """All stages of a job in the order in which they were done, and their sum."""
-    first = {name: around[name] for name in ("reading", "finding-brain")}
+    first = {name: around[name] for name in ("reading", "finding-brain", "recognising")}
     stages = {**first, **scoring, "writing": around["writing"]}
     return {**stages, "total": sum(stages.values())}

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from disyre.adapters.job_store import JobStore
+from disyre.adapters.job_store import Change, JobStore
 from disyre.errors import JobCanceled, TimedOut, Unavailable
-from disyre.job import Job, JobState, Progress
+from disyre.job import Choice, Job, JobState, Progress
 from worker.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -76,10 +76,18 @@ class Steps:
             self._stage, self._saved_at = progress.stage, self._clock()
             self._save(progress)
 
+    def decide(self, choice: Choice) -> None:
+        """What the scan is, and which model scores it."""
+        self._lease.check()
+        self._store(lambda job: job.decide(choice, attempt=self._job.attempt))
+
     def _save(self, progress: Progress) -> None:
-        """Save the progress, and see whether the job is still wanted; without the broker, just go on."""
+        self._store(lambda job: job.report(progress, attempt=self._job.attempt))
+
+    def _store(self, change: Change) -> None:
+        """Store news, and see whether the job is still wanted; without the broker, just go on."""
         try:
-            job = self._jobs.update(self._job.id, lambda job: job.report(progress, attempt=self._job.attempt))
+            job = self._jobs.update(self._job.id, change)
         except Unavailable:
             logger.warning("job %s: progress could not be saved", self._job.id)
             return

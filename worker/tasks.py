@@ -26,7 +26,7 @@ from disyre.errors import (
     Unavailable,
     invalid_input_codes,
 )
-from disyre.job import MAX_LOSSES, Artifact, Job, JobProblem, JobState
+from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobProblem, JobState
 from disyre.pipeline import OnProgress
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
@@ -45,9 +45,13 @@ class Outcome:
     artifacts: tuple[Artifact, ...]
     summary: dict[str, Any]
     provider: str
+    choice: Choice | None = None
+    """What the scan counted as and what scored it, if that was not known before."""
 
 
-Score: TypeAlias = Callable[[Job, Path, OnProgress], Outcome]
+OnChoice: TypeAlias = Callable[[Choice], None]
+"""Is told what a scan is, and which model scores it, as soon as that is decided."""
+Score: TypeAlias = Callable[[Job, Path, OnProgress, OnChoice], Outcome]
 """Scores a job's scan and writes the results into a folder."""
 
 
@@ -84,7 +88,7 @@ class JobRunner:
         steps = Steps(self.jobs, job, lease, stop=self.stop, time_limit_s=self.time_limit_s)
         try:
             with self.artifacts.attempt(job.id, job.attempt) as folder:
-                outcome = self.score(job, folder, steps)
+                outcome = self.score(job, folder, steps, steps.decide)
                 lease.check()
         except IllegalTransition:
             raise
@@ -115,13 +119,18 @@ def _begin(job: Job) -> Job:
 
 
 def _success(job: Job, outcome: Outcome) -> Change:
-    return lambda stored: stored.succeed(
-        attempt=job.attempt,
-        artifacts=outcome.artifacts,
-        summary=outcome.summary,
-        provider=outcome.provider,
-        at=_now(),
-    )
+    def succeed(stored: Job) -> Job:
+        # It was told before, but maybe while the broker was away.
+        decided = stored.decide(outcome.choice, attempt=job.attempt) if outcome.choice else stored
+        return decided.succeed(
+            attempt=job.attempt,
+            artifacts=outcome.artifacts,
+            summary=outcome.summary,
+            provider=outcome.provider,
+            at=_now(),
+        )
+
+    return succeed
 
 
 def _lost(job: Job) -> Change:

@@ -1,4 +1,4 @@
-"""Zip archives of untrusted origin: what may be in one, and its members as bytes.
+"""Zip archives of untrusted origin: what may be in one, and its members as bytes or as streams.
 
 Nothing is ever extracted, and the names of members are not used for anything. What the members hold is for
 the reader of the content to say: files of an operating system among them are simply not DICOM.
@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader, FileIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from disyre.errors import TooLarge, UnusableArchive
+from disyre.types import Opener
 
 _MAGIC: Final = b"PK\x03\x04"
 _LOCAL_HEADER: Final = 30
@@ -54,6 +56,32 @@ def read_members(path: Path, limits: ArchiveLimits) -> Iterator[bytes]:
     with _opened(path, limits) as archive:
         for number, member in enumerate(_checked_files(archive, limits), start=1):
             yield _inflated(archive, member, number)
+
+
+def read_heads(path: Path, limits: ArchiveLimits, n_bytes: int) -> Iterator[bytes]:
+    """Check an archive, then give the first bytes of each of its files, in the order of its directory.
+
+    Raises what `read_members` raises.
+    """
+    with opened_members(path, limits) as members:
+        for member in members:
+            with member() as file:
+                head = file.read(n_bytes)
+            _check_no_archive(head)
+            yield head
+
+
+@contextmanager
+def opened_members(path: Path, limits: ArchiveLimits) -> Iterator[list[Opener]]:
+    """Check an archive, and give its files to be opened, in the order of its directory.
+
+    Raises what `read_members` raises, and so does the reading of a file that is damaged.
+    """
+    with _opened(path, limits) as archive:
+        yield [
+            partial(_opened_member, archive, member, number)
+            for number, member in enumerate(_checked_files(archive, limits), start=1)
+        ]
 
 
 @contextmanager
@@ -140,9 +168,19 @@ def _check_expansion(files: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) ->
 
 def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) -> bytes:
     """The content of a member; never more than the directory says, which was checked."""
+    with _opened_member(archive, member, number) as file:
+        content = b"".join(iter(lambda: file.read(_CHUNK), b""))
+    if len(content) != member.file_size:
+        raise UnusableArchive(f"expected {member.file_size} bytes in member {number}, got {len(content)}")
+    _check_no_archive(content)
+    return content
+
+
+@contextmanager
+def _opened_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) -> Iterator[BinaryIO]:
     try:
         with archive.open(member) as file:
-            content = b"".join(iter(lambda: file.read(_CHUNK), b""))
+            yield cast(BinaryIO, file)
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -152,8 +190,10 @@ def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) ->
         struct.error,
     ) as error:
         raise UnusableArchive(f"expected whole members, got a damaged one (number {number})") from error
-    if len(content) != member.file_size:
-        raise UnusableArchive(f"expected {member.file_size} bytes in member {number}, got {len(content)}")
+
+
+def _check_no_archive(content: bytes) -> None:
     if content.startswith(_MAGIC):
-        raise UnusableArchive("expected image files in the archive, got an archive within the archive")
-    return content
+        raise UnusableArchive(
+            "expected image files in the archive, got an archive within the archive; send that by itself"
+        )

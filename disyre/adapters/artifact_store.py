@@ -43,12 +43,27 @@ class FolderArtifactStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def accept(self, incoming: Path, job_id: str) -> None:
-        """Make an upload the input of a job."""
-        job = self._job(job_id)
-        job.mkdir(mode=0o700)
-        incoming.rename(job / "input")
-        _sync(job)
+    def accept(self, incoming: Path, *job_ids: str) -> None:
+        """Make an upload the input of some jobs: of all, or, if something fails, of none.
+
+        Its bytes are on the disk once; each job has names of its own for them, so that removing one harms no
+        other.
+        """
+        *others, last = job_ids
+        made: list[str] = []
+        try:
+            for job_id in job_ids:
+                self._job(job_id).mkdir(mode=0o700)
+                made.append(job_id)
+            for job_id in others:
+                _link(incoming, self._job(job_id) / "input")
+            incoming.rename(self._job(last) / "input")
+            for job_id in job_ids:
+                _sync(self._job(job_id))
+        except BaseException:
+            for job_id in made:
+                self.remove(job_id)
+            raise
 
     def input_file(self, job_id: str, name: str) -> Path:
         """An uploaded file. Raises ArtifactNotFound if it is gone."""
@@ -100,6 +115,14 @@ class FolderArtifactStore:
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
+
+
+def _link(folder: Path, other: Path) -> None:
+    """A folder with the same files."""
+    other.mkdir(mode=0o700)
+    for file in folder.iterdir():
+        (other / file.name).hardlink_to(file)
+    _sync(other)
 
 
 def _existing(path: Path) -> Path:

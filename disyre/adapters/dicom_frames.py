@@ -11,15 +11,28 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
 
 from disyre.adapters.dicom_files import DECODERS, map_dicom
+from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
+from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of
+from disyre.admission import OnWarning
 from disyre.errors import UnreadableVolume, UnusableVolume
 from disyre.stacks import Slice
 from disyre.types import Voxels
+from disyre.wording import counted
 
 _FRAME_GROUPS: Final = [
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "FrameContentSequence"),
     *("PixelValueTransformationSequence", "MREchoSequence", "MRImageFrameTypeSequence"),
+    *SEQUENCE_GROUPS,
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
+_MEANING: Final = {
+    "ImagePositionPatient": "where it lies in the patient",
+    "ImageOrientationPatient": "how it is turned in the patient",
+    "PixelSpacing": "how large its pixels are",
+    "Rows": "how many rows it has",
+    "Columns": "how many columns it has",
+}
+"""What attributes that every image needs are for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +56,10 @@ def frames_of(dataset: Dataset) -> list[Frame]:
     n_frames = 1 if per_frame is None else len(per_frame)
     n_said = _optional_number(dataset, "NumberOfFrames") or 1
     if n_frames != n_said:
-        raise UnreadableVolume(f"expected as many frames as NumberOfFrames says ({n_said:g}), got {n_frames}")
+        raise UnreadableVolume(
+            f"expected a description of each of as many frames as NumberOfFrames says ({n_said:g}), got "
+            f"{n_frames}; export the series as single images or as Enhanced MR"
+        )
     if per_frame is None:
         return [Frame(dataset, 0, dataset)]
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
@@ -65,6 +81,8 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     number, frame = numbered
     dataset, header = frame.dataset, frame.header
     (rows,), (columns,) = (_numbers(dataset, name, 1) for name in ("Rows", "Columns"))
+    if rows < 1 or columns < 1:
+        raise UnreadableVolume(f"expected images with pixels, got one of {columns:g} x {rows:g}")
     between_rows, between_columns = _numbers(header, "PixelSpacing", 2)
     time = "TemporalPositionIndex" if frame.is_enhanced else "TemporalPositionIdentifier"
     return Slice(
@@ -78,28 +96,71 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         echo_time_ms=_optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=_optional_number(header, time),
         image_type=tuple(header.get("FrameType" if frame.is_enhanced else "ImageType") or ())[2:],
+        sequence=sequence_of(dataset, header),
         # Of enhanced images, no two frames are taken for copies.
         pixels=str(frame.index).encode() if frame.is_enhanced else dataset.PixelData,
     )
 
 
-def read_voxels(frames: Sequence[Frame], shape: tuple[int, int]) -> Voxels:
-    """Decode frames that lie one behind another; each file is decoded once."""
+def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnWarning) -> Voxels:
+    """Decode frames that lie one behind another; each file is decoded once.
+
+    What the headers call padding (PixelPaddingValue) and is not 0 becomes as dark as the darkest other voxel.
+    """
     voxels = np.empty((*shape, len(frames)), dtype=np.float32, order="F")
     places: dict[int, list[int]] = defaultdict(list)
     for k, frame in enumerate(frames):
         places[id(frame.dataset)].append(k)
 
-    def fill(ks: list[int]) -> None:
+    def fill(ks: list[int]) -> bool:
         dataset = frames[ks[0]].dataset
-        plugin = DECODERS[dataset.file_meta.TransferSyntaxUID]
-        images = pixel_array(dataset, decoding_plugin=plugin).reshape(-1, shape[1], shape[0])
+        images = _decoded(dataset).reshape(-1, shape[1], shape[0])
+        is_padded = False
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and counted later
             for k in ks:
-                voxels[:, :, k] = _rescaled(images[frames[k].index], frames[k].header).T
+                stored = images[frames[k].index]
+                voxels[:, :, k] = _rescaled(stored, frames[k].header).T
+                padding = _padding(stored, dataset)
+                if padding is not None:
+                    missing = padding.T & (voxels[:, :, k] != 0)
+                    voxels[:, :, k][missing] = np.nan
+                    is_padded = is_padded or bool(missing.any())
+        return is_padded
 
-    map_dicom(fill, list(places.values()))
+    if any(map_dicom(fill, list(places.values()))):
+        _fill_padding(voxels, on_warning)
     return voxels
+
+
+def _decoded(dataset: Dataset) -> npt.NDArray[np.number]:
+    plugin = DECODERS[dataset.file_meta.TransferSyntaxUID]
+    if plugin == "imagecodecs":
+        return decode_jpeg(dataset)
+    if plugin in ("pyjpegls", "pylibjpeg"):
+        # They make room for any size, and CharLS does not come back from some frames that are cut off.
+        checked_frames(dataset)
+    return pixel_array(dataset, decoding_plugin=plugin)
+
+
+def _padding(stored: npt.NDArray[np.number], dataset: Dataset) -> npt.NDArray[np.bool_] | None:
+    """Which pixels were never measured; None if the header does not say."""
+    value, limit = (dataset.get(f"PixelPadding{name}") for name in ("Value", "RangeLimit"))
+    if not isinstance(value, int):
+        return None
+    ends = [value, limit if isinstance(limit, int) else value]
+    if dataset.get("PixelRepresentation") == 1:  # some write a signed value as if it had no sign
+        ends = [end - (end >= 2**15) * 2**16 for end in ends]
+    return np.asarray((stored >= min(ends)) & (stored <= max(ends)))
+
+
+def _fill_padding(voxels: Voxels, on_warning: OnWarning) -> None:
+    padding = np.isnan(voxels)
+    voxels[padding] = np.min(voxels, where=np.isfinite(voxels), initial=np.inf)
+    voxels[padding & np.isinf(voxels)] = 0.0  # there is nothing but padding
+    on_warning(
+        f"{counted(int(np.count_nonzero(padding)), 'voxel')} set to the darkest value of the others, as the "
+        "headers call them padding"
+    )
 
 
 def _rescaled(image: npt.NDArray[np.number], header: Dataset) -> npt.NDArray[np.number]:
@@ -115,8 +176,22 @@ def _rescaled(image: npt.NDArray[np.number], header: Dataset) -> npt.NDArray[np.
 def _check_pixels(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
         raise UnreadableVolume("expected images with pixels, got one without")
-    if (dataset.get("SamplesPerPixel"), dataset.get("PhotometricInterpretation")) != (1, "MONOCHROME2"):
-        raise UnusableVolume("expected images in grey whose higher values are brighter (MONOCHROME2)")
+    kind = dataset.get("PhotometricInterpretation")
+    if (dataset.get("SamplesPerPixel"), kind) != (1, "MONOCHROME2"):
+        came = "inverted ones (MONOCHROME1)" if kind == "MONOCHROME1" else "colour"
+        raise UnusableVolume(
+            f"expected grey images in which higher values are brighter (MONOCHROME2), got {came}; send the "
+            "images of the scanner, not a capture of them"
+        )
+    if dataset.get("ModalityLUTSequence"):
+        raise UnusableVolume(
+            "expected values that a slope and an intercept scale, got a table (Modality LUT)"
+        )
+    if dataset.get("HighBit") not in (None, dataset.get("BitsStored", 0) - 1):
+        raise UnusableVolume(
+            "expected pixel values in the lowest bits (HighBit one less than BitsStored), got others, as old "
+            "programs wrote them; export the series again"
+        )
 
 
 def _numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
@@ -127,7 +202,13 @@ def _numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) != n or not np.isfinite(numbers).all():
-        raise UnreadableVolume(f"expected {n} numbers as {keyword} in every image")
+        meaning = _MEANING.get(keyword)
+        if meaning is None:
+            raise UnreadableVolume(f"expected {counted(n, 'number')} as {keyword}, got something else")
+        raise UnreadableVolume(
+            f"expected every image to say {meaning} ({keyword}, {counted(n, 'number')}), got one that does "
+            "not"
+        )
     return tuple(numbers)
 
 

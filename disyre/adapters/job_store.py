@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias, cast
 
 import redis
+from redis.client import Pipeline
 
 from disyre.adapters.broker import broker_errors
 from disyre.errors import JobNotFound
@@ -23,8 +24,8 @@ JobIds: TypeAlias = list[str]
 class JobStore(Protocol):
     """Jobs by id, their order, and the leases of the workers that run them."""
 
-    def add(self, job: Job) -> None:
-        """Store a new job. Durable when this returns."""
+    def add(self, *jobs: Job) -> None:
+        """Store new jobs: all of them, or none. Durable when this returns."""
 
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
@@ -98,10 +99,20 @@ class RedisJobStore:
         self._renew_script = client.register_script(_RENEW)
         self._release_script = client.register_script(_RELEASE)
 
-    def add(self, job: Job) -> None:
-        """Store a new job."""
-        if not self._store(job, over=0):
-            raise ValueError(f"there is a job {job.id} already")
+    def add(self, *jobs: Job) -> None:
+        """Store new jobs, in one transaction."""
+
+        def store(pipe: Pipeline) -> None:
+            known = [job.id for job in jobs if pipe.exists(_job_key(job.id))]
+            if known:
+                raise ValueError(f"there is a job {known[0]} already")
+            pipe.multi()
+            for job in jobs:
+                keys, args = _as_stored(job, over=0)
+                self._store_script(keys=keys, args=args, client=pipe)
+
+        with broker_errors():
+            self._client.transaction(store, *(_job_key(job.id) for job in jobs))
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -170,8 +181,7 @@ class RedisJobStore:
 
     def _store(self, job: Job, *, over: int) -> bool:
         """Store a job if the one that is there has the revision `over`; 0 stands for none."""
-        keys = [_job_key(job.id), _ALL_KEY, _WAITING_KEY, _RUNNING_KEY]
-        args: list[str | int] = [job.id, over, job.model_dump_json(), job.revision, job.state.value]
+        keys, args = _as_stored(job, over=over)
         with broker_errors():
             return bool(self._store_script(keys=keys, args=args))
 
@@ -184,11 +194,13 @@ class InMemoryJobStore:
         self._leases: dict[str, tuple[str, float]] = {}
         self._lock = threading.RLock()
 
-    def add(self, job: Job) -> None:
-        """Store a new job."""
-        if job.id in self._docs:
-            raise ValueError(f"there is a job {job.id} already")
-        self._docs[job.id] = job.model_dump_json()
+    def add(self, *jobs: Job) -> None:
+        """Store new jobs."""
+        with self._lock:
+            for job in jobs:
+                if job.id in self._docs:
+                    raise ValueError(f"there is a job {job.id} already")
+            self._docs |= {job.id: job.model_dump_json() for job in jobs}
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -250,6 +262,12 @@ class InMemoryJobStore:
 
     def _in_states(self, *states: JobState) -> JobIds:
         return sorted(job_id for job_id in self._docs if self.get(job_id).state in states)
+
+
+def _as_stored(job: Job, *, over: int) -> tuple[list[str], list[str | int]]:
+    """Keys and arguments of the script that stores a job."""
+    keys = [_job_key(job.id), _ALL_KEY, _WAITING_KEY, _RUNNING_KEY]
+    return keys, [job.id, over, job.model_dump_json(), job.revision, job.state.value]
 
 
 def _job_key(job_id: str) -> str:

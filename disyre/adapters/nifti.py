@@ -1,23 +1,17 @@
-"""NIfTI bytes <-> Volume (nibabel for the header, isal for gzip).
+"""NIfTI bytes <-> Volume (isal for gzip, nibabel for the header that is written).
 
-The header is checked here before nibabel sees it, because nibabel lets much pass that makes wrong voxels.
 Files are read as a stream and never beyond what their header announces, so a small file cannot fill the
 memory. Whether a file is compressed is seen from its first bytes, not from its name.
 
-The affine is nibabel's: the sform if it has a code, else the qform if it has one, else the spacing alone. If
-sform and qform put a corner of the scan more than 1 mm apart, the sform is taken, with a warning; a qform
-that is not taken need not be valid.
-What is written has both, with the code "aligned to another image": the sform is the affine to float32
-precision; the qform is left out where it cannot say the same, because the axes are not at right angles.
+What is written has both positions, with the code "aligned to another image": the sform is the affine to
+float32 precision; the qform is left out where it cannot say the same, because the axes are not at right
+angles.
 """
 
-import math
-import struct
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from itertools import product
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -26,54 +20,22 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 from isal.igzip_lib import IsalError
-from nibabel.spatialimages import HeaderDataError
 
 from disyre import admission, geometry
+from disyre.adapters.nifti_header import MAX_OFFSET, PAIR, SINGLE, NiftiLayout, read_exactly, read_layout
 from disyre.admission import MAX_VOXELS, OnWarning
-from disyre.errors import (
-    InvalidParams,
-    MultipleVolumes,
-    NotAnImage,
-    NotThreeDimensional,
-    TooLarge,
-    UnreadableVolume,
-    UnsupportedGeometry,
-    UnusableVolume,
-)
-from disyre.types import Affine, Voxels
+from disyre.errors import MultipleVolumes, NotAnImage, UnreadableVolume
+from disyre.media import HEAD_BYTES
+from disyre.types import Affine, Opener, Voxels
 from disyre.volume import Volume
 
-_DTYPES: Final = {
-    2: "u1",
-    4: "i2",
-    8: "i4",
-    16: "f4",
-    64: "f8",
-    256: "i1",
-    512: "u2",
-    768: "u4",
-    1024: "i8",
-    1280: "u8",
-}
-"""NIfTI datatype codes with one real number a voxel."""
-_NOT_SCALAR: Final = {32: "complex", 1792: "complex", 2048: "complex", 128: "RGB", 2304: "RGBA"}
-_HEADERS: Final[dict[int, tuple[Callable[..., nib.Nifti1Header], bytes]]] = {
-    348: (nib.Nifti1Header, b"n+1"),
-    540: (nib.Nifti2Header, b"n+2"),
-}
-_SINGLE: Final = (b"n+1", b"n+2")
-_PAIR: Final = (b"ni1", b"ni2")
 _GZIP_ERRORS: Final = (EOFError, igzip.BadGzipFile, cast(type[Exception], IsalError))
-_MAX_OFFSET: Final = 64 * 2**20
-"""Header extensions, in bytes; they are skipped."""
 _CHUNK: Final = 2**20
+_MOST_BESIDE: Final = 20
+"""So many files beside the header of a pair are looked at; each may have to be inflated."""
 _ALIGNED: Final = 2
 """NIFTI_XFORM_ALIGNED_ANAT: the result lies where the scan lies, whatever world that was."""
 _QFORM_TOLERANCE_MM: Final = 0.01
-_SAME_WORLD_MM: Final = 1.0
-"""So far apart may sform and qform put a corner of the scan without a word."""
-_MOST_VOLUMES_OF_VOXELS: Final = 16
-"""All volumes of a file together may have so many times the voxels that one may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,40 +51,6 @@ class NiftiFacts:
     """What is odd about the header."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """Where the voxels are in the stream, and what they mean."""
-
-    shape: tuple[int, int, int]
-    n_volumes: int
-    affine: Affine
-    dtype: np.dtype[np.generic]
-    slope: float
-    inter: float
-    offset: int
-    """Bytes between the header and the first voxel, if both are in one file; of a pair, in front of it."""
-    warnings: tuple[str, ...]
-
-    @property
-    def n_bytes(self) -> int:
-        """Of one volume."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
-
-    def volume(self, index: int | None) -> int:
-        """The place of the volume that was asked for.
-
-        Raises NotThreeDimensional if none was and there are several, InvalidParams if there is none such.
-        """
-        if index is None and self.n_volumes > 1:
-            raise NotThreeDimensional(
-                f"expected one 3-D volume, got {self.n_volumes} of {self.shape} voxels; the option "
-                f"volume_index, from 0 to {self.n_volumes - 1}, picks one"
-            )
-        if index is not None and index >= self.n_volumes:
-            raise InvalidParams(f"expected a volume_index from 0 to {self.n_volumes - 1}, got {index}")
-        return index or 0
-
-
 def inspect_nifti(path: Path, *, max_voxels: int = MAX_VOXELS, volume_index: int | None = None) -> NiftiFacts:
     """Check that a NIfTI file is whole and has the volume, without keeping its voxels in memory.
 
@@ -130,12 +58,18 @@ def inspect_nifti(path: Path, *, max_voxels: int = MAX_VOXELS, volume_index: int
     is no volume of this index.
     """
     with _opened(path) as stream:
-        layout = _read_layout(stream, max_voxels)
-        layout.volume(volume_index)
-        _skip(stream, layout.offset + layout.n_volumes * layout.n_bytes)
-        _check_end(stream)
-    spacing_mm, orientation = geometry.spacing_mm(layout.affine), geometry.orientation(layout.affine)
-    return NiftiFacts(layout.shape, spacing_mm, orientation, layout.affine, layout.n_volumes, layout.warnings)
+        return _facts(stream, stream, max_voxels, volume_index)
+
+
+def inspect_nifti_members(
+    members: Sequence[Opener], *, max_voxels: int = MAX_VOXELS, volume_index: int | None = None
+) -> NiftiFacts:
+    """Check the one NIfTI among the files of an archive, without keeping its voxels in memory.
+
+    Raises what `inspect_nifti` and `read_nifti_members` raise.
+    """
+    with _of_members(members, max_voxels) as (header, image):
+        return _facts(header, image, max_voxels, volume_index)
 
 
 def read_nifti(
@@ -156,7 +90,7 @@ def read_nifti(
 
 
 def read_nifti_members(
-    members: Sequence[bytes],
+    members: Sequence[Opener],
     *,
     max_voxels: int = MAX_VOXELS,
     volume_index: int | None = None,
@@ -168,34 +102,36 @@ def read_nifti_members(
     says.
     Raises MultipleVolumes if there are several, NotAnImage if there is none, and what `read_nifti` raises.
     """
-    found = [content for content in members if nifti_magic(content) is not None]
-    if len(found) != 1:
-        raise (MultipleVolumes if found else NotAnImage)(
-            f"expected an archive with one NIfTI image in it, got {len(found)}"
-        )
-    (header,) = found
-    with _inflating(BytesIO(header)) as stream:
-        if nifti_magic(header) in _SINGLE:
-            return _read_volume(stream, stream, max_voxels, volume_index, on_warning)
-        layout = _read_layout(stream, max_voxels, is_pair=True)
-        _check_end(stream)
-    voxels = _voxels_of_pair([content for content in members if content is not header], layout)
-    with _inflating(BytesIO(header)) as stream, _inflating(BytesIO(voxels)) as image:
-        return _read_volume(stream, image, max_voxels, volume_index, on_warning)
+    with _of_members(members, max_voxels) as (header, image):
+        return _read_volume(header, image, max_voxels, volume_index, on_warning)
 
 
-def nifti_magic(content: bytes) -> bytes | None:
-    """What a NIfTI header, compressed or not, says that it is: `n+1`, `n+2`, or of a pair `ni1`, `ni2`.
+def holds_nifti(heads: Iterable[bytes]) -> bool:
+    """Whether the files that begin so (with `HEAD_BYTES` bytes each) are to be read as NIfTI.
 
-    None if it is no such header. Nothing is inflated but the header.
+    Raises MultipleVolumes if there is DICOM among them too.
     """
-    try:
-        with _inflating(BytesIO(content)) as stream:
-            start = stream.read(348)
-    except UnreadableVolume:
-        return None
-    for magic in (start[344:347], start[4:7]):
-        if magic in (*_SINGLE, *_PAIR):
+    kinds = {"dicom" if head[128:132] == b"DICM" else nifti_magic(head) for head in heads} - {None}
+    if "dicom" in kinds and len(kinds) > 1:
+        raise MultipleVolumes(
+            "expected DICOM or NIfTI in the archive, got both; send one of them, and a brain mask as the "
+            "part 'mask'"
+        )
+    return bool(kinds - {"dicom"})
+
+
+def nifti_magic(head: bytes) -> bytes | None:
+    """What the beginning of a file, compressed or not, says: `n+1`, `n+2`, or of a pair `ni1`, `ni2`.
+
+    None if it is no NIfTI header.
+    """
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head[:HEAD_BYTES], 348)
+        except zlib.error:
+            return None
+    for magic in (head[344:347], head[4:7]):
+        if magic in (*SINGLE, *PAIR):
             return magic
     return None
 
@@ -261,12 +197,81 @@ def _inflating(file: BinaryIO) -> Iterator[BinaryIO]:
         raise UnreadableVolume("expected a whole gzip file, got one that is truncated or damaged") from error
 
 
+@contextmanager
+def _of_members(members: Sequence[Opener], max_voxels: int) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Header and voxels of the one NIfTI among some files: one stream, or two of a pair."""
+    found = [(member, magic) for member in members if (magic := nifti_magic(_head(member))) is not None]
+    if len(found) != 1:
+        raise (MultipleVolumes if found else NotAnImage)(
+            f"expected an archive with one NIfTI image in it, got {len(found)}; send each by itself"
+        )
+    ((header, magic),) = found
+    if magic in SINGLE:
+        with header() as file, _inflating(file) as stream:
+            yield stream, stream
+            return
+    image = _image_of_pair(header, [member for member in members if member is not header], max_voxels)
+    with header() as file, _inflating(file) as stream, image() as other, _inflating(other) as voxels:
+        yield stream, voxels
+
+
+def _head(member: Opener) -> bytes:
+    with member() as file:
+        return file.read(HEAD_BYTES)
+
+
+def _image_of_pair(header: Opener, others: Sequence[Opener], max_voxels: int) -> Opener:
+    """The one file that is as long as a header says."""
+    with header() as file, _inflating(file) as stream:
+        layout = read_layout(stream, max_voxels, is_pair=True)
+        if _length(stream, MAX_OFFSET + 1) > MAX_OFFSET:  # what follows are extensions
+            raise UnreadableVolume(f"expected a header of at most {MAX_OFFSET} bytes, got more")
+    if len(others) > _MOST_BESIDE:
+        raise UnreadableVolume(
+            f"expected a pair (.hdr, .img) with at most {_MOST_BESIDE - 1} other files, got {len(others) - 1}"
+        )
+    expected = layout.offset + layout.n_volumes * layout.n_bytes
+    fitting = [member for member in others if _inflated_size(member, expected + 1) == expected]
+    if len(fitting) != 1:
+        raise UnreadableVolume(
+            f"expected, beside the header of a pair (.hdr), one file of {expected} bytes with its voxels "
+            f"(.img), got {len(fitting)}"
+        )
+    return fitting[0]
+
+
+def _inflated_size(member: Opener, most: int) -> int:
+    """Bytes of a file, inflated if it is gzip; no more than `most` are counted."""
+    try:
+        with member() as file, _inflating(file) as stream:
+            return _length(stream, most)
+    except UnreadableVolume:
+        return -1
+
+
+def _length(stream: BinaryIO, most: int) -> int:
+    """Bytes that are left in a stream; no more than `most` are counted."""
+    n_bytes = 0
+    while n_bytes < most and (part := stream.read(min(_CHUNK, most - n_bytes))):
+        n_bytes += len(part)
+    return n_bytes
+
+
+def _facts(header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None) -> NiftiFacts:
+    """What was read of a whole file; `header` and `image` are one stream, or two of a pair."""
+    layout = read_layout(header, max_voxels, is_pair=header is not image)
+    layout.volume(index)
+    _skip(image, layout.offset + layout.n_volumes * layout.n_bytes)
+    _check_end(image)
+    spacing_mm, orientation = geometry.spacing_mm(layout.affine), geometry.orientation(layout.affine)
+    return NiftiFacts(layout.shape, spacing_mm, orientation, layout.affine, layout.n_volumes, layout.warnings)
+
+
 def _read_volume(
     header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None, on_warning: OnWarning
 ) -> Volume:
     """The volume that was asked for; `header` and `image` are one stream, or two of a pair."""
-    is_pair = header is not image
-    layout = _read_layout(header, max_voxels, is_pair=is_pair)
+    layout = read_layout(header, max_voxels, is_pair=header is not image)
     number = layout.volume(index)
     _skip(image, layout.offset + number * layout.n_bytes)
     voxels = _read_voxels(image, layout)
@@ -278,169 +283,22 @@ def _read_volume(
     return Volume(voxels=voxels, affine=layout.affine)
 
 
-def _voxels_of_pair(others: Sequence[bytes], layout: _Layout) -> bytes:
-    """The one file that is as long as a header says."""
-    expected = layout.offset + layout.n_volumes * layout.n_bytes
-    fitting = [content for content in others if _inflated_size(content, expected + 1) == expected]
-    if len(fitting) != 1:
-        raise UnreadableVolume(
-            f"expected, beside the header of a pair (.hdr), one file of {expected} bytes with its voxels "
-            f"(.img), got {len(fitting)}"
-        )
-    return fitting[0]
-
-
-def _inflated_size(content: bytes, most: int) -> int:
-    """Bytes of a file, inflated if it is gzip; no more than `most` are counted."""
-    n_bytes = 0
-    try:
-        with _inflating(BytesIO(content)) as stream:
-            while n_bytes < most and (part := stream.read(min(_CHUNK, most - n_bytes))):
-                n_bytes += len(part)
-    except UnreadableVolume:
-        return -1
-    return n_bytes
-
-
-def _read_layout(stream: BinaryIO, max_voxels: int, *, is_pair: bool = False) -> _Layout:
-    """Read a header, and check all that it says."""
-    header = _read_header(stream, is_pair=is_pair)
-    shape, n_volumes = _shape(header)
-    admission.check_size(shape, max_voxels=max_voxels)
-    if n_volumes * math.prod(shape) > _MOST_VOLUMES_OF_VOXELS * max_voxels:
-        most = _MOST_VOLUMES_OF_VOXELS * max_voxels
-        raise TooLarge(f"expected at most {most} voxels in all volumes together, got {n_volumes} of {shape}")
-    dtype = _dtype(header)
-    slope, inter = _scaling(header)
-    affine = _affine(header)
-    admission.check_grid(affine)
-    offset = float(header["vox_offset"])
-    least = 0 if is_pair else header.sizeof_hdr + 4
-    if not (least <= offset <= _MAX_OFFSET and offset.is_integer()):
-        raise UnreadableVolume(f"expected voxels at a byte from {least} to {_MAX_OFFSET}, got {offset:g}")
-    behind = int(offset) - (0 if is_pair else header.sizeof_hdr)
-    return _Layout(shape, n_volumes, affine, dtype, slope, inter, behind, _oddities(header, affine, shape))
-
-
-def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """What is odd about where a header says that the scan lies."""
-    has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0
-    if not has_sform and not has_qform:
-        return ("the header gives no orientation; left and right may be swapped",)
-    if not (has_sform and has_qform):
-        return ()
-    try:
-        with np.errstate(all="ignore"):
-            other = np.asarray(header.get_qform(), dtype=np.float64)
-    except (HeaderDataError, ValueError, ArithmeticError):
-        return ("the header's qform is not valid; its sform was taken",)
-    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
-    apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
-    apart_mm = float(np.linalg.norm(apart, axis=1).max())
-    if apart_mm <= _SAME_WORLD_MM:
-        return ()
-    return (
-        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart; the "
-        "sform was taken",
-    )
-
-
-def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
-    """The header in the byte order it was written in; of its content only the magic is checked."""
-    start = stream.read(4)
-    orders = [(struct.unpack(order + "i", start)[0], order) for order in "<>"] if len(start) == 4 else []
-    known = [(size, order) for size, order in orders if size in _HEADERS]
-    if not known:
-        raise NotAnImage(
-            "expected a NIfTI file, got " + ("another kind of file" if start else "an empty file")
-        )
-    size, order = known[0]
-    make, magic = _HEADERS[size]
-    header = make(start + _read_exactly(stream, size - 4), endianness=order, check=False)
-    came = bytes(header["magic"].item())[:3]
-    if came == (magic.replace(b"+", b"i") if is_pair else magic):
-        return header
-    if came in _PAIR:
-        raise NotAnImage(
-            "expected header and voxels in one file, got the header of a pair; send both files (.hdr, .img) "
-            "in a zip"
-        )
-    raise NotAnImage(
-        "expected a NIfTI file, got a header of another format, such as Analyze 7.5, which does not say "
-        "where left and right are"
-    )
-
-
-def _shape(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], int]:
-    """Of a volume, and how many there are."""
-    dim = [int(n) for n in header["dim"]]
-    n_axes, sizes = dim[0], dim[1:]
-    if not 1 <= n_axes <= len(sizes) or any(n < 1 for n in sizes[:n_axes]):
-        raise UnreadableVolume(
-            f"expected 1 to {len(sizes)} axes of at least one voxel, got the dimensions {dim}"
-        )
-    came = tuple(sizes[:n_axes])
-    if n_axes < 3:
-        raise NotThreeDimensional(f"expected a 3-D volume, got an image of shape {came}")
-    return (came[0], came[1], came[2]), math.prod(came[3:])
-
-
-def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
-    code, bits = int(header["datatype"]), int(header["bitpix"])
-    if code in _NOT_SCALAR:
-        raise UnusableVolume(f"expected one real number for each voxel, got {_NOT_SCALAR[code]} voxels")
-    if code not in _DTYPES:
-        raise UnreadableVolume(f"expected voxels of a type in {sorted(_DTYPES)} (NIfTI codes), got {code}")
-    dtype = np.dtype(_DTYPES[code]).newbyteorder(header.endianness)
-    if bits != 8 * dtype.itemsize:
-        raise UnreadableVolume(f"expected {8 * dtype.itemsize} bits for a voxel of type {code}, got {bits}")
-    return dtype
-
-
-def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0:  # the standard's way to say that there is no scaling
-        return 1.0, 0.0
-    if not np.isfinite([slope, inter]).all():
-        raise UnreadableVolume(
-            f"expected a finite intensity scaling, got slope {slope} and intercept {inter}"
-        )
-    return slope, inter
-
-
-def _affine(header: nib.Nifti1Header) -> Affine:
-    try:
-        with np.errstate(all="ignore"):
-            return np.asarray(header.get_best_affine(), dtype=np.float64)
-    except (HeaderDataError, ValueError, ArithmeticError) as error:
-        raise UnsupportedGeometry(
-            "expected a valid qform, got one with an impossible rotation or spacing"
-        ) from error
-
-
-def _read_voxels(stream: BinaryIO, layout: _Layout) -> Voxels:
+def _read_voxels(stream: BinaryIO, layout: NiftiLayout) -> Voxels:
     """Slice by slice, so that the file's own type is never in memory as a whole."""
     i, j, n_slices = layout.shape
     voxels = np.empty(layout.shape, dtype=np.float32, order="F")
     is_scaled = (layout.slope, layout.inter) != (1.0, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and counted later
         for k in range(n_slices):
-            raw = np.frombuffer(_read_exactly(stream, i * j * layout.dtype.itemsize), dtype=layout.dtype)
+            raw = np.frombuffer(read_exactly(stream, i * j * layout.dtype.itemsize), dtype=layout.dtype)
             values = raw.astype(np.float64) * layout.slope + layout.inter if is_scaled else raw
             voxels[:, :, k] = values.reshape((i, j), order="F")
     return voxels
 
 
-def _read_exactly(stream: BinaryIO, n_bytes: int) -> bytes:
-    data = stream.read(n_bytes)
-    if len(data) < n_bytes:
-        raise UnreadableVolume("expected as many bytes as the header says, got a truncated file")
-    return data
-
-
 def _skip(stream: BinaryIO, n_bytes: int) -> None:
     while n_bytes > 0:
-        n_bytes -= len(_read_exactly(stream, min(n_bytes, _CHUNK)))
+        n_bytes -= len(read_exactly(stream, min(n_bytes, _CHUNK)))
 
 
 def _check_end(stream: BinaryIO) -> None:

@@ -173,7 +173,15 @@ def _write(
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     template = Template((Path(__file__).parent / "card.md").read_text(encoding="utf-8"))
     card = template.substitute(
-        {**metrics, "version": folder.name, "n_maps": n_maps, "n_held_out": HELD_OUT, "steps": steps},
+        {
+            **metrics,
+            "heads": f"{metrics['heads']:.0f}",
+            "refused": f"{metrics['refused']:.0f}",
+            "version": folder.name,
+            "n_maps": n_maps,
+            "n_held_out": HELD_OUT,
+            "steps": steps,
+        },
         size_mb=f"{len(exported) / 1e6:.1f}",
         n_parameters=f"{manifest.n_parameters:,}",
         intended_use=INTENDED_USE,

@@ -21,7 +21,7 @@ from model_export.brain.label_maps import FLUID, GREY, WHITE, LabelMap
 SPACING_MM: Final = 2.0
 SHAPE: Final = (96, 112, 96)
 """Voxels of a training head: 192 x 224 x 192 mm."""
-_CONTRASTS: Final = {
+CONTRASTS: Final = {
     "T1w": {"fluid": (0.05, 0.25), "grey": (0.40, 0.60), "white": (0.65, 0.85)},
     "T2w": {"fluid": (0.75, 1.00), "grey": (0.40, 0.60), "white": (0.22, 0.42)},
     "FLAIR": {"fluid": (0.02, 0.20), "grey": (0.50, 0.72), "white": (0.38, 0.58)},
@@ -92,7 +92,7 @@ def _paint(draws: Draws, label_map: LabelMap, labels: Tensor) -> Tensor:
     means = torch.rand(n, generator=draws.generator)
     spreads = torch.rand(n, generator=draws.generator) * 0.08
     if draws.happens(_SHARE_OF_CONTRASTS):
-        contrast = list(_CONTRASTS.values())[draws.integer(len(_CONTRASTS))]
+        contrast = list(CONTRASTS.values())[draws.integer(len(CONTRASTS))]
         tissues = {name: draws.uniform(*limits) for name, limits in contrast.items()}
         for place, label in enumerate(label_map.labels):
             tissue = _tissue(label)

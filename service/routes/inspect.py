@@ -4,8 +4,10 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
+from disyre.job import JobParams
 from service import errors as request_errors
 from service import inspection
+from service.candidates import judged
 from service.dependencies import GivenParts
 from service.openapi import SUBMISSION, problems
 from service.receiving import admit_body, receive
@@ -31,11 +33,12 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
     ),
 )
 async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
-    """List the volumes of an upload, each with what keeps it from being scored. Nothing is kept."""
+    """List the volumes of an upload: what each is, and which model would score it, or why none."""
     await run_in_threadpool(admit_body, request.headers, parts)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts.settings)
         found = await run_in_threadpool(
             inspection.inspect, upload, folder, max_voxels=parts.submission.max_voxels
         )
-    return InspectionView(volumes=found.volumes, warnings=found.warnings)
+        volumes = await run_in_threadpool(judged, found.volumes, parts.models, JobParams())
+    return InspectionView(volumes=tuple(volumes), warnings=found.warnings)

@@ -1,14 +1,11 @@
 """Jobs: submit, list, poll, cancel, delete."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from disyre import errors
 from disyre.job import Job, JobState
@@ -20,7 +17,6 @@ from service.openapi import SUBMISSION, problems
 from service.receiving import admit, receive
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
-from service.waiting_line import WaitingLine
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
@@ -41,6 +37,7 @@ _LOOK_EVERY_S: Final = 0.25
         errors.NotAnImage,
         errors.InvalidParams,
         errors.UnknownModel,
+        errors.NoModelForModality,
         errors.UnreadableVolume,
         errors.UnusableVolume,
         errors.UnusableArchive,
@@ -53,12 +50,13 @@ _LOOK_EVERY_S: Final = 0.25
 async def submit_job(request: Request, response: Response, parts: GivenParts) -> JobView:
     """Submit a scan, as the body itself or as part `file` of a form.
 
-    Options go into the query, or, with a form, into its part `params` as a JSON object.
+    Options go into the query, or, with a form, into its part `params` as a JSON object. Without the option
+    `model`, the scan goes to the model of the modality that it is recognised as.
     """
-    with _counted(parts):
+    with parts.metrics.counting_refusals():
         job = await _submit(request, parts)
     parts.metrics.count_submission(job.input.size_bytes)
-    view = JobView.of(job, await run_in_threadpool(_line_if_known, parts))
+    view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible))
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = str(view.retry_after_s())
     return view
@@ -66,31 +64,10 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
 
 async def _submit(request: Request, parts: Parts) -> Job:
     options = query_options(request.query_params.multi_items())
-    await run_in_threadpool(admit, request.headers, options, parts)
+    await run_in_threadpool(admit, request.headers, options, parts, parts.submission.check_options)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts.settings)
         return await run_in_threadpool(parts.submission.submit, upload, folder, options)
-
-
-@contextmanager
-def _counted(parts: Parts) -> Iterator[None]:
-    """Count what becomes of a submission."""
-    try:
-        yield
-    except errors.DisyreError as error:
-        parts.metrics.count_refusal(error.code)
-        raise
-    except ClientDisconnect:
-        parts.metrics.count_refusal(request_errors.ClientGone.code)
-        raise
-
-
-def _line_if_known(parts: Parts) -> WaitingLine | None:
-    """The queue; a job that is durable is not refused because nobody can tell its place."""
-    try:
-        return parts.queue.look()
-    except errors.Unavailable:
-        return None
 
 
 @router.get("", responses=problems(errors.InvalidInput, errors.Unavailable))

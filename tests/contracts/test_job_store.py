@@ -52,6 +52,17 @@ def test_a_job_is_added_once(jobs: JobStore) -> None:
         jobs.add(make_job())
 
 
+def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[1]))
+
+    with pytest.raises(ValueError, match="already"):
+        jobs.add(make_job(IDS[0]), make_job(IDS[1]))
+    assert jobs.waiting() == [IDS[1]]
+
+    jobs.add(make_job(IDS[0]), make_job(IDS[2]))
+    assert jobs.waiting() == IDS[:3]
+
+
 def test_a_change_is_stored_and_given_back(jobs: JobStore) -> None:
     jobs.add(make_job())
 

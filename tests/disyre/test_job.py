@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import IllegalTransition, StaleAttempt
-from disyre.job import MAX_LOSSES, Artifact, InputFile, Job, JobInput, JobProblem, JobState, Progress
+from disyre.job import (
+    MAX_LOSSES,
+    Artifact,
+    Choice,
+    InputFile,
+    Job,
+    JobInput,
+    JobModel,
+    JobProblem,
+    JobState,
+    Progress,
+)
+from disyre.modality import Guess
 from tests.builders import NOON, make_job
 
 PROBLEM = JobProblem(code="empty-image", detail="nothing there")
@@ -35,9 +47,14 @@ def finished() -> dict[JobState, Job]:
     }
 
 
+CHOICE = Choice(
+    modality=Guess(name="T2w", source="image", reason="it looks so"),
+    model=JobModel(name="t2w", version="1", sha256="0" * 64),
+)
 MOVES: dict[str, Callable[[Job], Job]] = {
     "start": lambda job: job.start(at=NOON),
     "report": lambda job: job.report(HALF, attempt=job.attempt),
+    "decide": lambda job: job.decide(CHOICE, attempt=job.attempt),
     "succeed": succeed,
     "fail": lambda job: job.fail(PROBLEM, attempt=job.attempt, at=NOON),
     "cancel": lambda job: job.cancel(attempt=job.attempt, at=NOON),
@@ -66,7 +83,9 @@ def test_a_finished_job_never_changes(state: JobState, move: str) -> None:
         MOVES[move](job)
 
 
-@pytest.mark.parametrize("move", ["report", "succeed", "fail", "cancel", "lose_worker", "give_back"])
+@pytest.mark.parametrize(
+    "move", ["report", "decide", "succeed", "fail", "cancel", "lose_worker", "give_back"]
+)
 def test_a_waiting_job_has_no_worker_that_could_speak_for_it(move: str) -> None:
     with pytest.raises(IllegalTransition):
         MOVES[move](make_job())
@@ -114,6 +133,23 @@ def test_a_job_that_is_given_back_often_is_not_blamed() -> None:
 
 def test_a_canceled_job_that_is_given_back_is_not_run_again() -> None:
     assert running().request_cancel(at=NOON).give_back(attempt=1, at=NOON).state is JobState.CANCELED
+
+
+def test_what_a_worker_decides_on_stays_with_the_job() -> None:
+    job = running().decide(CHOICE, attempt=1)
+
+    assert (job.model, job.modality, job.revision) == (CHOICE.model, CHOICE.modality, 3)
+    assert job.decide(CHOICE, attempt=1) is job
+    assert job.lose_worker(at=NOON).start(at=NOON).model == CHOICE.model
+
+
+def test_a_job_that_was_stored_before_scans_were_recognised_is_read() -> None:
+    stored = make_job().model_dump(mode="json")
+    del stored["modality"], stored["params"]["modality"]
+
+    job = Job.model_validate(stored)
+
+    assert (job.modality, job.params.modality, job.model) == (None, None, make_job().model)
 
 
 def test_canceling_a_running_job_waits_for_the_worker() -> None:

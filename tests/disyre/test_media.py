@@ -1,11 +1,12 @@
 """Telling formats from first bytes."""
 
 import gzip
+from typing import Literal
 
 import pytest
 
 from disyre.errors import NotAnImage
-from disyre.media import sniff
+from disyre.media import is_bare_dicom, sniff
 
 NIFTI_1 = (348).to_bytes(4, "little") + bytes(348)
 
@@ -42,3 +43,47 @@ def test_a_format_is_told_from_its_first_bytes(head: bytes, found: str) -> None:
 def test_what_begins_like_nothing_known_is_not_an_image(head: bytes) -> None:
     with pytest.raises(NotAnImage, match="expected NIfTI"):
         sniff(head)
+
+
+_FIRST, _SECOND = (0x0008, 0x0000), (0x0008, 0x0005)
+
+
+def bare(*tags: tuple[int, int], order: Literal["little", "big"] = "little", vr: bytes = b"") -> bytes:
+    """Elements of four bytes each, as a data set begins without a file around it."""
+    size = (4).to_bytes(2 if vr else 4, order)
+    return b"".join(
+        group.to_bytes(2, order) + number.to_bytes(2, order) + vr + size + bytes(4) for group, number in tags
+    )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        bare(_FIRST, _SECOND),
+        bare(_FIRST, _SECOND, vr=b"UL"),
+        bare(_FIRST, _SECOND, order="big"),
+        bare((0x0002, 0x0000), (0x0002, 0x0001), vr=b"UL"),
+        bare(_FIRST, _SECOND) + bytes(200),
+    ],
+)
+def test_a_data_set_without_a_file_around_it_is_known_and_refused_with_advice(head: bytes) -> None:
+    assert is_bare_dicom(head)
+    with pytest.raises(NotAnImage, match=r"ACR-NEMA.*export it again as DICOM files \(Part 10\)"):
+        sniff(head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"just some text, and a bit more of it",
+        bytes(1000),
+        bare(_SECOND, _FIRST),
+        bare(_FIRST),
+        bare((0x0010, 0x0010), (0x0010, 0x0020)),
+        bare(_FIRST, _SECOND)[:-1],
+        bare(_FIRST, _SECOND).ljust(128, b"\0") + b"DICM",
+    ],
+)
+def test_other_bytes_are_not_taken_for_a_data_set(head: bytes) -> None:
+    assert not is_bare_dicom(head)

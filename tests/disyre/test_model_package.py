@@ -130,3 +130,14 @@ def test_a_window_is_a_multiple_of_its_stride() -> None:
 def test_a_metric_is_a_number() -> None:
     with pytest.raises(ValidationError, match="finite"):
         make_manifest(metrics={"mse_ratio": float("nan")})
+
+
+def test_packages_of_a_version_are_found_whatever_they_are_called(tmp_path: Path) -> None:
+    for name, version in (("a", "1"), ("b", "1"), ("b", "2")):
+        write_package(tmp_path, name, version)
+    shelf = ModelShelf(tmp_path)
+
+    assert [package.name for package in shelf.packages_of("1")] == ["a/1", "b/1"]
+    assert len(shelf.packages_of(None)) == 3
+    with pytest.raises(UnknownModel, match="a/1, b/1, b/2"):
+        shelf.packages_of("3")

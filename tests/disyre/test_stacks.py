@@ -188,3 +188,9 @@ def test_a_stack_is_described_by_what_no_person_wrote() -> None:
     described = stacks.describe(make_stack(5, orientation=SAGITTAL, echo_time_ms=2.98, temporal_position=3.0))
 
     assert described == "5 sagittal images of 8 x 9, echo time 2.98 ms, time 3"
+
+
+@pytest.mark.parametrize("n", [1, 30])
+def test_mosaics_are_refused_by_name_and_with_advice(n: int) -> None:
+    with pytest.raises(UnsupportedGeometry, match=r"Siemens mosaic.*send the NIfTI"):
+        find(make_stack(n, image_type=("M", "MOSAIC")))

@@ -74,10 +74,9 @@ class Workplace:
         file = InputFile(
             name="000001", format="nifti-gz", sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)
         )
-        manifest = ModelShelf(self.models).find(model).manifest
         job = Job.submit(
             job_id,
-            model=JobModel(name=model, version=manifest.version, sha256=manifest.sha256),
+            model=JobModel.of(ModelShelf(self.models).find(model).manifest),
             input=JobInput(files=(file,)),
             params=JobParams(model=model),
             at=datetime.now(UTC),

@@ -15,7 +15,7 @@ from tests.service.refused import check_refused
 class ReadOnlyJobStore(InMemoryJobStore):
     """A broker that is full: it can be read, and takes nothing."""
 
-    def add(self, job: Job) -> None:
+    def add(self, *jobs: Job) -> None:
         """Raise Unavailable."""
         raise Unavailable("the broker is full")
 

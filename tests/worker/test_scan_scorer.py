@@ -36,6 +36,7 @@ from tests.disyre.test_brain_extraction import make_head
 from tests.nifti_files import nifti_bytes
 from tests.toy_brain import make_toy_brain
 from tests.toy_model import make_toy_model
+from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
@@ -75,7 +76,8 @@ def scorer(tmp_path: Path, package: ModelPackage) -> ScanScorer:
         most=1,
     )
     artifacts = FolderArtifactStore(tmp_path / "data")
-    return ScanScorer(artifacts, restorers, batch_size=8, max_voxels=250_000)
+    chooser = Chooser(ModelShelf(tmp_path / "models"), default="t1w")
+    return ScanScorer(artifacts, restorers, batch_size=8, max_voxels=250_000, chooser=chooser)
 
 
 def make_input(*files: tuple[str, MediaFormat], mask: str | None = None) -> JobInput:
@@ -279,7 +281,13 @@ def put_zip(upload: Path) -> JobInput:
     return make_input(("000001", "zip"), mask="mask")
 
 
-@pytest.mark.parametrize("put", [put_files, put_zip])
+def put_files_of_other_kinds(upload: Path) -> JobInput:
+    images = put_files(upload)
+    (upload / "000100").write_bytes(b"a note")
+    return make_input(*((file.name, file.format) for file in images.files), ("000100", "other"), mask="mask")
+
+
+@pytest.mark.parametrize("put", [put_files, put_zip, put_files_of_other_kinds])
 def test_a_dicom_series_is_scored_on_its_own_grid(
     scorer: ScanScorer,
     package: ModelPackage,
@@ -297,6 +305,20 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     assert image.shape == scan.shape == (40, 48, 12)
     np.testing.assert_allclose(image.affine, scan.affine, atol=1e-4)
     assert (image.get_fdata() > 0).all()
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    left_out = [warning for warning in summary.warnings if "left out" in warning]
+    assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
+
+
+def test_an_archive_with_dicom_and_nifti_is_refused_and_not_half_read(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        archive.writestr("scan.nii", nifti_bytes(make_volume().voxels))
+        archive.writestr("image.dcm", SERIES[0])
+
+    with pytest.raises(MultipleVolumes, match="got both"):
+        score(scorer, make_scan_job(package, make_input(("000001", "zip"))), results)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from disyre.adapters.job_store import Change, InMemoryJobStore
 from disyre.errors import IllegalTransition, JobCanceled, StaleAttempt, TimedOut, Unavailable
-from disyre.job import Job, Progress
+from disyre.job import Choice, Job, Progress
+from disyre.modality import Guess
 from tests.builders import NOON, make_job
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
@@ -94,6 +95,28 @@ def test_a_new_stage_is_saved_at_once(steps: Steps, jobs: CountingJobStore) -> N
     progress = jobs.get(JOB_ID).progress
     assert progress is not None
     assert progress.stage == "scoring"
+
+
+CHOICE = Choice(modality=Guess(name="T2w", source="image", reason="so"), model=make_job().model)
+
+
+def test_what_was_decided_is_stored_at_once(steps: Steps, jobs: CountingJobStore) -> None:
+    steps(restoring(1))
+    steps.decide(CHOICE)
+
+    assert jobs.get(JOB_ID).modality == CHOICE.modality
+
+
+def test_a_decision_of_a_canceled_job_stops_it_and_one_without_a_broker_goes_on(
+    steps: Steps, jobs: CountingJobStore
+) -> None:
+    jobs.is_away = True
+    steps.decide(CHOICE)
+    jobs.is_away = False
+    jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
+
+    with pytest.raises(JobCanceled):
+        steps.decide(CHOICE)
 
 
 def test_a_canceled_job_is_stopped(steps: Steps, jobs: CountingJobStore) -> None:

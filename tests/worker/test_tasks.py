@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,16 +14,18 @@ from disyre.errors import (
     JobCanceled,
     MaskMismatch,
     Misconfigured,
+    NoModelForModality,
     OutOfMemory,
     StaleAttempt,
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Job, JobState, Progress
+from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobState, Progress
+from disyre.modality import Guess
 from disyre.pipeline import OnProgress
 from tests.builders import NOON, make_job
 from worker.steps import StopRequest, WorkerStopping
-from worker.tasks import JobRunner, Outcome, Score
+from worker.tasks import JobRunner, OnChoice, Outcome, Score
 
 JOB_ID = make_job().id
 LONG_S = 60.0
@@ -61,21 +64,21 @@ def run(jobs: InMemoryJobStore, artifacts: FolderArtifactStore) -> Run:
     return run
 
 
-def write_map(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
     (folder / "map").write_text("x")
     on_progress(Progress(stage="restoring", step=1, steps=2, fraction=0.5))
     return OUTCOME
 
 
 def raising(error: BaseException) -> Score:
-    def score(job: Job, folder: Path, on_progress: OnProgress) -> NoReturn:
+    def score(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
         (folder / "map").write_text("half")
         raise error
 
     return score
 
 
-def never(job: Job, folder: Path, on_progress: OnProgress) -> NoReturn:
+def never(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
     raise AssertionError("the job was run")
 
 
@@ -93,6 +96,31 @@ def test_a_job_is_scored_and_its_results_are_in_place(run: Run, tmp_path: Path) 
         OUTCOME.provider,
     )
     assert (tmp_path / "jobs" / JOB_ID / "attempt-1" / "map").read_text() == "x"
+
+
+def test_what_was_decided_while_the_broker_was_away_is_stored_in_the_end(run: Run) -> None:
+    choice = Choice(modality=Guess(name="T2w", source="image", reason="so"), model=make_job().model)
+
+    def decide(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+        return replace(write_map(job, folder, on_progress, on_choice), choice=choice)
+
+    job = run(decide)
+
+    assert (job.state, job.modality, job.model) == (JobState.SUCCEEDED, choice.modality, choice.model)
+
+
+def test_a_job_that_is_refused_for_what_it_is_says_what_that_is(run: Run, tmp_path: Path) -> None:
+    dwi = Guess(name="dwi", source="header", reason="b-value")
+
+    def refuse(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+        on_choice(Choice(modality=dwi, model=None))
+        raise NoModelForModality("expected another")
+
+    job = run(refuse)
+
+    assert job.error is not None
+    assert (job.state, job.error.code, job.modality) == (JobState.FAILED, "no-model-for-modality", dwi)
+    assert not (tmp_path / "jobs" / JOB_ID).exists()
 
 
 def test_delivering_a_job_twice_does_no_harm(run: Run) -> None:
@@ -211,9 +239,9 @@ def test_a_full_disk_fails_the_last_attempt(run: Run) -> None:
 def test_a_job_that_is_canceled_while_it_runs_is_canceled(
     run: Run, jobs: InMemoryJobStore, tmp_path: Path
 ) -> None:
-    def cancel_then_go_on(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+    def cancel_then_go_on(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
-        return write_map(job, folder, on_progress)
+        return write_map(job, folder, on_progress, on_choice)
 
     job = run(cancel_then_go_on)
 
@@ -222,8 +250,8 @@ def test_a_job_that_is_canceled_while_it_runs_is_canceled(
 
 
 def test_a_wish_to_cancel_that_comes_too_late_changes_nothing(run: Run, jobs: InMemoryJobStore) -> None:
-    def cancel_at_the_end(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
-        outcome = write_map(job, folder, on_progress)
+    def cancel_at_the_end(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+        outcome = write_map(job, folder, on_progress, on_choice)
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
         return outcome
 
@@ -247,7 +275,7 @@ def test_a_worker_that_shuts_down_gives_its_job_back(
 def test_a_worker_that_was_believed_dead_changes_nothing(
     run: Run, jobs: InMemoryJobStore, error: BaseException | None
 ) -> None:
-    def while_another_begins(job: Job, folder: Path, on_progress: OnProgress) -> Outcome:
+    def while_another_begins(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
         jobs.update(JOB_ID, lambda job: job.lose_worker(at=NOON).start(at=NOON))
         if error is not None:
             raise error

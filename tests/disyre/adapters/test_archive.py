@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disyre.adapters.archive import ArchiveLimits, check_archive, read_members
+from disyre.adapters.archive import (
+    ArchiveLimits,
+    check_archive,
+    opened_members,
+    read_heads,
+    read_members,
+)
 from disyre.errors import InvalidInput, TooLarge, UnusableArchive
 
 LIMITS = ArchiveLimits()
@@ -160,6 +166,40 @@ def test_a_member_whose_sum_is_wrong_is_refused(tmp_path: Path) -> None:
 def test_an_archive_in_an_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableArchive, match="archive within"):
         read(write(tmp_path, zipped({"a": zipped({"b": b"x"})})))
+
+
+def test_files_may_be_opened_as_often_as_one_likes(tmp_path: Path) -> None:
+    path = write(tmp_path, zipped({"b": b"first", "folder/": b"", "a": b"second"}))
+
+    with opened_members(path, LIMITS) as members:
+        for member in (*members, *members):
+            with member() as file:
+                file.seek(1)
+                assert file.read() in (b"irst", b"econd")
+    assert len(members) == 2
+
+
+def test_only_the_beginnings_of_files_are_read(tmp_path: Path) -> None:
+    files = {name: np.random.default_rng(0).bytes(100_000) for name in "ab"}
+    content = patched(zipped(files), CENTRAL, 16, "<I", 1)  # wrong sums
+
+    assert list(read_heads(write(tmp_path, content), LIMITS, 3)) == [file[:3] for file in files.values()]
+
+
+def test_an_archive_in_an_archive_is_refused_at_its_beginning(tmp_path: Path) -> None:
+    with pytest.raises(UnusableArchive, match="archive within"):
+        list(read_heads(write(tmp_path, zipped({"a": zipped({"b": b"x"})})), LIMITS, 4))
+
+
+def test_damage_is_told_when_it_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, patched(zipped({"a": b"x" * 1000}), CENTRAL, 16, "<I", 1))
+
+    with (
+        opened_members(path, LIMITS) as (member,),
+        pytest.raises(UnusableArchive, match=r"damaged one \(number 1\)"),
+        member() as file,
+    ):
+        file.read()
 
 
 def test_too_many_members_are_refused(tmp_path: Path) -> None:

@@ -37,6 +37,36 @@ def test_an_upload_becomes_the_input_of_a_job(store: FolderArtifactStore, tmp_pa
     assert not list((tmp_path / "incoming").iterdir())
 
 
+OTHER_ID = JOB_ID.replace("0001", "0002")
+
+
+def test_an_upload_of_several_jobs_is_the_input_of_each_and_on_the_disk_once(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    with store.incoming() as folder:
+        (folder / "000001").write_bytes(b"study")
+        store.accept(folder, JOB_ID, OTHER_ID)
+
+    files = [store.input_file(job_id, "000001") for job_id in (JOB_ID, OTHER_ID)]
+    assert files[0].samefile(files[1])
+    assert not list((tmp_path / "incoming").iterdir())
+    store.remove(JOB_ID)
+    assert files[1].read_bytes() == b"study"
+
+
+def test_an_upload_that_cannot_be_the_input_of_all_jobs_is_that_of_none(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    submit(store, OTHER_ID)
+
+    with pytest.raises(FileExistsError), store.incoming() as folder:
+        (folder / "000001").write_bytes(b"study")
+        store.accept(folder, JOB_ID, OTHER_ID)
+
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == [OTHER_ID]
+    assert store.input_file(OTHER_ID, "000001").read_bytes() == b"scan"
+
+
 def test_an_upload_that_is_refused_leaves_nothing(store: FolderArtifactStore, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="refused"), store.incoming() as folder:
         (folder / "000001").write_bytes(b"scan")

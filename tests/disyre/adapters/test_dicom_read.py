@@ -1,7 +1,9 @@
 """DICOM into a volume: the analytic phantom in every arrangement."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -21,7 +23,7 @@ from disyre.errors import (
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests import dicom_phantom as phantom
-from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
+from tests.dicom_phantom import assert_is_phantom, encoded, in_bytes, make_enhanced, make_series
 from tests.strategies import affines
 
 
@@ -127,14 +129,20 @@ def test_voxels_lie_where_simpleitk_puts_them(tmp_path: Path) -> None:
     [
         uid.ImplicitVRLittleEndian,
         uid.ExplicitVRBigEndian,
+        uid.DeflatedExplicitVRLittleEndian,
         uid.RLELossless,
+        uid.JPEGLossless,
+        uid.JPEGLosslessSV1,
         uid.JPEGLSLossless,
         uid.JPEG2000Lossless,
+        uid.HTJ2KLossless,
     ],
     ids=lambda syntax: syntax.name,
 )
-def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID) -> None:
-    series = make_series(shape=(33, 35), spacing_mm=(0.5, 0.5))
+@pytest.mark.parametrize("is_signed", [False, True], ids=["unsigned", "signed"])
+def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID, is_signed: bool) -> None:
+    attributes: dict[str, Any] = {"intercept": 30_000.0, "PixelRepresentation": 1} if is_signed else {}
+    series = make_series(shape=(33, 35), spacing_mm=(0.5, 0.5), **attributes)
     if syntax == uid.ExplicitVRBigEndian:
         for image in series:
             image.PixelData = np.frombuffer(image.PixelData, "<u2").astype(">u2").tobytes()
@@ -142,6 +150,20 @@ def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID) -> No
     volume = read(series, syntax)
 
     assert_is_phantom(volume)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "bits"), [(uid.JPEGBaseline8Bit, 8), (uid.JPEGExtended12Bit, 8), (uid.JPEGExtended12Bit, 12)]
+)
+def test_images_compressed_with_a_loss_are_off_by_no_more_than_the_loss(syntax: uid.UID, bits: int) -> None:
+    slope = 2.0 ** (16 - bits)
+    series = make_series(shape=(33, 35), slope=slope, BitsStored=bits, HighBit=bits - 1)
+    if bits == 8:
+        in_bytes(series)
+
+    volume = read(series, syntax)
+
+    assert_is_phantom(volume, tolerance=2 * slope)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [3, 0, 5, 1, 4, 2]], ids=["in order", "shuffled"])
@@ -152,6 +174,27 @@ def test_an_enhanced_image_gives_the_same_volume_as_its_series(order: list[int])
 
     assert_is_phantom(volume, tolerance=1.1)
     np.testing.assert_allclose(volume.affine, read(series).affine, atol=1e-9)
+
+
+def test_what_an_enhanced_image_says_of_a_frame_goes_before_what_it_says_of_all() -> None:
+    series = make_series(orientation=phantom.CORONAL)
+    image = make_enhanced(series)
+    (shared,) = image.SharedFunctionalGroupsSequence
+    for number, groups in enumerate(image.PerFrameFunctionalGroupsSequence):
+        for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+            groups[name] = deepcopy(shared[name])
+        scaling = deepcopy(shared.PixelValueTransformationSequence)
+        scaling[0].RescaleIntercept = 100.0 * number
+        groups.PixelValueTransformationSequence = scaling
+    del shared.PlaneOrientationSequence
+    shared.PixelMeasuresSequence[0].PixelSpacing = [9.0, 9.0]
+
+    volume = read([image])
+
+    scans = read(series)
+    np.testing.assert_allclose(volume.affine, scans.affine, atol=1e-9)
+    # Of a coronal series, the first image is the hindmost.
+    np.testing.assert_array_equal(volume.voxels - scans.voxels, np.zeros((9, 7, 1)) + 100 * np.arange(6))
 
 
 @pytest.mark.parametrize("what", ["TemporalPositionIndex", "EffectiveEchoTime"])
@@ -183,3 +226,38 @@ def test_identical_slices_are_dropped() -> None:
 
     assert_is_phantom(volume)
     assert warnings == ["1 image dropped, as equal to another at the same place"]
+
+
+@pytest.mark.parametrize("jitter_mm", [0.02, 0.05])
+def test_positions_that_jitter_a_little_are_taken_as_they_are(jitter_mm: float) -> None:
+    positions = [(-20.0, 10.0, 30.0 + 3.0 * k + jitter_mm * (-1) ** k) for k in range(8)]
+
+    volume = read(make_series(positions=positions))
+
+    assert_is_phantom(volume, tolerance=0.51 + 71 * 2 * jitter_mm)
+    np.testing.assert_allclose(volume.spacing_mm, (2, 1.5, 3), atol=2 * jitter_mm)
+
+
+def test_a_spacing_between_slices_that_contradicts_the_positions_is_not_believed() -> None:
+    volume = read(make_series(SpacingBetweenSlices=-7.5, SliceThickness=9.0, SliceLocation=0.0))
+
+    assert_is_phantom(volume)
+    assert volume.spacing_mm[2] == pytest.approx(3.0)
+
+
+def test_a_series_without_a_frame_of_reference_is_read() -> None:
+    series = make_series()
+    for image in series:
+        del image.FrameOfReferenceUID
+
+    assert_is_phantom(read(series))
+
+
+def test_pixels_at_the_detector_are_not_pixels_in_the_patient() -> None:
+    assert_is_phantom(read(make_series(ImagerPixelSpacing=[9.0, 9.0])))
+
+
+def test_slope_and_intercept_may_differ_from_image_to_image() -> None:
+    series = [make_series(slope=1.0 + k, intercept=100.0 * k)[k] for k in range(6)]
+
+    assert_is_phantom(read(series), tolerance=3.1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
+from disyre.adapters.dicom_files import SortedFiles, read_in_batches
 from disyre.adapters.dicom_read import read_dicom
 from disyre.errors import (
     DisyreError,
@@ -135,7 +136,7 @@ def test_what_is_not_mr_is_refused_by_name(sop_class: uid.UID, name: str) -> Non
 @pytest.mark.parametrize(
     ("syntax", "name"),
     [
-        (uid.DeflatedExplicitVRLittleEndian, "Deflated Explicit VR Little Endian"),
+        (uid.MPEG4HP41, "MPEG-4 AVC/H.264 High Profile / Level 4.1"),
         (uid.MPEG2MPML, "MPEG2 Main Profile / Main Level"),
         (uid.UID("1.2.3.4"), "an unknown kind"),
     ],
@@ -168,8 +169,15 @@ BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "slope that is no number": ({"RescaleSlope": "nan"}, UnreadableVolume),
     "colour": ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, UnusableVolume),
     "inverted greys": ({"PhotometricInterpretation": "MONOCHROME1"}, UnusableVolume),
+    "the place of a slice, but not in the patient": (
+        {"ImagePositionPatient": None, "SliceLocation": 3.0},
+        UnreadableVolume,
+    ),
+    "pixels at the detector only": ({"PixelSpacing": None, "ImagerPixelSpacing": [1, 1]}, UnreadableVolume),
     "several frames": ({"NumberOfFrames": 6}, UnreadableVolume),
     "a long attribute": ({"EchoTime": ["1.5"] * 1000}, UnreadableVolume),
+    "no rows": ({"Rows": 0}, UnreadableVolume),
+    "no columns": ({"Columns": 0}, UnreadableVolume),
     "no bits": ({"BitsAllocated": 0}, UnreadableVolume),
     "more pixels than are there": ({"Rows": 60}, UnreadableVolume),
     "far more pixels than may be": ({"Rows": 65535, "Columns": 65535}, TooLarge),
@@ -184,6 +192,148 @@ def test_a_broken_header_is_refused(attributes: dict[str, Any], error: type[Disy
         read_dicom(series)
 
     assert "CANARY" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        ("ImagePositionPatient", "where it lies in the patient"),
+        ("ImageOrientationPatient", "how it is turned in the patient"),
+        ("PixelSpacing", "how large its pixels are"),
+    ],
+)
+def test_what_is_missing_in_a_header_is_said_in_words(attribute: str, words: str) -> None:
+    missing: dict[str, Any] = {attribute: None}
+
+    with pytest.raises(UnreadableVolume, match=rf"to say {words} \({attribute}, \d numbers\)"):
+        read(make_series(**missing))
+
+
+@pytest.mark.parametrize(
+    "other", [{"shape": (8, 7)}, {"spacing_mm": (1.5, 2.1)}, {"gap_mm": 3.1, "EchoTime": 9.0}]
+)
+def test_images_of_another_size_are_another_volume(other: dict[str, Any]) -> None:
+    with pytest.raises(MultipleVolumes, match="got 2"):
+        read(make_series() + make_series(**other))
+
+
+@pytest.mark.parametrize("jitter_mm", [0.2, 1.0])
+def test_positions_that_jitter_are_refused(jitter_mm: float) -> None:
+    positions = [(0.0, 0.0, 3.0 * k + jitter_mm * (-1) ** k) for k in range(12)]
+
+    with pytest.raises(IrregularSlices):
+        read(make_series(positions=positions))
+
+
+def test_one_more_image_at_a_place_is_refused() -> None:
+    series = make_series()
+    (again,) = make_series(1, slope=2.0)
+
+    with pytest.raises(IrregularSlices, match="different ones at 1 of 6"):
+        read([*series, again])
+
+
+def test_a_mosaic_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedGeometry, match="Siemens mosaic"):
+        read(make_series(1, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]))
+
+
+DIRECTORY: dict[str, Any] = {"SOPClassUID": uid.MediaStorageDirectoryStorage}
+
+
+def test_a_dicomdir_beside_the_images_is_left_out_with_a_warning() -> None:
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded([*make_series(1, **DIRECTORY), *make_series()]), on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert warnings == ["1 DICOMDIR left out: it lists files, and is no image"]
+
+
+def test_a_dicomdir_alone_is_refused_with_advice() -> None:
+    with pytest.raises(
+        NotAnImage, match="got a DICOMDIR, which only lists the files of a disc; send the folders"
+    ):
+        read(make_series(1, **DIRECTORY))
+
+
+def test_a_dicomdir_is_no_reason_for_a_refusal() -> None:
+    with pytest.raises(NotBrainMr, match=r"got CT Image Storage$"):
+        read(make_series(1, **DIRECTORY) + make_series(SOPClassUID=uid.CTImageStorage))
+
+
+def without_preamble(content: bytes) -> bytes:
+    """The data set of a file, as old programs wrote it."""
+    return content[144 + struct.unpack("<I", content[140:144])[0] :]
+
+
+def test_data_sets_without_a_file_around_them_are_refused_with_advice() -> None:
+    bare = [without_preamble(content) for content in encoded(make_series())]
+
+    with pytest.raises(NotAnImage, match=r"export it again as DICOM files \(Part 10\)"):
+        read_dicom(bare)
+
+
+def test_data_sets_without_a_file_around_them_are_left_out_with_advice() -> None:
+    warnings: list[str] = []
+    (bare,) = (without_preamble(content) for content in encoded(make_series(1)))
+
+    read_dicom([bare, b"text", *encoded(make_series())], on_warning=warnings.append)
+
+    assert warnings[0] == "1 file left out, as not DICOM"
+    assert warnings[1].startswith("1 file left out: what looks like DICOM without the header of a file")
+
+
+def test_a_file_that_does_not_say_what_it_is_is_refused_with_advice() -> None:
+    files = [content[:132] + without_preamble(content) for content in encoded(make_series())]
+
+    with pytest.raises(
+        UnreadableVolume, match=r"group 0002.* is missing or damaged; export the series again"
+    ):
+        read_dicom(files)
+
+
+def deflated(image: FileDataset, n_more: int) -> bytes:
+    """A deflated image with zeros behind its pixels."""
+    image.add_new(0xFFFCFFFC, "OB", bytes(n_more))  # what the standard has for padding
+    (content,) = encoded([image], uid.DeflatedExplicitVRLittleEndian)
+    return content
+
+
+def test_a_deflated_image_may_be_mostly_air() -> None:
+    assert_is_phantom(read_dicom([deflated(image, 2**20) for image in make_series()]))
+
+
+def test_a_deflate_bomb_is_refused() -> None:
+    with pytest.raises(TooLarge, match="deflated files"):
+        read_dicom([deflated(image, 2**24) for image in make_series()])
+
+
+@pytest.mark.parametrize(
+    ("n_files", "n_bytes", "sizes"),
+    [(0, 1, []), (64, 1, [64]), (150, 1, [64, 64, 22]), (5, 40 * 2**20, [2, 2, 1]), (2, 64 * 2**20, [1, 1])],
+)
+def test_no_more_files_are_in_memory_together_than_threads_are_worth(
+    n_files: int, n_bytes: int, sizes: list[int]
+) -> None:
+    batches = read_in_batches(bytes(n_bytes) for _ in range(n_files))
+
+    assert [len(batch) for batch in batches] == sizes
+
+
+def test_deflated_images_may_not_be_too_large_together() -> None:
+    files = [deflated(image, 2**20) for image in make_series(4)]
+    found = SortedFiles(n_inflated_bytes=2 * 2**30 - 3 * 2**20)
+
+    with pytest.raises(TooLarge, match="deflated files"):
+        found.add(files)
+
+
+def test_a_deflated_image_that_is_cut_off_is_refused() -> None:
+    files = encoded(make_series(), uid.DeflatedExplicitVRLittleEndian)
+
+    with pytest.raises(UnreadableVolume, match="cut off"):
+        read_dicom([*files[1:], files[0][:-20]])
 
 
 def test_images_without_pixels_are_refused() -> None:
@@ -229,7 +379,7 @@ _FILES = encoded(make_series(4, shape=(5, 4)))
 @given(
     file=st.integers(0, 3),
     changes=st.lists(
-        st.tuples(st.integers(128, len(_FILES[0]) - 1), st.integers(0, 255)), min_size=1, max_size=6
+        st.tuples(st.integers(128, min(map(len, _FILES)) - 1), st.integers(0, 255)), min_size=1, max_size=6
     ),
 )
 def test_damaged_files_are_read_or_refused_and_nothing_else(

@@ -10,19 +10,30 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from disyre.adapters.nifti import inspect_nifti, read_nifti, read_nifti_members, write_nifti
-from disyre.errors import InvalidInput, MultipleVolumes, NotAnImage, UnreadableVolume
+from disyre.adapters.nifti import (
+    holds_nifti,
+    inspect_nifti,
+    inspect_nifti_members,
+    read_nifti,
+    read_nifti_members,
+    write_nifti,
+)
+from disyre.errors import InvalidInput, MultipleVolumes, NotAnImage, UnreadableVolume, UnsupportedGeometry
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_volume
-from tests.nifti_files import nifti_bytes, write_bytes
+from tests.nifti_files import as_members, nifti_bytes, write_bytes
 from tests.strategies import affines
 
-DTYPES = ["u1", "i1", "<i2", ">i2", "<u2", "<i4", "<u4", "<f4", ">f4", "<f8"]
+DTYPES = [
+    "u1",
+    "i1",
+    *(order + kind for order in "<>" for kind in ("i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")),
+]
 OBLIQUE = np.array([[0.9, -0.2, 0.1, -80], [0.2, 1.1, -0.3, -100], [0, 0.3, 2.0, -50], [0, 0, 0, 1.0]])
 
 
@@ -34,7 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @st.composite
 def voxel_arrays(draw: st.DrawFn) -> npt.NDArray[Any]:
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
-    elements = st.floats(-1e6, 1e6, width=32) if dtype.kind == "f" else None
+    elements: st.SearchStrategy[Any] | None = st.floats(-1e6, 1e6, width=32) if dtype.kind == "f" else None
+    if dtype.kind in "iu" and dtype.itemsize == 8:  # as many as float64 holds, in which nibabel computes
+        elements = st.integers(0 if dtype.kind == "u" else -(2**52), 2**52)
     return draw(arrays(dtype, draw(array_shapes(min_dims=3, max_dims=3, max_side=6)), elements=elements))
 
 
@@ -58,6 +71,35 @@ def test_a_file_reads_as_nibabel_reads_it(
 
 
 @given(
+    voxels=voxel_arrays(),
+    affine=affines(),
+    shear=arrays(np.float64, 3, elements=st.floats(-0.5, 0.5)),
+    slope=st.floats(0.0625, 128, width=32),
+    inter=st.floats(-1e4, 1e4, width=32),
+)
+def test_scaled_and_sheared_files_read_as_nibabel_reads_them(
+    folder: Path,
+    voxels: npt.NDArray[Any],
+    affine: Affine,
+    shear: npt.NDArray[Any],
+    slope: float,
+    inter: float,
+) -> None:
+    affine = affine.copy()
+    affine[:3, :3] = affine[:3, :3] @ np.array([[1, shear[0], shear[1]], [0, 1, shear[2]], [0, 0, 1]])
+    content = nifti_bytes(voxels, affine, scl_slope=slope, scl_inter=inter)
+
+    try:
+        volume = read_nifti(write_bytes(folder, content))
+    except UnsupportedGeometry:  # sheared so far that voxels are longer than 20 mm
+        assume(False)
+
+    oracle = nib.Nifti1Image.from_bytes(content)
+    np.testing.assert_array_equal(volume.voxels, oracle.get_fdata().astype(np.float32))
+    np.testing.assert_array_equal(volume.affine, oracle.affine)
+
+
+@given(
     voxels=arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.floats(width=32)),
     affine=affines(),
 )
@@ -73,8 +115,11 @@ def test_what_is_written_is_read_again_exactly(
     np.testing.assert_array_equal(volume.voxels, voxels)
     np.testing.assert_array_equal(volume.affine[:3], affine[:3].astype(np.float32))
     np.testing.assert_array_equal(image.get_fdata(dtype=np.float32), voxels)
-    np.testing.assert_allclose(image.header.get_qform(), affine, atol=2e-3)
-    assert (image.header["sform_code"], image.header["qform_code"]) == (2, 2)
+    assert image.header["sform_code"] == 2
+    if image.header["qform_code"] != 0:  # near half a turn, a quaternion of float32 cannot say the same
+        assert image.header["qform_code"] == 2
+        apart_mm = np.abs(image.header.get_qform() - affine) @ [*voxels.shape, 1.0]
+        assert apart_mm.max() < 0.0101
     assert image.header.get_zooms() == pytest.approx(volume.spacing_mm)
 
 
@@ -175,6 +220,25 @@ def test_a_missing_orientation_is_warned_of(tmp_path: Path) -> None:
 
     assert warnings == ["the header gives no orientation; left and right may be swapped"]
     np.testing.assert_array_equal(volume.affine, nib.Nifti1Image.from_bytes(path.read_bytes()).affine)
+
+
+@pytest.mark.parametrize("pixdim", [0.0, -2.0, np.nan, 1e30])
+def test_a_sform_needs_no_pixdim(tmp_path: Path, pixdim: float) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(affine=OBLIQUE, pixdim=pixdim))
+
+    np.testing.assert_array_equal(read_nifti(path).affine[:3], OBLIQUE[:3].astype(np.float32))
+
+
+@pytest.mark.parametrize("qfac", [-1.0, 0.0, 1.0])
+def test_the_sign_of_the_third_axis_of_a_qform_is_that_of_its_pixdim_of_0(
+    tmp_path: Path, qfac: float
+) -> None:
+    pixdim = [qfac, 2, 2, 3, 1, 1, 1, 1]
+    content = nifti_bytes(sform_code=0, qform_code=1, quatern_b=0, quatern_c=0, quatern_d=0, pixdim=pixdim)
+
+    volume = read_nifti(write_bytes(tmp_path, content))
+
+    np.testing.assert_array_equal(volume.affine[:3, :3], np.diag([2, 2, -3 if qfac < 0 else 3]))
 
 
 @pytest.mark.parametrize("axes", [(1,), (1, 1), (1, 1, 1, 1)])
@@ -285,16 +349,72 @@ def test_a_pair_of_header_and_voxels_is_read(
 ) -> None:
     members = [*make_pair(image_class, pack=pack), b"a note"][::turned]
 
-    volume = read_nifti_members(members)
+    volume = read_nifti_members(as_members(members))
 
     np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
     np.testing.assert_array_equal(volume.affine, np.diag([-1, 2, 1, 1]))
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_header_of_a_pair_may_have_extensions_behind_it(pack: Callable[[bytes], bytes]) -> None:
+    header, voxels = make_pair(nib.Nifti1Pair, pack=bytes)
+    members = as_members([pack(header + bytes(4)), pack(voxels)])
+
+    np.testing.assert_array_equal(read_nifti_members(members).voxels, np.arange(60).reshape(3, 4, 5))
+    assert inspect_nifti_members(members).shape == (3, 4, 5)
+
+
+def test_a_header_of_a_pair_without_an_end_is_refused() -> None:
+    header, voxels = make_pair(nib.Nifti1Pair, pack=bytes)
+
+    with pytest.raises(UnreadableVolume, match="expected a header of at most"):
+        read_nifti_members(as_members([gzip.compress(header + bytes(64 * 2**20 + 1)), voxels]))
+
+
+def test_a_pair_among_very_many_files_is_refused_without_inflating_them() -> None:
+    members = as_members([*make_pair(nib.Nifti1Pair, pack=bytes), *[gzip.compress(b"a")] * 20])
+
+    with pytest.raises(UnreadableVolume, match="with at most 19 other files, got 20"):
+        read_nifti_members(members)
+
+
+def test_several_volumes_of_a_file_in_an_archive_are_counted_and_one_is_read() -> None:
+    voxels = np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5)
+    members = as_members([gzip.compress(nifti_bytes(voxels))])
+
+    assert inspect_nifti_members(members, volume_index=1).n_volumes == 5
+    np.testing.assert_array_equal(read_nifti_members(members, volume_index=1).voxels, voxels[..., 1])
+
+
+DICOM_HEAD = bytes(128) + b"DICM"
+
+
+@pytest.mark.parametrize(
+    ("heads", "is_nifti"),
+    [
+        ([], False),
+        ([b"a note", b"\x1f\x8bno gzip"], False),
+        ([b"a note", DICOM_HEAD], False),
+        ([b"a note", nifti_bytes()[:400]], True),
+        ([gzip.compress(nifti_bytes())[:-8], b""], True),
+        ([make_pair(nib.Nifti2Pair, pack=bytes)[0]], True),
+    ],
+)
+def test_an_archive_is_read_as_what_its_files_begin_with(heads: list[bytes], is_nifti: bool) -> None:
+    assert holds_nifti(heads) is is_nifti
+
+
+def test_an_archive_with_dicom_and_nifti_is_refused() -> None:
+    with pytest.raises(MultipleVolumes, match="DICOM or NIfTI in the archive, got both"):
+        holds_nifti([DICOM_HEAD, nifti_bytes()])
+
+
 def test_one_file_among_others_is_read() -> None:
     members = [b"a note", gzip.compress(nifti_bytes()), b"\x1f\x8bno gzip"]
 
-    np.testing.assert_array_equal(read_nifti_members(members).voxels, np.arange(60).reshape(3, 4, 5))
+    np.testing.assert_array_equal(
+        read_nifti_members(as_members(members)).voxels, np.arange(60).reshape(3, 4, 5)
+    )
 
 
 @pytest.mark.parametrize(
@@ -311,7 +431,7 @@ def test_an_archive_without_one_whole_image_is_refused(
     members: list[bytes], error: type[Exception], came: str
 ) -> None:
     with pytest.raises(error, match=came):
-        read_nifti_members(members)
+        read_nifti_members(as_members(members))
 
 
 def test_files_of_nibabel_are_read_as_nibabel_reads_them_or_refused(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "qform with a negative spacing": (_QFORM | {"pixdim": [1, -1, 1, 1, 1, 1, 1, 1]}, UnsupportedGeometry),
     "qform of NaN": (_QFORM | {"quatern_b": np.nan}, UnsupportedGeometry),
     "qform with an impossible rotation": (_QFORM | {"quatern_b": 5}, UnsupportedGeometry),
+    "no orientation and a spacing of 0": ({"sform_code": 0, "pixdim": [1] + [0] * 7}, UnsupportedGeometry),
     "no orientation and no spacing": ({"sform_code": 0, "pixdim": np.nan}, UnsupportedGeometry),
 }
 

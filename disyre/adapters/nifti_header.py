@@ -1,0 +1,224 @@
+"""NIfTI headers: where the voxels are in a file, what they mean and where they lie (nibabel).
+
+The header is checked here before nibabel sees it, because nibabel lets much pass that makes wrong voxels.
+
+The affine is nibabel's: the sform if it has a code, else the qform if it has one, else the spacing alone. If
+sform and qform put a corner of the scan more than 1 mm apart, the sform is taken, with a warning; a qform
+that is not taken need not be valid.
+"""
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import BinaryIO, Final
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+
+from disyre import admission, geometry
+from disyre.errors import (
+    InvalidParams,
+    NotAnImage,
+    NotThreeDimensional,
+    TooLarge,
+    UnreadableVolume,
+    UnsupportedGeometry,
+    UnusableVolume,
+)
+from disyre.types import Affine
+
+_DTYPES: Final = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
+"""NIfTI datatype codes with one real number a voxel."""
+_NOT_SCALAR: Final = {32: "complex", 1792: "complex", 2048: "complex", 128: "RGB", 2304: "RGBA"}
+_HEADERS: Final[dict[int, tuple[Callable[..., nib.Nifti1Header], bytes]]] = {
+    348: (nib.Nifti1Header, b"n+1"),
+    540: (nib.Nifti2Header, b"n+2"),
+}
+SINGLE: Final = (b"n+1", b"n+2")
+PAIR: Final = (b"ni1", b"ni2")
+"""What the header says of a file with header and voxels, and of two files."""
+MAX_OFFSET: Final = 64 * 2**20
+"""Header extensions, in bytes; they are skipped."""
+_SAME_WORLD_MM: Final = 1.0
+"""So far apart may sform and qform put a corner of the scan without a word."""
+_MOST_VOLUMES_OF_VOXELS: Final = 16
+"""All volumes of a file together may have so many times the voxels that one may have."""
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiLayout:
+    """Where the voxels are in the stream, and what they mean."""
+
+    shape: tuple[int, int, int]
+    n_volumes: int
+    affine: Affine
+    dtype: np.dtype[np.generic]
+    slope: float
+    inter: float
+    offset: int
+    """Bytes between the header and the first voxel, if both are in one file; of a pair, in front of it."""
+    warnings: tuple[str, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of one volume."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def volume(self, index: int | None) -> int:
+        """The place of the volume that was asked for.
+
+        Raises NotThreeDimensional if none was and there are several, InvalidParams if there is none such.
+        """
+        if index is None and self.n_volumes > 1:
+            raise NotThreeDimensional(
+                f"expected one 3-D volume, got {self.n_volumes} of {self.shape} voxels; the option "
+                f"volume_index, from 0 to {self.n_volumes - 1}, picks one"
+            )
+        if index is not None and index >= self.n_volumes:
+            raise InvalidParams(f"expected a volume_index from 0 to {self.n_volumes - 1}, got {index}")
+        return index or 0
+
+
+def read_layout(stream: BinaryIO, max_voxels: int, *, is_pair: bool = False) -> NiftiLayout:
+    """Read a header, and check all that it says."""
+    header = _read_header(stream, is_pair=is_pair)
+    shape, n_volumes = _shape(header)
+    admission.check_size(shape, max_voxels=max_voxels)
+    if n_volumes * math.prod(shape) > _MOST_VOLUMES_OF_VOXELS * max_voxels:
+        most = _MOST_VOLUMES_OF_VOXELS * max_voxels
+        raise TooLarge(f"expected at most {most} voxels in all volumes together, got {n_volumes} of {shape}")
+    dtype = _dtype(header)
+    slope, inter = _scaling(header)
+    affine = _affine(header)
+    admission.check_grid(affine)
+    offset = float(header["vox_offset"])
+    least = 0 if is_pair else header.sizeof_hdr + 4
+    if not (least <= offset <= MAX_OFFSET and offset.is_integer()):
+        raise UnreadableVolume(f"expected voxels at a byte from {least} to {MAX_OFFSET}, got {offset:g}")
+    behind = int(offset) - (0 if is_pair else header.sizeof_hdr)
+    return NiftiLayout(
+        shape, n_volumes, affine, dtype, slope, inter, behind, _oddities(header, affine, shape)
+    )
+
+
+def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """What is odd about where a header says that the scan lies."""
+    has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0
+    if not has_sform and not has_qform:
+        return ("the header gives no orientation; left and right may be swapped",)
+    if not (has_sform and has_qform):
+        return ()
+    try:
+        with np.errstate(all="ignore"):
+            other = np.asarray(header.get_qform(), dtype=np.float64)
+    except (HeaderDataError, ValueError, ArithmeticError):
+        return ("the header's qform is not valid; its sform was taken",)
+    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
+    apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
+    apart_mm = float(np.linalg.norm(apart, axis=1).max())
+    if apart_mm <= _SAME_WORLD_MM:
+        return ()
+    return (
+        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart; the "
+        "sform was taken",
+    )
+
+
+def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
+    """The header in the byte order it was written in; of its content only the magic is checked."""
+    start = stream.read(4)
+    orders = [(struct.unpack(order + "i", start)[0], order) for order in "<>"] if len(start) == 4 else []
+    known = [(size, order) for size, order in orders if size in _HEADERS]
+    if not known:
+        raise NotAnImage(
+            "expected a NIfTI file, got " + ("another kind of file" if start else "an empty file")
+        )
+    size, order = known[0]
+    make, magic = _HEADERS[size]
+    header = make(start + read_exactly(stream, size - 4), endianness=order, check=False)
+    came = bytes(header["magic"].item())[:3]
+    if came == (magic.replace(b"+", b"i") if is_pair else magic):
+        if header["pixdim"][0] == 0:  # "should not occur", and means 1
+            header["pixdim"][0] = 1
+        return header
+    if came in PAIR:
+        raise NotAnImage(
+            "expected header and voxels in one file, got the header of a pair; send both files (.hdr, .img) "
+            "in a zip"
+        )
+    raise NotAnImage(
+        "expected a NIfTI file, got a header of another format, such as Analyze 7.5, which does not say "
+        "where left and right are"
+    )
+
+
+def _shape(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], int]:
+    """Of a volume, and how many there are."""
+    dim = [int(n) for n in header["dim"]]
+    n_axes, sizes = dim[0], dim[1:]
+    if not 1 <= n_axes <= len(sizes) or any(n < 1 for n in sizes[:n_axes]):
+        raise UnreadableVolume(
+            f"expected 1 to {len(sizes)} axes of at least one voxel, got the dimensions {dim}"
+        )
+    came = tuple(sizes[:n_axes])
+    if n_axes < 3:
+        raise NotThreeDimensional(f"expected a 3-D volume, got an image of shape {came}")
+    return (came[0], came[1], came[2]), math.prod(came[3:])
+
+
+def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
+    code, bits = int(header["datatype"]), int(header["bitpix"])
+    if code in _NOT_SCALAR:
+        raise UnusableVolume(f"expected one real number for each voxel, got {_NOT_SCALAR[code]} voxels")
+    if code not in _DTYPES:
+        raise UnreadableVolume(
+            f"expected voxels of a type that is read here (NIfTI codes {sorted(_DTYPES)}), got {code}"
+        )
+    dtype = np.dtype(_DTYPES[code]).newbyteorder(header.endianness)
+    if bits != 8 * dtype.itemsize:
+        raise UnreadableVolume(f"expected {8 * dtype.itemsize} bits for a voxel of type {code}, got {bits}")
+    return dtype
+
+
+def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0:  # the standard's way to say that there is no scaling
+        return 1.0, 0.0
+    if not np.isfinite([slope, inter]).all():
+        raise UnreadableVolume(
+            f"expected a finite intensity scaling, got slope {slope} and intercept {inter}"
+        )
+    return slope, inter
+
+
+def _affine(header: nib.Nifti1Header) -> Affine:
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, ValueError, ArithmeticError) as error:
+        raise UnsupportedGeometry(
+            "expected an orientation that can be (qform), got an impossible rotation or spacing; convert the "
+            "scan again"
+        ) from error
+
+
+def read_exactly(stream: BinaryIO, n_bytes: int) -> bytes:
+    """So many bytes. Raises UnreadableVolume if there are fewer."""
+    data = stream.read(n_bytes)
+    if len(data) < n_bytes:
+        raise UnreadableVolume("expected as many bytes as the header says, got a truncated file")
+    return data

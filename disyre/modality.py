@@ -1,0 +1,47 @@
+"""What contrast a series has: what there are models for, what else may come, and a guess with its reason."""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+from disyre.frozen import Frozen
+
+Modality: TypeAlias = Literal["T1w", "T2w", "FLAIR"]
+"""What there may be models for: suffixes of BIDS."""
+OtherContrast: TypeAlias = Literal[
+    # suffixes of BIDS
+    "PDw",
+    "T2starw",
+    "UNIT1",
+    "MP2RAGE",
+    "dwi",
+    "bold",
+    "epi",
+    "angio",
+    "phase",
+    # for which BIDS has none: blood flow, a quantity such as T1 in ms, fat nulled, balanced steady state
+    "perfusion",
+    "map",
+    "STIR",
+    "bSSFP",
+]
+"""What else a series may be recognised as."""
+Contrast: TypeAlias = Modality | OtherContrast
+Source: TypeAlias = Literal["header", "image", "given"]
+
+MODALITIES: Final[tuple[Modality, ...]] = get_args(Modality)
+
+
+class Guess(Frozen):
+    """What a series was taken for, and why."""
+
+    name: Contrast | None
+    """None if it was not recognised."""
+    source: Source
+    """Who says so: the header, the image, or the client."""
+    reason: str
+    """In words, without anything that a person wrote into the header."""
+
+
+SILENT: Final = Guess(
+    name=None, source="header", reason="the header says nothing of the sequence; the image is looked at later"
+)
+"""Of what comes without parameters, such as NIfTI."""

@@ -1,0 +1,30 @@
+"""What was found in an upload, with the model that would score it, or why there is none."""
+
+from collections.abc import Iterable
+
+from disyre.candidate import Candidate
+from disyre.errors import NoModelForModality, UnknownModel, UnusableVolume
+from disyre.job import JobParams, is_series_uid
+from disyre.modality import SILENT
+from disyre.model_choice import choose, taken_for
+from disyre.model_package import ModelShelf
+
+
+def judged(candidates: Iterable[Candidate], models: ModelShelf, params: JobParams) -> list[Candidate]:
+    """Candidates with the model that each would be scored with under these options."""
+    return [_judge(candidate, models, params) for candidate in candidates]
+
+
+def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candidate:
+    modality = taken_for(params, candidate.modality or SILENT)
+    known = candidate.model_copy(update={"modality": modality})
+    if candidate.code is not None:
+        return known
+    if candidate.series_uid is not None and not is_series_uid(candidate.series_uid):
+        reason = "expected a series with a SeriesInstanceUID by which it can be picked, got one without"
+        return known.model_copy(update={"code": UnusableVolume.code, "reason": reason})
+    try:
+        package = choose(models, params, modality)
+    except (NoModelForModality, UnknownModel) as error:
+        return known.model_copy(update={"code": error.code, "reason": str(error)})
+    return known.model_copy(update={"model": package.name if package else None})

@@ -1,0 +1,58 @@
+"""Studies: all series of a study at once, each to the model of its modality."""
+
+from fastapi import APIRouter, Request, Response, status
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+
+from disyre import errors
+from service import errors as request_errors
+from service.dependencies import GivenParts, Parts
+from service.openapi import STUDY_SUBMISSION, problems
+from service.receiving import admit, receive
+from service.schemas import StudyView
+from service.submission import Study, query_options
+
+router = APIRouter(prefix="/v1/studies", tags=["studies"])
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=STUDY_SUBMISSION,
+    responses=problems(
+        request_errors.MalformedRequest,
+        request_errors.EmptyUpload,
+        request_errors.DigestMismatch,
+        request_errors.UploadTimedOut,
+        errors.TooLarge,
+        request_errors.UnsupportedMediaType,
+        errors.NotAnImage,
+        errors.InvalidParams,
+        errors.UnreadableVolume,
+        errors.NothingToScore,
+        errors.UnusableArchive,
+        errors.MaskMismatch,
+        errors.QueueFull,
+        errors.Unavailable,
+        errors.StorageFull,
+    ),
+)
+async def submit_study(request: Request, response: Response, parts: GivenParts) -> StudyView:
+    """Submit the DICOM files of a study: a job for each series that can be scored.
+
+    Bodies and options are those of a job, but for options that are about one series.
+    """
+    with parts.metrics.counting_refusals():
+        study = await _submit(request, parts)
+    parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
+    view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible))
+    response.headers["Retry-After"] = str(view.retry_after_s())
+    return view
+
+
+async def _submit(request: Request, parts: Parts) -> Study:
+    options = query_options(request.query_params.multi_items())
+    check = parts.submission.check_study_options
+    await run_in_threadpool(admit, request.headers, options, parts, check)
+    async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
+        upload = await receive(request, folder, parts.settings)
+        return await run_in_threadpool(parts.submission.submit_study, upload, folder, options)

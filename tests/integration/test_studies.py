@@ -1,0 +1,115 @@
+"""A study through all parts: API, broker and worker; each series goes to the model of what it is."""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydicom.dataset import FileDataset
+
+from disyre import geometry
+from disyre.adapters.nifti import write_nifti
+from disyre.job import JobState
+from disyre.model_package import ModelShelf
+from disyre.types import Voxels
+from disyre.volume import Volume
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.dicom_phantom import encoded, make_series
+from tests.integration.workplace import Workplace
+from tests.live import LiveBroker, wait_for
+from tests.real_brain import make_real_brain
+from tests.service.live_api import served
+from tests.toy_model import make_toy_model
+
+T2W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 4500, "EchoTime": 98}
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def workplace(shared_broker: LiveBroker, tmp_path: Path) -> Workplace:
+    """With toy models of T1w and T2w."""
+    models = tmp_path / "models"
+    make_toy_model(models)
+    make_toy_model(models, name="t2w", modality="T2w")
+    workplace = Workplace(shared_broker, models, tmp_path)
+    workplace.client.flushall()
+    return workplace
+
+
+def as_series(scan: Volume, uid: str, **attributes: Any) -> list[FileDataset]:
+    """A scan whose axes run along those of the world, as DICOM."""
+    lps = geometry.ras_to_lps(scan.affine)
+    directions = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
+    normal = np.cross(directions[:, 0], directions[:, 1])
+    order = range(scan.shape[2]) if normal @ directions[:, 2] > 0 else range(scan.shape[2] - 1, -1, -1)
+    series = make_series(
+        shape=scan.shape[:2],
+        spacing_mm=(scan.spacing_mm[1], scan.spacing_mm[0]),
+        orientation=[*directions[:, 0], *directions[:, 1]],
+        positions=[lps[:3, :3] @ [0, 0, k] + lps[:3, 3] for k in order],
+        SeriesInstanceUID=uid,
+        **attributes,
+    )
+    for image, k in zip(series, order, strict=True):
+        image.PixelData = _plane(scan.voxels, k)
+    return series
+
+
+def _plane(voxels: Voxels, k: int) -> bytes:
+    return np.round(voxels[:, :, k].T).astype("<u2").tobytes()
+
+
+def zipped(images: list[bytes]) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for number, image in enumerate(images):
+            writer.writestr(str(number), image)
+    return archive.getvalue()
+
+
+def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    app = create_app(
+        jobs=workplace.jobs,
+        queue=workplace.queue,
+        artifacts=workplace.artifacts,
+        models=ModelShelf(workplace.models),
+        workers=workplace.registry,
+        settings=ServiceSettings(min_free_bytes=0),
+    )
+    silent = as_series(make_real_brain("T1w"), "1.2.1")
+    told = as_series(make_real_brain("T2w"), "1.2.2", **T2W)
+    write_nifti(tmp_path / "flair.nii.gz", make_real_brain("FLAIR"))
+    with (
+        served(app) as url,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as client,
+        workplace.worker(),
+    ):
+        wait_for(workplace.registry.workers, "the worker is ready", within_s=60)
+        study = client.post("/v1/studies", content=zipped(encoded([*silent, *told])))
+        flair = client.post("/v1/jobs", content=(tmp_path / "flair.nii.gz").read_bytes())
+        assert (study.status_code, flair.status_code) == (202, 202), study.text
+        by_image, by_header = (workplace.wait_until_finished(job["id"]) for job in study.json()["jobs"])
+        refused = workplace.wait_until_finished(flair.json()["id"])
+        view = client.get(f"/v1/jobs/{by_image.id}").json()
+
+    assert [job["model"] and job["model"]["name"] for job in study.json()["jobs"]] == [None, "t2w"]
+    for job, name, source in ((by_image, "T1w", "image"), (by_header, "T2w", "header")):
+        assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+        assert job.modality is not None
+        assert (job.modality.name, job.modality.source) == (name, source)
+        path = workplace.artifacts.result_file(job.id, job.attempt, "summary.json")
+        summary = json.loads(path.read_bytes())
+        assert (summary["model"]["name"], summary["model"]["modality"]) == (name.lower(), name)
+        assert summary["scan"]["modality"] == job.modality.model_dump()
+    assert (view["model"]["name"], view["modality"]["source"]) == ("t1w", "image")
+    assert refused.error is not None
+    assert (refused.error.code, refused.model) == ("no-model-for-modality", None)
+    assert refused.modality is not None
+    assert refused.modality.name == "FLAIR"

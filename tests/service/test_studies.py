@@ -1,0 +1,241 @@
+"""Recognised series over HTTP: what is said of them, which model they go to, and whole studies."""
+
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disyre.adapters.job_store import InMemoryJobStore
+from disyre.errors import Unavailable
+from disyre.job import Job
+from tests.dicom_phantom import encoded, make_series
+from tests.service.live_api import LiveApi, live_api
+from tests.service.refused import check_refused
+from tests.toy_model import make_toy_model
+
+T1W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 600, "EchoTime": 12}
+T2W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 4500, "EchoTime": 98}
+DWI: dict[str, Any] = {"ScanningSequence": "EP", "DiffusionBValue": 1000.0}
+UIDS = {"T1w": "1.2.1", "T2w": "1.2.2", "dwi": "1.2.3", "unknown": "1.2.4", "short": "1.2.5", "odd": "x"}
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[LiveApi]:
+    """The API with toy models of two modalities."""
+    make_toy_model(tmp_path / "models")
+    make_toy_model(tmp_path / "models", name="t2w", modality="T2w")
+    with live_api(tmp_path) as api:
+        yield api
+
+
+def series(name: str, n_slices: int = 6, **attributes: Any) -> list[bytes]:
+    return encoded(make_series(n_slices, SeriesInstanceUID=UIDS[name], **attributes))
+
+
+def study() -> list[bytes]:
+    return [
+        *series("T1w", **T1W),
+        *series("T2w", **T2W),
+        *series("dwi", **DWI),
+        *series("unknown"),
+        *series("short", 2, **T1W),
+    ]
+
+
+def zipped(images: list[bytes]) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for number, image in enumerate(images):
+            writer.writestr(str(number), image)
+    return archive.getvalue()
+
+
+def post(api: LiveApi, images: list[bytes], **params: str) -> Any:
+    return api.client.post("/v1/jobs", content=zipped(images), params=params)
+
+
+def test_inspecting_says_what_each_series_is_and_which_model_would_score_it(api: LiveApi) -> None:
+    volumes = api.client.post("/v1/inspect", content=zipped(study())).json()["volumes"]
+
+    found = {v["series_uid"]: (v["modality"]["name"], v["model"], v["code"]) for v in volumes}
+    assert found == {
+        UIDS["T1w"]: ("T1w", "t1w/1", None),
+        UIDS["T2w"]: ("T2w", "t2w/1", None),
+        UIDS["dwi"]: ("dwi", None, "no-model-for-modality"),
+        UIDS["unknown"]: (None, None, None),
+        UIDS["short"]: ("T1w", None, "too-few-slices"),
+    }
+    assert volumes[0]["modality"] == {
+        "name": "T1w",
+        "source": "header",
+        "reason": "spin echo, TR 600 ms, TE 12 ms",
+    }
+
+
+def test_a_series_goes_to_the_model_of_its_modality(api: LiveApi) -> None:
+    view = post(api, series("T2w", **T2W)).json()
+
+    assert (view["model"]["name"], view["modality"]["name"]) == ("t2w", "T2w")
+    assert (view["modality"]["source"], view["params"]["model"]) == ("header", None)
+
+
+def test_a_series_without_a_model_is_refused_with_the_way_round_it(api: LiveApi) -> None:
+    response = post(api, series("dwi", **DWI))
+
+    check_refused(api, response, 422, "no-model-for-modality")
+    for part in ("T1w, T2w", "dwi by its header", "b-value 1000", "option modality"):
+        assert part in response.json()["detail"]
+
+
+def test_what_the_client_says_a_scan_is_wins(api: LiveApi) -> None:
+    view = post(api, series("dwi", **DWI), modality="T2w").json()
+
+    assert (view["model"]["name"], view["modality"]["source"]) == ("t2w", "given")
+    assert "dwi" in view["modality"]["reason"]
+
+
+def test_a_model_that_is_asked_for_scores_whatever_the_scan_is(api: LiveApi) -> None:
+    view = post(api, series("dwi", **DWI), model="t1w").json()
+
+    assert (view["model"]["name"], view["modality"]["name"]) == ("t1w", "dwi")
+
+
+def test_of_a_nifti_the_model_is_not_known_yet(api: LiveApi, scan: bytes) -> None:
+    view = api.client.post("/v1/jobs", content=scan).json()
+
+    assert view["model"] is None
+    assert (view["modality"]["name"], view["modality"]["source"]) == (None, "header")
+    assert api.client.get("/v1/jobs").json()["jobs"][0]["model"] is None
+    (volume,) = api.client.post("/v1/inspect", content=scan).json()["volumes"]
+    assert (volume["modality"]["name"], volume["model"], volume["code"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"modality": "FLAIR"}, "no-model-for-modality"),
+        ({"modality": "PDw"}, "invalid-params"),
+        ({"modality": "T2w", "version": "7"}, "unknown-model"),
+        ({"version": "7"}, "unknown-model"),
+        ({"preset": "parity", "severities": "0.5"}, "invalid-params"),
+    ],
+)
+def test_options_that_no_model_takes_are_refused(
+    api: LiveApi, scan: bytes, params: dict[str, str], code: str
+) -> None:
+    check_refused(api, api.client.post("/v1/jobs", content=scan, params=params), 422, code)
+
+
+def test_several_volumes_are_refused_with_the_model_of_each(api: LiveApi) -> None:
+    response = post(api, study())
+
+    check_refused(api, response, 422, "multiple-volumes")
+    problem = response.json()
+    assert {each["series_uid"]: each.get("model") for each in problem["candidates"]} == {
+        UIDS["T1w"]: "t1w/1",
+        UIDS["T2w"]: "t2w/1",
+        UIDS["dwi"]: None,
+        UIDS["unknown"]: None,
+        UIDS["short"]: None,
+    }
+    assert "/v1/studies" in problem["detail"]
+
+
+def as_form(images: list[bytes]) -> dict[str, Any]:
+    return {"files": [("file", image) for image in images], "data": {"params": '{"labels": {"a": "b"}}'}}
+
+
+def as_body(images: list[bytes]) -> dict[str, Any]:
+    return {"content": zipped(images)}
+
+
+@pytest.mark.parametrize("body", [as_form, as_body])
+def test_a_study_becomes_a_job_for_each_series_that_can_be_scored(api: LiveApi, body: Any) -> None:
+    response = api.client.post("/v1/studies", **body(study()))
+
+    facts = response.json()
+    assert response.status_code == 202
+    assert int(response.headers["Retry-After"]) >= 1
+    assert [(j["params"]["series_uid"], j["model"] and j["model"]["name"]) for j in facts["jobs"]] == [
+        (UIDS["T1w"], "t1w"),
+        (UIDS["T2w"], "t2w"),
+        (UIDS["unknown"], None),
+    ]
+    assert [(each["series_uid"], each["code"]) for each in facts["left_out"]] == [
+        (UIDS["dwi"], "no-model-for-modality"),
+        (UIDS["short"], "too-few-slices"),
+    ]
+    ids = [job["id"] for job in facts["jobs"]]
+    assert ids == sorted(ids) == api.queue.job_ids == api.jobs.waiting()
+    assert 'disyre_jobs_total{reason="",state="queued"} 3.0' in api.client.get("/metrics").text
+
+
+def test_deleting_a_job_of_a_study_harms_no_other(api: LiveApi) -> None:
+    ids = [job["id"] for job in api.client.post("/v1/studies", content=zipped(study())).json()["jobs"]]
+    before = api.artifacts.input_file(ids[0], "000001").read_bytes()
+
+    for job_id in ids[1:]:
+        assert api.client.delete(f"/v1/jobs/{job_id}").status_code == 204
+
+    assert api.artifacts.input_file(ids[0], "000001").read_bytes() == before
+
+
+def test_a_study_of_which_nothing_can_be_scored_is_refused_with_all_reasons(api: LiveApi) -> None:
+    response = api.client.post("/v1/studies", content=zipped([*series("dwi", **DWI), *series("short", 2)]))
+
+    check_refused(api, response, 422, "nothing-to-score")
+    assert [each["code"] for each in response.json()["candidates"]] == [
+        "no-model-for-modality",
+        "too-few-slices",
+    ]
+
+
+def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> None:
+    facts = api.client.post(
+        "/v1/studies", content=zipped([*series("T1w", **T1W), *series("odd", **T1W)])
+    ).json()
+
+    assert len(facts["jobs"]) == 1
+    assert [each["code"] for each in facts["left_out"]] == ["unusable-volume"]
+
+
+@pytest.mark.parametrize("name", ["model", "version", "modality", "series_uid", "volume_index"])
+def test_an_option_of_one_series_is_none_of_a_study(api: LiveApi, name: str) -> None:
+    response = api.client.post("/v1/studies", content=zipped(study()), params={name: "1"})
+
+    check_refused(api, response, 422, "invalid-params")
+    assert f"got {name};" in response.json()["detail"]
+
+
+def test_a_study_is_dicom_without_a_mask(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    images = [("file", image) for image in study()]
+
+    check_refused(api, api.client.post("/v1/studies", content=scan), 415, "not-an-image")
+    check_refused(api, api.client.post("/v1/studies", content=zipped([scan])), 415, "not-an-image")
+    with_mask = api.client.post("/v1/studies", files=[*images, ("mask", mask)])
+    check_refused(api, with_mask, 422, "mask-mismatch")
+
+
+def test_a_study_for_which_the_queue_has_no_room_is_refused_whole(tmp_path: Path) -> None:
+    with live_api(tmp_path, max_queued_jobs=1) as api:
+        images = [*series("T1w", **T1W), *series("unknown")]
+
+        check_refused(api, api.client.post("/v1/studies", content=zipped(images)), 503, "queue-full")
+
+
+class FullJobStore(InMemoryJobStore):
+    """A broker that is full: it can be read, and takes nothing."""
+
+    def add(self, *jobs: Job) -> None:
+        """Raise Unavailable."""
+        raise Unavailable("the broker is full")
+
+
+def test_a_study_that_cannot_be_stored_leaves_no_files(tmp_path: Path) -> None:
+    with live_api(tmp_path, jobs=FullJobStore()) as api:
+        images = [*series("T1w", **T1W), *series("unknown")]
+
+        check_refused(api, api.client.post("/v1/studies", content=zipped(images)), 503, "unavailable")
