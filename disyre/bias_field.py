@@ -12,8 +12,8 @@ from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
 FindBias: TypeAlias = Callable[[Voxels, Mask, tuple[float, float, float]], Voxels]
-"""Intensities above the background, the brain, and the spacing in mm of a coarse grid -> natural logarithm of the
-smooth factor on the same grid."""
+"""Intensities above the background, the brain, and the spacing in mm of a coarse grid -> natural logarithm of
+the smooth factor on the same grid."""
 
 _SPACING_MM: Final = 6.0
 """Of the coarse grid: shading is far smoother, and the time grows with the number of voxels."""

@@ -41,7 +41,7 @@ class Grid(Frozen):
     stride: int = Field(default=32, ge=1)
     """Height and width of a slice are multiples of this."""
     max_tilt_deg: float = Field(default=15.0, ge=0, le=180)
-    """A head that is turned against the grid by more than this is outside of what the network was trained with."""
+    """A head that is turned against the grid by more than this is unlike those of the training."""
 
 
 class Windows(Frozen):
@@ -88,7 +88,9 @@ class ScanSettings(Frozen):
     @model_validator(mode="after")
     def _check_align(self) -> Self:
         if self.align and self.intensity.over == "frame":
-            raise ValueError("expected intensities scaled over the brain with align, got over the whole frame")
+            raise ValueError(
+                "expected intensities scaled over the brain with align, got over the whole frame"
+            )
         return self
 
 

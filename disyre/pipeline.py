@@ -73,10 +73,11 @@ def score_volume(
 
     Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
     own. `batch_size` is the number of slices, or windows, of one network call. `on_progress` is called at
-    every stage and after every network call; to stop, let it raise. `find_bias` and `find_pose` are needed for
-    settings that ask for them; with `find_pose`, the tilt of the head is always measured.
+    every stage and after every network call; to stop, let it raise. `find_bias` and `find_pose` are needed
+    for settings that ask for them; with `find_pose`, the tilt of the head is always measured.
 
-    Raises InvalidInput for a scan that cannot be scored, Misconfigured for settings that nothing was given for.
+    Raises InvalidInput for a scan that cannot be scored, Misconfigured for settings without what
+    they need.
     """
     settings = settings or manifest.scan
     watch = Stopwatch()

@@ -95,8 +95,8 @@ class Preparation:
     ) -> Self:
         """Prepare a scan for a model whose voxels are `spacing_mm` apart along all axes.
 
-        Thick slices along the `slice_axis` are kept as they are (see GridMap), unless the head is to be turned
-        upright: `turn` is how it lies (see UprightGridMap).
+        Thick slices along the `slice_axis` are kept as they are (see GridMap), unless the head is to be
+        turned upright: `turn` is how it lies (see UprightGridMap).
 
         Raises EmptyImage if the brain is empty, on either grid, UnusableVolume if much of it is darker
         than the background.

@@ -45,8 +45,8 @@ class GridMap:
         """The map from a volume's grid to one of the same box in RAS order with this spacing.
 
         Along the `slice_axis`, if there is one (2 is axial), thick slices are kept: between them there is
-        nothing to be looked at. Spacings that differ little are taken as they are, unless the one that is asked
-        for is to be kept `exactly`.
+        nothing to be looked at. Spacings that differ little are taken as they are, unless the one that is
+        asked for is to be kept `exactly`.
         """
         axes, signs = geometry.axes_to_ras(volume.affine)
         shape = tuple(volume.shape[axis] for axis in axes)

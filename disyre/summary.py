@@ -37,17 +37,17 @@ _BETWEEN_VOXELS = (
 )
 
 _TILTED = (
-    "the head is turned by {tilt.angle:.0f} degrees against the slices of the scan (pitch {tilt.pitch:.0f}, roll "
-    "{tilt.roll:.0f}, yaw {tilt.yaw:.0f}), the model was trained with heads turned by up to {limit:g}; with the "
-    "option align, it is turned upright before"
+    "the head is turned by {tilt.angle:.0f} degrees against the slices of the scan (pitch {tilt.pitch:.0f}, "
+    "roll {tilt.roll:.0f}, yaw {tilt.yaw:.0f}), the model was trained with heads turned by up to "
+    "{limit:g}; with the option align, it is turned upright before"
 )
 _NOT_ALIGNED = (
-    "how the head lies cannot be told from the shape of the brain, so the scan was scored as it lies, without "
-    "the option align"
+    "how the head lies cannot be told from the shape of the brain, so the scan was scored as it lies, "
+    "without the option align"
 )
 _RESLICED = (
-    "the scan's voxels are {coarsest:.1f} mm long in one direction, and the head was turned upright: all slices "
-    "that the model looked at were interpolated"
+    "the scan's voxels are {coarsest:.1f} mm long in one direction, and the head was turned upright: all "
+    "slices that the model looked at were interpolated"
 )
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]

@@ -46,7 +46,7 @@ FindPose: TypeAlias = Callable[[Voxels, float], Pose]
 
 
 class TiltRecord(Frozen):
-    """Turns that bring an upright head to how it lies in the scan's grid: about x, then y, then z, in degrees.
+    """Turns that bring an upright head to how it lies in the scan's grid: about x, then y, then z; degrees.
 
     The axes are those of the grid in RAS order, and a turn is right-handed: a positive pitch lifts the nose,
     a positive roll moves the top of the head to its right, a positive yaw moves the nose to its left.
@@ -93,12 +93,13 @@ def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
 
     There are none where the scan ends in the brain: what is beyond is not known to be empty.
     """
-    i, j, k = (1 + int(SPACING_MM / mm) for mm in volume.spacing_mm)
-    crop = Crop.around(brain_mask, margins=(i, j, k))
+    crop = Crop.around(brain_mask)
     inside = crop.volume(volume.with_voxels(brain_mask.astype(np.float32)))
     grid = GridMap.to_spacing(inside, SPACING_MM, exactly=True)
     pads = [tuple(0 if is_cut else _MARGIN for is_cut in ends) for ends in _cuts(volume, brain_mask)]
-    return np.asarray(ndimage.gaussian_filter(np.pad(grid.to_model(inside.voxels), pads), SMOOTHING_MM / SPACING_MM))
+    return np.asarray(
+        ndimage.gaussian_filter(np.pad(grid.to_model(inside.voxels), pads), SMOOTHING_MM / SPACING_MM)
+    )
 
 
 def _cuts(volume: Volume, brain_mask: Mask) -> list[tuple[bool, bool]]:
@@ -107,7 +108,7 @@ def _cuts(volume: Volume, brain_mask: Mask) -> list[tuple[bool, bool]]:
     found = []
     for axis, sign in zip(*geometry.axes_to_ras(volume.affine), strict=True):
         face_mm2 = voxel_mm3 / volume.spacing_mm[axis]
-        ends = [np.count_nonzero(brain_mask.take(end, axis)) * face_mm2 > _CUT_MM2 for end in (0, -1)]
+        ends = [bool(np.count_nonzero(brain_mask.take(end, axis)) * face_mm2 > _CUT_MM2) for end in (0, -1)]
         first, last = ends[::sign]
         found.append((first, last))
     return found

@@ -23,7 +23,7 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class UprightGridMap:
-    """The way between a native grid and one that is turned against it: both affines, and what follows from them."""
+    """The way between a native grid and one that is turned against it: both affines, and what follows."""
 
     native_affine: Affine
     native_shape: tuple[int, int, int]

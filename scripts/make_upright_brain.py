@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes disyre/adapters/upright_brain.npz: the mean shape of the brains of label maps, upright, left as right.
+"""Makes disyre/adapters/upright_brain.npz: the mean brain of label maps, upright, left as right.
 
     .venv/dev/bin/python scripts/make_upright_brain.py FOLDER
 
@@ -24,8 +24,8 @@ HIGHEST = 15
 SHAPE = (64, 72, 64)
 ROUNDS = 4
 PITCH_DEG = 6.0
-"""The heads of the label maps lie so much further back than people in scanners do on average (OpenNeuro ds002748 and
-OASIS, of which the first models saw the former); upright is how the latter lie."""
+"""The heads of the label maps lie so much further back than people in scanners do on average (OpenNeuro
+ds002748 and OASIS, of which the first models saw the former); upright is how the latter lie."""
 
 
 def read_brain(path: Path) -> Voxels:

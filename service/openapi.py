@@ -28,8 +28,14 @@ _OPTIONS: Final[dict[str, Any]] = {
     "mode": {"type": "string", "enum": ["ensemble", "stepwise"]},
     "severities": {"type": "string", "description": "numbers above 0, at most 1, with commas between them"},
     "preset": {"type": "string", "enum": ["parity"]},
-    "bias_correction": {"type": "boolean", "description": "divide the scan by the shading that is found in it"},
-    "align": {"type": "boolean", "description": "turn a head upright that is tilted further than in training"},
+    "bias_correction": {
+        "type": "boolean",
+        "description": "divide the scan by the shading that is found in it",
+    },
+    "align": {
+        "type": "boolean",
+        "description": "turn a head upright that is tilted further than in training",
+    },
     "threshold": {"type": "number", "exclusiveMinimum": 0},
 }
 

@@ -1,7 +1,7 @@
 """How a brain lies: it is laid upon an upright one by turning, moving and scaling (SimpleITK).
 
-All heads that are turned by up to 45 degrees about each axis are tried in steps, then the best is refined. One
-thread, no chance: the same brain gives the same answer on every machine of a kind.
+All heads that are turned by up to 45 degrees about each axis are tried in steps, then the best is refined.
+One thread, no chance: the same brain gives the same answer on every machine of a kind.
 """
 
 import math
@@ -15,7 +15,6 @@ import SimpleITK
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from disyre import geometry
 from disyre.tilt import Pose
 from disyre.types import Affine, Points, Voxels
 
@@ -35,6 +34,8 @@ _LONGEST_STEP_MM: Final = 2.0
 _SETTLED: Final = 1e-7
 """Relative improvement over the last steps that ends the refinement."""
 _WINDOW: Final = 4
+_LEAST_MM3: Final = 1e5
+"""Of brain; less has no shape."""
 _AROUND: Final = 12
 """Empty voxels around the upright brain: beyond its grid a turned brain would not be compared."""
 
@@ -78,10 +79,13 @@ def upright_brain() -> UprightBrain:
 def find_pose(brain: Voxels, spacing_mm: float) -> Pose:
     """How a brain lies. A brain that cannot be laid upon the upright one overlaps it by 0."""
     upright = upright_brain()
+    nowhere = Pose(np.eye(3), 0.0)
+    if brain.sum(dtype=np.float64) * spacing_mm**3 < _LEAST_MM3:
+        return nowhere
     try:
         found = register(brain, spacing_mm, upright)
-    except RuntimeError:  # how ITK says that there is nothing to compare, as with a mask of a few voxels
-        return Pose(np.eye(3), 0.0)
+    except RuntimeError:  # how ITK says that there is nothing to compare
+        return nowhere
     return Pose(found.turn, _overlap(brain, spacing_mm, upright, found))
 
 
@@ -89,6 +93,9 @@ def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similar
     """Lay a brain upon another one. Raises RuntimeError if they do not meet."""
     # Inner filters have no setting of their own; with one thread, sums do not depend on who adds first.
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(
+        False
+    )  # one for each pose in which two brains do not meet
     fixed, moving = _image(brain, spacing_mm), _image(upright.voxels, upright.spacing_mm)
     centre, there = _centre_mm(brain, spacing_mm), _centre_mm(upright.voxels, upright.spacing_mm)
     start = _search(fixed, moving, centre, there)
@@ -175,4 +182,5 @@ def _overlap(brain: Voxels, spacing_mm: float, upright: UprightBrain, found: Sim
     """Dice coefficient where the scan says anything."""
     known = on_upright(np.ones_like(brain), spacing_mm, upright, found) > 0
     a, b = on_upright(brain, spacing_mm, upright, found) > 0.5, (upright.voxels > 0.5) & known
-    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
+    n_both, n_all = int(np.count_nonzero(a & b)), int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return 2 * n_both / max(1, n_all)

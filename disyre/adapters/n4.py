@@ -7,8 +7,9 @@ import SimpleITK
 
 from disyre.types import Mask, Voxels
 
-_ITERATIONS: Final = (50, 50, 50)
-"""At most, of each level. A level halves the distance of the control points; 4 along each axis are the first."""
+_ITERATIONS: Final = (200, 200, 200)
+"""At most, of each level; with fewer, a scan that was corrected is corrected again. A level halves the
+distance of the control points; 4 along each axis are the first."""
 
 
 def find_bias(voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, float]) -> Voxels:

@@ -32,7 +32,9 @@ def measure(volume: Volume, log_factor: Voxels) -> BiasField:
         first = [round(s) for s in start]
         padded = np.pad(log_factor, 40, mode="edge")
         box = padded[tuple(slice(40 + f, 40 + f + m) for f, m in zip(first, n, strict=True))]
-        grid = GridMap.to_spacing(Volume(box, np.diag([*volume.spacing_mm, 1.0])), spacing_mm[0], exactly=True)
+        grid = GridMap.to_spacing(
+            Volume(box, np.diag([*volume.spacing_mm, 1.0])), spacing_mm[0], exactly=True
+        )
         return grid.to_model(box)[: voxels.shape[0], : voxels.shape[1], : voxels.shape[2]]
 
     return BiasField.measure(volume, volume.voxels > 0, 0.0, find_bias)
@@ -69,7 +71,8 @@ def test_only_the_brain_is_changed_and_the_background_keeps_its_value() -> None:
     def find_bias(voxels: Voxels, brain: Mask, spacing_mm: tuple[float, float, float]) -> Voxels:
         assert voxels[brain].min() > 0  # above the background, whatever that is
         assert not voxels[~brain].any()
-        return np.linspace(-1, 1, voxels.shape[0], dtype=np.float32)[:, np.newaxis, np.newaxis] + 0 * voxels
+        line = np.linspace(-1, 1, voxels.shape[0], dtype=np.float32)[:, np.newaxis, np.newaxis]
+        return np.asarray(line + 0 * voxels)
 
     field = BiasField.measure(shifted, brain, -1000.0, find_bias)
     even = field.remove(shifted, -1000.0)

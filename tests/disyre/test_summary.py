@@ -126,7 +126,9 @@ def test_a_scan_that_is_coarse_within_the_slices_that_are_looked_at_says_so(
     assert summary.preparation == record
 
 
-def tilted(angle: float, *, align: bool, aligned: bool = False, told: bool = True, mm: float = 1.0) -> Summary:
+def tilted(
+    angle: float, *, align: bool, aligned: bool = False, told: bool = True, mm: float = 1.0
+) -> Summary:
     volume, scored = scored_lesion()
     turn = Rotation.from_euler("x", angle, degrees=True).as_matrix()
     record = make_record(
@@ -171,7 +173,9 @@ def test_a_head_that_lies_as_in_training_or_was_turned_gives_none(summary: Summa
 
 
 def test_thick_slices_that_had_to_be_interpolated_to_turn_a_head_are_named() -> None:
-    assert any("4.0 mm" in text and "turned" in text for text in tilted(33, align=True, aligned=True, mm=4).warnings)
+    assert any(
+        "4.0 mm" in text and "turned" in text for text in tilted(33, align=True, aligned=True, mm=4).warnings
+    )
 
 
 def test_the_threshold_means_the_same_for_a_head_that_was_turned_upright() -> None:

@@ -74,7 +74,7 @@ def test_the_upright_grid_has_the_axes_of_the_head_and_swaps_no_sides(affine: Af
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_a_mark_on_the_right_stays_on_the_right_however_the_scan_is_stored(side: float) -> None:
     affine = np.diag([side, 1.0, 1.0, 1.0])
-    affine[0, 3] = -side * 20
+    affine[:3, 3] = (-side * 20, -20, -20)
     voxels = np.ones((41, 41, 41), dtype=np.float32)
     right = 35 if side > 0 else 5
     voxels[right - 2 : right + 3, 18:23, 18:23] = 100

@@ -257,7 +257,9 @@ def test_both_steps_of_the_preparation_are_in_the_summary(
     summary = Summary.model_validate_json((results / "summary.json").read_bytes())
     assert summary.preparation.aligned
     assert summary.preparation.tilt_deg is not None
-    assert summary.preparation.tilt_deg.angle == pytest.approx(31.6, abs=8)  # the example itself lies a little askew
+    assert summary.preparation.tilt_deg.angle == pytest.approx(
+        31.6, abs=8
+    )  # the example itself lies a little askew
     assert summary.preparation.bias_field is not None
     assert set(summary.timings_s) >= {"correcting-bias", "measuring-tilt"}
     image = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")

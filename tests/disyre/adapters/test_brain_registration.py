@@ -35,7 +35,11 @@ def turned(volume: Volume, mask: Mask, turn: Turn) -> tuple[Volume, Mask]:
     back[:3, 3] = centre - back[:3, :3] @ centre
     to_index = np.linalg.inv(volume.affine) @ back @ affine
     voxels = ndimage.affine_transform(
-        np.where(mask, 1, 0).astype(np.float32), to_index[:3, :3], to_index[:3, 3], output_shape=(111,) * 3, order=1
+        np.where(mask, 1, 0).astype(np.float32),
+        to_index[:3, :3],
+        to_index[:3, 3],
+        output_shape=(111,) * 3,
+        order=1,
     )
     return Volume(voxels, affine), np.asarray(voxels >= 0.5)
 
@@ -108,6 +112,10 @@ def test_a_few_voxels_and_a_ball_lie_nowhere() -> None:
 
     assert Tilt.measure(Volume(few.astype(np.float32), np.eye(4)), few, find_pose) is None
     assert Tilt.measure(ball, ball.voxels > 0, find_pose) is None
+
+
+def test_a_block_that_cannot_be_laid_upon_a_brain_lies_nowhere() -> None:
+    assert find_pose(np.ones((3, 3, 3), dtype=np.float32), 40.0).overlap == 0
 
 
 def test_the_upright_brain_is_small_and_the_same_on_both_sides() -> None:
