@@ -45,22 +45,26 @@ def stripped_mask(volume: Volume) -> Mask:
     Raises EmptyImage if all voxels are background; NotBrainMr if hardly any is, or if what is left is too
     large for a brain (then it was not stripped).
     """
-    value = _border_value(volume.voxels)
-    foreground = volume.voxels != value
+    foreground = not_background(volume)
     if not foreground.any():
-        raise EmptyImage(f"expected an image, got one value ({value:g}) in all voxels")
+        raise EmptyImage(f"expected an image, got one value ({volume.voxels.flat[0]:g}) in all voxels")
     if 1 - foreground.mean() < _STRIPPED_BACKGROUND:
         raise NotBrainMr(
             "expected a skull-stripped scan with a constant background, or a brain mask beside it; got a "
             f"scan with only {100 * (1 - foreground.mean()):.0f} % of the voxels at the background's value"
         )
-    brain = _fill_holes(_drop_islands(np.asarray(foreground)))
+    brain = _fill_holes(_drop_islands(foreground))
     if (size_ml := _size_ml(brain, volume)) > _MOST_BRAIN_ML:
         raise NotBrainMr(
             f"expected a skull-stripped scan, or a brain mask beside it; got {size_ml:.0f} mL that are not "
             "background, which is more than a brain has"
         )
     return brain
+
+
+def not_background(volume: Volume) -> Mask:
+    """Every voxel that has another value than most of the border."""
+    return np.asarray(volume.voxels != _border_value(volume.voxels))
 
 
 def background(volume: Volume) -> float:

@@ -31,6 +31,8 @@ _LEAST_CERTAINTY: Final = 0.85
 _STRIPPED_SHARE: Final = 0.9
 """Of what is not background; if so much of it lies in the brain or close to it, the skull is gone."""
 _CLOSE_MM: Final = 6.0
+_MOST_AROUND: Final = 2.0
+"""Brains, in what is not background of a stripped scan: 6 mm around a brain are less than half of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class BrainFinder:
         near = ndimage.binary_dilation(found, iterations=2)
         native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
         mask = np.asarray(native >= 0.5)
-        stripped = _stripped(volume)
+        stripped = _stripped(volume) if _may_be_stripped(volume, mask) else None
         if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
             return FoundBrain(stripped, "skull-stripped")
         return FoundBrain(mask, "extracted")
@@ -110,6 +112,11 @@ def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
             f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if it is one, "
             "send a brain mask with it"
         )
+
+
+def _may_be_stripped(volume: Volume, mask: Mask) -> bool:
+    """Whether so little is not background that it may lie in the brain and close to it. Takes little time."""
+    return int(np.count_nonzero(brain.not_background(volume))) <= _MOST_AROUND * int(np.count_nonzero(mask))
 
 
 def _stripped(volume: Volume) -> Mask | None:

@@ -66,6 +66,20 @@ def test_a_head_in_empty_air_is_not_taken_for_a_stripped_brain() -> None:
     assert found.mask.sum() < 1.1 * inside.sum()
 
 
+def test_a_field_of_view_that_the_brain_fills_is_not_taken_for_a_stripped_brain() -> None:
+    head, inside = make_head()
+    close = (slice(20, 40),) * 3
+    filled = Volume(head.voxels[close].copy(), np.diag([4.0, 4.0, 4.0, 1.0]))
+    filled.voxels[:] += np.random.default_rng(1).random((20, 20, 20), dtype=np.float32)  # no value is common
+    filled.voxels[0] /= 4
+
+    found = find(filled)
+
+    assert inside[close].all()
+    assert found.source == "extracted"
+    assert found.mask[1:].mean() > 0.9
+
+
 def test_what_is_bright_beside_the_brain_is_not_brain() -> None:
     head, _ = make_head()
     head.voxels[1:6, 1:6, 1:6] = 220
