@@ -21,7 +21,7 @@ def test_a_job_whose_worker_is_killed_is_finished_by_the_next(workplace: Workpla
     with workplace.worker("first") as first:
         workplace.wait_until_restoring(job_id)
         first.kill_group()
-    assert workplace.files(job_id) == set()
+    workplace.assert_nothing_is_left(job_id)
 
     with workplace.worker("second"):
         job = workplace.wait_until_finished(job_id)
@@ -58,7 +58,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(workplace: Workplace) 
     assert workplace.jobs.get(job_id).state is JobState.QUEUED
     assert not workplace.jobs.is_leased(job_id)
     assert workplace.registry.workers() == []
-    assert workplace.files(job_id) == set()
+    workplace.assert_nothing_is_left(job_id)
 
 
 def test_a_worker_that_is_told_to_stop_may_finish_its_job(workplace: Workplace) -> None:
@@ -110,4 +110,4 @@ def test_a_job_that_takes_too_long_fails(workplace: Workplace) -> None:
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "timeout"
-    assert workplace.files(job_id) == set()
+    workplace.assert_nothing_is_left(job_id)

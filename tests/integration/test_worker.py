@@ -74,7 +74,7 @@ def test_a_file_that_is_no_scan_fails_its_job(workplace: Workplace) -> None:
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "not-an-image"
-    assert workplace.files(job.id) == set()
+    workplace.assert_nothing_is_left(job.id)
 
 
 @pytest.mark.usefixtures("worker")
@@ -85,7 +85,7 @@ def test_a_running_job_is_canceled(workplace: Workplace) -> None:
     workplace.jobs.update(job_id, lambda job: job.request_cancel(at=datetime.now(UTC)))
 
     assert workplace.wait_until_finished(job_id).state is JobState.CANCELED
-    assert workplace.files(job_id) == set()
+    workplace.assert_nothing_is_left(job_id)
 
 
 @pytest.mark.usefixtures("worker")

@@ -117,8 +117,15 @@ class Workplace:
     def files(self, job_id: str) -> set[str]:
         """What a job has left in the artifact store, input excepted."""
         root = self.folder / "data" / "jobs" / job_id
-        found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+        # Passes over what is removed meanwhile.
+        found = {
+            str((Path(folder) / n).relative_to(root)) for folder, _, names in os.walk(root) for n in names
+        }
         return {name for name in found if not name.startswith("input/")}
+
+    def assert_nothing_is_left(self, job_id: str) -> None:
+        """A job has no files, at once or shortly after its end: they are removed when its state is stored."""
+        wait_for(lambda: not self.files(job_id), "the files of the job are gone")
 
     def assert_one_whole_result(self, job: Job) -> None:
         """A job has succeeded, and its files are those of its last attempt, whole, and no others."""
