@@ -1,5 +1,6 @@
 """The outermost layer of the API: what every response carries, and the end of every unexpected error."""
 
+import asyncio
 import logging
 import re
 import uuid
@@ -12,6 +13,10 @@ from service.errors import InternalError
 from service.problems import problem_response
 
 logger = logging.getLogger(__name__)
+
+MOST_READ_AFTER_REFUSAL_BYTES: Final = 64 * 2**20
+_LONGEST_READ_AFTER_REFUSAL_S: Final = 10.0
+_LONGEST_SILENCE_S: Final = 1.0
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -29,18 +34,21 @@ class Edge:
             return
         request_id = _request_id(scope)
         started = False
+        body = _Body(scope, receive)
 
         async def send_marked(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                if message["status"] >= 400:
+                    await body.read_to_its_end()
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
         try:
-            await self._app(scope, receive, send_marked)
+            await self._app(scope, body.receive, send_marked)
         except Exception:
             logger.exception("request %s failed", request_id)
             if started:
@@ -48,7 +56,43 @@ class Edge:
             response = problem_response(
                 InternalError("the service failed; the request id finds it in the log")
             )
-            await response(scope, receive, send_marked)
+            await response(scope, body.receive, send_marked)
+
+
+class _Body:
+    """A request's body, and how much of it has come.
+
+    Many clients read an answer only when they have sent all of their body: if the connection is closed before,
+    they report a broken pipe and never the reason. So what is left of a refused body is read and forgotten,
+    unless it is large, or the client waits for leave to send it (`Expect: 100-continue`).
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("Content-Length", "")
+        self._left = int(length) if length.isdecimal() else MOST_READ_AFTER_REFUSAL_BYTES
+        self._waits = "expect" in headers
+        self._ended = length == "0" or (not length and "Transfer-Encoding" not in headers)
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """The next part, as of the ASGI server."""
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        self._waits = False  # the server has told the client to go on
+        self._ended = self._ended or not message.get("more_body", False)
+        return message
+
+    async def read_to_its_end(self) -> None:
+        """Read and forget what is left, within limits."""
+        if self._ended or self._waits or self._left > MOST_READ_AFTER_REFUSAL_BYTES:
+            return
+        try:
+            async with asyncio.timeout(_LONGEST_READ_AFTER_REFUSAL_S):
+                while not self._ended and self._left >= 0:
+                    await asyncio.wait_for(self.receive(), _LONGEST_SILENCE_S)
+        except TimeoutError:
+            return
 
 
 def _request_id(scope: Scope) -> str:

@@ -1,10 +1,15 @@
 """What is too large, too slow or too much: refused early, and without a trace."""
 
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from service.middleware import MOST_READ_AFTER_REFUSAL_BYTES
 from tests.live import wait_for
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.refused import check_refused
@@ -60,6 +65,37 @@ def test_a_body_that_is_announced_above_the_limit_is_never_asked_for(api: LiveAp
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"too-large"' in answer
     assert api.holds_nothing()
+
+
+def test_a_client_that_sends_all_before_it_listens_reads_why_it_is_refused(api: LiveApi) -> None:
+    """The standard library's client is such a one; a connection that is closed early is a broken pipe to it."""
+    url = "http://{}:{}/v1/jobs?priority=hello".format(*api.address)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(url, data=bytes(50_000_000)), timeout=PATIENCE_S)
+
+    assert refused.value.code == 422
+    assert b'"code":"invalid-params"' in refused.value.read()
+    assert api.holds_nothing()
+
+
+def test_a_large_body_is_not_waited_for_once_it_is_refused(tmp_path: Path) -> None:
+    with (
+        live_api(tmp_path, max_upload_bytes=1000) as api,
+        closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection,
+    ):
+        connection.sendall(make_head(f"Content-Length: {2 * MOST_READ_AFTER_REFUSAL_BYTES}"))
+        answer = connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_the_connection_of_a_refused_body_can_be_used_again(api: LiveApi) -> None:
+    refused = api.client.post("/v1/jobs", params={"priority": "hello"}, content=bytes(5_000_000))
+
+    assert refused.status_code == 422
+    assert "close" not in refused.headers.get("Connection", "")
+    assert api.client.get("/livez").status_code == 200
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_nothing(api: LiveApi) -> None:
