@@ -62,9 +62,9 @@ class Edge:
 class _Body:
     """A request's body, and how much of it has come.
 
-    Many clients read an answer only when they have sent all of their body: if the connection is closed before,
-    they report a broken pipe and never the reason. So what is left of a refused body is read and forgotten,
-    unless it is large, or the client waits for leave to send it (`Expect: 100-continue`).
+    Many clients read an answer only when they have sent all of their body: if the connection is closed
+    before, they report a broken pipe and never the reason. So what is left of a refused body is read and
+    forgotten, unless it is large, or the client waits for leave to send it (`Expect: 100-continue`).
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:

@@ -68,7 +68,7 @@ def test_a_body_that_is_announced_above_the_limit_is_never_asked_for(api: LiveAp
 
 
 def test_a_client_that_sends_all_before_it_listens_reads_why_it_is_refused(api: LiveApi) -> None:
-    """The standard library's client is such a one; a connection that is closed early is a broken pipe to it."""
+    """The standard library's client is such a one; to it a connection closed early is a broken pipe."""
     url = "http://{}:{}/v1/jobs?priority=hello".format(*api.address)
 
     with pytest.raises(urllib.error.HTTPError) as refused:
