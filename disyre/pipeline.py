@@ -138,6 +138,8 @@ def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) ->
 def _tilt(volume: Volume, brain_mask: Mask, find_pose: FindPose | None) -> Tilt | None:
     if find_pose is None:
         raise Misconfigured("expected something that finds how a head lies, for align; got nothing")
+    if brain.is_more_than_brain(brain_mask, volume):  # where its nose is nobody knows
+        return None
     return Tilt.measure(volume, brain_mask, find_pose)
 
 

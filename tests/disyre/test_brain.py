@@ -81,6 +81,15 @@ def test_the_background_is_what_is_common_at_the_border() -> None:
     assert brain.background(noise) == 0
 
 
+def test_padding_is_no_background_of_a_scan_with_another() -> None:
+    volume = make_volume()
+    shifted = volume.with_voxels(np.where(volume.voxels > 0, volume.voxels, -7).astype(np.float32))
+    noise = np.random.default_rng(0).random(volume.shape, dtype=np.float32)
+
+    assert brain.background(Volume(np.pad(shifted.voxels, 9, constant_values=-7), volume.affine)) == -7
+    assert brain.background(Volume(np.pad(noise, 20, constant_values=3), volume.affine)) == 0
+
+
 def test_a_given_mask_is_what_is_above_0() -> None:
     volume = make_volume()
 

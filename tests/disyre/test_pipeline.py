@@ -419,6 +419,15 @@ def test_a_head_that_need_not_be_turned_is_not_interpolated(align: bool, turn: T
     assert "measuring-tilt" in scored.timings_s
 
 
+def test_a_mask_that_is_larger_than_any_brain_has_no_tilt() -> None:
+    scan = make_volume(affine=np.diag([4.0, 4.0, 4.0, 1.0]))
+    everything = np.ones(scan.shape, dtype=bool)
+
+    scored = score_volume(scan, darken, make_manifest(), brain_mask=everything, find_pose=lying(TURN))
+
+    assert scored.preparation.tilt_deg is None
+
+
 @pytest.mark.parametrize("step", ["bias_correction", "align"])
 def test_a_step_that_nothing_was_given_for_is_refused(step: str) -> None:
     with pytest.raises(Misconfigured, match=step):
