@@ -1,5 +1,6 @@
 """Where the brain is: a mask that was given, or everything that is not background."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ LEAST_BRAIN_ML: Final = 250.0
 """A scan with less brain holds none, or too little to be scored."""
 MOST_BRAIN_ML: Final = 2500.0
 """No brain is larger: what is, is a head."""
+_DARKEST: Final = 0.1
+"""Percentile of what was measured that is not below 0, where a background below 0 is padding."""
 _USUAL_BRAIN_ML = (700.0, 2000.0)
 
 
@@ -80,6 +83,24 @@ def background(volume: Volume) -> float:
     voxels = Crop.without_padding(volume.voxels).cut(volume.voxels)
     value = _border_value(voxels)
     return value + 0.0 if np.mean(voxels == value) >= _STRIPPED_BACKGROUND else 0.0  # no -0.0
+
+
+def without_padding_below_zero(volume: Volume, on_padding: Callable[[float], None]) -> Volume:
+    """The scan with 0 for a background that is below 0 while next to nothing else is: it was never measured.
+
+    `on_padding` is told of such a value.
+    """
+    value = _border_value(volume.voxels)
+    if value >= 0:
+        return volume
+    is_background = volume.voxels == value
+    measured = volume.voxels[~is_background]
+    if is_background.mean() < _STRIPPED_BACKGROUND or not measured.size:
+        return volume
+    if np.percentile(measured, _DARKEST) < 0:
+        return volume
+    on_padding(value)
+    return volume.with_voxels(np.where(is_background, np.float32(0), volume.voxels))
 
 
 def is_more_than_brain(mask: Mask, volume: Volume) -> bool:

@@ -15,6 +15,7 @@ from disyre import brain, geometry
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import GridMap
+from disyre.scan_record import Certainty
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
@@ -26,12 +27,13 @@ _LOW, _HIGH = 1.0, 99.5
 """Percentiles of the scan that become 0 and 1; the network was trained with them."""
 _LEAST_CERTAINTY: Final = 0.85
 """Mean probability in the mask; a network that sees no brain hesitates."""
+_UNDECIDED: Final = (0.1, 0.9)
 _HELP: Final = (
     "send a brain mask with it, send the whole head (of the upper part of a head alone no brain is found), "
     "or correct its header if that is wrong about which way up, front and right are"
 )
 """What to try where no brain was found."""
-_STRIPPED_SHARE: Final = 0.9
+_STRIPPED_SHARE: Final = 0.85
 """Of what is not background; if so much of it lies in the brain or close to it, the skull is gone."""
 _CLOSE_MM: Final = 6.0
 _MOST_AROUND: Final = 2.0
@@ -44,6 +46,7 @@ class FoundBrain:
 
     mask: Mask
     source: Source
+    certainty: Certainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +74,15 @@ class BrainFinder:
         probability = self._probability(grid.to_model(volume.voxels))
         found = _largest_piece(probability > 0.5)
         _check(probability, found, ml_per_voxel=float(geometry.voxel_volume_ml(grid.model_affine)))
+        certainty = _certainty(probability, found)
         # Beyond the border of the brain's piece, so that its edge is interpolated and not cut.
         near = ndimage.binary_dilation(found, iterations=2)
         native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
         mask = np.asarray(native >= 0.5)
         stripped = _stripped(volume) if _may_be_stripped(volume, mask) else None
         if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
-            return FoundBrain(stripped, "skull-stripped")
-        return FoundBrain(mask, "extracted")
+            return FoundBrain(stripped, "skull-stripped", certainty)
+        return FoundBrain(mask, "extracted", certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
         padding = [(0, -n % self.stride) for n in image.shape]
@@ -121,6 +125,12 @@ def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
             f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if there is "
             f"one in it, {_HELP}"
         )
+
+
+def _certainty(probability: Voxels, found: Mask) -> Certainty:
+    low, high = _UNDECIDED
+    undecided = np.count_nonzero((probability > low) & (probability < high)) / np.count_nonzero(found)
+    return Certainty(mean=round(float(probability[found].mean()), 4), undecided=round(undecided, 4))
 
 
 def _may_be_stripped(volume: Volume, mask: Mask) -> bool:

@@ -30,6 +30,8 @@ _CORE_MM: Final = 20.0
 _TAILS: Final = (2.0, 98.0)
 """Percentiles of the core; one of them is the fluid in the ventricles."""
 
+SHELLS: Final = slice(len(_SHARES), len(_SHARES) + len(_DEPTHS_MM))
+"""Of the features: the medians of the shells."""
 NAMES: Final = (
     *(f"p{share:g}" for share in _SHARES),
     *(f"depth {least:g} mm" for least in _DEPTHS_MM),

@@ -9,6 +9,7 @@ from disyre import brain_extraction
 from disyre.brain_extraction import BrainFinder
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import reorient
+from disyre.scan_record import Certainty
 from disyre.types import Affine, Mask, Voxels
 from disyre.volume import Volume
 from tests.strategies import axis_affines
@@ -44,6 +45,7 @@ def test_the_brain_of_a_head_is_what_the_network_calls_brain() -> None:
     found = find(head)
 
     assert found.source == "extracted"
+    assert found.certainty == Certainty(mean=0.98, undecided=0)
     assert 2 * (found.mask & inside).sum() / (found.mask.sum() + inside.sum()) > 0.96
 
 

@@ -366,6 +366,8 @@ def test_a_tilted_head_is_turned_upright_and_its_map_comes_back(spacing: tuple[f
     record = scored.preparation
     assert (record.aligned, record.own_slices, len(record.interpolated)) == (True, False, 3)
     assert record.model_spacing_mm == pytest.approx((1, 1, 1))
+    axes = np.array(record.model_affine)[:3, :3]
+    np.testing.assert_allclose(np.abs(np.linalg.inv(TURN) @ axes), np.eye(3), atol=1e-6)
     assert record.tilt_deg is not None
     assert record.tilt_deg.pitch == pytest.approx(30)
     found = scored.anomaly_map
