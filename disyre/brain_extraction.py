@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from scipy import ndimage
 
-from disyre import brain, geometry
+from disyre import anatomy, brain, geometry
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import GridMap
@@ -80,9 +80,11 @@ class BrainFinder:
         native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
         mask = np.asarray(native >= 0.5)
         stripped = _stripped(volume) if _may_be_stripped(volume, mask) else None
+        source: Source = "extracted"
         if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
-            return FoundBrain(stripped, "skull-stripped", certainty)
-        return FoundBrain(mask, "extracted", certainty)
+            mask, source = stripped, "skull-stripped"
+        anatomy.check(volume, mask)
+        return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
         padding = [(0, -n % self.stride) for n in image.shape]
