@@ -16,6 +16,9 @@ MAX_VOXELS: Final = 512**3
 _MAX_ALONG_AXIS: Final = 2**15 - 1
 """What NIfTI-1, in which results are written, can hold."""
 _SPACING_MM: Final = (0.1, 20.0)
+_MOST_SHEAR_DEG: Final = 3.0
+"""Of axes against a right angle: up to here a brain is sheared by at most a twentieth of its length, as much
+as a difference in spacing that is not made good (`disyre.resampling`)."""
 _NON_FINITE_SHARE: Final = 0.01
 
 OnWarning: TypeAlias = Callable[[str], None]
@@ -36,13 +39,19 @@ def check_size(shape: Sequence[int], *, max_voxels: int = MAX_VOXELS) -> None:
 
 
 def check_grid(affine: Affine) -> None:
-    """Raise UnsupportedGeometry if the grid is singular, or its spacing is not that of a scan of a head."""
+    """Raise UnsupportedGeometry if the grid is singular or sheared, or no scan of a head has its spacing."""
     geometry.axes_to_ras(affine)
     spacing_mm = geometry.spacing_mm(affine)
     least, most = _SPACING_MM
     if not all(least <= spacing <= most for spacing in spacing_mm):
         came = " x ".join(f"{spacing:.4g}" for spacing in spacing_mm)
         raise UnsupportedGeometry(f"expected voxels of {least:g} to {most:g} mm, got {came} mm")
+    shear_deg = geometry.shear_deg(affine)
+    if shear_deg > _MOST_SHEAR_DEG:
+        raise UnsupportedGeometry(
+            f"expected axes at right angles, to {_MOST_SHEAR_DEG:g} degrees, got a header that shears the "
+            f"scan by {shear_deg:.1f} degrees; resample it to a grid that is not sheared"
+        )
 
 
 def fill_non_finite(voxels: Voxels, on_warning: OnWarning) -> None:

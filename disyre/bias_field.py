@@ -7,6 +7,7 @@ from typing import Final, Self, TypeAlias
 import numpy as np
 
 from disyre.crop import Crop
+from disyre.frozen import Frozen
 from disyre.resampling import GridMap
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
@@ -15,12 +16,31 @@ FindBias: TypeAlias = Callable[[Voxels, Mask, tuple[float, float, float]], Voxel
 """Intensities above the background, the brain, and the spacing in mm of a coarse grid -> natural logarithm of
 the smooth factor on the same grid."""
 
-_SPACING_MM: Final = 6.0
+SPACING_MM: Final = 6.0
 """Of the coarse grid: shading is far smoother, and the time grows with the number of voxels."""
 _MARGIN: Final = 2
 """Coarse voxels around the brain."""
 _LEAST_ML: Final = 50.0
 """In less brain, shading cannot be told from tissue."""
+
+
+class BiasSettings(Frozen):
+    """How shading is looked for."""
+
+    method: str
+    spacing_mm: float
+    """Of the grid on which it is looked for; on that grid nothing is left out."""
+    iterations: tuple[int, ...]
+    """At most, of each level."""
+    control_points: int
+    """Of the B-spline along each axis, in the first level; each level halves their distance."""
+    spline_order: int
+    convergence: float
+    """A level ends early where the field changes by less (coefficient of variation)."""
+    histogram_bins: int
+    histogram_fwhm: float
+    """Full width at half maximum of the blur of log intensities that is taken back."""
+    wiener_noise: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +57,20 @@ class BiasField:
 
         It is looked for on a coarse grid, and interpolated. A piece of brain that is too small has none.
         """
-        i, j, k = (int(np.ceil(_MARGIN * _SPACING_MM / mm)) for mm in volume.spacing_mm)
+        i, j, k = (int(np.ceil(_MARGIN * SPACING_MM / mm)) for mm in volume.spacing_mm)
         crop = Crop.around(brain_mask, margins=(i, j, k))
         inside = crop.cut(brain_mask)
-        grid = GridMap.to_spacing(crop.volume(volume), _SPACING_MM, exactly=True)
+        grid = GridMap.to_spacing(crop.volume(volume), SPACING_MM, exactly=True)
         share = grid.to_model(inside.astype(np.float32))
         coarse_brain = share >= 0.5
         factor = np.ones(volume.shape, dtype=np.float32)
-        if np.count_nonzero(coarse_brain) * _SPACING_MM**3 / 1000 < _LEAST_ML:
+        if np.count_nonzero(coarse_brain) * SPACING_MM**3 / 1000 < _LEAST_ML:
             return cls(factor, brain_mask)
         light = grid.to_model(np.where(inside, np.maximum(crop.cut(volume.voxels) - np.float32(black), 0), 0))
         log_factor = find_bias(
             np.where(coarse_brain, light / np.maximum(share, np.float32(0.5)), np.float32(0)),
             coarse_brain,
-            (_SPACING_MM,) * 3,
+            (SPACING_MM,) * 3,
         )
         native = crop.paste(grid.to_native(log_factor))[brain_mask]
         factor[brain_mask] = np.exp(native - native.mean(dtype=np.float64))

@@ -1,9 +1,13 @@
 """Where the brain is: a mask that was given, or everything that is not background."""
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
 from scipy import ndimage
 
 from disyre import geometry
+from disyre.crop import Crop
 from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
 from disyre.resampling import reorient
 from disyre.types import Mask, Voxels
@@ -13,8 +17,12 @@ _SAME_PLACE_MM = 0.5
 """Largest distance between the corners of two grids that are still called the same."""
 _STRIPPED_BACKGROUND = 0.2
 """Least share of voxels with the background's value in a scan that counts as skull-stripped."""
-_MOST_BRAIN_ML = 2500.0
+LEAST_BRAIN_ML: Final = 250.0
+"""A scan with less brain holds none, or too little to be scored."""
+MOST_BRAIN_ML: Final = 2500.0
 """No brain is larger: what is, is a head."""
+_DARKEST: Final = 0.1
+"""Percentile of what was measured that is not below 0, where a background below 0 is padding."""
 _USUAL_BRAIN_ML = (700.0, 2000.0)
 
 
@@ -54,7 +62,7 @@ def stripped_mask(volume: Volume) -> Mask:
             f"scan with only {100 * (1 - foreground.mean()):.0f} % of the voxels at the background's value"
         )
     brain = _fill_holes(_drop_islands(foreground))
-    if (size_ml := _size_ml(brain, volume)) > _MOST_BRAIN_ML:
+    if (size_ml := _size_ml(brain, volume)) > MOST_BRAIN_ML:
         raise NotBrainMr(
             f"expected a skull-stripped scan, or a brain mask beside it; got {size_ml:.0f} mL that are not "
             "background, which is more than a brain has"
@@ -68,9 +76,36 @@ def not_background(volume: Volume) -> Mask:
 
 
 def background(volume: Volume) -> float:
-    """The intensity that stands for nothing: the most common value at the border if it is common, else 0."""
+    """The intensity that stands for nothing: the most common value at the border if it is common, else 0.
+
+    Padding of one value around the scan does not count, unless there is nothing else around the brain.
+    """
+    voxels = Crop.without_padding(volume.voxels).cut(volume.voxels)
+    value = _border_value(voxels)
+    return value + 0.0 if np.mean(voxels == value) >= _STRIPPED_BACKGROUND else 0.0  # no -0.0
+
+
+def without_padding_below_zero(volume: Volume, on_padding: Callable[[float], None]) -> Volume:
+    """The scan with 0 for a background that is below 0 while next to nothing else is: it was never measured.
+
+    `on_padding` is told of such a value.
+    """
     value = _border_value(volume.voxels)
-    return value + 0.0 if np.mean(volume.voxels == value) >= _STRIPPED_BACKGROUND else 0.0  # no -0.0
+    if value >= 0:
+        return volume
+    is_background = volume.voxels == value
+    measured = volume.voxels[~is_background]
+    if is_background.mean() < _STRIPPED_BACKGROUND or not measured.size:
+        return volume
+    if np.percentile(measured, _DARKEST) < 0:
+        return volume
+    on_padding(value)
+    return volume.with_voxels(np.where(is_background, np.float32(0), volume.voxels))
+
+
+def is_more_than_brain(mask: Mask, volume: Volume) -> bool:
+    """Whether a mask is larger than any brain."""
+    return _size_ml(mask, volume) > MOST_BRAIN_ML
 
 
 def size_warnings(brain: Mask, volume: Volume) -> list[str]:

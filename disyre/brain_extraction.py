@@ -5,15 +5,17 @@ grid by interpolation of the probability.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from scipy import ndimage
 
-from disyre import brain, geometry
+from disyre import anatomy, brain, geometry
+from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import GridMap
+from disyre.scan_record import Certainty
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
@@ -23,12 +25,15 @@ Source: TypeAlias = Literal["skull-stripped", "extracted"]
 
 _LOW, _HIGH = 1.0, 99.5
 """Percentiles of the scan that become 0 and 1; the network was trained with them."""
-_LEAST_BRAIN_ML: Final = 250.0
-"""A scan with less brain holds none, or too little to be scored."""
-_MOST_BRAIN_ML: Final = 2500.0
 _LEAST_CERTAINTY: Final = 0.85
 """Mean probability in the mask; a network that sees no brain hesitates."""
-_STRIPPED_SHARE: Final = 0.9
+_UNDECIDED: Final = (0.1, 0.9)
+_HELP: Final = (
+    "send a brain mask with it, send the whole head (of the upper part of a head alone no brain is found), "
+    "or correct its header if that is wrong about which way up, front and right are"
+)
+"""What to try where no brain was found."""
+_STRIPPED_SHARE: Final = 0.85
 """Of what is not background; if so much of it lies in the brain or close to it, the skull is gone."""
 _CLOSE_MM: Final = 6.0
 _MOST_AROUND: Final = 2.0
@@ -41,6 +46,7 @@ class FoundBrain:
 
     mask: Mask
     source: Source
+    certainty: Certainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +62,29 @@ class BrainFinder:
     def __call__(self, volume: Volume) -> FoundBrain:
         """The brain of a scan, or all of a scan that is skull-stripped already.
 
+        Padding of one value around the scan changes nothing.
         Raises NotBrainMr if there is none, EmptyImage if all voxels have one value.
         """
+        crop = Crop.without_padding(volume.voxels)
+        found = self._find(crop.volume(volume))
+        return replace(found, mask=np.asarray(crop.paste(found.mask)))
+
+    def _find(self, volume: Volume) -> FoundBrain:
         grid = GridMap.to_spacing(volume, self.spacing_mm)
         probability = self._probability(grid.to_model(volume.voxels))
         found = _largest_piece(probability > 0.5)
         _check(probability, found, ml_per_voxel=float(geometry.voxel_volume_ml(grid.model_affine)))
+        certainty = _certainty(probability, found)
         # Beyond the border of the brain's piece, so that its edge is interpolated and not cut.
         near = ndimage.binary_dilation(found, iterations=2)
         native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
         mask = np.asarray(native >= 0.5)
         stripped = _stripped(volume) if _may_be_stripped(volume, mask) else None
+        source: Source = "extracted"
         if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
-            return FoundBrain(stripped, "skull-stripped")
-        return FoundBrain(mask, "extracted")
+            mask, source = stripped, "skull-stripped"
+        anatomy.check(volume, mask)
+        return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
         padding = [(0, -n % self.stride) for n in image.shape]
@@ -100,18 +115,24 @@ def _largest_piece(mask: Mask) -> Mask:
 def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
     """Raise NotBrainMr if what was found is too small or too large for a brain, or uncertain."""
     size_ml = np.count_nonzero(found) * ml_per_voxel
-    if not _LEAST_BRAIN_ML <= size_ml <= _MOST_BRAIN_ML:
+    if not brain.LEAST_BRAIN_ML <= size_ml <= brain.MOST_BRAIN_ML:
         raise NotBrainMr(
-            f"expected an image of a head with {_LEAST_BRAIN_ML:g} to {_MOST_BRAIN_ML:g} mL of brain in it, "
-            f"got one in which {size_ml:.0f} mL look like brain; if it is one, send a brain mask with it"
+            f"expected an image of a head with {brain.LEAST_BRAIN_ML:g} to {brain.MOST_BRAIN_ML:g} mL of "
+            f"brain in it, got one in which {size_ml:.0f} mL look like brain; if there is one in it, {_HELP}"
         )
     certainty = float(probability[found].mean())
     if certainty < _LEAST_CERTAINTY:
         raise NotBrainMr(
             "expected an image of a head, got one in which nothing is clearly a brain (certainty "
-            f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if it is one, "
-            "send a brain mask with it"
+            f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if there is "
+            f"one in it, {_HELP}"
         )
+
+
+def _certainty(probability: Voxels, found: Mask) -> Certainty:
+    low, high = _UNDECIDED
+    undecided = np.count_nonzero((probability > low) & (probability < high)) / np.count_nonzero(found)
+    return Certainty(mean=round(float(probability[found].mean()), 4), undecided=round(undecided, 4))
 
 
 def _may_be_stripped(volume: Volume, mask: Mask) -> bool:

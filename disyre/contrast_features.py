@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from scipy import ndimage
 
+from disyre.crop import Crop
 from disyre.resampling import GridMap
 from disyre.types import Features, Mask
 from disyre.volume import Volume
@@ -29,6 +30,8 @@ _CORE_MM: Final = 20.0
 _TAILS: Final = (2.0, 98.0)
 """Percentiles of the core; one of them is the fluid in the ventricles."""
 
+SHELLS: Final = slice(len(_SHARES), len(_SHARES) + len(_DEPTHS_MM))
+"""Of the features: the medians of the shells."""
 NAMES: Final = (
     *(f"p{share:g}" for share in _SHARES),
     *(f"depth {least:g} mm" for least in _DEPTHS_MM),
@@ -40,11 +43,14 @@ shells and core are relative to the median of the brain."""
 
 def measure(volume: Volume, brain_mask: Mask) -> Features | None:
     """The features of a brain, in the order of `NAMES`; None if it is small, thin or all of one grey."""
-    grid = GridMap.to_spacing(volume, GRID_MM)
-    inside = grid.mask_to_model(brain_mask)
+    if not brain_mask.any():
+        return None
+    crop = Crop.around(brain_mask, margins=(1, 1, 1))  # what lies further away has no part in it
+    grid = GridMap.to_spacing(crop.volume(volume), GRID_MM)
+    inside = grid.mask_to_model(crop.cut(brain_mask))
     if np.count_nonzero(inside) * GRID_MM**3 / 1000 < LEAST_BRAIN_ML:
         return None
-    values = grid.to_model(volume.voxels)[inside]
+    values = grid.to_model(crop.cut(volume.voxels))[inside]
     low, high = np.percentile(values, _SCALE)
     if high <= low:
         return None

@@ -36,6 +36,20 @@ class Crop:
         return cls((a, b, c), start, size)
 
     @classmethod
+    def without_padding(cls, voxels: Shaped[np.ndarray, "i j k"], *, keep: Mask | None = None) -> Self:
+        """All of a grid but the planes at its border that have one and the same value in all their voxels.
+
+        So what is added around a scan, all of one value, changes nothing. What is in `keep` is kept, and so
+        is all of a grid of one value.
+        """
+        padding = _padding_value(voxels)
+        a, b, c = voxels.shape
+        if padding is None:
+            return cls.whole((a, b, c))
+        inside = voxels != padding if keep is None else (voxels != padding) | keep
+        return cls.around(inside) if inside.any() else cls.whole((a, b, c))
+
+    @classmethod
     def whole(cls, shape: tuple[int, int, int]) -> Self:
         """All of a grid."""
         return cls(shape, (0, 0, 0), shape)
@@ -67,6 +81,13 @@ class Crop:
         in_grid = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
         in_box = tuple(slice(a - s, b - s) for a, b, s in zip(first, last, self.start, strict=True))
         return in_grid, in_box
+
+
+def _padding_value(voxels: np.ndarray) -> float | None:
+    """The value that fills a whole face of a grid, the largest such face; None if no face is of one value."""
+    faces = [voxels.take(end, axis=axis) for axis in range(3) for end in (0, -1)]
+    filled = [face for face in faces if face.min() == face.max()]
+    return float(max(filled, key=lambda face: face.size).flat[0]) if filled else None
 
 
 def _extent(mask: Mask, axis: int) -> tuple[int, int]:

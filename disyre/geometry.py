@@ -46,9 +46,14 @@ def axes_to_ras(affine: Affine) -> tuple[tuple[int, int, int], tuple[int, int, i
     Raises UnsupportedGeometry if the axes are not independent.
     """
     norms = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.all(np.isfinite(affine)) or np.any(norms == 0):
+    if not np.all(np.isfinite(affine)):
         raise UnsupportedGeometry(
-            "expected a position for every voxel, got a header that gives none (an axis without length)"
+            "expected a position for every voxel, got a header with numbers in it that are none (NaN or "
+            "infinite)"
+        )
+    if np.any(norms == 0):
+        raise UnsupportedGeometry(
+            "expected a length for each of a voxel's edges, got a header in which one has none (spacing of 0)"
         )
     cosines = affine[:3, :3] / norms
     if abs(np.linalg.det(cosines)) < 1e-3:
@@ -70,6 +75,17 @@ def orientation(affine: Affine) -> str:
     axes, signs = axes_to_ras(affine)
     letters = {axes[w]: _CODES[w][int(signs[w] > 0)] for w in range(3)}
     return "".join(letters[axis] for axis in range(3))
+
+
+def shear_deg(affine: Affine) -> float:
+    """How far the two axes that are least at a right angle are from it, in degrees.
+
+    >>> round(shear_deg(np.array([[1.0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])), 6)
+    45.0
+    """
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    cosines = np.abs(axes.T @ axes - np.eye(3))
+    return float(np.degrees(np.arcsin(min(1.0, cosines.max()))))
 
 
 def ras_to_lps(affine: Affine) -> Affine:

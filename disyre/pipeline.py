@@ -10,7 +10,7 @@ import numpy as np
 
 from disyre import brain
 from disyre.bias_field import BiasField, FindBias
-from disyre.errors import Misconfigured, TooFewSlices
+from disyre.errors import Misconfigured
 from disyre.job import Progress
 from disyre.model_package import Mode, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
@@ -22,8 +22,8 @@ from disyre.restoration import (
     restore_ensemble,
     restore_stepwise,
 )
-from disyre.stacks import LEAST_SLICES
 from disyre.stopwatch import Stopwatch
+from disyre.thickness import check_thickness
 from disyre.tilt import FindPose, Tilt
 from disyre.types import Batch, Mask, Slices
 from disyre.volume import Volume
@@ -81,7 +81,7 @@ def score_volume(
     """
     settings = settings or manifest.scan
     watch = Stopwatch()
-    _check_thick(volume)
+    check_thickness(volume.shape)
     inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
     field = None
     if settings.bias_correction:
@@ -138,6 +138,8 @@ def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) ->
 def _tilt(volume: Volume, brain_mask: Mask, find_pose: FindPose | None) -> Tilt | None:
     if find_pose is None:
         raise Misconfigured("expected something that finds how a head lies, for align; got nothing")
+    if brain.is_more_than_brain(brain_mask, volume):  # where its nose is nobody knows
+        return None
     return Tilt.measure(volume, brain_mask, find_pose)
 
 
@@ -205,10 +207,3 @@ def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
         return BrainBox.around(model_mask, stride=stride)
     window = settings.windows
     return BrainBox.around(model_mask, stride=math.lcm(stride, window.stride), least=window.window)
-
-
-def _check_thick(volume: Volume) -> None:
-    """Raise TooFewSlices if a scan is flat."""
-    if min(volume.shape) < LEAST_SLICES:
-        came = " x ".join(str(n) for n in volume.shape)
-        raise TooFewSlices(f"expected at least {LEAST_SLICES} voxels along each axis, got {came}")

@@ -49,11 +49,14 @@ class PreparationRecord(Frozen):
     aligned: bool
     """Whether the head was turned upright."""
     crop_start: tuple[int, int, int]
-    """First voxel of the box around the brain, in the scan's own order."""
+    """First voxel of the box around the brain, in the scan's own order; below 0 where its margin lies outside
+    the scan."""
     crop_shape: tuple[int, int, int]
     model_spacing_mm: tuple[float, float, float]
     """Of the grid that the network saw, in RAS order."""
     model_shape: tuple[int, int, int]
+    model_affine: tuple[tuple[float, ...], ...]
+    """Where that grid lies: four rows, voxel to mm in the scan's world (RAS+); turned, if `aligned`."""
     own_slices: bool
     """Whether the network saw the scan's own slices, and not some between them."""
     interpolated: tuple[str, ...]
@@ -148,6 +151,7 @@ class Preparation:
             crop_shape=self.crop.size,
             model_spacing_mm=geometry.spacing_mm(grid.model_affine),
             model_shape=grid.model_shape,
+            model_affine=tuple(tuple(float(n) for n in row) for row in grid.model_affine),
             own_slices=not grid.interpolated[_SLICE_AXIS],
             interpolated=tuple(compress(_AXES, grid.interpolated)),
             white=self.scale.white,

@@ -7,11 +7,13 @@ import numpy as np
 from pydantic import PlainSerializer
 
 from disyre import INTENDED_USE, __version__, scoring
+from disyre.bias_field import BiasSettings
 from disyre.frozen import Frozen
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
+from disyre.scan_record import BrainSource, Certainty, MaskSource, Position, ScanSource
 from disyre.volume import Volume
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -52,8 +54,6 @@ _RESLICED = (
 
 Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
 """Written with five significant digits."""
-MaskSource = Literal["given", "skull-stripped", "extracted"]
-"""A mask came with the scan, or all that is not background is brain, or a network found it in the head."""
 PositionMm = tuple[Number, Number, Number]
 
 
@@ -87,8 +87,16 @@ class ScanSummary(Frozen):
     orientation: str
     brain_ml: Number
     brain_mask: MaskSource
+    position: Position | None = None
+    """What said where the scan lies; null in summaries from before this was recorded."""
+    volume_index: int | None = None
+    """Which volume of a NIfTI file was asked for, counted from 0."""
+    padding: Number | None = None
+    """Value below 0 of a background that was taken for padding and set to 0."""
     brain_network: str | None
-    """What found the brain, as `name/version`; null if nothing had to."""
+    """What looked for the brain, as `name/version`; null if nothing had to."""
+    brain_certainty: Certainty | None = None
+    """Of that network."""
     modality: Guess | None = None
     """What the scan was taken for, and why."""
 
@@ -123,6 +131,8 @@ class Summary(Frozen):
     """ONNX Runtime execution provider that ran the network."""
     scan: ScanSummary
     preparation: PreparationRecord
+    bias_correction: BiasSettings | None = None
+    """How the shading of `preparation.bias_field` was looked for; null if it was not."""
     settings: ScanSettings
     timings_s: dict[str, Number]
     """Seconds by stage."""
@@ -147,13 +157,17 @@ def summarize(
     settings: ScanSettings,
     threshold: float | None,
     provider: str,
-    brain_mask: MaskSource,
-    brain_network: str | None = None,
+    source: ScanSource,
+    brain: BrainSource,
+    bias_settings: BiasSettings | None = None,
     modality: Guess | None = None,
     timings_s: dict[str, float],
     warnings: tuple[str, ...] = (),
 ) -> Summary:
-    """Say what was found in a scan. Without a `threshold`, the model's calibrated one is taken."""
+    """Say what was found in a scan. Without a `threshold`, the model's calibrated one is taken.
+
+    `bias_settings` are those with which shading is looked for, where that was asked for.
+    """
     values = scored.anomaly_map.voxels[scored.brain_mask]
     # Upright is how the heads lay that the threshold is from.
     as_calibrated = settings.model_copy(update={"align": manifest.scan.align}) == manifest.scan
@@ -180,8 +194,9 @@ def summarize(
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),
         provider=provider,
-        scan=_describe(volume, scored, brain_mask, brain_network, modality),
+        scan=_describe(volume, scored, source, brain, modality),
         preparation=scored.preparation,
+        bias_correction=bias_settings if scored.preparation.bias_field is not None else None,
         settings=settings,
         timings_s=timings_s,
         warnings=(
@@ -223,8 +238,8 @@ def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:
 def _describe(
     volume: Volume,
     scored: ScoredVolume,
-    brain_mask: MaskSource,
-    brain_network: str | None,
+    source: ScanSource,
+    brain: BrainSource,
     modality: Guess | None,
 ) -> ScanSummary:
     return ScanSummary(
@@ -232,7 +247,11 @@ def _describe(
         spacing_mm=volume.spacing_mm,
         orientation=volume.orientation,
         brain_ml=scoring.mask_volume_ml(scored.brain_mask, volume.affine),
-        brain_mask=brain_mask,
-        brain_network=brain_network if brain_mask == "extracted" else None,
+        brain_mask=brain.mask,
+        position=source.position,
+        volume_index=source.volume_index,
+        padding=source.padding,
+        brain_network=brain.network,
+        brain_certainty=brain.certainty,
         modality=modality,
     )

@@ -27,8 +27,10 @@ _MARGIN: Final = 6
 """Empty voxels around the brain on that grid, so that what reaches beyond it counts against a pose."""
 _LEAST_OVERLAP: Final = 0.88
 """A brain that fits worse on the upright one is no whole brain, and where its nose is nobody knows."""
-_CUT_MM2: Final = 100.0
-"""A brain with more area than this at the border of the scan goes on behind it."""
+_CUT_MM: Final = 2.0
+"""So far into a brain, and one voxel more, the border of a scan may reach and not count as a cut."""
+_ROUND_MM: Final = 80.0
+"""Radius of a ball of which what is cut off has the area that counts: about that of a brain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +93,11 @@ class Tilt:
 def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
     """A brain mask, smooth, on a coarse grid in RAS order, with empty voxels around it.
 
-    There are none where the scan ends in the brain: what is beyond is not known to be empty.
+    There are none where the scan ends in the brain: what is beyond is not known to be empty. Padding of one
+    value does not belong to the scan.
     """
+    frame = Crop.without_padding(volume.voxels, keep=brain_mask)
+    volume, brain_mask = frame.volume(volume), frame.cut(brain_mask)
     crop = Crop.around(brain_mask)
     inside = crop.volume(volume.with_voxels(brain_mask.astype(np.float32)))
     grid = GridMap.to_spacing(inside, SPACING_MM, exactly=True)
@@ -107,8 +112,10 @@ def _cuts(volume: Volume, brain_mask: Mask) -> list[tuple[bool, bool]]:
     voxel_mm3 = 1000 * geometry.voxel_volume_ml(volume.affine)
     found = []
     for axis, sign in zip(*geometry.axes_to_ras(volume.affine), strict=True):
-        face_mm2 = voxel_mm3 / volume.spacing_mm[axis]
-        ends = [bool(np.count_nonzero(brain_mask.take(end, axis)) * face_mm2 > _CUT_MM2) for end in (0, -1)]
+        edge_mm = volume.spacing_mm[axis]
+        least_mm2 = 2 * np.pi * _ROUND_MM * (_CUT_MM + edge_mm)
+        areas_mm2 = [np.count_nonzero(brain_mask.take(end, axis)) * voxel_mm3 / edge_mm for end in (0, -1)]
+        ends = [bool(area_mm2 > least_mm2) for area_mm2 in areas_mm2]
         first, last = ends[::sign]
         found.append((first, last))
     return found

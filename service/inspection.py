@@ -8,10 +8,18 @@ from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, r
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, holds_nifti, inspect_nifti, inspect_nifti_members
 from disyre.candidate import Candidate
-from disyre.errors import InvalidParams, MaskMismatch, MultipleVolumes, NotAnImage, NotThreeDimensional
+from disyre.errors import (
+    InvalidParams,
+    MaskMismatch,
+    MultipleVolumes,
+    NotAnImage,
+    NotThreeDimensional,
+    TooFewSlices,
+)
 from disyre.job import InputFile, JobParams
 from disyre.media import HEAD_BYTES
 from disyre.modality import SILENT, Guess
+from disyre.thickness import check_thickness
 from service.uploads import MASK_NAME, Upload
 
 
@@ -90,7 +98,9 @@ def _check_volume(
     if _is_nifti(upload.files[0], folder):
         if params.series_uid is not None:
             raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
-        return _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index), SILENT
+        facts = _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index)
+        check_thickness(facts.shape)
+        return facts, SILENT
     if params.volume_index is not None:
         raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
     instances = _instances(upload, folder)
@@ -125,6 +135,10 @@ def _inspect_nifti(file: InputFile, folder: Path, max_voxels: int) -> tuple[Cand
         facts = _nifti_facts(file, folder, max_voxels, None)
     except NotThreeDimensional as error:
         facts = _nifti_facts(file, folder, max_voxels, 0)
+        code, reason = error.code, str(error)
+    try:
+        check_thickness(facts.shape)
+    except TooFewSlices as error:
         code, reason = error.code, str(error)
     i, j, k = facts.shape
     volume = Candidate(

@@ -73,6 +73,7 @@ def make_record(volume: Volume, **changes: Any) -> PreparationRecord:
         "crop_shape": volume.shape,
         "model_spacing_mm": volume.spacing_mm,
         "model_shape": volume.shape,
+        "model_affine": tuple(map(tuple, np.eye(4).tolist())),
         "own_slices": True,
         "interpolated": (),
         "white": 1.0,

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from disyre import brain
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import holds_nifti, read_nifti, read_nifti_members
+from disyre.adapters.nifti import OnForm, holds_nifti, read_nifti, read_nifti_members
+from disyre.adapters.nifti_header import Form
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput, JobParams
 from disyre.media import HEAD_BYTES
-from disyre.summary import MaskSource
+from disyre.scan_record import BrainSource, ScanSource
+from disyre.thickness import check_thickness
 from disyre.types import Mask
 from disyre.volume import Volume
 from worker.onnx_brain import OnnxBrainNetwork
@@ -22,47 +24,71 @@ InputPath: TypeAlias = Callable[[str], Path]
 """Where an uploaded file is."""
 
 
+_PADDED: Final = (
+    "the scan's background is {value:g}, below 0, and nothing else in it is: it was taken for padding and "
+    "set to 0"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a job's files hold."""
+
+    volume: Volume
+    mask: Volume | None
+    """The brain mask that came with the scan."""
+    source: ScanSource
+    warnings: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """What is to be scored."""
 
     volume: Volume
     brain_mask: Mask
-    mask_source: MaskSource
+    brain_source: BrainSource
     warnings: tuple[str, ...]
 
 
-def read_volumes(
-    job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int
-) -> tuple[Volume, Volume | None, tuple[str, ...]]:
+def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int) -> Reading:
     """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
     warnings: list[str] = []
+    forms: list[Form] = []
+    padding: list[float] = []
     paths = [path_of(file.name) for file in job_input.files]
-    volume = _read_volume(job_input.files, paths, params, max_voxels, warnings.append)
-    if job_input.mask is None:
-        return volume, None, tuple(warnings)
-    mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
-    return volume, mask, tuple(warnings)
+    volume = _read_volume(job_input.files, paths, params, max_voxels, warnings.append, forms.append)
+    check_thickness(volume.shape)
+    volume = brain.without_padding_below_zero(volume, padding.append)
+    warnings += [_PADDED.format(value=value) for value in padding]
+    mask = None
+    if job_input.mask is not None:
+        mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
+    source = ScanSource(
+        position=forms[0] if forms else "dicom",
+        volume_index=params.volume_index,
+        padding=padding[0] if padding else None,
+    )
+    return Reading(volume, mask, source, tuple(warnings))
 
 
-def find_brain(
-    volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None, warnings: tuple[str, ...]
-) -> Scan:
+def find_brain(reading: Reading, network: OnnxBrainNetwork | None) -> Scan:
     """A scan with its brain: the mask that was given, else what the network finds.
 
     Without a network the scan has to be skull-stripped. Raises InvalidInput.
     """
-    inside, source = _brain(volume, mask, network)
-    return Scan(volume, inside, source, (*warnings, *brain.size_warnings(inside, volume)))
+    volume = reading.volume
+    inside, source = _brain(volume, reading.mask, network)
+    return Scan(volume, inside, source, (*reading.warnings, *brain.size_warnings(inside, volume)))
 
 
-def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None) -> tuple[Mask, MaskSource]:
+def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None) -> tuple[Mask, BrainSource]:
     if mask is not None:
-        return brain.given_mask(volume, mask), "given"
+        return brain.given_mask(volume, mask), BrainSource(mask="given")
     if network is None:
-        return brain.stripped_mask(volume), "skull-stripped"
+        return brain.stripped_mask(volume), BrainSource(mask="skull-stripped")
     found = network.finder(volume)
-    return found.mask, found.source
+    return found.mask, BrainSource(mask=found.source, network=network.name, certainty=found.certainty)
 
 
 def _read_volume(
@@ -71,6 +97,7 @@ def _read_volume(
     params: JobParams,
     max_voxels: int,
     on_warning: OnWarning,
+    on_form: OnForm,
 ) -> Volume:
     kinds = {file.format for file in files} - {"other"}
     if kinds == {"dicom"}:
@@ -80,12 +107,20 @@ def _read_volume(
     (path,) = paths
     if kinds != {"zip"}:
         return read_nifti(
-            path, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+            path,
+            max_voxels=max_voxels,
+            volume_index=params.volume_index,
+            on_warning=on_warning,
+            on_form=on_form,
         )
     if holds_nifti(read_heads(path, ArchiveLimits(), HEAD_BYTES)):
         with opened_members(path, ArchiveLimits()) as members:
             return read_nifti_members(
-                members, max_voxels=max_voxels, volume_index=params.volume_index, on_warning=on_warning
+                members,
+                max_voxels=max_voxels,
+                volume_index=params.volume_index,
+                on_warning=on_warning,
+                on_form=on_form,
             )
     return read_dicom(
         read_members(path, ArchiveLimits()),

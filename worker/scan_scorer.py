@@ -8,7 +8,7 @@ from pathlib import Path
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
-from disyre.adapters.n4 import find_bias
+from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.errors import TooLarge
 from disyre.job import Choice, Job, Progress
 from disyre.model_choice import warnings as warnings_of
@@ -57,11 +57,11 @@ class ScanScorer:
         with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
             path_of = partial(self.artifacts.input_file, job.id)
-            volume, mask, warnings = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
-            check_field_of_view(volume, grid, max_voxels=self.max_voxels)
+            reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
+            check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
         with watch.stage("finding-brain"):
             on_progress(Progress(stage="finding-brain", fraction=_READ))
-            scan = find_brain(volume, mask, self.brain_network, warnings)
+            scan = find_brain(reading, self.brain_network)
         with watch.stage("recognising"):
             decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
         restorer = self.restorers.of(decision.model)
@@ -86,8 +86,9 @@ class ScanScorer:
             settings=settings,
             threshold=job.params.threshold,
             provider=restorer.provider,
-            brain_mask=scan.mask_source,
-            brain_network=self.brain_network.name if self.brain_network else None,
+            source=reading.source,
+            brain=scan.brain_source,
+            bias_settings=BIAS_SETTINGS,
             modality=decision.modality,
             timings_s={},
             warnings=(

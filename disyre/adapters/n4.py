@@ -5,11 +5,21 @@ from typing import Any, Final
 import numpy as np
 import SimpleITK
 
+from disyre.bias_field import SPACING_MM, BiasSettings
 from disyre.types import Mask, Voxels
 
-_ITERATIONS: Final = (200, 200, 200)
-"""At most, of each level; with fewer, a scan that was corrected is corrected again. A level halves the
-distance of the control points; 4 along each axis are the first."""
+BIAS_SETTINGS: Final = BiasSettings(
+    method=f"N4 (SimpleITK {SimpleITK.Version.VersionString()})",
+    spacing_mm=SPACING_MM,
+    iterations=(200, 200, 200),  # with fewer, a scan that was corrected is corrected again
+    control_points=4,
+    spline_order=3,
+    convergence=0.001,
+    histogram_bins=200,
+    histogram_fwhm=0.15,
+    wiener_noise=0.01,
+)
+"""What N4 is run with; all but the iterations are as SimpleITK has them by itself."""
 
 
 def find_bias(voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, float]) -> Voxels:
@@ -22,7 +32,13 @@ def find_bias(voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, 
     image, mask = _image(voxels, spacing_mm), _image(brain_mask.astype(np.uint8), spacing_mm)
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()
     n4.SetNumberOfThreads(1)
-    n4.SetMaximumNumberOfIterations(_ITERATIONS)
+    n4.SetMaximumNumberOfIterations(BIAS_SETTINGS.iterations)
+    n4.SetNumberOfControlPoints([BIAS_SETTINGS.control_points] * 3)
+    n4.SetSplineOrder(BIAS_SETTINGS.spline_order)
+    n4.SetConvergenceThreshold(BIAS_SETTINGS.convergence)
+    n4.SetNumberOfHistogramBins(BIAS_SETTINGS.histogram_bins)
+    n4.SetBiasFieldFullWidthAtHalfMaximum(BIAS_SETTINGS.histogram_fwhm)
+    n4.SetWienerFilterNoise(BIAS_SETTINGS.wiener_noise)
     n4.Execute(image, mask)
     log_factor = SimpleITK.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image))
     return np.ascontiguousarray(log_factor.T, dtype=np.float32)

@@ -9,11 +9,11 @@ angles.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Literal, TypeAlias, cast
 
 import nibabel as nib
 import numpy as np
@@ -22,7 +22,16 @@ from isal import igzip
 from isal.igzip_lib import IsalError
 
 from disyre import admission, geometry
-from disyre.adapters.nifti_header import MAX_OFFSET, PAIR, SINGLE, NiftiLayout, read_exactly, read_layout
+from disyre.adapters.nifti_header import (
+    MAX_OFFSET,
+    NOT_NIFTI,
+    PAIR,
+    SINGLE,
+    Form,
+    NiftiLayout,
+    read_exactly,
+    read_layout,
+)
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.errors import MultipleVolumes, NotAnImage, UnreadableVolume
 from disyre.media import HEAD_BYTES
@@ -33,9 +42,18 @@ _GZIP_ERRORS: Final = (EOFError, igzip.BadGzipFile, cast(type[Exception], IsalEr
 _CHUNK: Final = 2**20
 _MOST_BESIDE: Final = 20
 """So many files beside the header of a pair are looked at; each may have to be inflated."""
+_ANALYZE_BYTES: Final = 348
+"""Of a header of Analyze 7.5, as of NIfTI-1."""
 _ALIGNED: Final = 2
 """NIFTI_XFORM_ALIGNED_ANAT: the result lies where the scan lies, whatever world that was."""
 _QFORM_TOLERANCE_MM: Final = 0.01
+
+OnForm: TypeAlias = Callable[[Form], None]
+"""Is told which part of the header said where the scan lies."""
+
+
+def _ignore(form: Form) -> None:
+    """Be told, and do nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +96,16 @@ def read_nifti(
     max_voxels: int = MAX_VOXELS,
     volume_index: int | None = None,
     on_warning: OnWarning = admission.ignore,
+    on_form: OnForm = _ignore,
 ) -> Volume:
     """Read a single-file NIfTI-1 or NIfTI-2, compressed or not, as float32 with its scaling applied.
 
     `volume_index` picks one of several volumes. `on_warning` is told of voxels that had to be set to 0 and of
-    what is odd about the header.
+    what is odd about the header, `on_form` of what says where the scan lies.
     Raises what `inspect_nifti` raises, and NonFiniteVoxels.
     """
     with _opened(path) as stream:
-        return _read_volume(stream, stream, max_voxels, volume_index, on_warning)
+        return _read_volume(stream, stream, max_voxels, volume_index, on_warning, on_form)
 
 
 def read_nifti_members(
@@ -95,6 +114,7 @@ def read_nifti_members(
     max_voxels: int = MAX_VOXELS,
     volume_index: int | None = None,
     on_warning: OnWarning = admission.ignore,
+    on_form: OnForm = _ignore,
 ) -> Volume:
     """Read the one NIfTI among the files of an archive: a single file, or a pair of header and voxels.
 
@@ -103,15 +123,23 @@ def read_nifti_members(
     Raises MultipleVolumes if there are several, NotAnImage if there is none, and what `read_nifti` raises.
     """
     with _of_members(members, max_voxels) as (header, image):
-        return _read_volume(header, image, max_voxels, volume_index, on_warning)
+        return _read_volume(header, image, max_voxels, volume_index, on_warning, on_form)
 
 
 def holds_nifti(heads: Iterable[bytes]) -> bool:
     """Whether the files that begin so (with `HEAD_BYTES` bytes each) are to be read as NIfTI.
 
-    Raises MultipleVolumes if there is DICOM among them too.
+    Raises MultipleVolumes if there is DICOM among them too, NotAnImage if there is Analyze 7.5 and neither.
     """
-    kinds = {"dicom" if head[128:132] == b"DICM" else nifti_magic(head) for head in heads} - {None}
+    kinds: set[bytes | str | None] = set()
+    has_analyze = False
+    for head in heads:
+        kind = "dicom" if head[128:132] == b"DICM" else nifti_magic(head)
+        has_analyze |= kind is None and _is_analyze(head)
+        kinds.add(kind)
+    kinds.discard(None)
+    if has_analyze and not kinds:
+        raise NotAnImage(NOT_NIFTI)
     if "dicom" in kinds and len(kinds) > 1:
         raise MultipleVolumes(
             "expected DICOM or NIfTI in the archive, got both; send one of them, and a brain mask as the "
@@ -125,15 +153,29 @@ def nifti_magic(head: bytes) -> bytes | None:
 
     None if it is no NIfTI header.
     """
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head[:HEAD_BYTES], 348)
-        except zlib.error:
-            return None
+    head = _inflated_head(head)
     for magic in (head[344:347], head[4:7]):
         if magic in (*SINGLE, *PAIR):
             return magic
     return None
+
+
+def _is_analyze(head: bytes) -> bool:
+    """Whether a file that is no NIfTI begins with as long a header as Analyze 7.5 has."""
+    head = _inflated_head(head)
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    says_so = any(int.from_bytes(head[:4], order) == _ANALYZE_BYTES for order in orders)
+    return len(head) >= _ANALYZE_BYTES and says_so
+
+
+def _inflated_head(head: bytes) -> bytes:
+    """The beginning of a file, without its compression if there is one; nothing if that is broken."""
+    if not head.startswith(b"\x1f\x8b"):
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head[:HEAD_BYTES], _ANALYZE_BYTES)
+    except zlib.error:
+        return b""
 
 
 def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32) -> None:
@@ -268,7 +310,12 @@ def _facts(header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None
 
 
 def _read_volume(
-    header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None, on_warning: OnWarning
+    header: BinaryIO,
+    image: BinaryIO,
+    max_voxels: int,
+    index: int | None,
+    on_warning: OnWarning,
+    on_form: OnForm,
 ) -> Volume:
     """The volume that was asked for; `header` and `image` are one stream, or two of a pair."""
     layout = read_layout(header, max_voxels, is_pair=header is not image)
@@ -279,6 +326,7 @@ def _read_volume(
     _check_end(image)
     for warning in layout.warnings:
         on_warning(warning)
+    on_form(layout.form)
     admission.fill_non_finite(voxels, on_warning)
     return Volume(voxels=voxels, affine=layout.affine)
 

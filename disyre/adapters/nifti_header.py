@@ -2,9 +2,9 @@
 
 The header is checked here before nibabel sees it, because nibabel lets much pass that makes wrong voxels.
 
-The affine is nibabel's: the sform if it has a code, else the qform if it has one, else the spacing alone. If
-sform and qform put a corner of the scan more than 1 mm apart, the sform is taken, with a warning; a qform
-that is not taken need not be valid.
+The affine is nibabel's, in mm: the sform if it has a code, else the qform if it has one, else the spacing
+alone, without its sign. If sform and qform put a corner of the scan more than 1 mm apart, the sform is taken,
+with a warning; a qform that is not taken need not be valid.
 """
 
 import math
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -53,10 +53,24 @@ PAIR: Final = (b"ni1", b"ni2")
 """What the header says of a file with header and voxels, and of two files."""
 MAX_OFFSET: Final = 64 * 2**20
 """Header extensions, in bytes; they are skipped."""
+NOT_NIFTI: Final = (
+    "expected a NIfTI file, got a header of another format, such as Analyze 7.5, which does not say "
+    "where left and right are"
+)
+"""What to say of a header that is as long as that of NIfTI, and is none."""
+_UNITS: Final = {1: ("metre", 1000.0), 3: ("micrometre", 0.001)}
+"""Codes of lengths that are not mm, and how many mm they are; an unknown unit is taken for mm."""
+_UNIT_BITS: Final = 0b111
+"""Of `xyzt_units`; the others are the unit of time."""
 _SAME_WORLD_MM: Final = 1.0
 """So far apart may sform and qform put a corner of the scan without a word."""
+_RIGHT_ANGLE_DEG: Final = 0.1
+"""Axes may be so far from a right angle without a word: rounding is far below."""
 _MOST_VOLUMES_OF_VOXELS: Final = 16
 """All volumes of a file together may have so many times the voxels that one may have."""
+
+Form: TypeAlias = Literal["sform", "qform", "none"]
+"""Which part of a header says where a scan lies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +80,7 @@ class NiftiLayout:
     shape: tuple[int, int, int]
     n_volumes: int
     affine: Affine
+    form: Form
     dtype: np.dtype[np.generic]
     slope: float
     inter: float
@@ -104,14 +119,49 @@ def read_layout(stream: BinaryIO, max_voxels: int, *, is_pair: bool = False) -> 
     dtype = _dtype(header)
     slope, inter = _scaling(header)
     affine = _affine(header)
-    admission.check_grid(affine)
+    _check_grid(affine, header)
     offset = float(header["vox_offset"])
     least = 0 if is_pair else header.sizeof_hdr + 4
     if not (least <= offset <= MAX_OFFSET and offset.is_integer()):
         raise UnreadableVolume(f"expected voxels at a byte from {least} to {MAX_OFFSET}, got {offset:g}")
     behind = int(offset) - (0 if is_pair else header.sizeof_hdr)
     return NiftiLayout(
-        shape, n_volumes, affine, dtype, slope, inter, behind, _oddities(header, affine, shape)
+        shape,
+        n_volumes,
+        affine,
+        _form(header),
+        dtype,
+        slope,
+        inter,
+        behind,
+        (*_oddities(header, affine, shape), *_shear_warnings(affine)),
+    )
+
+
+def _form(header: nib.Nifti1Header) -> Form:
+    if header["sform_code"] > 0:
+        return "sform"
+    return "qform" if header["qform_code"] > 0 else "none"
+
+
+def _check_grid(affine: Affine, header: nib.Nifti1Header) -> None:
+    """Raise UnsupportedGeometry if the grid is none of a scan; says so if that may be due to its unit."""
+    try:
+        admission.check_grid(affine)
+    except UnsupportedGeometry as error:
+        unit = _UNITS.get(int(header["xyzt_units"]) & _UNIT_BITS)
+        if unit is None:
+            raise
+        raise UnsupportedGeometry(f"{error}; the unit of its header is the {unit[0]}") from error
+
+
+def _shear_warnings(affine: Affine) -> tuple[str, ...]:
+    shear_deg = geometry.shear_deg(affine)
+    if shear_deg <= _RIGHT_ANGLE_DEG:
+        return ()
+    return (
+        f"the scan's axes are up to {shear_deg:.1f} degrees from a right angle; the network looks at it as "
+        "if they were not, and the map lies where the scan lies",
     )
 
 
@@ -119,12 +169,16 @@ def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, i
     """What is odd about where a header says that the scan lies."""
     has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0
     if not has_sform and not has_qform:
-        return ("the header gives no orientation; left and right may be swapped",)
+        return (
+            "the header gives no orientation: that the scan is stored from the right to the left, from the "
+            "back to the front and from the feet to the head is assumed, so left and right, front and back, "
+            "up and down may be swapped",
+        )
     if not (has_sform and has_qform):
         return ()
     try:
         with np.errstate(all="ignore"):
-            other = np.asarray(header.get_qform(), dtype=np.float64)
+            other = _in_mm(header, header.get_qform())
     except (HeaderDataError, ValueError, ArithmeticError):
         return ("the header's qform is not valid; its sform was taken",)
     corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
@@ -160,10 +214,7 @@ def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
             "expected header and voxels in one file, got the header of a pair; send both files (.hdr, .img) "
             "in a zip"
         )
-    raise NotAnImage(
-        "expected a NIfTI file, got a header of another format, such as Analyze 7.5, which does not say "
-        "where left and right are"
-    )
+    raise NotAnImage(NOT_NIFTI)
 
 
 def _shape(header: nib.Nifti1Header) -> tuple[tuple[int, int, int], int]:
@@ -206,14 +257,22 @@ def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
 
 
 def _affine(header: nib.Nifti1Header) -> Affine:
+    if _form(header) == "none":  # where a sign means nothing
+        header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(header.get_best_affine(), dtype=np.float64)
+            return _in_mm(header, header.get_best_affine())
     except (HeaderDataError, ValueError, ArithmeticError) as error:
         raise UnsupportedGeometry(
             "expected an orientation that can be (qform), got an impossible rotation or spacing; convert the "
             "scan again"
         ) from error
+
+
+def _in_mm(header: nib.Nifti1Header, affine: Affine) -> Affine:
+    """An affine in the header's unit of length, in mm."""
+    _, mm = _UNITS.get(int(header["xyzt_units"]) & _UNIT_BITS, ("millimetre", 1.0))
+    return np.asarray(np.diag([mm, mm, mm, 1.0]) @ affine, dtype=np.float64)
 
 
 def read_exactly(stream: BinaryIO, n_bytes: int) -> bytes:

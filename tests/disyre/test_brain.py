@@ -81,6 +81,39 @@ def test_the_background_is_what_is_common_at_the_border() -> None:
     assert brain.background(noise) == 0
 
 
+def test_padding_is_no_background_of_a_scan_with_another() -> None:
+    volume = make_volume()
+    shifted = volume.with_voxels(np.where(volume.voxels > 0, volume.voxels, -7).astype(np.float32))
+    noise = np.random.default_rng(0).random(volume.shape, dtype=np.float32)
+
+    assert brain.background(Volume(np.pad(shifted.voxels, 9, constant_values=-7), volume.affine)) == -7
+    assert brain.background(Volume(np.pad(noise, 20, constant_values=3), volume.affine)) == 0
+
+
+@pytest.mark.parametrize("value", [-1000.0, -0.5])
+def test_a_background_below_0_where_nothing_else_is_was_never_measured(value: float) -> None:
+    volume = make_volume()
+    padded = volume.with_voxels(np.where(volume.voxels > 0, volume.voxels, value).astype(np.float32))
+    told: list[float] = []
+
+    found = brain.without_padding_below_zero(padded, told.append)
+
+    np.testing.assert_array_equal(found.voxels, volume.voxels)
+    assert told == [value]
+
+
+def test_a_background_below_0_of_a_scan_with_other_values_below_0_stays() -> None:
+    stripped = make_volume()
+    z_scored = stripped.with_voxels(np.where(stripped.voxels > 0, stripped.voxels - 100, -200).astype("f4"))
+    rare = stripped.with_voxels(np.random.default_rng(0).random(stripped.shape, dtype=np.float32) - 0.5)
+    one_value = stripped.with_voxels(np.full_like(stripped.voxels, -3))
+
+    told: list[float] = []
+    for scan in (stripped, z_scored, rare, one_value):
+        assert brain.without_padding_below_zero(scan, told.append) is scan
+    assert told == []
+
+
 def test_a_given_mask_is_what_is_above_0() -> None:
     volume = make_volume()
 

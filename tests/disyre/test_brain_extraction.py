@@ -9,6 +9,7 @@ from disyre import brain_extraction
 from disyre.brain_extraction import BrainFinder
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import reorient
+from disyre.scan_record import Certainty
 from disyre.types import Affine, Mask, Voxels
 from disyre.volume import Volume
 from tests.strategies import axis_affines
@@ -44,6 +45,7 @@ def test_the_brain_of_a_head_is_what_the_network_calls_brain() -> None:
     found = find(head)
 
     assert found.source == "extracted"
+    assert found.certainty == Certainty(mean=0.98, undecided=0)
     assert 2 * (found.mask & inside).sum() / (found.mask.sum() + inside.sum()) > 0.96
 
 
@@ -94,6 +96,21 @@ def test_a_dark_place_in_the_brain_is_brain() -> None:
     assert find(head).mask[30, 30, 30]
 
 
+@pytest.mark.parametrize(("skull", "noise"), [(60.0, 5.0), (60.0, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize("value", [0.0, 30.0])
+def test_padding_around_a_scan_changes_nothing(skull: float, noise: float, value: float) -> None:
+    head, _ = make_head(skull, noise)
+    if not noise and value:
+        head.voxels[head.voxels == 0] = value  # padding goes on where the scan's own air of one value ends
+    padded = Volume(np.pad(head.voxels, ((9, 9), (5, 0), (1, 40)), constant_values=value), head.affine)
+
+    found, expected = find(padded), find(head)
+
+    assert found.source == expected.source
+    np.testing.assert_array_equal(found.mask[9:-9, 5:, 1:-40], expected.mask)
+    assert found.mask.sum() == expected.mask.sum()
+
+
 def test_noise_is_no_brain() -> None:
     noise = np.random.default_rng(0).random((60, 60, 60), dtype=np.float32)
 
@@ -105,7 +122,7 @@ def test_nothing_that_looks_like_brain_is_no_brain() -> None:
     head, _ = make_head()
     blind = BrainFinder(np.zeros_like, spacing_mm=4.0, stride=8)
 
-    with pytest.raises(NotBrainMr, match="0 mL look like brain"):
+    with pytest.raises(NotBrainMr, match=r"0 mL look like brain; .* mask .* whole head .* header"):
         blind(head)
 
 
@@ -115,7 +132,7 @@ def test_a_network_that_hesitates_has_found_no_brain() -> None:
         lambda image: np.where(image > 0.5, 0.6, 0).astype(np.float32), spacing_mm=4, stride=8
     )
 
-    with pytest.raises(NotBrainMr, match="certainty 60 %"):
+    with pytest.raises(NotBrainMr, match=r"certainty 60 %.* mask .* whole head .* header"):
         unsure(head)
 
 

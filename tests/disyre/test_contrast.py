@@ -64,6 +64,21 @@ def test_a_real_brain_with_its_greys_in_another_order_is_another_contrast(modali
     assert (found.name, found.source) == (modality, "image")
 
 
+@pytest.mark.parametrize("noise", [True, False])
+def test_padding_around_a_scan_changes_no_feature(noise: bool) -> None:
+    volume, mask = make_brain("T1w")
+    if not noise:
+        volume.voxels[~mask] = 0
+    pads = ((7, 0), (3, 4), (0, 9))
+    padded = Volume(np.pad(volume.voxels, pads), volume.affine)
+
+    before, after = measure(volume, mask), measure(padded, np.pad(mask, pads))
+
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(after, before)
+
+
 @settings(max_examples=10, deadline=None)
 @given(gain=st.floats(0.01, 100), offset=st.floats(-1000, 1000))
 def test_features_do_not_depend_on_the_units_of_the_scanner(gain: float, offset: float) -> None:

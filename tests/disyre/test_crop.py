@@ -43,6 +43,30 @@ def test_a_crop_of_a_volume_lies_where_it_was(mask: Mask, affine: np.ndarray) ->
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+@given(mask=masks, pads=st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 3))
+def test_planes_of_one_value_at_the_border_are_padding(mask: Mask, pads: tuple[tuple[int, int], ...]) -> None:
+    voxels = np.where(mask, np.arange(mask.size).reshape(mask.shape) + 1, 0)
+    padded = np.pad(voxels, pads)
+
+    plain, found = Crop.without_padding(voxels), Crop.without_padding(padded)
+
+    if any(before or after for before, after in pads):
+        np.testing.assert_array_equal(found.cut(padded), Crop.around(mask).cut(voxels))
+    if found.size == plain.size:
+        np.testing.assert_array_equal(found.cut(padded), plain.cut(voxels))
+
+
+def test_a_grid_of_one_value_is_no_padding() -> None:
+    assert Crop.without_padding(np.zeros((4, 5, 6))).size == (4, 5, 6)
+
+
+def test_what_is_to_be_kept_is_no_padding() -> None:
+    keep = np.zeros((4, 5, 6), dtype=bool)
+    keep[1:3, 0, 2] = True
+
+    assert Crop.without_padding(np.zeros((4, 5, 6)), keep=keep).size == (2, 1, 1)
+
+
 def test_an_empty_brain_cannot_be_prepared() -> None:
     volume = make_volume()
 

@@ -366,6 +366,8 @@ def test_a_tilted_head_is_turned_upright_and_its_map_comes_back(spacing: tuple[f
     record = scored.preparation
     assert (record.aligned, record.own_slices, len(record.interpolated)) == (True, False, 3)
     assert record.model_spacing_mm == pytest.approx((1, 1, 1))
+    axes = np.array(record.model_affine)[:3, :3]
+    np.testing.assert_allclose(np.abs(np.linalg.inv(TURN) @ axes), np.eye(3), atol=1e-6)
     assert record.tilt_deg is not None
     assert record.tilt_deg.pitch == pytest.approx(30)
     found = scored.anomaly_map
@@ -417,6 +419,15 @@ def test_a_head_that_need_not_be_turned_is_not_interpolated(align: bool, turn: T
     assert not scored.preparation.aligned
     assert (scored.preparation.tilt_deg is None) == (overlap < 0.5)
     assert "measuring-tilt" in scored.timings_s
+
+
+def test_a_mask_that_is_larger_than_any_brain_has_no_tilt() -> None:
+    scan = make_volume(affine=np.diag([4.0, 4.0, 4.0, 1.0]))
+    everything = np.ones(scan.shape, dtype=bool)
+
+    scored = score_volume(scan, darken, make_manifest(), brain_mask=everything, find_pose=lying(TURN))
+
+    assert scored.preparation.tilt_deg is None
 
 
 @pytest.mark.parametrize("step", ["bias_correction", "align"])

@@ -8,8 +8,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from disyre import INTENDED_USE
+from disyre.adapters.n4 import BIAS_SETTINGS
 from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
+from disyre.preparation import PreparationRecord
+from disyre.scan_record import BrainSource, Certainty, ScanSource
 from disyre.summary import Summary, summarize
 from disyre.tilt import Tilt
 from disyre.volume import Volume
@@ -35,7 +38,8 @@ def make_summary(threshold: float | None = None, *, mode: Mode = "ensemble") -> 
         settings=make_settings(mode=mode),
         threshold=threshold,
         provider="CPUExecutionProvider",
-        brain_mask="skull-stripped",
+        source=ScanSource(position="sform"),
+        brain=BrainSource(mask="skull-stripped"),
         timings_s=scored.timings_s,
     )
 
@@ -51,6 +55,34 @@ def test_a_summary_names_scores_model_provider_and_what_it_may_be_used_for() -> 
     assert (facts["model"]["name"], facts["provider"]) == ("toy", "CPUExecutionProvider")
     assert facts["scan"]["orientation"] == "LAS"
     assert facts["timings_s"] == {"restoring": 1.2346}
+
+
+def test_a_summary_says_how_the_scan_was_read_who_found_its_brain_and_how_shading_was_looked_for() -> None:
+    volume, scored = scored_lesion()
+    record = make_record(volume, bias_field=(0.8, 1.3))
+
+    def summarized(preparation: PreparationRecord) -> Summary:
+        return summarize(
+            volume,
+            replace(scored, preparation=preparation),
+            make_manifest(),
+            settings=make_settings(),
+            threshold=None,
+            provider="CPUExecutionProvider",
+            source=ScanSource(position="qform", volume_index=1, padding=-1000),
+            brain=BrainSource(
+                mask="extracted", network="brain/1", certainty=Certainty(mean=0.97, undecided=0.1)
+            ),
+            bias_settings=BIAS_SETTINGS,
+            timings_s={},
+        )
+
+    scan = summarized(record).scan
+    assert (scan.position, scan.volume_index, scan.padding) == ("qform", 1, -1000)
+    assert (scan.brain_mask, scan.brain_network) == ("extracted", "brain/1")
+    assert scan.brain_certainty == Certainty(mean=0.97, undecided=0.1)
+    assert summarized(record).bias_correction == BIAS_SETTINGS
+    assert summarized(make_record(volume)).bias_correction is None
 
 
 def test_the_calibrated_threshold_says_what_it_means_and_a_wish_replaces_it() -> None:
@@ -117,7 +149,8 @@ def test_a_scan_that_is_coarse_within_the_slices_that_are_looked_at_says_so(
         settings=make_settings(),
         threshold=None,
         provider="CPUExecutionProvider",
-        brain_mask="given",
+        source=ScanSource(position="sform"),
+        brain=BrainSource(mask="given"),
         timings_s={},
     )
 
@@ -145,7 +178,8 @@ def tilted(
         settings=make_settings(align=align),
         threshold=None,
         provider="CPUExecutionProvider",
-        brain_mask="given",
+        source=ScanSource(position="sform"),
+        brain=BrainSource(mask="given"),
         timings_s={},
     )
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from disyre.tilt import SPACING_MM, Pose, Tilt, coarse_brain
-from disyre.types import Voxels
+from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 from tests.builders import make_volume
 
@@ -62,12 +62,43 @@ def test_a_brain_that_fits_on_no_upright_one_has_no_tilt(overlap: float, is_told
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_a_brain_that_goes_on_behind_the_scan_has_no_empty_space_there(side: float) -> None:
     """Wherever that end of the scan is stored."""
-    mask = np.zeros((40, 40, 40), dtype=bool)
+    mask = np.zeros((64, 64, 40), dtype=bool)
     cut = slice(20, 40) if side > 0 else slice(0, 20)
-    mask[8:32, 8:32, cut] = True
+    mask[8:56, 8:56, cut] = True
 
-    brain = coarse_brain(Volume(mask.astype(np.float32), np.diag([1.0, 1.0, side, 1.0])), mask)
+    head = mask + np.random.default_rng(0).random(mask.shape, dtype=np.float32)
+
+    brain = coarse_brain(Volume(head, np.diag([1.0, 1.0, side, 1.0])), mask)
 
     assert brain[:, :, -1].max() > 0.4  # the upper end
     assert brain[:, :, 0].max() < 0.01
     assert max(brain[0].max(), brain[-1].max(), brain[:, 0].max(), brain[:, -1].max()) < 0.01
+
+
+def test_a_brain_that_only_touches_the_end_of_the_scan_does_not_go_on_behind_it() -> None:
+    mask = np.zeros((64, 64, 40), dtype=bool)
+    mask[24:40, 24:40, 20:] = True
+
+    brain = coarse_brain(Volume(mask.astype(np.float32), np.eye(4)), mask)
+
+    assert brain[:, :, -1].max() < 0.01
+
+
+@pytest.mark.parametrize("noise", [0.0, 5.0])
+def test_padding_around_a_scan_changes_nothing_in_how_its_brain_is_looked_at(noise: float) -> None:
+    plain, padded = (coarse_brain(*each) for each in make_padded(noise=noise))
+
+    np.testing.assert_array_equal(plain, padded)
+
+
+def make_padded(*, noise: float) -> tuple[tuple[Volume, Mask], tuple[Volume, Mask]]:
+    """A brain whose top is cut off, in air; and the same with planes of one value at all ends."""
+    scan = make_volume((60, 60, 60), np.diag([2.0, 2.0, 2.5, 1.0]))
+    air = np.random.default_rng(0).random((60, 60, 40), dtype=np.float32) * noise
+    voxels = np.where(scan.voxels[:, :, :40] > 0, scan.voxels[:, :, :40], air)
+    mask = np.asarray(scan.voxels[:, :, :40] > 0)
+    pads = ((7, 3), (0, 11), (5, 2))
+    affine = scan.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ np.array([7, 0, 5])
+    plain = Volume(voxels, scan.affine), mask
+    return plain, (Volume(np.pad(voxels, pads), affine), np.pad(mask, pads))

@@ -82,6 +82,22 @@ def test_a_nifti_says_how_many_volumes_it_has(api: LiveApi, axes: tuple[int, ...
     assert (volume["orientation"], volume["code"]) == ("LAS", code)
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 2, 8), (3, 8, 8)])
+def test_a_nifti_with_too_few_slices_says_so_as_a_series_does(
+    api: LiveApi, shape: tuple[int, int, int]
+) -> None:
+    content = bytes(nib.Nifti1Image(np.zeros(shape, np.float32), np.eye(4)).to_bytes())
+
+    (volume,) = inspect(api, content)["volumes"]
+    refused = api.client.post("/v1/jobs", content=content)
+
+    said = f"expected at least 4 slices of one volume, got {min(shape)}"
+    assert volume["code"] == refused.json()["code"] == "too-few-slices"
+    assert volume["reason"].startswith(said)
+    assert refused.json()["detail"].startswith(said)
+    assert refused.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [

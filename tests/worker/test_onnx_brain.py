@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from disyre.errors import Misconfigured
+from disyre.adapters.nifti import read_nifti
+from disyre.brain_package import BrainPackage
+from disyre.errors import Misconfigured, NotBrainMr
+from tests.disyre.test_anatomy import make_textured
 from tests.disyre.test_brain_extraction import make_head
+from tests.live import ROOT
 from tests.toy_brain import make_toy_brain, toy_brain_network
 from worker.onnx_brain import OnnxBrainNetwork
 
@@ -32,3 +36,26 @@ def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Misconfigured, match="finite values"):
         OnnxBrainNetwork(make_toy_brain(tmp_path, onnx_bytes=broken), device="cpu")
+
+
+def the_shipped_one() -> OnnxBrainNetwork:
+    package = BrainPackage.newest(ROOT / "models")
+    assert package is not None
+    return OnnxBrainNetwork(package, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("air", [0.0, 5.0])
+def test_a_ball_of_texture_that_looks_like_brain_to_the_network_is_refused(air: float) -> None:
+    ball, _ = make_textured(1, air=air)
+
+    with pytest.raises(NotBrainMr, match="no anatomy"):
+        the_shipped_one().finder(ball)
+
+
+def test_the_example_is_a_brain() -> None:
+    scan = read_nifti(ROOT / "examples" / "t1w.nii.gz")
+
+    found = the_shipped_one().finder(scan)
+
+    assert found.source == "skull-stripped"
+    assert found.certainty.mean > 0.9

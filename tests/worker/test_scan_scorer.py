@@ -222,6 +222,24 @@ def test_a_given_mask_is_the_brain(
     assert summary.scan.brain_mask == "given"
 
 
+@pytest.mark.parametrize("background", [-100.0, -1000.0])
+def test_a_stripped_scan_that_is_padded_below_0_is_scored_as_with_0(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path, background: float
+) -> None:
+    scan = make_volume()
+    maps = []
+    for value in (0.0, background):
+        padded = np.where(scan.voxels > 0, scan.voxels, value).astype(np.float32)
+        write_nifti(upload / "000001", scan.with_voxels(padded))
+        score(scorer, make_scan_job(package, NIFTI), results)
+        maps.append(nib.Nifti1Image.from_filename(results / "anomaly.nii.gz").get_fdata())
+
+    np.testing.assert_array_equal(maps[1], maps[0])
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert summary.scan.padding == background
+    assert any(f"background is {background:g}, below 0" in warning for warning in summary.warnings)
+
+
 def test_the_parity_preset_scores_as_the_reference_does(
     scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
 ) -> None:
@@ -261,6 +279,8 @@ def test_both_steps_of_the_preparation_are_in_the_summary(
         31.6, abs=8
     )  # the example itself lies a little askew
     assert summary.preparation.bias_field is not None
+    assert summary.bias_correction is not None
+    assert summary.bias_correction.iterations == (200, 200, 200)
     assert set(summary.timings_s) >= {"correcting-bias", "measuring-tilt"}
     image = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")
     assert image.shape == (111, 111, 111)
@@ -309,6 +329,7 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     assert (image.get_fdata() > 0).all()
     summary = Summary.model_validate_json((results / "summary.json").read_bytes())
     left_out = [warning for warning in summary.warnings if "left out" in warning]
+    assert (summary.scan.position, summary.scan.padding) == ("dicom", None)
     assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
 
 
@@ -377,6 +398,8 @@ def test_of_several_volumes_in_a_zipped_nifti_the_one_that_is_asked_for_is_score
     np.testing.assert_array_equal(
         nib.Nifti1Image.from_filename(results / "mask.nii.gz").get_fdata() > 0, scan.voxels > 0
     )
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert (summary.scan.position, summary.scan.volume_index) == ("sform", 1)
 
 
 def test_the_brain_of_a_head_is_found_and_the_summary_says_by_what(
@@ -392,5 +415,8 @@ def test_the_brain_of_a_head_is_found_and_the_summary_says_by_what(
 
     summary = Summary.model_validate_json((results / "summary.json").read_bytes())
     assert (summary.scan.brain_mask, summary.scan.brain_network) == ("extracted", "brain/1")
+    assert summary.scan.brain_certainty is not None
+    assert summary.scan.brain_certainty.mean > 0.99
+    assert (summary.scan.position, summary.scan.volume_index) == ("sform", None)
     found = nib.Nifti1Image.from_filename(results / "mask.nii.gz").get_fdata() > 0
     assert 2 * (found & inside).sum() / (found.sum() + inside.sum()) > 0.9

@@ -84,6 +84,7 @@ HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "two equal axes": ({"srow_y": [1, 0, 0, 0]}, UnsupportedGeometry),
     "spacing of a metre": ({"srow_x": [1000, 0, 0, 0]}, UnsupportedGeometry),
     "spacing of a micrometre": ({"srow_x": [0.001, 0, 0, 0]}, UnsupportedGeometry),
+    "sheared slices": ({"srow_x": [1, 0, 0.06, 0]}, UnsupportedGeometry),
     "qform without spacing": (_QFORM | {"pixdim": [1, 0, 1, 1, 1, 1, 1, 1]}, UnsupportedGeometry),
     "qform with a negative spacing": (_QFORM | {"pixdim": [1, -1, 1, 1, 1, 1, 1, 1]}, UnsupportedGeometry),
     "qform of NaN": (_QFORM | {"quatern_b": np.nan}, UnsupportedGeometry),
@@ -107,6 +108,31 @@ def test_a_wrong_header_is_refused(
 
     with pytest.raises(error, match="expected"):
         read(path)
+
+
+def test_a_spacing_of_another_unit_is_refused_with_the_unit(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedGeometry, match=r"1e\+06 x .* mm; the unit of its header is the metre"):
+        inspect_nifti(
+            write_bytes(tmp_path, nifti_bytes(affine=np.diag([1000.0, 1000, 1000, 1]), xyzt_units=1))
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "came"), [([np.nan, 0, 0, 0], "NaN or infinite"), ([0, 0, 0, 0], "spacing of 0")]
+)
+def test_a_position_that_is_no_number_and_an_edge_without_length_are_told_apart(
+    tmp_path: Path, row: list[float], came: str
+) -> None:
+    with pytest.raises(UnsupportedGeometry, match=came):
+        inspect_nifti(write_bytes(tmp_path, nifti_bytes(srow_x=row)))
+
+
+def test_a_shear_is_refused_with_its_angle(tmp_path: Path) -> None:
+    affine = np.diag([1.82, 1.82, 3, 1])
+    affine[0, 2] = 9
+
+    with pytest.raises(UnsupportedGeometry, match=r"shears the scan by 71\.6 degrees"):
+        inspect_nifti(write_bytes(tmp_path, nifti_bytes(affine=affine)))
 
 
 def test_sizes_of_version_2_do_not_overflow(tmp_path: Path) -> None:

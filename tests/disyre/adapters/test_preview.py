@@ -15,6 +15,7 @@ from matplotlib.transforms import Bbox
 from disyre import INTENDED_USE
 from disyre.adapters.preview import draw_preview, write_preview
 from disyre.pipeline import ScoredVolume
+from disyre.scan_record import BrainSource, ScanSource
 from disyre.summary import Summary, summarize
 from disyre.types import Affine
 from disyre.volume import Volume
@@ -49,7 +50,8 @@ def summary_of(
         settings=make_settings(),
         threshold=threshold,
         provider="CPUExecutionProvider",
-        brain_mask="skull-stripped",
+        source=ScanSource(position="sform"),
+        brain=BrainSource(mask="skull-stripped"),
         timings_s={},
         warnings=warnings,
     )

@@ -1,0 +1,143 @@
+"""Whether what was found in a scan has anything of a brain's anatomy: layers, edges, or two equal sides.
+
+A ball of random texture has the size and the outline of a brain, and a network may take it for one. But its
+shells are of one grey, its greys are spread as those of any random texture, and no plane makes its sides
+mirror each other. A brain that was scanned has at least one of these, with a lesion, thick slices, noise or
+shading too.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Final
+
+import numpy as np
+from scipy import ndimage
+
+from disyre import contrast_features
+from disyre.crop import Crop
+from disyre.errors import NotBrainMr
+from disyre.resampling import GridMap
+from disyre.types import Mask, Points, Voxels
+from disyre.volume import Volume
+
+_GRID_MM: Final = 2.0
+_LEAST_LAYERS: Final = 0.2
+"""Of the brain's scale of grey, between the brightest and the darkest shell."""
+_LEAST_EDGES: Final = 3.3
+"""Kurtosis of what is left of the greys in a band of frequencies; 3 for any Gaussian texture."""
+_LEAST_SYMMETRY: Final = 0.55
+"""Correlation of smooth greys with their mirror image."""
+_SCALE: Final = (1.0, 99.0)
+"""Percentiles of the brain that become 0 and 1."""
+_BANDS: Final = (1.0, 1.5, 2.0)
+"""Standard deviations in voxels; from each, one that is 1.6 times as large is subtracted."""
+_INSIDE_MM: Final = 6.0
+"""What is less deep has a part in no band: the edge of the brain is an edge in any texture."""
+_SMOOTH: Final = 1.7
+"""Standard deviation in voxels of what is mirrored."""
+_DEPTHS_MM: Final = (0.0, 3.0, 6.0, 9.0, 13.0, 18.0, 24.0, 32.0, np.inf)
+"""Borders of shells of which each loses its median before it is mirrored: a ball is no brain."""
+_TURNS: Final = tuple(np.radians([-20.0, -10.0, 0.0, 10.0, 20.0]))
+_SHIFTS: Final = (-4.0, -2.0, 0.0, 2.0, 4.0)
+"""Of the plane between the sides, in voxels."""
+_COMPARED: Final = 15_000
+"""Voxels that are mirrored, at most twice as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Greys:
+    """A brain on a coarse grid in RAS order."""
+
+    values: Voxels
+    """0 to 1 over the brain."""
+    inside: Mask
+    depth_mm: Voxels
+
+
+def check(volume: Volume, brain_mask: Mask) -> None:
+    """Raise NotBrainMr if what was taken for a brain has neither layers nor edges nor two equal sides.
+
+    Whether that of a small, thin or uniform one has them is not asked.
+    """
+    layers = measure_layers(volume, brain_mask)
+    if layers is None or layers >= _LEAST_LAYERS:
+        return
+    greys = _greys(volume, brain_mask)
+    if measure_edges(greys) >= _LEAST_EDGES or measure_symmetry(greys) >= _LEAST_SYMMETRY:
+        return
+    raise NotBrainMr(
+        "expected an image of a head, got one in which what has the size of a brain has no anatomy: neither "
+        "layers nor edges nor two sides that are alike; if it is a brain, send a brain mask with it"
+    )
+
+
+def measure_layers(volume: Volume, brain_mask: Mask) -> float | None:
+    """How far the medians of a brain's shells are apart, on its own scale of grey; None if it has none."""
+    features = contrast_features.measure(volume, brain_mask)
+    return None if features is None else float(np.ptp(features[contrast_features.SHELLS]))
+
+
+def measure_edges(greys: _Greys) -> float:
+    """The largest kurtosis of a band of frequencies inside the brain."""
+    return max(_kurtosis(greys, sigma) for sigma in _BANDS)
+
+
+def measure_symmetry(greys: _Greys) -> float:
+    """The largest correlation of the brain with its mirror image, by planes about between its sides."""
+    smooth = _without_shells(greys)
+    points = np.argwhere(greys.inside).astype(np.float64)
+    centre = points.mean(0)
+    some = points[:: max(1, len(points) // _COMPARED)]
+    found = [
+        _likeness(smooth, greys.inside, some, some - 2 * ((some - centre) @ normal - shift)[:, None] * normal)
+        for normal in _normals()
+        for shift in _SHIFTS
+    ]
+    return max(found)
+
+
+def _greys(volume: Volume, brain_mask: Mask) -> _Greys:
+    crop = Crop.around(brain_mask, margins=(1, 1, 1))
+    grid = GridMap.to_spacing(crop.volume(volume), _GRID_MM)
+    inside = grid.mask_to_model(crop.cut(brain_mask))
+    values = grid.to_model(crop.cut(volume.voxels))
+    low, high = np.percentile(values[inside], _SCALE)
+    depth_mm = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1, 1:-1] * _GRID_MM
+    return _Greys(np.clip((values - low) / (high - low), 0, 1), inside, np.asarray(depth_mm, np.float32))
+
+
+def _kurtosis(greys: _Greys, sigma: float) -> float:
+    filled = np.where(greys.inside, greys.values, np.median(greys.values[greys.inside]))
+    band = ndimage.gaussian_filter(filled, sigma) - ndimage.gaussian_filter(filled, 1.6 * sigma)
+    deep = band[greys.depth_mm > max(_INSIDE_MM, 2 * _GRID_MM * sigma)].astype(np.float64)
+    deep -= deep.mean()
+    return float(np.mean(deep**4)) / max(float(np.mean(deep**2)) ** 2, 1e-12)
+
+
+def _without_shells(greys: _Greys) -> Voxels:
+    """Smooth greys of the brain, less the median of their depth."""
+    weight = ndimage.gaussian_filter(greys.inside.astype(np.float32), _SMOOTH)
+    light = ndimage.gaussian_filter(np.where(greys.inside, greys.values, np.float32(0)), _SMOOTH)
+    smooth = np.where(greys.inside, light / np.maximum(weight, np.float32(1e-3)), np.float32(0))
+    for least, most in pairwise(_DEPTHS_MM):
+        shell = (greys.depth_mm > least) & (greys.depth_mm <= most)
+        if shell.any():
+            smooth[shell] -= np.median(smooth[shell])
+    return np.asarray(smooth)
+
+
+def _normals() -> list[Points]:
+    return [
+        np.array([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])
+        for yaw, roll in product(_TURNS, _TURNS)
+    ]
+
+
+def _likeness(smooth: Voxels, inside: Mask, points: Points, mirrored: Points) -> float:
+    """Correlation over the points whose mirror image is in the brain too."""
+    there = np.rint(mirrored).astype(np.intp)
+    in_grid = ((there >= 0) & (there < np.array(inside.shape))).all(axis=1)
+    here, there = points[in_grid].astype(np.intp), there[in_grid]
+    in_both = inside[tuple(there.T)]
+    values, images = smooth[tuple(here[in_both].T)], smooth[tuple(there[in_both].T)]
+    return float(np.corrcoef(values, images)[0, 1]) if len(values) > len(points) / 4 else -1.0

@@ -1,0 +1,82 @@
+"""What a brain has and a ball of texture has not."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from disyre import anatomy
+from disyre.errors import NotBrainMr
+from disyre.types import Mask
+from disyre.volume import Volume
+from tests.real_brain import make_real_brain
+
+AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+def make_textured(
+    sigma: float, *, semi_axes: tuple[int, int, int] = (34, 42, 34), seed: int = 0, air: float = 0.0
+) -> tuple[Volume, Mask]:
+    """An ellipsoid of random texture, of 1.6 L, in air; and where it is."""
+    shape = [2 * n + 12 for n in semi_axes]
+    rng = np.random.default_rng(seed)
+    texture = ndimage.gaussian_filter(rng.standard_normal(shape), sigma)
+    places = np.meshgrid(*(np.arange(n) - n / 2 for n in shape), indexing="ij")
+    inside = sum((place / half) ** 2 for place, half in zip(places, semi_axes, strict=True)) < 1
+    noise = rng.standard_normal(shape) * air
+    voxels = np.abs(inside * (200 + 40 * texture / texture.std()) + noise)
+    return Volume(voxels.astype(np.float32), AFFINE), np.asarray(inside)
+
+
+@pytest.mark.parametrize("sigma", [1, 2, 3])
+@pytest.mark.parametrize("air", [0.0, 5.0])
+def test_a_ball_of_texture_is_no_brain(sigma: float, air: float) -> None:
+    for seed in range(2):
+        with pytest.raises(NotBrainMr, match=r"no anatomy: .* send a brain mask"):
+            anatomy.check(*make_textured(sigma, air=air, seed=seed))
+
+
+def test_a_slab_of_texture_is_no_brain() -> None:
+    volume, _ = make_textured(1, semi_axes=(20, 56, 50))
+    slab = np.zeros(volume.shape, dtype=bool)
+    slab[12:40, 2:-2, 2:-2] = True
+    everywhere = np.abs(200 + 40 * np.random.default_rng(0).standard_normal(volume.shape))
+
+    with pytest.raises(NotBrainMr, match="no anatomy"):
+        anatomy.check(volume.with_voxels(everywhere.astype(np.float32)), slab)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+@pytest.mark.parametrize("change", ["none", "noise", "shading", "lesion", "thick slices"])
+def test_a_brain_is_one_in_any_contrast_and_with_what_scans_may_have(modality: str, change: str) -> None:
+    scan = make_real_brain(modality)
+    inside = np.asarray(scan.voxels != 0)
+
+    anatomy.check(scan.with_voxels(changed(scan, change)), inside)
+
+
+def changed(scan: Volume, change: str) -> np.ndarray:
+    voxels = scan.voxels.copy()
+    if change == "noise":
+        voxels += np.random.default_rng(0).normal(0, 100, scan.shape)
+    if change == "shading":
+        voxels *= np.exp(np.linspace(-0.8, 0.8, scan.shape[1]))[:, None]
+    if change == "lesion":
+        voxels[10:40, 30:70, 20:50][voxels[10:40, 30:70, 20:50] != 0] = 900
+    if change == "thick slices":
+        voxels = ndimage.uniform_filter1d(voxels, 3, axis=2)
+    return voxels.astype(np.float32)
+
+
+def test_what_is_small_or_of_one_grey_is_not_asked_for_its_anatomy() -> None:
+    volume, inside = make_textured(2, semi_axes=(12, 14, 12))
+    even = volume.with_voxels(np.where(inside, np.float32(200), np.float32(0)))
+
+    anatomy.check(volume, inside)
+    anatomy.check(even, inside)
+
+
+def test_sides_that_are_alike_are_anatomy_enough() -> None:
+    volume, inside = make_textured(3)
+    alike = volume.voxels + volume.voxels[::-1]
+
+    anatomy.check(volume.with_voxels(alike), inside & inside[::-1])
