@@ -16,6 +16,7 @@ from disyre import errors
 from disyre.candidate import Candidate
 from disyre.job import JobProblem
 from service import errors as request_errors
+from service.explanation import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ async def _of_a_lost_client(request: Request, error: Exception) -> Response:
 async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fields = [
-        FieldError(field=".".join(str(part) for part in each["loc"]), detail=each["msg"])
+        FieldError(field=".".join(str(part) for part in each["loc"]), detail=in_words(each))
         for each in error.errors()
     ]
     detail = "the request has fields that are missing or wrong"

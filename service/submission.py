@@ -24,6 +24,7 @@ from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
 from disyre.wording import counted
 from service.candidates import judged
+from service.explanation import in_words
 from service.inspection import check_scan, survey
 from service.uploads import Upload
 
@@ -206,9 +207,9 @@ def _parse_params(text: bytes) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    """What is wrong, without what was given: that could be anything."""
+    """What is wrong with options, in words."""
     first: dict[object, str] = {}  # of each option; what follows is mostly a consequence
-    for each in error.errors(include_url=False, include_input=False):
+    for each in error.errors(include_url=False):
         where = ".".join(str(part) for part in each["loc"])
-        first.setdefault(each["loc"][:1], f"{where}: {each['msg']}")
+        first.setdefault(each["loc"][:1], f"{where}: {in_words(each)}")
     return "; ".join(first.values())
