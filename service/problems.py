@@ -72,7 +72,7 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     if isinstance(error, errors.Misconfigured):
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
-    candidates = list(error.candidates) if isinstance(error, errors.UnusableVolume) else []
+    candidates = list(error.candidates) if isinstance(error, errors.InvalidInput) else []
     return _respond(status_of(type(error)), error.code, detail, request, candidates=candidates)
 
 
@@ -159,7 +159,8 @@ def _respond(
     )
     retry = {"Retry-After": str(_RETRY_AFTER_S)} if status in _WORTH_A_RETRY else {}
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        # What a document lacks is left out; a candidate has all fields, as where an upload is inspected.
+        {name: value for name, value in problem.model_dump().items() if value is not None},
         status_code=status,
         headers={**(headers or {}), **retry, "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,

@@ -28,7 +28,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("path", ["/v1/jobs"])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/inspect"])
 @pytest.mark.parametrize(("params", "words"), OPTIONS.values(), ids=OPTIONS)
 def test_an_option_that_is_wrong_is_explained(
     api: LiveApi, scan: bytes, path: str, params: dict[str, Any], words: str
