@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from disyre.errors import DisyreError, OutOfMemory, UnreadableVolume
+from disyre.errors import DisyreError, InvalidInput, OutOfMemory, UnreadableVolume
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -17,7 +17,25 @@ def map_untrusted(function: Callable[[_T], _R], items: Sequence[_T], *, refusal:
     That goes for what is no `Exception` too: native decoders have been seen to panic. It is safe to catch
     all, because a thread other than the main one gets no signals. Errors of our own pass.
     """
+    return _in_threads(_contained(function, refusal), items)
 
+
+def sort_untrusted(
+    function: Callable[[_T], _R], items: Sequence[_T], *, refusal: str
+) -> list[_R | InvalidInput]:
+    """The same, but an item that is refused has its error in its place, and the others are done."""
+    contained = _contained(function, refusal)
+
+    def judged(item: _T) -> _R | InvalidInput:
+        try:
+            return contained(item)
+        except InvalidInput as error:
+            return error
+
+    return _in_threads(judged, items)
+
+
+def _contained(function: Callable[[_T], _R], refusal: str) -> Callable[[_T], _R]:
     def contained(item: _T) -> _R:
         try:
             return function(item)
@@ -28,5 +46,9 @@ def map_untrusted(function: Callable[[_T], _R], items: Sequence[_T], *, refusal:
         except BaseException as error:
             raise UnreadableVolume(refusal) from error
 
+    return contained
+
+
+def _in_threads(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
-        return list(threads.map(contained, items))
+        return list(threads.map(function, items))

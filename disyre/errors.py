@@ -21,6 +21,11 @@ class InvalidInput(DisyreError):
 
     code = "invalid-input"
 
+    def __init__(self, message: str, candidates: Sequence[Candidate] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+        """What was found, if that was looked into."""
+
 
 class Misconfigured(DisyreError):
     """The operator has to act: a model package, a device or a setting is wrong."""
@@ -50,11 +55,6 @@ class UnusableVolume(InvalidInput):
     """The file is whole, but holds no single 3-D volume with usable values and geometry."""
 
     code = "unusable-volume"
-
-    def __init__(self, message: str, candidates: Sequence[Candidate] = ()) -> None:
-        super().__init__(message)
-        self.candidates = tuple(candidates)
-        """What was found, if that was looked into."""
 
 
 class NotThreeDimensional(UnusableVolume):
@@ -103,6 +103,12 @@ class MultipleVolumes(UnusableVolume):
     """More than one volume was found where one is wanted."""
 
     code = "multiple-volumes"
+
+
+class SeveralPatients(MultipleVolumes):
+    """The images of more than one patient came together."""
+
+    code = "several-patients"
 
 
 class NothingToScore(UnusableVolume):

@@ -26,6 +26,21 @@ def inflate(data: bytes, *, max_bytes: int) -> bytes:
     return bytes(content)
 
 
+def inflate_start(data: bytes, n_bytes: int) -> bytes:
+    """As many bytes of what a stream begins with, or fewer if it is damaged or cut off before.
+
+    >>> packer = zlib.compressobj(wbits=-15)
+    >>> inflate_start(packer.compress(b"a" * 99) + packer.flush(), 2)
+    b'aa'
+    >>> inflate_start(b"no stream", 2)
+    b''
+    """
+    try:
+        return zlib.decompressobj(wbits=-15).decompress(data, n_bytes)
+    except zlib.error:
+        return b""
+
+
 def _parts(data: bytes) -> Iterator[bytes]:
     """The content in pieces, whatever the stream claims to be."""
     stream = zlib.decompressobj(wbits=-15)

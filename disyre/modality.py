@@ -35,13 +35,17 @@ class Guess(Frozen):
 
     name: Contrast | None
     """None if it was not recognised."""
-    source: Source
-    """Who says so: the header, the image, or the client."""
+    source: Source | None
+    """Who says so: the header, the image, or the client; None if nobody has said anything yet."""
     reason: str
     """In words, without anything that a person wrote into the header."""
 
 
 SILENT: Final = Guess(
-    name=None, source="header", reason="the header says nothing of the sequence; the image is looked at later"
+    name=None, source=None, reason="the header says nothing of the sequence; the image is looked at later"
 )
 """Of what comes without parameters, such as NIfTI."""
+LOCALIZER: Final = Guess(
+    name=None, source=None, reason="there are too few slices for a scan; it may be a localizer"
+)
+"""Of series that show where other scans are to lie, whatever their sequence is."""

@@ -4,10 +4,14 @@ from typing import Final
 
 from disyre.errors import NoModelForModality
 from disyre.job import JobParams
-from disyre.modality import MODALITIES, Guess
+from disyre.modality import Guess, Source
 from disyre.model_package import ModelPackage, ModelShelf
 
-_SOURCES: Final = {"header": "by its header", "image": "by its image", "given": "by the submission"}
+_SOURCES: Final[dict[Source | None, str]] = {
+    "header": "by its header",
+    "image": "by its image",
+    "given": "by the submission",
+}
 _UNKNOWN: Final = (
     "what kind of scan this is was not recognised ({reason}); it was scored with the default model, which is "
     "for {modality}. The option modality tells"
@@ -43,9 +47,9 @@ def choose(models: ModelShelf, params: JobParams, modality: Guess) -> ModelPacka
 def _refusal(models: ModelShelf, modality: Guess) -> str:
     installed = ", ".join(sorted({package.manifest.modality for package in models.packages()})) or "none"
     return (
-        f"expected a scan of a modality that a model is installed for ({installed}), got "
-        f"{modality.name} {_SOURCES[modality.source]} ({modality.reason}); if it is another, say which with "
-        f"the option modality ({', '.join(MODALITIES)}), or name a model with the option model"
+        f"expected a scan that a model is installed for ({installed}), got {modality.name} "
+        f"{_SOURCES[modality.source]} ({modality.reason}); "
+        "the option modality or the option model decides otherwise"
     )
 
 

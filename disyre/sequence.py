@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from disyre.modality import Contrast, Guess
+from disyre.modality import Contrast, Guess, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +73,20 @@ class _Verdict(NamedTuple):
     reason: str
 
 
+_NOTHING: Final = _Verdict(None, "the header says too little of the sequence")
+
+
 def guess(parameters: SequenceParameters) -> Guess:
     """What the parameters of a sequence make of its images."""
+    words = _LOCALIZER_WORDS & parameters.image_type
+    if words:
+        return Guess(name=None, source="header", reason=f"the header calls the image {min(words)}")
     verdict = _against_stated(parameters, _by_rules(parameters))
-    return Guess(name=verdict.contrast, source="header", reason=verdict.reason)
+    source: Source | None = None if verdict == _NOTHING else "header"
+    return Guess(name=verdict.contrast, source=source, reason=verdict.reason)
+
+
+_LOCALIZER_WORDS: Final = frozenset({"LOCALIZER"})
 
 
 _STATED: Final[dict[str, Contrast]] = {
@@ -118,8 +128,7 @@ _REFINED: Final[dict[Contrast, frozenset[Contrast]]] = {
 
 def _by_rules(parameters: SequenceParameters) -> _Verdict:
     verdicts = (rule(parameters) for rule in _RULES)
-    nothing = _Verdict(None, "the header says too little of the sequence")
-    return next((verdict for verdict in verdicts if verdict is not None), nothing)
+    return next((verdict for verdict in verdicts if verdict is not None), _NOTHING)
 
 
 def _against_stated(parameters: SequenceParameters, found: _Verdict) -> _Verdict:
@@ -289,8 +298,12 @@ def _is_balanced(echo_share: float, p: SequenceParameters) -> bool:
 
 
 def _may_be_flight(p: SequenceParameters) -> bool:
-    """Flow compensation and the timing of a time-of-flight angiography, whose flag may be missing."""
-    return p.is_3d and "FC" in p.options and _within(p.tr_ms, 15, 45) and _within(p.flip_deg, 10, 30)
+    """The timing of a time-of-flight angiography, whose flag may be missing, and what T1w has no use for.
+
+    That is flow compensation, or a transfer of magnetisation that darkens the brain behind the vessels.
+    """
+    is_prepared = "FC" in p.options or "MTC" in p.variant
+    return p.is_3d and is_prepared and _within(p.tr_ms, 15, 45) and _within(p.flip_deg, 10, 30)
 
 
 def _by_flip_angle(flip_deg: float, tr_ms: float, words: str) -> _Verdict:

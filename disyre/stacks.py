@@ -5,10 +5,10 @@ field that says so. So images are told apart by everything that must be equal wi
 directions are in mm, in the world of the images (LPS).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ import numpy.typing as npt
 from disyre.admission import OnWarning
 from disyre.errors import (
     GantryTilt,
-    InvalidParams,
     IrregularSlices,
     MultipleVolumes,
     TooFewSlices,
@@ -27,9 +26,6 @@ from disyre.types import Affine
 from disyre.wording import counted
 
 LEAST_SLICES: Final = 4
-_LOCALIZER_SLICES: Final = 12
-"""A stack of fewer images may be left out, if it is also far smaller than the only other one."""
-_LOCALIZER_SHARE: Final = 0.25
 _DIRECTION_TOLERANCE: Final = 1e-4
 """For cosines, and for spacings in mm; scanners repeat them with rounding errors."""
 _COSINE_TOLERANCE: Final = 1e-3
@@ -41,10 +37,21 @@ DRIFT_TOLERANCE_MM: Final = 0.5
 """How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
 _MANY: Final = 100
+_MOST_HOLES: Final = 5
+"""Places of missing slices that are named."""
 
 _UNKNOWN: Final = SequenceParameters()
 
 Vector: TypeAlias = npt.NDArray[np.float64]
+
+
+class Origin(NamedTuple):
+    """Whose an image is, and what it is a part of."""
+
+    patient: str
+    """A hash of the PatientID; nothing if there is none."""
+    study: str
+    series: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,6 +60,8 @@ class Slice:
 
     number: int
     """Which of the instances it came from."""
+    patient: str = ""
+    study: str = ""
     series: str
     frame_of_reference: str
     shape: tuple[int, int]
@@ -79,6 +88,11 @@ class Slice:
             )
 
     @property
+    def origin(self) -> Origin:
+        """Whose it is, and what it is a part of."""
+        return Origin(self.patient, self.study, self.series)
+
+    @property
     def normal(self) -> Vector:
         """The direction at right angles to the image, of length 1."""
         normal = np.cross(self.orientation[:3], self.orientation[3:])
@@ -87,7 +101,7 @@ class Slice:
     def is_with(self, other: "Slice") -> bool:
         """Whether two images may be of one volume."""
         mine, theirs = (
-            (s.series, s.frame_of_reference, s.shape, s.temporal_position, s.image_type)
+            (s.origin, s.frame_of_reference, s.shape, s.temporal_position, s.image_type)
             for s in (self, other)
         )
         return (
@@ -100,21 +114,6 @@ class Slice:
 
 Stack = list[Slice]
 """Images of one volume, as far as their headers say."""
-
-
-def find_volume(slices: Sequence[Slice], on_warning: OnWarning, *, series: str | None = None) -> Stack:
-    """The images of the one volume among `slices`, in the order of their place along its normal.
-
-    Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
-    `series` picks one, by its UID.
-    Raises MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt; InvalidParams if there is no such
-    series.
-    """
-    found = split([image for image in slices if series in (None, image.series)])
-    if not found:
-        n_series = len({image.series for image in slices})
-        raise InvalidParams(f"expected the series_uid of one of the {n_series} series that came, got another")
-    return in_order(_only_volume(found, on_warning), on_warning)
 
 
 def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
@@ -176,17 +175,6 @@ def affine(stack: Stack) -> Affine:
     return matrix
 
 
-def _only_volume(stacks: list[Stack], on_warning: OnWarning) -> Stack:
-    largest, others = stacks[0], stacks[1:]
-    for other in others:
-        if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
-            listed = "; ".join(describe(stack) for stack in stacks[:8])
-            more = f"; and {len(stacks) - 8} more" if len(stacks) > 8 else ""
-            raise MultipleVolumes(f"expected the images of one volume, got {len(stacks)}: {listed}{more}")
-        on_warning(f"{describe(other)}: left out, as not part of the volume")
-    return largest
-
-
 def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     """Drop images that are at the place of another and equal to it."""
     places: list[Stack] = []
@@ -199,10 +187,13 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
         else:
             places.append([image])
     distinct = [len({image.pixels for image in place}) for place in places]
+    if len(places) == 1 and distinct[0] > 1:
+        raise IrregularSlices(
+            f"expected slices at different places, got {distinct[0]} different images at the same place"
+        )
     if min(distinct) > 1:
         raise MultipleVolumes(
-            f"expected one image at each place, got {min(distinct)} at each of "
-            f"{counted(len(places), 'place')}, as in a "
+            f"expected one image at each place, got {min(distinct)} at each of {len(places)} places, as in a "
             f"series over time; {describe(stack)} in all"
         )
     if max(distinct) > 1:
@@ -225,10 +216,37 @@ def _check_even(stack: Stack) -> None:
     typical = float(np.median(gaps_mm))
     if np.linalg.norm(positions - even, axis=1).max() <= min(POSITION_TOLERANCE_MM, 0.1 * typical):
         return
+    missing = _missing_after(gaps_mm, typical)
+    if missing:
+        raise IrregularSlices(_describe_missing(missing, gaps_mm, typical))
     worst = int(np.argmax(np.abs(np.array(gaps_mm) - typical)))
     raise IrregularSlices(
-        f"expected evenly spaced slices, got gaps of {min(gaps_mm):.2f} to {max(gaps_mm):.2f} mm: most are "
-        f"{typical:.2f} mm, the one after slice {worst + 1} of {len(stack)} is {gaps_mm[worst]:.2f} mm"
+        f"expected evenly spaced slices, got gaps that vary from {min(gaps_mm):.2f} to {max(gaps_mm):.2f} "
+        f"mm; the one that differs most is after slice {worst + 1} of {len(stack)}: {gaps_mm[worst]:.2f} mm"
+    )
+
+
+def _missing_after(gaps_mm: Sequence[float], typical_mm: float) -> dict[int, int]:
+    """How many slices are missing after a slice, if all gaps are those of an even stack with holes."""
+    steps = [max(1, round(gap / max(typical_mm, _DIRECTION_TOLERANCE))) for gap in gaps_mm]
+    if not _near(gaps_mm, np.array(steps) * typical_mm, POSITION_TOLERANCE_MM):
+        return {}
+    return {number: step - 1 for number, step in enumerate(steps, start=1) if step > 1}
+
+
+def _describe_missing(missing: Mapping[int, int], gaps_mm: Sequence[float], typical_mm: float) -> str:
+    """Holes in words; positions are counted from the first slice, along the stack."""
+    n_missing, n_slices = sum(missing.values()), len(gaps_mm) + 1
+    places = [
+        f"{n} after slice {number} of {n_slices} (between {sum(gaps_mm[: number - 1]):.2f} and "
+        f"{sum(gaps_mm[:number]):.2f} mm from the first)"
+        for number, n in list(missing.items())[:_MOST_HOLES]
+    ]
+    more = f", and at {len(missing) - _MOST_HOLES} more places" if len(missing) > _MOST_HOLES else ""
+    verb = "is" if n_missing == 1 else "are"
+    return (
+        f"expected a slice every {typical_mm:.2f} mm, but {counted(n_missing, 'slice')} {verb} missing: "
+        f"{', '.join(places)}{more}; send all images of the series, or export it again"
     )
 
 
@@ -240,8 +258,9 @@ def _check_upright(stack: Stack) -> None:
     tilt_deg = float(np.degrees(np.arctan2(drift_mm, abs(along))))
     if drift_mm > DRIFT_TOLERANCE_MM or tilt_deg > _TILT_TOLERANCE_DEG:
         raise GantryTilt(
-            f"expected slices at a right angle to the direction in which they are stacked, got a tilt of "
-            f"{tilt_deg:.1f} degrees"
+            f"expected slices straight above one another, got a gantry tilt of {tilt_deg:.1f} degrees: each "
+            f"slice is shifted sideways against the one before, by {drift_mm:.1f} mm over the stack; "
+            "reformat the series to straight slices at the scanner (MPR) and export that"
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from disyre.candidate import Candidate
-from disyre.errors import NoModelForModality, UnknownModel, UnusableVolume
+from disyre.errors import InvalidInput, NoModelForModality, UnknownModel, UnusableVolume
 from disyre.job import JobParams, is_series_uid
 from disyre.modality import SILENT
 from disyre.model_choice import choose, taken_for
@@ -13,6 +13,11 @@ from disyre.model_package import ModelShelf
 def judged(candidates: Iterable[Candidate], models: ModelShelf, params: JobParams) -> list[Candidate]:
     """Candidates with the model that each would be scored with under these options."""
     return [_judge(candidate, models, params) for candidate in candidates]
+
+
+def with_judged(error: InvalidInput, models: ModelShelf, params: JobParams) -> InvalidInput:
+    """The same error with its candidates judged."""
+    return type(error)(str(error), judged(error.candidates, models, params))
 
 
 def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candidate:
@@ -25,6 +30,9 @@ def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candi
         return known.model_copy(update={"code": UnusableVolume.code, "reason": reason})
     try:
         package = choose(models, params, modality)
-    except (NoModelForModality, UnknownModel) as error:
+    except NoModelForModality as error:  # its own words say again what the modality says already
+        reason = f"no model for {modality.name} is installed"
+        return known.model_copy(update={"code": error.code, "reason": reason})
+    except UnknownModel as error:
         return known.model_copy(update={"code": error.code, "reason": str(error)})
     return known.model_copy(update={"model": package.name if package else None})

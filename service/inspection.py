@@ -54,14 +54,18 @@ def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxe
         raise MaskMismatch(f"expected a mask of the scan's shape {facts.shape}, got {mask.shape}")
 
 
-def inspect(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
-    """List the volumes of an upload. Raises InvalidInput if it holds no image at all, or is broken."""
+def inspect(upload: Upload, folder: Path, *, max_voxels: int, series: str | None = None) -> Inspection:
+    """List the volumes of an upload, or of a series in it.
+
+    Raises InvalidInput if it holds no image at all or not the series, or is broken.
+    """
     _check_files(upload)
     if _is_nifti(upload.files[0], folder):
+        _check_no_series(series)
         volume, warnings = _inspect_nifti(upload.files[0], folder, max_voxels)
         return Inspection((volume,), warnings)
     said: list[str] = []
-    found = inspect_dicom(_instances(upload, folder), said.append)
+    found = inspect_dicom(_instances(upload, folder), said.append, series=series)
     return Inspection(tuple(found), tuple(said))
 
 
@@ -96,8 +100,7 @@ def _check_volume(
     Gives what a NIfTI says of itself, and what the volume is recognised as.
     """
     if _is_nifti(upload.files[0], folder):
-        if params.series_uid is not None:
-            raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
+        _check_no_series(params.series_uid)
         facts = _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index)
         check_thickness(facts.shape)
         return facts, SILENT
@@ -105,6 +108,11 @@ def _check_volume(
         raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
     instances = _instances(upload, folder)
     return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid)
+
+
+def _check_no_series(series: str | None) -> None:
+    if series is not None:
+        raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
 
 
 def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:

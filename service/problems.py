@@ -16,6 +16,7 @@ from disyre import errors
 from disyre.candidate import Candidate
 from disyre.job import JobProblem
 from service import errors as request_errors
+from service.explanation import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     if isinstance(error, errors.Misconfigured):
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
-    candidates = list(error.candidates) if isinstance(error, errors.UnusableVolume) else []
+    candidates = list(error.candidates) if isinstance(error, errors.InvalidInput) else []
     return _respond(status_of(type(error)), error.code, detail, request, candidates=candidates)
 
 
@@ -122,7 +123,7 @@ async def _of_a_lost_client(request: Request, error: Exception) -> Response:
 async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fields = [
-        FieldError(field=".".join(str(part) for part in each["loc"]), detail=each["msg"])
+        FieldError(field=".".join(str(part) for part in each["loc"]), detail=in_words(each))
         for each in error.errors()
     ]
     detail = "the request has fields that are missing or wrong"
@@ -158,7 +159,8 @@ def _respond(
     )
     retry = {"Retry-After": str(_RETRY_AFTER_S)} if status in _WORTH_A_RETRY else {}
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        # What a document lacks is left out; a candidate has all fields, as where an upload is inspected.
+        {name: value for name, value in problem.model_dump().items() if value is not None},
         status_code=status,
         headers={**(headers or {}), **retry, "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,

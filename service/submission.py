@@ -16,14 +16,15 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
-from disyre.errors import InvalidParams, MultipleVolumes, NothingToScore, QueueFull, Unavailable
+from disyre.errors import InvalidInput, InvalidParams, NothingToScore, QueueFull, Unavailable
 from disyre.job import Job, JobInput, JobModel, JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
 from disyre.wording import counted
-from service.candidates import judged
+from service.candidates import judged, with_judged
+from service.explanation import in_words
 from service.inspection import check_scan, survey
 from service.uploads import Upload
 
@@ -61,10 +62,7 @@ class Submission:
 
     def check_options(self, options: Mapping[str, Any]) -> JobParams:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
-        try:
-            params = JobParams.model_validate(options)
-        except ValidationError as error:
-            raise InvalidParams(_explain(error)) from error
+        params = read_options(options)
         package = choose(self.models, params, taken_for(params, SILENT))
         self._check_settings(params, package)
         return params
@@ -84,11 +82,11 @@ class Submission:
 
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
-        params = self.check_options({**options, **_parse_params(upload.params)})
+        params = self.check_options({**options, **parse_params(upload.params)})
         try:
             header = check_scan(upload, folder, params, max_voxels=self.max_voxels)
-        except MultipleVolumes as error:
-            raise MultipleVolumes(str(error), judged(error.candidates, self.models, params)) from error
+        except InvalidInput as error:
+            raise with_judged(error, self.models, params) from error
         job = self._job(upload, params, header, time.time_ns())
         self._accept([job], folder)
         return job
@@ -99,12 +97,15 @@ class Submission:
         Raises InvalidInput, NothingToScore with all series if there is none that can, or Unavailable; then
         there is no job, and nothing of any in the artifact store.
         """
-        params = self.check_study_options({**options, **_parse_params(upload.params)})
-        found = survey(upload, folder, max_voxels=self.max_voxels)
+        params = self.check_study_options({**options, **parse_params(upload.params)})
+        try:
+            found = survey(upload, folder, max_voxels=self.max_voxels)
+        except InvalidInput as error:
+            raise with_judged(error, self.models, params) from error
         series = judged(found.volumes, self.models, params)
         chosen = [each for each in series if each.code is None]
         if not chosen:
-            raise NothingToScore(f"expected a series to score, got {len(series)} that cannot be", series)
+            raise NothingToScore(_no_series(series), series)
         self.check_room(len(chosen))
         now_ns = time.time_ns()
         jobs = [
@@ -193,7 +194,16 @@ def new_job_id(now_ns: int) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _parse_params(text: bytes) -> dict[str, Any]:
+def read_options(options: Mapping[str, Any]) -> JobParams:
+    """The options of a job, whatever models there are. Raises InvalidParams."""
+    try:
+        return JobParams.model_validate(options)
+    except ValidationError as error:
+        raise InvalidParams(_explain(error)) from error
+
+
+def parse_params(text: bytes) -> dict[str, Any]:
+    """The options in a form. Raises InvalidParams."""
     if not text:
         return {}
     try:
@@ -206,9 +216,16 @@ def _parse_params(text: bytes) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    """What is wrong, without what was given: that could be anything."""
+    """What is wrong with options, in words."""
     first: dict[object, str] = {}  # of each option; what follows is mostly a consequence
-    for each in error.errors(include_url=False, include_input=False):
+    for each in error.errors(include_url=False):
         where = ".".join(str(part) for part in each["loc"])
-        first.setdefault(each["loc"][:1], f"{where}: {each['msg']}")
+        first.setdefault(each["loc"][:1], f"{where}: {in_words(each)}")
     return "; ".join(first.values())
+
+
+def _no_series(series: Sequence[Candidate]) -> str:
+    """Why nothing of a study is scored."""
+    if len(series) == 1:
+        return f"the only series of this study cannot be scored: {series[0].reason}"
+    return f"none of the {len(series)} series of this study can be scored; candidates has the reason of each"

@@ -3,6 +3,8 @@
 So every voxel says whether the affine that a reader gives is right. The default is a small axial series.
 """
 
+import math
+import struct
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from io import BytesIO
@@ -115,6 +117,49 @@ def make_enhanced(series: Sequence[Dataset], **per_frame: Sequence[float]) -> Fi
         ]
     )
     return image
+
+
+def make_mosaic(
+    series: Sequence[Dataset], *, gap_mm: float = 3.0, csa: bytes | None = None, block: int = 0x10
+) -> FileDataset:
+    """A series as the tiles of one image, as Siemens stores it; `csa` is in place of its private header."""
+    first, side = series[0], math.isqrt(len(series) - 1) + 1
+    orientation = np.array(first.ImageOrientationPatient, dtype=np.float64)
+    between_rows, between_columns = first.PixelSpacing
+    columns, rows = first.Columns, first.Rows
+    image = _empty_image((side * columns, side * rows), MRImageStorage)
+    image.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    image.PixelSpacing, image.ImageOrientationPatient = first.PixelSpacing, first.ImageOrientationPatient
+    image.SpacingBetweenSlices = gap_mm
+    # The mosaic has the centre of its first tile.
+    along = orientation[:3] * between_columns * columns + orientation[3:] * between_rows * rows
+    corner = np.array(first.ImagePositionPatient, dtype=np.float64) - along * (side - 1) / 2
+    image.ImagePositionPatient = [float(f"{mm:.12g}") for mm in corner]
+    pixels = np.zeros((side, rows, side, columns), "<u2")
+    for k, tile in enumerate(series):
+        pixels[k // side, :, k % side] = np.frombuffer(tile.PixelData, "<u2").reshape(rows, columns)
+    image.PixelData = pixels.tobytes()
+    way = np.array(series[1].ImagePositionPatient) - np.array(first.ImagePositionPatient)
+    header = csa_header(len(series), way / np.linalg.norm(way)) if csa is None else csa
+    image.add_new(0x00290000 + block, "LO", "SIEMENS CSA HEADER")
+    image.add_new(0x00290010 + 0x100 * block, "OB", header + bytes(len(header) % 2))
+    return image
+
+
+def csa_header(n_slices: int | None, normal: Sequence[float] | npt.NDArray[np.float64]) -> bytes:
+    """The private header of Siemens with what it says of a mosaic."""
+    count = [] if n_slices is None else [str(n_slices)]
+    tags = [
+        ("NumberOfImagesInMosaic", "US", count),
+        ("SliceNormalVector", "FD", [f"{x:.8f}" for x in normal]),
+    ]
+    content = b"SV10\4\3\2\1" + struct.pack("<2I", len(tags), 77)
+    for name, vr, values in tags:
+        content += struct.pack("<64si4s3i", name.encode(), len(values), vr.encode(), 0, len(values), 77)
+        for value in values:
+            text = value.encode() + b"\0"
+            content += struct.pack("<4i", len(text), len(text), 77, len(text)) + text + bytes(-len(text) % 4)
+    return content
 
 
 def in_bytes(series: list[FileDataset]) -> list[FileDataset]:

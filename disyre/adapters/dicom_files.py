@@ -4,7 +4,8 @@ Only the attributes that are needed are read, so nothing that names a patient ge
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,15 +14,17 @@ import pydicom
 from pydicom import uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
-from pydicom.tag import BaseTag
+from pydicom.filereader import read_dataset, read_partial
+from pydicom.tag import BaseTag, Tag
 
+from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
 from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
 from disyre.admission import OnWarning
-from disyre.containment import map_untrusted
+from disyre.containment import map_untrusted, sort_untrusted
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr, UnreadableVolume, UnsupportedTransferSyntax
-from disyre.inflation import inflate
+from disyre.inflation import inflate, inflate_start
 from disyre.media import BARE_DICOM, HEAD_BYTES, is_bare_dicom
+from disyre.stacks import Origin
 from disyre.wording import counted
 
 _MR: Final = {uid.MRImageStorage, uid.EnhancedMRImageStorage, uid.LegacyConvertedEnhancedMRImageStorage}
@@ -55,8 +58,11 @@ _MAX_INFLATED_BYTES: Final = 2 * 2**30
 _MAX_RATIO: Final = 200
 _ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
 """A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
+_IDENTITY: Final = (0x00100020, 0x0020000D, 0x0020000E)
+"""PatientID, StudyInstanceUID, SeriesInstanceUID."""
 _ATTRIBUTES: Final = [
-    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
+    *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
+    "SpacingBetweenSlices",
     *("TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
@@ -64,6 +70,7 @@ _ATTRIBUTES: Final = [
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *SEQUENCE_ATTRIBUTES,
 ]
+_TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]
 _PIXELS: Final = 0x7FE00010
 _BATCH: Final = 64
 """Files that are looked at together, at most."""
@@ -71,6 +78,11 @@ _BATCH_BYTES: Final = 64 * 2**20
 """No file is added to so many bytes: where headers are all that is wanted, no more stays in memory."""
 _MAX_VALUE_BYTES: Final = 1024
 """Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
+_MAX_CSA_BYTES: Final = 2**20
+_HEADER_BYTES: Final = 2**16
+"""As much of a deflated file that is cut off is looked at, for the series that it is of."""
+_UNDEFINED: Final = 0xFFFFFFFF
+_REFUSAL: Final = "expected whole DICOM images, got one that is cut off or damaged; export the series again"
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -78,11 +90,12 @@ _R = TypeVar("_R")
 
 def map_dicom(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     """Map over DICOM files, or parts of them, in threads; what a parser raises is a refusal."""
-    return map_untrusted(
-        function,
-        items,
-        refusal="expected whole DICOM images, got one that is cut off or damaged; export the series again",
-    )
+    return map_untrusted(function, items, refusal=_REFUSAL)
+
+
+def sort_dicom(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R | InvalidInput]:
+    """The same, with the refusal of an item in its place."""
+    return sort_untrusted(function, items, refusal=_REFUSAL)
 
 
 def read_in_batches(instances: Iterable[bytes | Path]) -> Iterator[list[bytes]]:
@@ -112,30 +125,30 @@ class SortedFiles:
     """DICOMDIR: they list the files of a disc, and are followed nowhere."""
     not_mr: list[str] = field(default_factory=list)
     """Of DICOM that is no MR image, what it is."""
+    lost: list[InvalidInput] = field(default_factory=list)
+    """Of images that cannot be used and do not say which series they are of, why not."""
     n_inflated_bytes: int = 0
 
-    def add(self, contents: Sequence[bytes]) -> list[bytes]:
-        """Sort more files in; the images among them, inflated if they were deflated.
+    def add(self, contents: Sequence[bytes]) -> list["Image"]:
+        """Sort more files in; the images among them that say which series they are of.
 
-        Nothing but their first bytes and their file meta information is parsed. Raises
-        UnsupportedTransferSyntax, UnreadableVolume, or TooLarge if they inflate too far.
+        Nothing but their headers is parsed. Raises TooLarge if they inflate too far.
         """
         dicom = [content for content in contents if content[128:132] == b"DICM"]
-        metas = map_dicom(_meta, dicom)
-        images = [
-            (content, meta) for content, meta in zip(dicom, metas, strict=True) if meta.sop_class in _MR
+        metas = sort_dicom(_meta, dicom)
+        opened = [
+            self._opened(content, meta)
+            for content, meta in zip(dicom, metas, strict=True)
+            if isinstance(meta, _Meta) and meta.sop_class in _MR
         ]
-        for syntax in {meta.transfer_syntax for _, meta in images}:
-            if syntax not in (*DECODERS, uid.DeflatedExplicitVRLittleEndian):
-                raise UnsupportedTransferSyntax(
-                    "expected images that are uncompressed, deflated, RLE, JPEG, JPEG-LS or JPEG 2000, got "
-                    f"{_name(syntax)}; export the series again without compression"
-                )
         self._count(contents, metas)
-        return [self._inflated(content, meta) for content, meta in images]
+        parsed = sort_dicom(_parsed, opened)
+        return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
 
     def nothing(self) -> InvalidInput:
         """Why there is nothing to read."""
+        if self.lost:
+            return self.lost[0]
         if self.not_mr:
             return NotBrainMr(f"expected MR images, got {', '.join(sorted(set(self.not_mr))[:5])}")
         if self.n_bare:
@@ -158,24 +171,56 @@ class SortedFiles:
             on_warning(f"{counted(self.n_directories, 'DICOMDIR')} left out: it lists files, and is no image")
         if self.not_mr:
             on_warning(f"{counted(len(self.not_mr), 'DICOM file')} left out, as not MR")
+        if self.lost:
+            on_warning(
+                f"{counted(len(self.lost), 'DICOM file')} left out, as cut off or damaged before it is "
+                "said which series they are of; the first or the last slice of a series may be missing"
+            )
 
-    def _count(self, contents: Sequence[bytes], metas: Sequence["_Meta"]) -> None:
+    def _count(self, contents: Sequence[bytes], metas: Sequence["_Meta | InvalidInput"]) -> None:
         """Remember what is no image."""
-        others = [meta.sop_class for meta in metas if meta.sop_class not in _MR]
+        self.lost += [meta for meta in metas if isinstance(meta, InvalidInput)]
+        others = [m.sop_class for m in metas if isinstance(m, _Meta) and m.sop_class not in _MR]
         self.n_not_dicom += len(contents) - len(metas)
         self.n_bare += sum(is_bare_dicom(content[:HEAD_BYTES]) for content in contents)
         self.n_directories += others.count(uid.MediaStorageDirectoryStorage)
         self.not_mr += [_name(other) for other in others if other != uid.MediaStorageDirectoryStorage]
 
-    def _inflated(self, content: bytes, meta: "_Meta") -> bytes:
-        """The file itself, or as it would be had nobody deflated it."""
-        if meta.transfer_syntax != uid.DeflatedExplicitVRLittleEndian:
-            return content
-        honest_bytes = max(_ALWAYS_INFLATED_BYTES, _MAX_RATIO * len(content))
+    def _broken(self, opened: Sequence["_Opened"], parsed: Sequence["Image | InvalidInput"]) -> list["Image"]:
+        """Those of some files that cannot be parsed, by what they still say of themselves."""
+        broken = [
+            (file.content, error)
+            for file, error in zip(opened, parsed, strict=True)
+            if isinstance(error, InvalidInput)
+        ]
+        said = sort_dicom(_identity, [content for content, _ in broken])
+        named = list(zip(said, (error for _, error in broken), strict=True))
+        self.lost += [error for image, error in named if isinstance(image, InvalidInput)]
+        return [replace(image, error=error) for image, error in named if isinstance(image, Image)]
+
+    def _opened(self, content: bytes, meta: "_Meta") -> "_Opened":
+        """A file as it would be had nobody deflated it, or as much of it as says why it cannot be read."""
+        if meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
+            return self._inflated(content[meta.end :])
+        if meta.transfer_syntax in DECODERS:
+            return _Opened(content)
+        return _Opened(
+            content,
+            UnsupportedTransferSyntax(
+                "expected images that are uncompressed, deflated, RLE, JPEG, JPEG-LS or JPEG 2000, got "
+                f"{_name(meta.transfer_syntax)}; export the series again without compression"
+            ),
+        )
+
+    def _inflated(self, packed: bytes) -> "_Opened":
+        honest_bytes = max(_ALWAYS_INFLATED_BYTES, _MAX_RATIO * len(packed))
         left_bytes = _MAX_INFLATED_BYTES - self.n_inflated_bytes
-        dataset = inflate(content[meta.end :], max_bytes=min(honest_bytes, left_bytes))
+        try:
+            dataset = inflate(packed, max_bytes=min(honest_bytes, left_bytes))
+        except UnreadableVolume as error:
+            return _Opened(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), error)
         self.n_inflated_bytes += len(dataset)
-        return _EXPLICIT_META + dataset
+        return _Opened(_EXPLICIT_META + dataset)
 
 
 def _name(value: str) -> str:
@@ -210,15 +255,68 @@ def _is_behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag.group != 2
 
 
-def parse_image(content: bytes) -> Dataset:
-    """An image with the attributes that are needed. Raises what pydicom does, or UnreadableVolume."""
-    dataset = pydicom.dcmread(BytesIO(content), specific_tags=_ATTRIBUTES)
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What a file holds, or why it cannot be read."""
+
+    content: bytes
+    error: InvalidInput | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """The attributes of an image that are needed; only those that say what it is of, if it cannot be used."""
+
+    dataset: Dataset
+    origin: Origin
+    error: InvalidInput | None = None
+
+
+def _parsed(opened: _Opened) -> Image:
+    """An image that can be parsed. Raises what pydicom does, or InvalidInput."""
+    if opened.error is not None:
+        raise opened.error
+    dataset = pydicom.dcmread(BytesIO(opened.content), specific_tags=_TAGS)
     for element in dataset.values():
-        is_short = (
-            element.tag == _PIXELS or element.VR == "SQ" or len(element.value or b"") <= _MAX_VALUE_BYTES
+        if isinstance(element, RawDataElement) and element.tag != _PIXELS:
+            _check_element(element)
+    if not is_mosaic(dataset):  # others need no private header, which is large
+        for tag in CSA_ATTRIBUTES:
+            dataset.pop(tag, None)
+    return Image(dataset, _origin(dataset))
+
+
+def _check_element(element: RawDataElement) -> None:
+    n_bytes = len(element.value or b"")
+    if element.length not in (n_bytes, _UNDEFINED):
+        raise UnreadableVolume("expected whole DICOM images, got one that is cut off in its header")
+    most_bytes = _MAX_CSA_BYTES if element.tag in CSA_ATTRIBUTES else _MAX_VALUE_BYTES
+    if element.VR != "SQ" and n_bytes > most_bytes:
+        raise UnreadableVolume(
+            f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
         )
-        if isinstance(element, RawDataElement) and not is_short:
-            raise UnreadableVolume(
-                f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
-            )
-    return dataset
+
+
+def _identity(content: bytes) -> Image:
+    """What an image is of, of one that cannot be used. Raises what pydicom does, or UnreadableVolume."""
+    dataset = read_partial(BytesIO(content), stop_when=_is_behind_identity, specific_tags=[*_IDENTITY])
+    series = dataset.get_item("SeriesInstanceUID")
+    if not isinstance(series, RawDataElement):
+        raise UnreadableVolume("expected images that say which series they are of, got one that does not")
+    _check_element(series)
+    return Image(dataset, _origin(dataset))
+
+
+def _origin(dataset: Dataset) -> Origin:
+    """Whose an image is, and what it is of. The PatientID is hashed as it is, and never becomes text."""
+    patient = dataset.get_item("PatientID")
+    said = patient.value.strip(b" \0") if patient is not None and isinstance(patient.value, bytes) else b""
+    return Origin(
+        patient=sha256(said).hexdigest() if said else "",
+        study=str(dataset.get("StudyInstanceUID")),
+        series=str(dataset.get("SeriesInstanceUID")),
+    )
+
+
+def _is_behind_identity(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) > _IDENTITY[-1]

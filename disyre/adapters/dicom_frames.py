@@ -1,5 +1,6 @@
 """Images of DICOM, single or as frames of one file: what their headers say, and their voxels (pydicom)."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +9,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
+from pydicom.encaps import parse_fragments
 from pydicom.pixels.utils import pixel_array
 
-from disyre.adapters.dicom_files import DECODERS, map_dicom
+from disyre.adapters.dicom_files import DECODERS, Image, map_dicom
 from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
+from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of
 from disyre.admission import OnWarning
 from disyre.errors import UnreadableVolume, UnusableVolume
+from disyre.series import Reject
 from disyre.stacks import Slice
 from disyre.types import Voxels
 from disyre.wording import counted
@@ -37,20 +41,31 @@ _MEANING: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image: a single-frame data set, or a frame of an enhanced one."""
+    """One image: a single-frame data set, a frame of an enhanced one, or a tile of a mosaic."""
 
-    dataset: Dataset
+    image: Image
+    """The file that it is in."""
     index: int
     header: Dataset
     """What is said of this frame, wherever it is written."""
+    mosaic: Mosaic | None = None
+    """What it is a tile of."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """What is said of all images in the file."""
+        return self.image.dataset
 
     @property
     def is_enhanced(self) -> bool:
         return self.header is not self.dataset
 
 
-def frames_of(dataset: Dataset) -> list[Frame]:
-    """The images of a file. Raises UnreadableVolume or UnusableVolume."""
+def frames_of(image: Image) -> list[Frame]:
+    """The images of a file. Raises UnreadableVolume or UnusableVolume, or what is wrong with the file."""
+    if image.error is not None:
+        raise image.error
+    dataset = image.dataset
     _check_pixels(dataset)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     n_frames = 1 if per_frame is None else len(per_frame)
@@ -60,10 +75,13 @@ def frames_of(dataset: Dataset) -> list[Frame]:
             f"expected a description of each of as many frames as NumberOfFrames says ({n_said:g}), got "
             f"{n_frames}; export the series as single images or as Enhanced MR"
         )
+    _check_length(dataset, n_frames)
     if per_frame is None:
-        return [Frame(dataset, 0, dataset)]
+        mosaic = mosaic_of(dataset)
+        n_tiles = mosaic.facts.n_slices if mosaic else 1
+        return [Frame(image, index, dataset, mosaic) for index in range(n_tiles)]
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
-    return [Frame(dataset, index, _flat([*shared, groups])) for index, groups in enumerate(per_frame)]
+    return [Frame(image, index, _flat([*shared, groups])) for index, groups in enumerate(per_frame)]
 
 
 def _flat(groups: Sequence[Dataset]) -> Dataset:
@@ -83,23 +101,49 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     (rows,), (columns,) = (_numbers(dataset, name, 1) for name in ("Rows", "Columns"))
     if rows < 1 or columns < 1:
         raise UnreadableVolume(f"expected images with pixels, got one of {columns:g} x {rows:g}")
-    between_rows, between_columns = _numbers(header, "PixelSpacing", 2)
+    spacing_mm = _numbers(header, "PixelSpacing", 2)
+    orientation = np.array(_numbers(header, "ImageOrientationPatient", 6))
+    position = np.array(_numbers(header, "ImagePositionPatient", 3))
+    shape, image_type = (
+        (int(columns), int(rows)),
+        header.get("FrameType" if frame.is_enhanced else "ImageType"),
+    )
+    if frame.mosaic is not None:
+        shape, image_type = frame.mosaic.shape, without_mosaic(image_type)
+        position = frame.mosaic.position(
+            frame.index, said=position, orientation=orientation, spacing_mm=spacing_mm
+        )
     time = "TemporalPositionIndex" if frame.is_enhanced else "TemporalPositionIdentifier"
     return Slice(
         number=number,
-        series=str(dataset.get("SeriesInstanceUID")),
+        **frame.image.origin._asdict(),
         frame_of_reference=str(dataset.get("FrameOfReferenceUID")),
-        shape=(int(columns), int(rows)),
-        spacing_mm=(between_rows, between_columns),
-        orientation=np.array(_numbers(header, "ImageOrientationPatient", 6)),
-        position=np.array(_numbers(header, "ImagePositionPatient", 3)),
+        shape=shape,
+        spacing_mm=(spacing_mm[0], spacing_mm[1]),
+        orientation=orientation,
+        position=position,
         echo_time_ms=_optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=_optional_number(header, time),
-        image_type=tuple(header.get("FrameType" if frame.is_enhanced else "ImageType") or ())[2:],
+        image_type=tuple(image_type or ())[2:],
         sequence=sequence_of(dataset, header),
-        # Of enhanced images, no two frames are taken for copies.
-        pixels=str(frame.index).encode() if frame.is_enhanced else dataset.PixelData,
+        pixels=_compared(frame),
     )
+
+
+def _compared(frame: Frame) -> bytes:
+    """What tells a copy of an image: its pixels; of enhanced images, no two frames are taken for copies."""
+    if frame.mosaic is not None:
+        return frame.mosaic.pixels_hash
+    return str(frame.index).encode() if frame.is_enhanced else bytes(frame.dataset.PixelData)
+
+
+def reject_of(image: Image) -> Reject:
+    """An image that cannot be used, of a series. Raises why not if it does not say of which."""
+    assert image.error is not None
+    if "SeriesInstanceUID" not in image.dataset:
+        raise image.error
+    parameters = sequence_of(image.dataset, image.dataset)
+    return Reject(origin=image.origin, error=image.error, sequence=parameters)
 
 
 def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnWarning) -> Voxels:
@@ -114,7 +158,8 @@ def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnW
 
     def fill(ks: list[int]) -> bool:
         dataset = frames[ks[0]].dataset
-        images = _decoded(dataset).reshape(-1, shape[1], shape[0])
+        images, mosaic = _decoded(dataset), frames[ks[0]].mosaic
+        images = mosaic.tiles(images) if mosaic else images.reshape(-1, shape[1], shape[0])
         is_padded = False
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and counted later
             for k in ks:
@@ -175,7 +220,7 @@ def _rescaled(image: npt.NDArray[np.number], header: Dataset) -> npt.NDArray[np.
 
 def _check_pixels(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
-        raise UnreadableVolume("expected images with pixels, got one without")
+        raise UnreadableVolume("expected images with pixels, got one without, or one that is cut off")
     kind = dataset.get("PhotometricInterpretation")
     if (dataset.get("SamplesPerPixel"), kind) != (1, "MONOCHROME2"):
         came = "inverted ones (MONOCHROME1)" if kind == "MONOCHROME1" else "colour"
@@ -192,6 +237,31 @@ def _check_pixels(dataset: Dataset) -> None:
             "expected pixel values in the lowest bits (HighBit one less than BitsStored), got others, as old "
             "programs wrote them; export the series again"
         )
+
+
+def _check_length(dataset: Dataset, n_frames: int) -> None:
+    """Raise UnreadableVolume if there are too few pixels, as far as that shows without decoding them."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        n_pixels = n_frames * math.prod(int(_numbers(dataset, name, 1)[0]) for name in ("Rows", "Columns"))
+        n_bytes = math.ceil(n_pixels * _numbers(dataset, "BitsAllocated", 1)[0] / 8)
+        if len(dataset.PixelData) < n_bytes:
+            raise UnreadableVolume(
+                f"expected {n_bytes} bytes of pixels, as the header says, got {len(dataset.PixelData)}: the "
+                "file is cut off; export the series again"
+            )
+    elif DECODERS[syntax] != "pydicom":
+        checked_frames(dataset)
+    else:
+        _check_fragments(dataset.PixelData, n_frames)
+
+
+def _check_fragments(encapsulated: bytes, n_frames: int) -> None:
+    """Fragments are as long as they say, and at least one for each frame."""
+    n_fragments, offsets = parse_fragments(encapsulated)
+    ends = [at + 8 + int.from_bytes(encapsulated[at + 4 : at + 8], "little") for at in offsets]
+    if n_fragments < n_frames or max(ends) > len(encapsulated):
+        raise UnreadableVolume("expected whole compressed images, got one that is cut off")
 
 
 def _numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:

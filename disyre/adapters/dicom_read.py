@@ -17,17 +17,19 @@ from pydicom import config
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
-from disyre.adapters.dicom_files import SortedFiles, map_dicom, parse_image, read_in_batches
-from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, slice_of
+from disyre.adapters.dicom_files import Image, SortedFiles, read_in_batches, sort_dicom
+from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, reject_of, slice_of
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, MultipleVolumes
-from disyre.modality import Guess
+from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
+from disyre.modality import LOCALIZER, Guess
+from disyre.series import Images, Part, Spoiled, describe, find_volume
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
+_SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
 def read_dicom(
@@ -44,12 +46,9 @@ def read_dicom(
     or one of its subclasses.
     """
     with config.disable_value_validation():  # its warnings quote what is in the header
-        found = SortedFiles()
-        frames, n_others = _frames_of_series(instances, found, series)
-        if not frames and not n_others:
-            raise found.nothing()
-        found.warn(on_warning)
-        stack = stacks.find_volume(map_dicom(slice_of, list(enumerate(frames))), on_warning, series=series)
+        frames: list[Frame] = []
+        images = _look(instances, on_warning, series=series, kept=frames)
+        stack = find_volume(images, on_warning, series=series)
         admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
         affine = dicom_geometry.affine(stack)
         voxels = read_voxels([frames[image.number] for image in stack], stack[0].shape, on_warning)
@@ -57,14 +56,25 @@ def read_dicom(
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 
 
-def inspect_dicom(instances: Iterable[bytes | Path], on_warning: OnWarning) -> list[Candidate]:
+def inspect_dicom(
+    instances: Iterable[bytes | Path], on_warning: OnWarning, *, series: str | None = None
+) -> list[Candidate]:
     """The volumes that DICOM files hold, the largest first, each with what keeps it from being scored.
 
-    Files are looked at one after the other, and no pixels are kept. Raises NotAnImage, NotBrainMr,
-    UnsupportedTransferSyntax or UnreadableVolume if they are no MR images, or broken.
+    With `series`, only those of one series. Files are looked at one after the other, and no pixels are kept.
+    Raises NotAnImage, NotBrainMr, UnsupportedTransferSyntax or UnreadableVolume if there are no MR images
+    that say which series they are of; InvalidParams, with all candidates, if there is no such series.
     """
-    slices = _header_slices(instances, on_warning)
-    return [_candidate(stack, on_warning) for stack in stacks.split(slices)]
+    images = _look(instances, on_warning)
+    try:
+        found = images.of(series)
+    except InvalidInput as error:
+        raise _with_candidates(error, images) from error
+    try:
+        found.check_patient()
+    except SeveralPatients as error:
+        on_warning(str(error))
+    return _candidates(found, on_warning)
 
 
 def check_dicom(
@@ -72,15 +82,19 @@ def check_dicom(
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
-    Raises what `read_dicom` raises; MultipleVolumes has all candidates with it.
+    Raises what `read_dicom` raises, with all candidates if there are several.
     """
-    slices = _header_slices(instances, admission.ignore)
+    images = _look(instances, admission.ignore)
     try:
-        stack = stacks.find_volume(slices, admission.ignore, series=series)
+        stack = find_volume(images, admission.ignore, series=series)
+        _check_volume(stack, max_voxels)
+    except SeveralPatients as error:
+        raise _with_candidates(error, images) from error
     except MultipleVolumes as error:
-        candidates = [_candidate(stack, admission.ignore) for stack in stacks.split(slices)[:_MOST_LISTED]]
-        raise MultipleVolumes(f"{error}; {_way_out(slices, series)}", candidates) from error
-    _check_volume(stack, max_voxels)
+        told = MultipleVolumes(f"{error}; {_way_out(images, series)}")
+        raise _with_candidates(told, images) from error
+    except InvalidInput as error:
+        raise _with_candidates(error, images) from error
     return _modality(stack)
 
 
@@ -89,21 +103,23 @@ def survey_dicom(
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
-    Raises what `inspect_dicom` raises.
+    Raises what `inspect_dicom` raises, and SeveralPatients.
     """
-    slices = _header_slices(instances, on_warning)
-    return [
-        _volume_of_series([image for image in slices if image.series == series], on_warning, max_voxels)
-        for series in dict.fromkeys(image.series for image in slices)
-    ]
-
-
-def _volume_of_series(slices: list[Slice], on_warning: OnWarning, max_voxels: int) -> Candidate:
+    images = _look(instances, on_warning)
     try:
-        stack = stacks.find_volume(slices, on_warning)
+        images.check_patient()
+    except SeveralPatients as error:
+        raise _with_candidates(error, images) from error
+    return [_volume_of_series(images.of(series), on_warning, max_voxels) for series in images.series]
+
+
+def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
+    try:
+        stack = find_volume(images, on_warning)
         _check_volume(stack, max_voxels)
     except InvalidInput as error:
-        return _unusable(slices, error)
+        spoiled = images.spoiled()
+        return _spoiled(spoiled[0]) if spoiled else _unusable(images.slices, error)
     return _candidate(stack, admission.ignore)
 
 
@@ -112,45 +128,70 @@ def _check_volume(stack: Stack, max_voxels: int) -> None:
     dicom_geometry.affine(stack)
 
 
-def _way_out(slices: list[Slice], series: str | None) -> str:
+def _way_out(images: Images, series: str | None) -> str:
     """What a client can do who sent several volumes."""
-    if series is not None or len({image.series for image in slices}) == 1:
+    if series is not None or len(images.series) == 1:
         return (
             "they are of one series, such as several echoes, or magnitude and phase: send one of them alone"
         )
     return "the option series_uid picks one, and /v1/studies scores each"
 
 
-def _frames_of_series(
-    instances: Iterable[bytes | Path], found: SortedFiles, series: str | None
-) -> tuple[list[Frame], int]:
-    """The frames of a series, or of all, and how many there are of others; those are not kept in memory."""
-    frames: list[Frame] = []
-    n_others = 0
-    for batch in read_in_batches(instances):
-        come = _frames(found.add(batch))
-        wanted = [f for f in come if series in (None, str(f.dataset.get("SeriesInstanceUID")))]
-        frames += wanted
-        n_others += len(come) - len(wanted)
-    return frames, n_others
+def _with_candidates(error: InvalidInput, images: Images) -> InvalidInput:
+    """The same error with what there was to choose from, if it was anything."""
+    candidates = _candidates(images, admission.ignore)
+    if len(candidates) == 1 and not isinstance(error, MultipleVolumes | InvalidParams):
+        return type(error)(str(error))
+    return type(error)(str(error), candidates[:_MOST_LISTED])
 
 
-def _header_slices(instances: Iterable[bytes | Path], on_warning: OnWarning) -> list[Slice]:
-    """What the headers of all MR images among some files say; of pixels, their hash."""
-    slices: list[Slice] = []
-    found = SortedFiles()
+def _look(
+    instances: Iterable[bytes | Path],
+    on_warning: OnWarning,
+    *,
+    series: str | None = None,
+    kept: list[Frame] | None = None,
+) -> Images:
+    """What the headers of all MR images among some files say; of pixels, their hash.
+
+    `kept` takes the frames of a series, or of all, in the order of the numbers of their slices; images of
+    other series are then left out. Raises why if there are none at all.
+    """
+    found, images, n_others = SortedFiles(), Images(), 0
     with config.disable_value_validation():
         for batch in read_in_batches(instances):
-            frames = _frames(found.add(batch))
-            slices += map_dicom(_slice_without_pixels, list(enumerate(frames, start=len(slices))))
-    if not slices:
+            files = found.add(batch)
+            wanted = [file for file in files if series is None or file.origin.series == series]
+            n_others += len(files) - len(wanted)
+            _look_into(wanted, images, found, kept)
+    if not images and not n_others:
         raise found.nothing()
     found.warn(on_warning)
-    return slices
+    return images
 
 
-def _frames(images: list[bytes]) -> list[Frame]:
-    return [frame for of_image in map_dicom(frames_of, map_dicom(parse_image, images)) for frame in of_image]
+def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: list[Frame] | None) -> None:
+    """Sort the images of some files into those that can be used and those that cannot."""
+    frames, bad = [], []
+    for file, inside in zip(files, sort_dicom(frames_of, files), strict=True):
+        if isinstance(inside, InvalidInput):
+            bad.append(replace(file, error=inside))
+        else:
+            frames += inside
+    start = len(images.slices) if kept is None else len(kept)
+    make = _slice_without_pixels if kept is None else slice_of
+    for frame, image in zip(frames, sort_dicom(make, list(enumerate(frames, start=start))), strict=True):
+        if isinstance(image, InvalidInput):
+            bad.append(replace(frame.image, error=image))
+        else:
+            images.slices.append(image)
+    for reject in sort_dicom(reject_of, bad):
+        if isinstance(reject, InvalidInput):
+            found.lost.append(reject)
+        else:
+            images.rejects.append(reject)
+    if kept is not None:
+        kept += frames
 
 
 def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
@@ -158,20 +199,35 @@ def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
     return replace(image, pixels=sha256(image.pixels).digest())
 
 
-def _candidate(stack: Stack, on_warning: OnWarning) -> Candidate:
+def _candidates(images: Images, on_warning: OnWarning) -> list[Candidate]:
+    """All volumes, and series that cannot be used, the largest first."""
+    shared = images.shared_series()
+    return [_judged(_candidate(part, on_warning), shared) for part in images.parts()]
+
+
+def _judged(candidate: Candidate, shared: frozenset[str]) -> Candidate:
+    """A candidate that cannot be picked says so: images of another patient have the same series_uid."""
+    if candidate.code is not None or candidate.series_uid not in shared:
+        return candidate
+    return candidate.model_copy(update={"code": SeveralPatients.code, "reason": _SHARED})
+
+
+def _candidate(part: Part, on_warning: OnWarning) -> Candidate:
+    if isinstance(part, Spoiled):
+        return _spoiled(part)
     try:
-        ordered = stacks.in_order(stack, on_warning)
+        ordered = stacks.in_order(part, on_warning)
         affine = geometry.ras_to_lps(dicom_geometry.affine(ordered))
     except InvalidInput as error:
-        return _unusable(stack, error)
+        return _unusable(part, error)
     return Candidate(
-        series_uid=stack[0].series,
-        description=stacks.describe(stack),
-        n=len(stack),
+        series_uid=part[0].series,
+        description=stacks.describe(part),
+        n=len(part),
         shape=(*ordered[0].shape, len(ordered)),
         spacing_mm=geometry.spacing_mm(affine),
         orientation=geometry.orientation(affine),
-        modality=_modality(stack),
+        modality=_modality(part),
     )
 
 
@@ -185,7 +241,21 @@ def _unusable(stack: Stack, error: InvalidInput) -> Candidate:
         orientation=None,
         code=error.code,
         reason=str(error),
-        modality=_modality(stack),
+        modality=LOCALIZER if isinstance(error, TooFewSlices) else _modality(stack),
+    )
+
+
+def _spoiled(part: Spoiled) -> Candidate:
+    return Candidate(
+        series_uid=part.origin.series,
+        description=describe(part),
+        n=len(part),
+        shape=None,
+        spacing_mm=None,
+        orientation=None,
+        code=part.error.code,
+        reason=str(part.error),
+        modality=sequence.guess(part.rejects[0].sequence),
     )
 
 

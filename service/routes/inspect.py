@@ -1,17 +1,22 @@
 """Inspect: what an upload holds, without a job."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
-from disyre.job import JobParams
 from service import errors as request_errors
 from service import inspection
-from service.candidates import judged
-from service.dependencies import GivenParts
+from service.candidates import judged, with_judged
+from service.dependencies import GivenParts, Parts
 from service.openapi import SUBMISSION, problems
 from service.receiving import admit_body, receive
 from service.schemas import InspectionView
+from service.submission import parse_params, query_options, read_options
+from service.uploads import Upload
 
 router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 
@@ -27,18 +32,30 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
         errors.TooLarge,
         request_errors.UnsupportedMediaType,
         errors.NotAnImage,
+        errors.InvalidParams,
         errors.UnreadableVolume,
         errors.UnusableArchive,
         errors.StorageFull,
     ),
 )
 async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
-    """List the volumes of an upload: what each is, and which model would score it, or why none."""
+    """List the volumes of an upload: what each is, and which model would score it, or why none.
+
+    Options are those of a job; with `series_uid`, only that series is listed.
+    """
+    options = query_options(request.query_params.multi_items())
     await run_in_threadpool(admit_body, request.headers, parts)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts.settings)
-        found = await run_in_threadpool(
-            inspection.inspect, upload, folder, max_voxels=parts.submission.max_voxels
-        )
-        volumes = await run_in_threadpool(judged, found.volumes, parts.models, JobParams())
+        return await run_in_threadpool(_inspect, upload, folder, options, parts)
+
+
+def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Parts) -> InspectionView:
+    params = read_options({**options, **parse_params(upload.params)})
+    max_voxels = parts.submission.max_voxels
+    try:
+        found = inspection.inspect(upload, folder, max_voxels=max_voxels, series=params.series_uid)
+    except errors.InvalidInput as error:
+        raise with_judged(error, parts.models, params) from error
+    volumes = judged(found.volumes, parts.models, params)
     return InspectionView(volumes=tuple(volumes), warnings=found.warnings)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from disyre.containment import map_untrusted
+from disyre.containment import map_untrusted, sort_untrusted
 from disyre.errors import NotBrainMr, OutOfMemory, UnreadableVolume
 
 
@@ -30,6 +30,16 @@ def test_whatever_a_decoder_raises_is_a_refusal(error: BaseException) -> None:
 def test_a_lack_of_memory_is_not_blamed_on_the_file() -> None:
     with pytest.raises(OutOfMemory):
         fail_with(MemoryError())
+
+
+def test_what_is_refused_stands_in_its_place_if_that_is_wished() -> None:
+    def decode(item: int) -> int:
+        return 1 // item
+
+    found = sort_untrusted(decode, [1, 0, -1], refusal="damaged")
+
+    assert (found[0], found[2]) == (1, -1)
+    assert isinstance(found[1], UnreadableVolume)
 
 
 def test_our_own_errors_pass() -> None:

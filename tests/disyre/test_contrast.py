@@ -181,3 +181,9 @@ def test_a_real_brain_is_recognised_or_nothing_is_said(subject: str, modality: s
     assert found.name in (modality, None)
     if "ms_patient07" not in subject:
         assert found.name == modality
+
+
+def test_an_empty_brain_has_no_features() -> None:
+    volume, mask = make_brain("T1w", spacing_mm=4.0)
+
+    assert measure(volume, np.zeros_like(mask)) is None

@@ -76,12 +76,17 @@ PROTOCOLS: list[tuple[Contrast | None, str, SequenceParameters]] = [
     ("phase", "phase", parameters("GR", image="P\\ND", tr_ms=500, te_ms=5, flip_deg=60)),
     ("map", "T1 map", parameters("GR", image="T1 MAP")),
     ("map", "the same, spelt differently", parameters("GR", image="T1_MAP")),
-    (None, "nothing", parameters()),
     (None, "field map", parameters("GR", tr_ms=500, te_ms=4.9, flip_deg=60)),
     (None, "gradient echo, TE between", parameters("GR", tr_ms=500, te_ms=10, flip_deg=60)),
     (None, "gradient echo, no angle", parameters("GR", tr_ms=500, te_ms=5)),
     (None, "spin echo, no TE", parameters("SE", tr_ms=500)),
-    (None, "research mode, one echo", parameters("RM", tr_ms=4000, te_ms=95)),
+    (None, "called a localizer", parameters("GR", image="LOCALIZER", tr_ms=8.6, te_ms=4, flip_deg=20)),
+    (
+        None,
+        "no flag, magnetisation transferred",
+        parameters("GR", is_3d=True, variant="SP\\MTC", tr_ms=22, te_ms=4, flip_deg=18),
+    ),
+    (None, "the same, contrast stated", parameters("GR", image="LOCALIZER", stated="T1")),
     (None, "train, long TR that may be an inversion's", parameters("SE", tr_ms=9000, te_ms=120)),
 ]
 
@@ -94,6 +99,14 @@ def test_a_protocol_is_recognised(expected: Contrast | None, p: SequenceParamete
 
     assert (found.name, found.source) == (expected, "header")
     assert found.reason
+
+
+@pytest.mark.parametrize("p", [parameters(), parameters("RM", tr_ms=4000, te_ms=95)])
+def test_of_a_header_that_says_too_little_it_is_not_claimed_that_it_spoke(p: SequenceParameters) -> None:
+    found = guess(p)
+
+    assert (found.name, found.source) == (None, None)
+    assert found.reason == "the header says too little of the sequence"
 
 
 BASE = {

@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disyre import stacks
+from disyre import series, stacks
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.series import Images
 from disyre.stacks import Slice, Stack
 from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
 
 
 def find(slices: Stack) -> tuple[Stack, list[str]]:
     warnings: list[str] = []
-    return stacks.find_volume(slices, warnings.append), warnings
+    return series.find_volume(Images(slices), warnings.append), warnings
 
 
 @pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL])
@@ -113,12 +114,18 @@ def test_a_series_over_time_that_does_not_say_so_is_refused() -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 10, 18])
-def test_a_missing_slice_is_named_with_its_gap(missing: int) -> None:
+def test_a_missing_slice_is_counted_and_its_place_named(missing: int) -> None:
     slices = make_stack(gap_mm=1.5)
     del slices[missing]
 
-    with pytest.raises(IrregularSlices, match=rf"slice {missing} of 19 is 3\.00 mm"):
+    with pytest.raises(IrregularSlices) as refused:
         find(slices)
+
+    start, end = 1.5 * (missing - 1), 1.5 * (missing + 1)
+    assert str(refused.value).startswith(
+        f"expected a slice every 1.50 mm, but 1 slice is missing: 1 after slice {missing} of 19 (between "
+        f"{start:.2f} and {end:.2f} mm from the first)"
+    )
 
 
 def test_a_missing_slice_is_seen_even_where_slices_are_thin() -> None:
@@ -126,6 +133,31 @@ def test_a_missing_slice_is_seen_even_where_slices_are_thin() -> None:
     del slices[10]
 
     with pytest.raises(IrregularSlices):
+        find(slices)
+
+
+def test_many_missing_slices_are_counted_and_the_first_places_named() -> None:
+    slices = make_stack(60)
+    for k in (50, 40, 39, 30, 20, 10, 5):
+        del slices[k]
+
+    with pytest.raises(
+        IrregularSlices, match=r"7 slices are missing: 1 after slice 5 of 53.*, and at 1 more places"
+    ):
+        find(slices)
+
+
+def test_images_at_one_place_are_no_series_over_time() -> None:
+    images = [moved(make_stack(1)[0], (0, 0, 0), pixels=bytes([n])) for n in range(3)]
+
+    with pytest.raises(IrregularSlices, match="got 3 different images at the same place"):
+        find(images)
+
+
+def test_gaps_that_vary_are_named_with_the_one_that_differs_most() -> None:
+    slices = [moved(image, (0, 0, 0.02 * k**2)) for k, image in enumerate(make_stack(12))]
+
+    with pytest.raises(IrregularSlices, match=r"from 1\.02 to 1\.42 mm; the one .* after slice (1|11) of 12"):
         find(slices)
 
 
@@ -155,7 +187,9 @@ def test_a_slice_that_is_moved_sideways_is_refused() -> None:
 def test_a_tilt_is_refused_and_its_angle_named() -> None:
     shift = np.tan(np.deg2rad(12.0))
 
-    with pytest.raises(GantryTilt, match=r"a tilt of 12\.0 degrees"):
+    with pytest.raises(
+        GantryTilt, match=r"a gantry tilt of 12\.0 degrees.*by 4\.0 mm over the stack; reformat"
+    ):
         find([moved(image, (0, shift * k, 0)) for k, image in enumerate(make_stack())])
 
 

@@ -1,13 +1,16 @@
 """What an upload holds, said without a job; and what a submission of several volumes is answered."""
 
+import json
 import zipfile
 from io import BytesIO
 from typing import Any
 
+import httpx
 import nibabel as nib
 import numpy as np
 import pytest
 
+from disyre.candidate import Candidate
 from tests.dicom_phantom import SAGITTAL, encoded, make_enhanced, make_series
 from tests.service.live_api import LiveApi
 
@@ -61,7 +64,7 @@ def test_a_volume_that_cannot_be_scored_says_why(api: LiveApi) -> None:
     (volume,) = inspect(api, zipped({str(n): image for n, image in enumerate(encoded(images))}))["volumes"]
 
     assert volume["code"] == "irregular-slices"
-    assert "6.00 mm" in volume["reason"]
+    assert "1 slice is missing: 1 after slice 3 of 7 (between 6.00 and 12.00 mm" in volume["reason"]
     assert volume["shape"] is None
 
 
@@ -130,6 +133,87 @@ def test_several_volumes_are_refused_with_what_they_are_and_one_can_be_picked(ap
     assert "series_uid picks one" in refused.json()["detail"]
     assert taken.status_code == 202
     assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid-params")
+    assert unknown.json()["candidates"] == refused.json()["candidates"]
+
+
+def test_a_volume_has_the_same_fields_wherever_it_is_listed(api: LiveApi) -> None:
+    files = [("file", image) for image in study()]
+
+    refused = api.client.post("/v1/jobs", files=files)
+    inspected = api.client.post("/v1/inspect", files=files)
+
+    assert refused.json()["candidates"] == inspected.json()["volumes"]
+    assert all(set(each) == set(Candidate.model_fields) for each in refused.json()["candidates"])
+
+
+@pytest.mark.parametrize("how", ["query", "form"])
+def test_one_series_can_be_inspected_alone(api: LiveApi, how: str) -> None:
+    def inspect_series(series: str) -> httpx.Response:
+        if how == "query":
+            content = zipped({str(n): image for n, image in enumerate(study())})
+            return api.client.post("/v1/inspect", content=content, params={"series_uid": series})
+        files = [("file", image) for image in study()]
+        return api.client.post(
+            "/v1/inspect", files=files, data={"params": json.dumps({"series_uid": series})}
+        )
+
+    found, unknown = inspect_series(SECOND), inspect_series("9.9")
+
+    assert [each["series_uid"] for each in found.json()["volumes"]] == [SECOND]
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid-params")
+    assert [each["series_uid"] for each in unknown.json()["candidates"]] == [FIRST, SECOND]
+
+
+def test_of_nifti_no_series_can_be_inspected(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/inspect", content=scan, params={"series_uid": FIRST})
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid-params")
+
+
+def test_a_series_that_cannot_be_used_is_listed_and_the_other_can_be_taken(api: LiveApi) -> None:
+    bad = make_series(6, SeriesInstanceUID="1.2.3.4.3", PhotometricInterpretation="MONOCHROME1")
+    upload = zipped({str(n): image for n, image in enumerate([*study()[:8], *encoded(bad)])})
+
+    volumes = inspect(api, upload)["volumes"]
+    refused = api.client.post("/v1/jobs", content=upload)
+    studied = api.client.post("/v1/studies", content=upload)
+    taken = api.client.post("/v1/jobs", content=upload, params={"series_uid": FIRST})
+
+    assert [(v["series_uid"], v["code"]) for v in volumes] == [
+        (FIRST, None),
+        ("1.2.3.4.3", "unusable-volume"),
+    ]
+    assert (refused.json()["code"], refused.json()["candidates"]) == ("multiple-volumes", volumes)
+    assert (taken.status_code, studied.status_code) == (202, 202)
+    assert [each["code"] for each in studied.json()["left_out"]] == ["unusable-volume"]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/studies"])
+def test_images_of_several_patients_are_refused_with_what_they_are(api: LiveApi, path: str) -> None:
+    images = [
+        *make_series(8, SeriesInstanceUID=FIRST, PatientID="CANARY-1"),
+        *make_series(6, SeriesInstanceUID=SECOND, PatientID="CANARY-2"),
+    ]
+    upload = zipped({str(n): image for n, image in enumerate(encoded(images))})
+
+    refused = api.client.post(path, content=upload)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "several-patients")
+    assert [each["series_uid"] for each in refused.json()["candidates"]] == [FIRST, SECOND]
+    assert "CANARY" not in refused.text
+    assert api.client.post("/v1/jobs", content=upload, params={"series_uid": FIRST}).status_code == 202
+
+
+def test_pixels_that_are_cut_off_are_seen_before_there_is_a_job(api: LiveApi) -> None:
+    *whole, last = study()[:8]
+    upload = zipped({str(n): image for n, image in enumerate([*whole, last[:-20]])})
+
+    (volume,) = inspect(api, upload)["volumes"]
+    refused = api.client.post("/v1/jobs", content=upload)
+
+    assert volume["code"] == "unreadable-volume"
+    assert (refused.status_code, refused.json()["code"]) == (422, "unreadable-volume")
+    assert "the file is cut off" in refused.json()["detail"]
 
 
 def test_dicom_that_cannot_be_scored_is_refused_at_once(api: LiveApi) -> None:

@@ -216,7 +216,7 @@ def test_a_severity_that_is_no_number_is_refused_as_that(api: LiveApi, scan: byt
     response = api.client.post("/v1/jobs", content=scan, params={"severities": "0.5,nan"})
 
     check_refused(api, response, 422, "invalid-params")
-    assert response.json()["detail"] == "severities.1: Input should be a finite number"
+    assert response.json()["detail"] == "severities.1: expected a finite number, got nan"
 
 
 def test_what_is_wrong_with_an_option_is_told_without_its_value(api: LiveApi, scan: bytes) -> None:

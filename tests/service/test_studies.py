@@ -66,7 +66,7 @@ def test_inspecting_says_what_each_series_is_and_which_model_would_score_it(api:
         UIDS["T2w"]: ("T2w", "t2w/1", None),
         UIDS["dwi"]: ("dwi", None, "no-model-for-modality"),
         UIDS["unknown"]: (None, None, None),
-        UIDS["short"]: ("T1w", None, "too-few-slices"),
+        UIDS["short"]: (None, None, "too-few-slices"),
     }
     assert volumes[0]["modality"] == {
         "name": "T1w",
@@ -107,7 +107,7 @@ def test_of_a_nifti_the_model_is_not_known_yet(api: LiveApi, scan: bytes) -> Non
     view = api.client.post("/v1/jobs", content=scan).json()
 
     assert view["model"] is None
-    assert (view["modality"]["name"], view["modality"]["source"]) == (None, "header")
+    assert (view["modality"]["name"], view["modality"]["source"]) == (None, None)
     assert api.client.get("/v1/jobs").json()["jobs"][0]["model"] is None
     (volume,) = api.client.post("/v1/inspect", content=scan).json()["volumes"]
     assert (volume["modality"]["name"], volume["model"], volume["code"]) == (None, None, None)
@@ -187,10 +187,20 @@ def test_a_study_of_which_nothing_can_be_scored_is_refused_with_all_reasons(api:
     response = api.client.post("/v1/studies", content=zipped([*series("dwi", **DWI), *series("short", 2)]))
 
     check_refused(api, response, 422, "nothing-to-score")
-    assert [each["code"] for each in response.json()["candidates"]] == [
-        "no-model-for-modality",
-        "too-few-slices",
+    assert [(each["code"], each["reason"]) for each in response.json()["candidates"]] == [
+        ("no-model-for-modality", "no model for dwi is installed"),
+        ("too-few-slices", "expected at least 4 slices of one volume, got 2"),
     ]
+    assert response.json()["detail"].startswith("none of the 2 series of this study can be scored")
+
+
+def test_a_study_of_one_series_that_cannot_be_scored_says_why(api: LiveApi) -> None:
+    response = api.client.post("/v1/studies", content=zipped(series("dwi", **DWI)))
+
+    check_refused(api, response, 422, "nothing-to-score")
+    assert response.json()["detail"] == (
+        "the only series of this study cannot be scored: no model for dwi is installed"
+    )
 
 
 def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> None:

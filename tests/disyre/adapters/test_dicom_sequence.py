@@ -45,13 +45,28 @@ def recognised(**attributes: Any) -> Guess:
         ({**T1W, "ImageType": ["DERIVED", "PRIMARY", "ADC"]}, "dwi"),
         ({**GRE, "ComplexImageComponent": "PHASE"}, "phase"),
         ({**GRE, "AcquisitionContrast": "T2_STAR"}, None),
-        ({}, None),
     ],
 )
 def test_a_series_is_recognised_by_its_sequence(attributes: dict[str, Any], expected: str | None) -> None:
     found = recognised(**attributes)
 
     assert (found.name, found.source) == (expected, "header")
+
+
+def test_a_series_without_parameters_has_no_source_of_a_contrast() -> None:
+    found = recognised()
+
+    assert (found.name, found.source) == (None, None)
+
+
+@pytest.mark.parametrize("n_slices", [1, 3])
+def test_too_few_slices_claim_no_contrast(n_slices: int) -> None:
+    (found,) = inspect_dicom(encoded(make_series(n_slices, **GRE)), ignore)
+
+    assert found.code == "too-few-slices"
+    assert found.modality is not None
+    assert (found.modality.name, found.modality.source) == (None, None)
+    assert "localizer" in found.modality.reason
 
 
 @pytest.mark.parametrize(

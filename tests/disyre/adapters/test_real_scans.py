@@ -12,7 +12,6 @@ from disyre.errors import (
     MultipleVolumes,
     NotBrainMr,
     TooFewSlices,
-    UnsupportedGeometry,
     UnusableVolume,
 )
 from disyre.volume import Volume
@@ -82,12 +81,6 @@ def test_an_enhanced_image_of_a_whole_head() -> None:
     volume = read_dicom(folder.rglob("*.dcm"))
 
     assert_same_scan(volume, nib.Nifti1Image.from_filename(next(folder.rglob("*.nii"))))
-
-
-@pytest.mark.parametrize("number", range(1, 10))
-def test_a_mosaic_is_refused_by_name_in_any_transfer_syntax(number: int) -> None:
-    with pytest.raises(UnsupportedGeometry, match="got a Siemens mosaic"):
-        read_dicom([real_data(f"geometry/transfer_syntaxes/In/{number}.dcm")])
 
 
 def test_orientations_are_named_as_the_files_are() -> None:

@@ -1,0 +1,158 @@
+"""The series of a DICOM upload: which of them is the one volume that is wanted, and what the others are.
+
+An image that cannot be used spoils its series, because without it a slice may be missing; it spoils no other.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from disyre import stacks
+from disyre.admission import OnWarning
+from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
+from disyre.sequence import SequenceParameters
+from disyre.stacks import Origin, Slice, Stack
+from disyre.wording import counted
+
+_LOCALIZER_SLICES: Final = 12
+"""A stack of fewer images may be left out, if it is also far smaller than the only other one."""
+_LOCALIZER_SHARE: Final = 0.25
+_MOST_DESCRIBED: Final = 8
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reject:
+    """An image that cannot be used, and why."""
+
+    origin: Origin
+    error: InvalidInput
+    sequence: SequenceParameters
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spoiled:
+    """A series with images that cannot be used, so that none of them is."""
+
+    origin: Origin
+    rejects: tuple[Reject, ...]
+    n: int
+    """Images, those that could be used among them."""
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def error(self) -> InvalidInput:
+        """Why the first image that cannot be used cannot."""
+        first = self.rejects[0].error
+        if len(self.rejects) == self.n:
+            return type(first)(str(first))
+        return type(first)(f"{first} ({len(self.rejects)} of {counted(self.n, 'image')} in this series)")
+
+
+Part: TypeAlias = Stack | Spoiled
+"""Images of one volume, or a series that cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """All images of an upload, as their headers say them."""
+
+    slices: list[Slice] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.slices or self.rejects)
+
+    @property
+    def series(self) -> list[str]:
+        """The UIDs of all series, in the order of the files as far as they can be used."""
+        return list(dict.fromkeys(origin.series for origin in self._origins()))
+
+    def of(self, series: str | None) -> "Images":
+        """The images of a series. Raises InvalidParams if there are none; None is for all series."""
+        if series is None:
+            return self
+        found = Images(
+            [image for image in self.slices if image.series == series],
+            [reject for reject in self.rejects if reject.origin.series == series],
+        )
+        if not found:
+            raise InvalidParams(
+                f"expected the series_uid of one of the {len(self.series)} series that came, got another"
+            )
+        return found
+
+    def parts(self) -> list[Part]:
+        """The volumes, and the series that cannot be used, the largest first. Raises MultipleVolumes."""
+        spoiled = self.spoiled()
+        bad = {part.origin for part in spoiled}
+        whole = stacks.split([image for image in self.slices if image.origin not in bad])
+        return sorted([*whole, *spoiled], key=len, reverse=True)
+
+    def spoiled(self) -> list[Spoiled]:
+        """The series that cannot be used."""
+        return [self._spoiled(origin) for origin in dict.fromkeys(reject.origin for reject in self.rejects)]
+
+    def check_patient(self) -> None:
+        """Raise SeveralPatients if the images are of more than one; who has no PatientID may be anyone."""
+        patients = {origin.patient for origin in self._origins()} - {""}
+        if len(patients) < 2:
+            return
+        way_out = (
+            "they are of one series, so send those of each patient alone"
+            if len(self.series) == 1
+            else "send those of each patient alone, or pick a series with the option series_uid"
+        )
+        raise SeveralPatients(f"expected the images of one patient, got those of {len(patients)}; {way_out}")
+
+    def shared_series(self) -> frozenset[str]:
+        """The UIDs of series that hold images of several patients."""
+        patients: dict[str, set[str]] = {}
+        for origin in self._origins():
+            patients.setdefault(origin.series, set()).update({origin.patient} - {""})
+        return frozenset(series for series, found in patients.items() if len(found) > 1)
+
+    def _origins(self) -> Iterable[Origin]:
+        yield from (image.origin for image in self.slices)
+        yield from (reject.origin for reject in self.rejects)
+
+    def _spoiled(self, origin: Origin) -> Spoiled:
+        rejects = tuple(reject for reject in self.rejects if reject.origin == origin)
+        n_good = sum(image.origin == origin for image in self.slices)
+        return Spoiled(origin=origin, rejects=rejects, n=n_good + len(rejects))
+
+
+def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = None) -> Stack:
+    """The images of the one volume among all, in the order of their place along its normal.
+
+    Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
+    `series` picks one, by its UID.
+    Raises SeveralPatients, MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt, or what is wrong
+    with an image of the volume; InvalidParams if there is no such series.
+    """
+    images = images.of(series)
+    images.check_patient()
+    part = _only_part(images.parts(), on_warning)
+    if isinstance(part, Spoiled):
+        raise part.error
+    return stacks.in_order(part, on_warning)
+
+
+def describe(part: Part) -> str:
+    """A volume, or what is none, in words, without anything that a person wrote into the header."""
+    if isinstance(part, Spoiled):
+        return f"{counted(len(part), 'image')} of a series that cannot be used"
+    return stacks.describe(part)
+
+
+def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
+    largest, others = parts[0], parts[1:]
+    for other in others:
+        if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
+            listed = "; ".join(describe(part) for part in parts[:_MOST_DESCRIBED])
+            more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
+            raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
+        reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
+        on_warning(f"{describe(other)}: left out, as not part of the volume{reason}")
+    return largest

@@ -1,0 +1,81 @@
+"""What is wrong with a field of a request is said in words for people, and repeats nothing but numbers."""
+
+from typing import Any
+
+import pytest
+
+from tests.service.live_api import LiveApi
+
+OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "too small": ({"volume_index": -1}, "volume_index: expected a number of at least 0, got -1"),
+    "no number": (
+        {"volume_index": "CANARY"},
+        "volume_index: expected a whole number, got text of 6 characters",
+    ),
+    "a fraction": ({"volume_index": 1.5}, "volume_index: expected a whole number, got 1.5"),
+    "not above": ({"threshold": 0}, "threshold: expected a number above 0.0, got 0"),
+    "no UID": (
+        {"series_uid": "CANARY"},
+        "series_uid: expected a UID, of up to 64 digits and dots, got text of 6 characters",
+    ),
+    "no such option": (
+        {"nonsense": "CANARY"},
+        "nonsense: expected only options that there are, got another one",
+    ),
+    "another word": ({"mode": "CANARY"}, "mode: expected one of 'ensemble' or 'stepwise', got text of 6"),
+    "no truth": ({"align": "CANARY"}, "align: expected true or false, got text of 6 characters"),
+    "too high": ({"severities": "0.5,2"}, "severities.1: expected a number of at most 1.0, got 2"),
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/inspect"])
+@pytest.mark.parametrize(("params", "words"), OPTIONS.values(), ids=OPTIONS)
+def test_an_option_that_is_wrong_is_explained(
+    api: LiveApi, scan: bytes, path: str, params: dict[str, Any], words: str
+) -> None:
+    problem = api.client.post(path, content=scan, params=params).json()
+
+    assert problem["code"] == "invalid-params"
+    assert problem["detail"].startswith(words)
+    assert "CANARY" not in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ('{"labels": {"a": 1}}', "expected text, got 1"),
+        ('{"labels": 7}', "labels: expected names with values, got 7"),
+        ('{"severities": []}', "severities: expected at least 1 value, got 0 values"),
+        ('{"severities": 0.5}', "severities: expected a list, got 0.5"),
+        ('{"threshold": [1]}', "threshold: expected a number, got 1 value"),
+        ('{"align": [true]}', "align: expected true or false, got 1 value"),
+        ('{"model": true}', "model: expected text, got true"),
+        ('{"labels": null}', "labels: expected names with values, got nothing"),
+        ('{"labels": {"a": "' + "x" * 201 + '"}}', "expected at most 200 characters, got text of 201"),
+    ],
+)
+def test_an_option_in_a_form_that_is_wrong_is_explained(
+    api: LiveApi, scan: bytes, params: str, words: str
+) -> None:
+    problem = api.client.post("/v1/jobs", files={"file": scan}, data={"params": params}).json()
+
+    assert problem["code"] == "invalid-params"
+    assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limit=0", "expected a number of at least 1, got 0"),
+        ("limit=201", "expected a number of at most 200, got 201"),
+        ("limit=x", "expected a whole number, got text of 1 character"),
+        ("state=CANARY", "expected one of 'queued', "),
+        ("cursor=CANARY", "expected the next_cursor of another page"),
+    ],
+)
+def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str, words: str) -> None:
+    problem = api.client.get(f"/v1/jobs?{query}").json()
+
+    assert problem["code"] == "invalid-request"
+    assert words in problem["errors"][0]["detail"]
+    assert "CANARY" not in str(problem)
