@@ -95,23 +95,23 @@ class Images:
         return [self._spoiled(origin) for origin in dict.fromkeys(reject.origin for reject in self.rejects)]
 
     def check_patient(self) -> None:
-        """Raise SeveralPatients if the images are of more than one; who has no PatientID may be anyone."""
-        patients = {origin.patient for origin in self._origins()} - {""}
-        if len(patients) < 2:
+        """Raise SeveralPatients if the images are of more than one; who is not named may be anyone."""
+        n_patients = _n_patients(set(self._origins()))
+        if n_patients < 2:
             return
         way_out = (
             "they are of one series, so send those of each patient alone"
             if len(self.series) == 1
             else "send those of each patient alone, or pick a series with the option series_uid"
         )
-        raise SeveralPatients(f"expected the images of one patient, got those of {len(patients)}; {way_out}")
+        raise SeveralPatients(f"expected the images of one patient, got those of {n_patients}; {way_out}")
 
     def shared_series(self) -> frozenset[str]:
         """The UIDs of series that hold images of several patients."""
-        patients: dict[str, set[str]] = {}
+        origins: dict[str, set[Origin]] = {}
         for origin in self._origins():
-            patients.setdefault(origin.series, set()).update({origin.patient} - {""})
-        return frozenset(series for series, found in patients.items() if len(found) > 1)
+            origins.setdefault(origin.series, set()).add(origin)
+        return frozenset(series for series, found in origins.items() if _n_patients(found) > 1)
 
     def _origins(self) -> Iterable[Origin]:
         yield from (image.origin for image in self.slices)
@@ -156,3 +156,10 @@ def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
         on_warning(f"{describe(other)}: left out, as not part of the volume{reason}")
     return largest
+
+
+def _n_patients(origins: Iterable[Origin]) -> int:
+    """Of how many patients images are at least: by PatientID, or where nobody has one by who is named."""
+    found = list(origins)
+    by_id = {origin.patient for origin in found} - {""}
+    return len(by_id or {origin.person for origin in found} - {""})

@@ -50,6 +50,8 @@ class Origin(NamedTuple):
 
     patient: str
     """A hash of the PatientID; nothing if there is none."""
+    person: str
+    """A hash of name and date of birth, where there is no PatientID; nothing if there is neither."""
     study: str
     series: str
 
@@ -61,6 +63,7 @@ class Slice:
     number: int
     """Which of the instances it came from."""
     patient: str = ""
+    person: str = ""
     study: str = ""
     series: str
     frame_of_reference: str
@@ -90,7 +93,7 @@ class Slice:
     @property
     def origin(self) -> Origin:
         """Whose it is, and what it is a part of."""
-        return Origin(self.patient, self.study, self.series)
+        return Origin(self.patient, self.person, self.study, self.series)
 
     @property
     def normal(self) -> Vector:

@@ -186,10 +186,18 @@ class MultipartBody:
         if self._writer is None:
             return
         if self._part == "mask":
-            self._mask = self._writer.finish(self._writer.format())
+            self._mask = self._writer.finish(self._format_of_mask(self._writer))
         else:
             self._files.append(self._writer.finish(self._format_of_file(self._writer)))
         self._writer = None
+
+    def _format_of_mask(self, writer: FileWriter) -> MediaFormat:
+        try:
+            return writer.format()
+        except NotAnImage as error:
+            raise NotAnImage(
+                "expected a brain mask as NIfTI, plain or gzipped, got another kind of file"
+            ) from error
 
     def _format_of_file(self, writer: FileWriter) -> MediaFormat:
         try:

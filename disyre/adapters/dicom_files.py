@@ -58,8 +58,8 @@ _MAX_INFLATED_BYTES: Final = 2 * 2**30
 _MAX_RATIO: Final = 200
 _ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
 """A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
-_IDENTITY: Final = (0x00100020, 0x0020000D, 0x0020000E)
-"""PatientID, StudyInstanceUID, SeriesInstanceUID."""
+_IDENTITY: Final = (0x00100010, 0x00100020, 0x00100030, 0x0020000D, 0x0020000E)
+"""PatientName, PatientID, PatientBirthDate, StudyInstanceUID, SeriesInstanceUID."""
 _ATTRIBUTES: Final = [
     *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
     "SpacingBetweenSlices",
@@ -277,6 +277,8 @@ def _parsed(opened: _Opened) -> Image:
     if opened.error is not None:
         raise opened.error
     dataset = pydicom.dcmread(BytesIO(opened.content), specific_tags=_TAGS)
+    if not dataset:  # pydicom only warns of compressed pixels that do not end, and gives nothing at all
+        raise UnreadableVolume("expected whole DICOM images, got one whose compressed pixels are cut off")
     for element in dataset.values():
         if isinstance(element, RawDataElement) and element.tag != _PIXELS:
             _check_element(element)
@@ -308,14 +310,26 @@ def _identity(content: bytes) -> Image:
 
 
 def _origin(dataset: Dataset) -> Origin:
-    """Whose an image is, and what it is of. The PatientID is hashed as it is, and never becomes text."""
-    patient = dataset.get_item("PatientID")
-    said = patient.value.strip(b" \0") if patient is not None and isinstance(patient.value, bytes) else b""
+    """Whose an image is, and what it is of. What names a patient is hashed as it is, and never becomes text.
+
+    That is the PatientID; where there is none, name and date of birth.
+    """
+    number = _raw(dataset, "PatientID")
+    named = (_raw(dataset, "PatientName").upper(), _raw(dataset, "PatientBirthDate"))
+    said = b"" if number or not any(named) else b"\0".join(named)
     return Origin(
-        patient=sha256(said).hexdigest() if said else "",
+        patient=sha256(number).hexdigest() if number else "",
+        person=sha256(said).hexdigest() if said else "",
         study=str(dataset.get("StudyInstanceUID")),
         series=str(dataset.get("SeriesInstanceUID")),
     )
+
+
+def _raw(dataset: Dataset, keyword: str) -> bytes:
+    """The value of an attribute as it is stored, without padding; nothing if there is none."""
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    return value.strip(b" \0") if isinstance(value, bytes) else b""
 
 
 def _is_behind_identity(tag: BaseTag, vr: str | None, length: int) -> bool:

@@ -9,6 +9,7 @@ import httpx
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom.uid import UID, JPEGLSLossless, RLELossless
 
 from disyre.candidate import Candidate
 from tests.dicom_phantom import SAGITTAL, encoded, make_enhanced, make_series
@@ -214,6 +215,35 @@ def test_pixels_that_are_cut_off_are_seen_before_there_is_a_job(api: LiveApi) ->
     assert volume["code"] == "unreadable-volume"
     assert (refused.status_code, refused.json()["code"]) == (422, "unreadable-volume")
     assert "the file is cut off" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+@pytest.mark.parametrize("n_bytes", [10, 400])
+def test_compressed_pixels_that_are_cut_off_make_their_series_unusable(
+    syntax: UID, n_bytes: int, api: LiveApi
+) -> None:
+    """It is the last slice: without a word the head would be one slice shorter."""
+    *whole, last = encoded(make_series(8), syntax)
+    upload = zipped({str(n): image for n, image in enumerate([*whole, last[:-n_bytes]])})
+
+    (volume,) = inspect(api, upload)["volumes"]
+
+    assert volume["code"] == "unreadable-volume"
+    assert "cut off" in volume["reason"]
+    assert "(1 of 8 images in this series)" in volume["reason"]
+    assert api.client.post("/v1/jobs", content=upload).status_code == 422
+
+
+def test_two_patients_without_an_id_are_told_apart_by_name_and_date_of_birth(api: LiveApi) -> None:
+    images = make_series(12, PatientID="", PatientName="CANARY^A", PatientBirthDate="19500101")
+    for image in images[6:]:
+        image.PatientBirthDate = "19900101"
+    upload = zipped({str(n): image for n, image in enumerate(encoded(images))})
+
+    refused = api.client.post("/v1/jobs", content=upload)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "several-patients")
+    assert "CANARY" not in refused.text
 
 
 def test_dicom_that_cannot_be_scored_is_refused_at_once(api: LiveApi) -> None:
