@@ -106,13 +106,6 @@ class Images:
         )
         raise SeveralPatients(f"expected the images of one patient, got those of {n_patients}; {way_out}")
 
-    def shared_series(self) -> frozenset[str]:
-        """The UIDs of series that hold images of several patients."""
-        origins: dict[str, set[Origin]] = {}
-        for origin in self._origins():
-            origins.setdefault(origin.series, set()).add(origin)
-        return frozenset(series for series, found in origins.items() if _n_patients(found) > 1)
-
     def _origins(self) -> Iterable[Origin]:
         yield from (image.origin for image in self.slices)
         yield from (reject.origin for reject in self.rejects)

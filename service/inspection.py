@@ -54,16 +54,24 @@ def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxe
         raise MaskMismatch(f"expected a mask of the scan's shape {facts.shape}, got {mask.shape}")
 
 
-def inspect(upload: Upload, folder: Path, *, max_voxels: int, series: str | None = None) -> Inspection:
-    """List the volumes of an upload, or of a series in it.
+def inspect(
+    upload: Upload,
+    folder: Path,
+    *,
+    max_voxels: int,
+    series: str | None = None,
+    volume_index: int | None = None,
+) -> Inspection:
+    """List the volumes of an upload, or of a series in it; `volume_index` picks one of a NIfTI file.
 
-    Raises InvalidInput if it holds no image at all or not the series, or is broken.
+    Raises InvalidInput if it holds no image at all or not what is picked, or is broken.
     """
     _check_files(upload)
     if _is_nifti(upload.files[0], folder):
         _check_no_series(series)
-        volume, warnings = _inspect_nifti(upload.files[0], folder, max_voxels)
+        volume, warnings = _inspect_nifti(upload.files[0], folder, max_voxels, volume_index)
         return Inspection((volume,), warnings)
+    _check_no_index(volume_index)
     said: list[str] = []
     found = inspect_dicom(_instances(upload, folder), said.append, series=series)
     return Inspection(tuple(found), tuple(said))
@@ -104,8 +112,7 @@ def _check_volume(
         facts = _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index)
         check_thickness(facts.shape)
         return facts, SILENT
-    if params.volume_index is not None:
-        raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
+    _check_no_index(params.volume_index)
     instances = _instances(upload, folder)
     return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid)
 
@@ -113,6 +120,11 @@ def _check_volume(
 def _check_no_series(series: str | None) -> None:
     if series is not None:
         raise InvalidParams("expected series_uid with DICOM only, got it with NIfTI")
+
+
+def _check_no_index(volume_index: int | None) -> None:
+    if volume_index is not None:
+        raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
 
 
 def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:
@@ -137,10 +149,12 @@ def _nifti_facts(file: InputFile, folder: Path, max_voxels: int, volume_index: i
         return inspect_nifti_members(members, max_voxels=max_voxels, volume_index=volume_index)
 
 
-def _inspect_nifti(file: InputFile, folder: Path, max_voxels: int) -> tuple[Candidate, tuple[str, ...]]:
+def _inspect_nifti(
+    file: InputFile, folder: Path, max_voxels: int, volume_index: int | None
+) -> tuple[Candidate, tuple[str, ...]]:
     code, reason = None, None
     try:
-        facts = _nifti_facts(file, folder, max_voxels, None)
+        facts = _nifti_facts(file, folder, max_voxels, volume_index)
     except NotThreeDimensional as error:
         facts = _nifti_facts(file, folder, max_voxels, 0)
         code, reason = error.code, str(error)

@@ -7,7 +7,7 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,10 @@ from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
+_SEVERAL: Final = (
+    "expected a series with one volume, got one with several, such as echoes, or magnitude and phase; send "
+    "the images of one of them alone"
+)
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
@@ -200,16 +204,31 @@ def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
 
 
 def _candidates(images: Images, on_warning: OnWarning) -> list[Candidate]:
-    """All volumes, and series that cannot be used, the largest first."""
-    shared = images.shared_series()
-    return [_judged(_candidate(part, on_warning), shared) for part in images.parts()]
+    """All volumes, and series that cannot be used, the largest first; what cannot be picked says why."""
+    parts = images.parts()
+    unpickable = {series: _why_not(images, series) for series in images.series}
+    return [_judged(_candidate(part, on_warning), unpickable) for part in parts]
 
 
-def _judged(candidate: Candidate, shared: frozenset[str]) -> Candidate:
-    """A candidate that cannot be picked says so: images of another patient have the same series_uid."""
-    if candidate.code is not None or candidate.series_uid not in shared:
+def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
+    why_not = unpickable.get(candidate.series_uid or "")
+    if candidate.code is not None or why_not is None:
         return candidate
-    return candidate.model_copy(update={"code": SeveralPatients.code, "reason": _SHARED})
+    code, reason = why_not
+    return candidate.model_copy(update={"code": code, "reason": reason})
+
+
+def _why_not(images: Images, series: str) -> tuple[str, str] | None:
+    """The code and the reason for which `series_uid` cannot pick a volume: it stands for several."""
+    try:
+        find_volume(images, admission.ignore, series=series)
+    except SeveralPatients as error:
+        return error.code, _SHARED
+    except MultipleVolumes as error:
+        return error.code, _SEVERAL
+    except InvalidInput:
+        return None  # told of the volume itself
+    return None
 
 
 def _candidate(part: Part, on_warning: OnWarning) -> Candidate:

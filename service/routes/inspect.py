@@ -54,7 +54,13 @@ def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Pa
     params = read_options({**options, **parse_params(upload.params)})
     max_voxels = parts.submission.max_voxels
     try:
-        found = inspection.inspect(upload, folder, max_voxels=max_voxels, series=params.series_uid)
+        found = inspection.inspect(
+            upload,
+            folder,
+            max_voxels=max_voxels,
+            series=params.series_uid,
+            volume_index=params.volume_index,
+        )
     except errors.InvalidInput as error:
         raise with_judged(error, parts.models, params) from error
     volumes = judged(found.volumes, parts.models, params)

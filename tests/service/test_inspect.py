@@ -234,6 +234,35 @@ def test_compressed_pixels_that_are_cut_off_make_their_series_unusable(
     assert api.client.post("/v1/jobs", content=upload).status_code == 422
 
 
+def test_volumes_of_one_series_are_not_said_to_be_fine_where_none_can_be_picked(api: LiveApi) -> None:
+    echoes = [
+        *make_series(8, SeriesInstanceUID=FIRST, EchoTime=3.0),
+        *make_series(8, SeriesInstanceUID=FIRST, EchoTime=90.0),
+    ]
+    upload = zipped({str(n): image for n, image in enumerate(encoded(echoes))})
+
+    volumes = inspect(api, upload)["volumes"]
+    refused = api.client.post("/v1/jobs", content=upload, params={"series_uid": FIRST})
+
+    assert [each["code"] for each in volumes] == ["multiple-volumes"] * 2
+    assert (refused.status_code, refused.json()["code"]) == (422, "multiple-volumes")
+
+
+def test_a_volume_of_several_in_a_nifti_file_is_listed_as_it_would_be_scored(api: LiveApi) -> None:
+    several = bytes(nib.Nifti1Image(np.zeros((6, 6, 6, 3)), np.eye(4)).to_bytes())
+
+    all_of_them, the_last, none = (
+        api.client.post("/v1/inspect", content=several, params=params)
+        for params in ({}, {"volume_index": "2"}, {"volume_index": "3"})
+    )
+
+    assert all_of_them.json()["volumes"][0]["code"] == "not-3d"
+    assert the_last.json()["volumes"][0]["code"] is None
+    assert (none.status_code, none.json()["code"]) == (422, "invalid-params")
+    dicom = zipped({str(n): image for n, image in enumerate(study())})
+    assert api.client.post("/v1/inspect", content=dicom, params={"volume_index": "0"}).status_code == 422
+
+
 def test_two_patients_without_an_id_are_told_apart_by_name_and_date_of_birth(api: LiveApi) -> None:
     images = make_series(12, PatientID="", PatientName="CANARY^A", PatientBirthDate="19500101")
     for image in images[6:]:
