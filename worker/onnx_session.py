@@ -1,6 +1,7 @@
 """Inference sessions of ONNX Runtime, on the device that was asked for or not at all."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,11 @@ PROVIDERS: Final[dict[Device, str]] = {
     "tensorrt": "TensorrtExecutionProvider",
 }
 """Execution providers, as ONNX Runtime calls them."""
+CUDA_OPTIONS: Final[dict[str, Any]] = {
+    # TF32 cuts what convolutions multiply to 10 bits: the map would be another one than on a CPU.
+    "use_tf32": 0,
+}
+"""What CUDA is told, beyond its defaults."""
 _LOAD_ERRORS: Final = (
     ort_errors.EPFail,
     ort_errors.Fail,
@@ -27,6 +33,8 @@ _LOAD_ERRORS: Final = (
     ort_errors.RuntimeException,
 )
 """The ways in which bytes are no network."""
+_PLACE: Final = re.compile(r".*\.cc:\d+ .*[\])] (?=[A-Z])", re.DOTALL)
+"""A place in ONNX Runtime's source, with the signature of the function."""
 
 
 def check_device(device: Device) -> None:
@@ -53,18 +61,36 @@ def open_session(
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     options.log_severity_level = 3  # errors; what matters is checked and raised here
     try:
-        session = ort.InferenceSession(network, options, providers=_with_options(PROVIDERS[device], cache))
+        session = ort.InferenceSession(
+            network, options, providers=providers_for(device, cache=cache), enable_fallback=0
+        )
     except _LOAD_ERRORS as error:
         raise Misconfigured(f"ONNX Runtime cannot load the network of {source}: {error}") from error
+    except RuntimeError as error:  # with this a provider says that it cannot have its device
+        raise Misconfigured(f"{PROVIDERS[device]} did not start: {reason_of(str(error))}") from error
     active = session.get_providers()[0]
-    if active != PROVIDERS[device]:  # ONNX Runtime falls back with no more than a warning
+    if active != PROVIDERS[device]:  # ONNX Runtime leaves out what it cannot load
         raise Misconfigured(f"{PROVIDERS[device]} did not start, got {active}")
     return session
 
 
-def _with_options(provider: str, cache: Path | None) -> list[tuple[str, dict[str, Any]]]:
-    """The provider, and behind TensorRT the one for nodes that TensorRT does not know."""
-    if provider != PROVIDERS["tensorrt"]:
-        return [(provider, {})]
+def providers_for(device: Device, *, cache: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    """The provider of a device, and behind TensorRT the one for nodes that it does not know."""
+    if device == "cpu":
+        return [(PROVIDERS["cpu"], {})]
+    cuda = (PROVIDERS["cuda"], CUDA_OPTIONS)
+    if device == "cuda":
+        return [cuda]
     engines = {} if cache is None else {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
-    return [(provider, engines), (PROVIDERS["cuda"], {})]
+    return [(PROVIDERS["tensorrt"], engines), cuda]
+
+
+def reason_of(message: str) -> str:
+    """What went wrong, out of what a provider says: without the places in its source before and behind it.
+
+    >>> reason_of("cuda_call.cc:146 bool CudaCall(int) [with THRW = true] CUDA failure 35: too old ; GPU=-1")
+    'CUDA failure 35: too old'
+    >>> reason_of("pybind_state.cc:729 void Register(PySessionOptions&) Please install its libraries.")
+    'Please install its libraries.'
+    """
+    return _PLACE.sub("", message.partition(" ; ")[0]).strip()
