@@ -16,7 +16,7 @@ from disyre.frozen import Frozen
 from disyre.modality import Modality
 from disyre.types import Mask
 from disyre.volume import Volume
-from model_export.dataset import Scan
+from model_export.dataset import Scan, scan_name
 
 LAYOUT_FILE: Final = "cases.toml"
 """In a folder of cases: what its files are called, if they are not called as expected."""
@@ -82,6 +82,36 @@ def read_cases(folder: Path, modality: Modality) -> Iterator[Case]:
         raise InvalidInput(f"expected folders with a {modality} scan and a lesion mask in each, found none")
     for place in places:
         yield _read_case(place, layout, modality, place.relative_to(folder).as_posix())
+
+
+def read_healthy(folder: Path, modality: Modality, names: Sequence[str] = ()) -> list[Scan]:
+    """The scans of a modality below a folder, by name; of all, or those that are named.
+
+    A scan is called what stands before `_<modality>` in its file's name, or else after its folder. Its brain
+    is the `_brainmask` file beside it, or else all that is not background.
+    Raises InvalidInput if there is none, or if one that is named is missing.
+    """
+    layout = Layout()
+    patterns = [pattern.format(modality=modality) for pattern in layout.scan]
+    paths = {_name_of(path): path for pattern in patterns for path in sorted(folder.rglob(pattern))}
+    wanted = sorted(names or paths)
+    if not wanted or set(wanted) - set(paths):
+        missing = ", ".join(set(wanted) - set(paths)) or "any"
+        raise InvalidInput(f"expected healthy {modality} scans, found none of {missing}")
+    return [read_scan(paths[name]) for name in wanted]
+
+
+def _name_of(path: Path) -> str:
+    return scan_name(path) or path.parent.name
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a scan, and the brain mask beside it if there is one."""
+    name = _name_of(path)
+    volume = _from_background(read_nifti(path))
+    beside = [path.with_name(f"{prefix}brainmask.nii.gz") for prefix in (f"{name}_", "")]
+    mask = next((_mask(file, volume) for file in beside if file.is_file()), None)
+    return Scan(name, volume, brain.stripped_mask(volume) if mask is None else mask)
 
 
 def _is_case(place: Path, layout: Layout, modality: Modality) -> bool:

@@ -146,7 +146,7 @@ def separate_as_reference(
 
 
 def reference_dice(cases: Sequence[Separation]) -> float:
-    """Best Dice over the reference's 200 thresholds: evenly from the lowest score to 1, each to be exceeded."""
+    """Best Dice over 200 thresholds: evenly from the lowest score to 1, each to be exceeded."""
     lowest = min(float(part.min()) for case in cases for part in (case.lesion, case.healthy) if part.size)
     grid = np.linspace(lowest, 1.0, REFERENCE_THRESHOLDS, dtype=np.float32)
     above = np.nextafter(grid, np.float32(np.inf))[::-1]
