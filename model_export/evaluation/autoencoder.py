@@ -6,7 +6,6 @@ something to compare with: 2 mm, axial slices, trained in a minute or two.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ _STRIDE: Final = 8
 """Of the bottleneck, in pixels."""
 _FRAME: Final = 112
 """Edge of the frames that it is trained on, in pixels."""
-_WIDTHS: Final = (16, 32, 64)
+_WIDTHS: Final = (32, 64)
 _BOTTLENECK: Final = 8
 """Channels at an eighth of the resolution."""
 _BATCH: Final = 16
@@ -40,14 +39,19 @@ class Autoencoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        down, up = (1, *_WIDTHS), (*_WIDTHS[::-1], _WIDTHS[0] // 2)
-        layers: list[nn.Module] = []
-        for narrow, wide in pairwise(down):
-            layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1), nn.SiLU()]
-        layers += [nn.Conv2d(down[-1], _BOTTLENECK, 1), nn.Conv2d(_BOTTLENECK, up[0], 1), nn.SiLU()]
-        for wide, narrow in pairwise(up):
-            layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1), nn.SiLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(up[-1], 1, 3, padding=1))
+        narrow, wide = _WIDTHS
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, narrow, 8, stride=4, padding=2),
+            nn.SiLU(),
+            nn.Conv2d(narrow, wide, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(wide, _BOTTLENECK, 1),
+            nn.Conv2d(_BOTTLENECK, wide, 1),
+            nn.SiLU(),
+            nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.ConvTranspose2d(narrow, 1, 8, stride=4, padding=2),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Copy slices, [batch, 1, height, width], edges multiples of 8."""
@@ -58,7 +62,8 @@ class Autoencoder(nn.Module):
 def autoencoder_method(scans: Sequence[Scan], kept: Path, *, steps: int = _STEPS) -> Method:
     """An autoencoder of healthy scans; `kept` is a file for its weights, used again for the same scans."""
     network = Autoencoder()
-    key = hashlib.sha256(repr([steps, *(_digest(scan) for scan in scans)]).encode()).hexdigest()
+    facts = [str(network), steps, *(_digest(scan) for scan in scans)]
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()
     found = torch.load(kept, weights_only=True) if kept.is_file() else {}
     if found.get("key") == key:
         network.load_state_dict(found["network"])

@@ -45,10 +45,10 @@ def run(
 ) -> Benchmark:
     """Measure methods. `kept` is a folder for the scores of all voxels, which may be many.
 
-    `on_case` is told in a line what was found. Methods without a threshold of their own need healthy scans;
+    `on_case` is told in a line what was done. Methods without a threshold of their own need healthy scans;
     without any, their threshold is NaN and they find no lesion.
     """
-    results = [_on_healthy(method, healthy) for method in methods]
+    results = [_on_healthy(method, healthy, on_case) for method in methods]
     benchmark = Benchmark(results)
     rng = np.random.default_rng(_SEED)
     for number, case in enumerate(cases):
@@ -64,27 +64,33 @@ def run(
     return benchmark
 
 
-def _on_healthy(method: Method, scans: Sequence[Case]) -> MethodResults:
-    maps: list[tuple[Voxels, float]] = []
+def _on_healthy(method: Method, scans: Sequence[Case], on_case: Callable[[str], None]) -> MethodResults:
+    maps, seconds = [], []
     for scan in scans:
         start = time.perf_counter()
-        maps.append((method.map_of(scan), time.perf_counter() - start))
-    threshold = method.threshold
-    if threshold is None:
-        values = [found[scan.brain_mask] for scan, (found, _) in zip(scans, maps, strict=True)]
-        threshold = (
-            float(np.percentile(np.concatenate(values), HEALTHY_PERCENTILE)) if values else float("nan")
-        )
-    healthy = [
-        HealthyResult(
-            scan.name,
-            scoring.anomaly_score(scan.volume.with_voxels(found), scan.brain_mask),
-            detection.reported_ml(found, scan.brain_mask, scan.volume.affine, threshold),
-            seconds,
-        )
-        for scan, (found, seconds) in zip(scans, maps, strict=True)
-    ]
-    return MethodResults(method.name, threshold, healthy=healthy)
+        maps.append(method.map_of(scan))
+        seconds.append(time.perf_counter() - start)
+        on_case(f"{scan.name}, healthy: {method.name}, {seconds[-1]:.1f} s")
+    threshold = _threshold_of(scans, maps) if method.threshold is None else method.threshold
+    measured = zip(scans, maps, seconds, strict=True)
+    return MethodResults(method.name, threshold, healthy=[_healthy(*one, threshold) for one in measured])
+
+
+def _threshold_of(scans: Sequence[Case], maps: Sequence[Voxels]) -> float:
+    """As a package's is measured; NaN without healthy scans."""
+    if not scans:
+        return float("nan")
+    values = [found[scan.brain_mask] for scan, found in zip(scans, maps, strict=True)]
+    return float(np.percentile(np.concatenate(values), HEALTHY_PERCENTILE))
+
+
+def _healthy(scan: Case, found: Voxels, seconds: float, threshold: float) -> HealthyResult:
+    return HealthyResult(
+        scan.name,
+        scoring.anomaly_score(scan.volume.with_voxels(found), scan.brain_mask),
+        detection.reported_ml(found, scan.brain_mask, scan.volume.affine, threshold),
+        seconds,
+    )
 
 
 def _measure(

@@ -43,7 +43,7 @@ class Case:
 class Layout(Frozen):
     """What the files of a case are called: patterns with wildcards, of which the first that fits is taken.
 
-    `{modality}` stands for T1w, T2w or FLAIR.
+    `{modality}` stands for T1w, T2w or FLAIR, `{short}` for t1, t2 or flair.
     """
 
     scan: tuple[str, ...] = ("{modality}.nii*", "*_{modality}.nii*")
@@ -68,7 +68,8 @@ class Layout(Frozen):
 
     def scan_in(self, folder: Path, modality: Modality) -> Path | None:
         """The scan of a modality."""
-        return _first(folder, [pattern.format(modality=modality) for pattern in self.scan])
+        short = modality.lower().removesuffix("w")
+        return _first(folder, [pattern.format(modality=modality, short=short) for pattern in self.scan])
 
 
 def read_cases(folder: Path, modality: Modality) -> Iterator[Case]:

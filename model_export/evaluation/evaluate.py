@@ -94,38 +94,29 @@ def evaluate(options: argparse.Namespace, command: str) -> Path:
 def _sections(
     models: Sequence[Model], modality: Modality, options: argparse.Namespace, kept: Path
 ) -> Iterator[Section]:
-    """What is measured for one modality."""
+    """What is measured for one modality; the settings, which take longest, last."""
     healthy = _healthy(options, modality)
     methods = [model.method() for model in models]
     if not options.no_baselines:
         methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
+    sets = {f"{modality}, {Path(name).name} cases": name for name in options.cases}
+    controls = [Case.healthy(scan) for scan in healthy]
     benchmark: Benchmark | None = None
-    for name in options.cases:
+    for title, name in sets.items():
         cases = _cases(name, healthy, modality, options)
-        place = kept / f"{modality}-{len(list(kept.iterdir()))}"
-        place.mkdir()
-        benchmark = run(methods, [Case.healthy(s) for s in healthy], cases, place, on_case=_say)
-        yield Section(f"{modality}, {Path(name).name} cases", benchmark)
-        if options.ablations:
-            yield _ablations(models, name, healthy, modality, options, place)
+        benchmark = run(methods, controls, cases, _new_folder(kept), on_case=_say)
+        yield Section(title, benchmark)
     if options.pair and benchmark is not None:
         yield Section(f"{modality}, two scans of a person", repeatability=_pairs(models, benchmark, options))
+    for title, name in sets.items() if options.ablations else ():
+        variants = [variant for model in models for variant in model.variants()]
+        cases = islice(_cases(name, healthy, modality, options), options.ablations)
+        compared = run(variants, [], cases, _new_folder(kept), on_case=_say)
+        yield Section(f"{title}: settings compared", compared, is_ablation=True)
 
 
-def _ablations(
-    models: Sequence[Model],
-    cases: str,
-    healthy: Sequence[Scan],
-    modality: Modality,
-    options: argparse.Namespace,
-    kept: Path,
-) -> Section:
-    variants = [variant for model in models for variant in model.variants()]
-    place = kept / "ablations"
-    place.mkdir()
-    first = islice(_cases(cases, healthy, modality, options), options.ablations)
-    name = f"{modality}, {Path(cases).name} cases: settings compared"
-    return Section(name, run(variants, [], first, place, on_case=_say), is_ablation=True)
+def _new_folder(parent: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=parent))
 
 
 def _pairs(models: Sequence[Model], benchmark: Benchmark, options: argparse.Namespace) -> list[Repeatability]:

@@ -9,7 +9,7 @@ from disyre.adapters.nifti import write_nifti
 from disyre.errors import InvalidInput, MaskMismatch
 from disyre.modality import Modality
 from disyre.volume import Volume
-from model_export.evaluation.cases import Case, read_cases
+from model_export.evaluation.cases import Case, read_cases, read_healthy
 from model_export.phantom import make_phantom
 from tests.builders import make_volume
 from tests.real_data import real_data
@@ -36,7 +36,7 @@ def test_cases_are_folders_with_a_scan_and_a_lesion_whatever_their_prefix(tmp_pa
 
 def test_a_layout_file_names_files_of_other_names(tmp_path: Path) -> None:
     write_case(tmp_path / "a", make_volume(), scan="a_t1", lesion="a_seg")
-    (tmp_path / "cases.toml").write_text('scan = ["*_t1.nii*"]\nlesion = ["*_seg.nii*"]\n')
+    (tmp_path / "cases.toml").write_text('scan = ["*_{short}.nii*"]\nlesion = ["*_seg.nii*"]\n')
 
     assert [case.name for case in read_cases(tmp_path, "T1w")] == ["a"]
 
@@ -79,6 +79,30 @@ def test_a_lesion_on_another_grid_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_cases_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="T2w scan and a lesion mask"):
         list(read_cases(tmp_path, "T2w"))
+
+
+def test_healthy_scans_are_found_by_name_or_by_folder(tmp_path: Path) -> None:
+    (tmp_path / "kirby").mkdir()
+    for name in ("sub-1_T2w", "sub-2_T2w", "sub-2_T1w", "kirby/T2w"):
+        write_nifti(tmp_path / f"{name}.nii.gz", make_volume())
+
+    assert [scan.name for scan in read_healthy(tmp_path, "T2w")] == ["kirby", "sub-1", "sub-2"]
+    assert [scan.name for scan in read_healthy(tmp_path, "T2w", ["sub-2"])] == ["sub-2"]
+    with pytest.raises(InvalidInput, match="FLAIR scans, found none of any"):
+        read_healthy(tmp_path, "FLAIR")
+    with pytest.raises(InvalidInput, match="found none of sub-9"):
+        read_healthy(tmp_path, "T2w", ["sub-9"])
+
+
+def test_the_mask_beside_a_healthy_scan_is_used(tmp_path: Path) -> None:
+    given = np.zeros(make_volume().shape, dtype=np.float32)
+    given[10:30, 10:30, 10:30] = 1
+    write_nifti(tmp_path / "sub-1_T1w.nii.gz", make_volume())
+    write_nifti(tmp_path / "sub-1_brainmask.nii.gz", make_volume().with_voxels(given))
+
+    (scan,) = read_healthy(tmp_path, "T1w")
+
+    np.testing.assert_array_equal(scan.brain_mask, given > 0)
 
 
 def test_a_healthy_case_has_no_lesion() -> None:

@@ -1,6 +1,7 @@
 """`disyre evaluate`, from cases to the report, with a toy model whose map is half of the intensity."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from disyre.adapters.nifti import write_nifti
 from disyre.intensity import IntensityRule
 from disyre.model_package import ScanSettings
 from model_export.dataset import Scan
+from model_export.evaluation.evaluate import make_parser
 from model_export.evaluation.model import Model
 from model_export.evaluation.repeatability import Pair, Repeatability
 from model_export.evaluation.report import Report, Section
@@ -157,6 +159,12 @@ def test_what_is_missing_is_said(
 def test_a_folder_that_is_no_model_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(place / "healthy"), "--cases", "cases", "--out", str(place / "no")]) == 2
     assert "model package or a run" in capsys.readouterr().err
+
+
+def test_every_option_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
+    options = re.findall(r"--[a-z-]+", make_parser().format_usage())
+    assert [option for option in options if f"`{option}" not in text and f"{option} " not in text] == []
 
 
 def test_a_report_is_whole_after_every_section(tmp_path: Path) -> None:
