@@ -47,10 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"))
     demo.set_defaults(run=_demo, environment="serve")
 
-    # Training has options of its own; these two only name it.
+    # Training has options of its own; these only name it.
     for name, text, run in (
         ("train", "train a restoration network", _train),
         ("export", "make a model package of a training run", _export),
+        ("evaluate", "measure models on cases with known lesions", _evaluate),
     ):
         command = commands.add_parser(name, help=text, add_help=False)
         command.set_defaults(run=run, environment="train")
@@ -81,6 +82,12 @@ def _export(arguments: argparse.Namespace, rest: list[str]) -> int:
     from model_export.export import main as export
 
     return export(rest)
+
+
+def _evaluate(arguments: argparse.Namespace, rest: list[str]) -> int:
+    from model_export.evaluation.evaluate import main as evaluate
+
+    return evaluate(rest)
 
 
 def _refuse(rest: list[str]) -> None:

@@ -1,0 +1,119 @@
+"""Every method on every case: the healthy scans first, for thresholds, then the cases one by one."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from disyre import scoring
+from disyre.types import Voxels
+from model_export.calibration import HEALTHY_PERCENTILE
+from model_export.evaluation import detection
+from model_export.evaluation.cases import Case
+from model_export.evaluation.method import Method
+from model_export.evaluation.metrics import curve, separate, separate_as_reference
+from model_export.evaluation.pictures import Exhibit, show
+from model_export.evaluation.results import CaseResult, HealthyResult, MethodResults
+
+_SEED: Final = 0
+"""Of the voxels that are drawn as the reference implementation draws them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """The results of several methods on the same cases."""
+
+    methods: list[MethodResults]
+    exhibits: list[Exhibit] = field(default_factory=list)
+    """One for each case, in the order of the cases."""
+
+    def of(self, method: str) -> MethodResults:
+        """The results of one method."""
+        return next(results for results in self.methods if results.method == method)
+
+
+def run(
+    methods: Sequence[Method],
+    healthy: Sequence[Case],
+    cases: Iterable[Case],
+    kept: Path,
+    *,
+    on_case: Callable[[str], None] = lambda line: None,
+) -> Benchmark:
+    """Measure methods. `kept` is a folder for the scores of all voxels, which may be many.
+
+    `on_case` is told in a line what was done. Methods without a threshold of their own need healthy scans;
+    without any, their threshold is NaN and they find no lesion.
+    """
+    results = [_on_healthy(method, healthy, on_case) for method in methods]
+    benchmark = Benchmark(results)
+    rng = np.random.default_rng(_SEED)
+    for number, case in enumerate(cases):
+        maps = {}
+        for method, those in zip(methods, results, strict=True):
+            start = time.perf_counter()
+            maps[method.name] = method.map_of(case)
+            seconds = time.perf_counter() - start
+            place = kept / f"{methods.index(method)}-{number}"
+            those.cases.append(_measure(case, maps[method.name], those.threshold, seconds, place, rng))
+        benchmark.exhibits.append(show(case, maps))
+        on_case(_line(case, results))
+    return benchmark
+
+
+def _on_healthy(method: Method, scans: Sequence[Case], on_case: Callable[[str], None]) -> MethodResults:
+    maps, seconds = [], []
+    for scan in scans:
+        start = time.perf_counter()
+        maps.append(method.map_of(scan))
+        seconds.append(time.perf_counter() - start)
+        on_case(f"{scan.name}, healthy: {method.name}, {seconds[-1]:.1f} s")
+    threshold = _threshold_of(scans, maps) if method.threshold is None else method.threshold
+    measured = zip(scans, maps, seconds, strict=True)
+    return MethodResults(method.name, threshold, healthy=[_healthy(*one, threshold) for one in measured])
+
+
+def _threshold_of(scans: Sequence[Case], maps: Sequence[Voxels]) -> float:
+    """As a package's is measured; NaN without healthy scans."""
+    if not scans:
+        return float("nan")
+    values = [found[scan.brain_mask] for scan, found in zip(scans, maps, strict=True)]
+    return float(np.percentile(np.concatenate(values), HEALTHY_PERCENTILE))
+
+
+def _healthy(scan: Case, found: Voxels, seconds: float, threshold: float) -> HealthyResult:
+    return HealthyResult(
+        scan.name,
+        scoring.anomaly_score(scan.volume.with_voxels(found), scan.brain_mask),
+        detection.reported_ml(found, scan.brain_mask, scan.volume.affine, threshold),
+        seconds,
+    )
+
+
+def _measure(
+    case: Case, found: Voxels, threshold: float, seconds: float, place: Path, rng: np.random.Generator
+) -> CaseResult:
+    affine = case.volume.affine
+    voxels = separate(found, case.lesion, case.brain_mask)
+    own = curve([voxels])
+    return CaseResult(
+        case=case.name,
+        facts=dict(case.facts),
+        lesion_ml=scoring.mask_volume_ml(case.lesion, affine),
+        voxels=voxels.kept(place),
+        reference_voxels=separate_as_reference(found, case.lesion, case.brain_mask, rng),
+        slices=detection.score_slices(found, case.lesion, case.brain_mask, affine),
+        lesions=detection.find_lesions(found, case.lesion, affine, threshold),
+        anomaly_score=scoring.anomaly_score(case.volume.with_voxels(found), case.brain_mask),
+        seconds=seconds,
+        average_precision=own.average_precision,
+        best_dice=own.best_dice,
+    )
+
+
+def _line(case: Case, results: Sequence[MethodResults]) -> str:
+    figures = ", ".join(f"{those.method} {those.cases[-1].average_precision:.3f}" for those in results)
+    return f"{case.name} ({results[0].cases[-1].lesion_ml:.1f} mL): AP {figures}"

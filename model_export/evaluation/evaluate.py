@@ -1,0 +1,156 @@
+"""`disyre evaluate`: measure models on cases with known lesions, beside simple methods; write a report."""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from disyre.errors import DisyreError, InvalidInput
+from disyre.modality import Modality
+from model_export.dataset import Scan
+from model_export.evaluation.autoencoder import autoencoder_method
+from model_export.evaluation.baselines import baselines
+from model_export.evaluation.benchmark import Benchmark, run
+from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
+from model_export.evaluation.method import Method
+from model_export.evaluation.model import Model
+from model_export.evaluation.repeatability import Repeatability, measure_repeatability
+from model_export.evaluation.report import Report, Section
+from model_export.evaluation.semi_synthetic import semi_synthetic_cases
+
+SEMI_SYNTHETIC: Final = "semi-synthetic"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of `disyre evaluate`."""
+    parser = argparse.ArgumentParser(prog="disyre evaluate", description=__doc__)
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="model packages or run folders")
+    parser.add_argument(
+        "--cases", nargs="+", required=True, metavar="CASES", help=f"folders of cases, or {SEMI_SYNTHETIC}"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
+    parser.add_argument("--healthy", type=Path, nargs="+", default=[], help="folders of healthy scans")
+    parser.add_argument(
+        "--held-back",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="of these, the ones not trained on; all, if none",
+    )
+    parser.add_argument("--shapes", type=Path, help="folder of lesion masks in MNI space, *_lesion.nii.gz")
+    parser.add_argument("--n", type=int, default=100, help="semi-synthetic cases a modality")
+    parser.add_argument("--seed", type=int, default=1, help="of the semi-synthetic cases")
+    parser.add_argument(
+        "--train-scans", type=Path, help="folder of healthy scans for the autoencoder; none, if not given"
+    )
+    parser.add_argument(
+        "--pair", type=Path, nargs=2, action="append", default=[], help="two scans of one healthy person"
+    )
+    parser.add_argument("--ablations", type=int, default=0, metavar="N", help="compare settings on N cases")
+    parser.add_argument("--no-baselines", action="store_true", help="measure the models alone")
+    parser.add_argument("--protocol", choices=("exact", "reference"), default="exact")
+    parser.add_argument("--bootstrap", type=int, default=1000, help="draws for the confidence intervals")
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; all, if not given")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `disyre evaluate`; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        report = evaluate(options, f"disyre evaluate {shlex.join(argv)}")
+    except DisyreError as error:
+        sys.stderr.write(f"disyre evaluate: {error}\n")
+        return 2
+    sys.stdout.write(f"{report}\n")
+    return 0
+
+
+def evaluate(options: argparse.Namespace, command: str) -> Path:
+    """Measure models and write the report; returns its path.
+
+    Raises InvalidInput for options or data that do not go together, Misconfigured for a model that cannot be
+    used.
+    """
+    models = [Model.load(folder, threads=options.threads) for folder in options.models]
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
+    with tempfile.TemporaryDirectory(dir=options.out) as kept:
+        for modality in sorted({model.manifest.modality for model in models}):
+            own = [model for model in models if model.manifest.modality == modality]
+            for section in _sections(own, modality, options, Path(kept)):
+                report.add(section)
+    return report.write()
+
+
+def _sections(
+    models: Sequence[Model], modality: Modality, options: argparse.Namespace, kept: Path
+) -> Iterator[Section]:
+    """What is measured for one modality; the settings, which take longest, last."""
+    healthy = _healthy(options, modality)
+    methods = [model.method() for model in models]
+    if not options.no_baselines:
+        methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
+    sets = {f"{modality}, {Path(name).name} cases": name for name in options.cases}
+    controls = [Case.healthy(scan) for scan in healthy]
+    benchmark: Benchmark | None = None
+    for title, name in sets.items():
+        cases = _cases(name, healthy, modality, options)
+        benchmark = run(methods, controls, cases, _new_folder(kept), on_case=_say)
+        yield Section(title, benchmark)
+    if options.pair and benchmark is not None:
+        yield Section(f"{modality}, two scans of a person", repeatability=_pairs(models, benchmark, options))
+    for title, name in sets.items() if options.ablations else ():
+        variants = [variant for model in models for variant in model.variants()]
+        cases = islice(_cases(name, healthy, modality, options), options.ablations)
+        compared = run(variants, [], cases, _new_folder(kept), on_case=_say)
+        yield Section(f"{title}: settings compared", compared, is_ablation=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=parent))
+
+
+def _pairs(models: Sequence[Model], benchmark: Benchmark, options: argparse.Namespace) -> list[Repeatability]:
+    pairs = [(read_scan(one), read_scan(other)) for one, other in options.pair]
+    return [
+        measure_repeatability(model.method(), pairs, benchmark.of(model.name).threshold) for model in models
+    ]
+
+
+def _healthy(options: argparse.Namespace, modality: Modality) -> list[Scan]:
+    return [scan for folder in options.healthy for scan in read_healthy(folder, modality, options.held_back)]
+
+
+def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Sequence[Scan]) -> list[Method]:
+    if options.train_scans is None:
+        return []
+    held_back = {scan.name for scan in healthy}
+    scans = [scan for scan in read_healthy(options.train_scans, modality) if scan.name not in held_back]
+    return [autoencoder_method(scans, options.out / f"autoencoder-{modality}.pt")]
+
+
+def _cases(
+    name: str, healthy: Sequence[Scan], modality: Modality, options: argparse.Namespace
+) -> Iterator[Case]:
+    if name != SEMI_SYNTHETIC:
+        return read_cases(Path(name), modality)
+    if options.shapes is None:
+        raise InvalidInput(f"expected --shapes for {SEMI_SYNTHETIC} cases, got none")
+    return semi_synthetic_cases(healthy, options.shapes, modality, options.n, options.seed)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Pictures for the report: maps beside masks, and precision-recall curves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float16, Float32
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from disyre.crop import Crop
+from disyre.resampling import reorient
+from disyre.types import Voxels
+from disyre.volume import Volume
+from model_export.evaluation.cases import Case
+from model_export.evaluation.metrics import Curve
+
+Picture: TypeAlias = Float32[np.ndarray, "row column"] | Float16[np.ndarray, "row column"]
+"""An axial slice as it is shown: front at the top, the patient's right on the left."""
+
+_TOP: Final = 99.8
+"""Percentile of a map in the slices of a row that is shown as brightest."""
+_MARGIN_MM: Final = 4.0
+_CURVE_POINTS: Final = 1000
+_BACKGROUND: Final = "#101014"
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One slice of a case: where most of the lesion is."""
+
+    case: str
+    title: str
+    image: Picture
+    lesion: Bool[np.ndarray, "row column"]
+    maps: Mapping[str, Picture]
+    """By method."""
+    aspect: float
+    """Height of a pixel over its width."""
+
+
+def show(case: Case, maps: Mapping[str, Voxels]) -> Exhibit:
+    """Cut the slice with the most lesion out of a case and its maps."""
+    lesion = _upright(case, case.lesion.astype(np.float32)) > 0
+    box = Crop.around(_upright(case, case.brain_mask.astype(np.float32)) > 0, margins=(3, 3, 0))
+    lesion = box.cut(lesion)
+    k = int(lesion.sum(axis=(0, 1)).argmax())
+    spacing = reorient(case.volume, np.eye(4)).spacing_mm
+
+    def cut(voxels: Voxels) -> Picture:
+        return np.asarray(box.cut(_upright(case, voxels))[::-1, ::-1, k].T, dtype=np.float16)
+
+    low, high = np.percentile(case.volume.voxels[case.brain_mask], [0.5, 99.5])
+    image = np.clip((case.volume.voxels - low) / (high - low), 0, 1).astype(np.float32)
+    return Exhibit(
+        case=case.name,
+        title=_title(case),
+        image=cut(np.where(case.brain_mask, image, np.float32(0))),
+        lesion=lesion[::-1, ::-1, k].T,
+        maps={name: cut(found) for name, found in maps.items()},
+        aspect=spacing[1] / spacing[0],
+    )
+
+
+def draw_exhibits(
+    path: Path, exhibits: Sequence[Exhibit], captions: Mapping[str, Mapping[str, str]], methods: Sequence[str]
+) -> None:
+    """A row a case: the scan, the scan with its lesion outlined, and the map of each method.
+
+    `captions` are by case and method. The colours of a method mean the same in all rows.
+    """
+    columns = 2 + len(methods)
+    figure = Figure(figsize=(2.3 * columns, 2.75 * len(exhibits)), facecolor=_BACKGROUND)
+    axes = figure.subplots(len(exhibits), columns, squeeze=False)
+    tops = {
+        name: max(np.percentile(one.maps[name].astype(np.float32), _TOP) for one in exhibits)
+        for name in methods
+    }
+    for row, one in zip(axes, exhibits, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        row[0].imshow(one.image.astype(np.float32), cmap="gray", vmin=0, vmax=1, aspect=one.aspect)
+        _write(row[0], one.title)
+        row[1].imshow(one.image.astype(np.float32), cmap="gray", vmin=0, vmax=1, aspect=one.aspect)
+        _outline(row[1], one.lesion, colour="#ffd23f")
+        _write(row[1], "lesion (outlined)")
+        for axis, name in zip(row[2:], methods, strict=True):
+            found = one.maps[name].astype(np.float32)
+            axis.imshow(found, cmap="inferno", vmin=0, vmax=max(tops[name], 1e-6), aspect=one.aspect)
+            _outline(axis, one.lesion, colour="#8fd3ff")
+            _write(axis, f"{name}\n{captions[one.case][name]}")
+    figure.tight_layout(pad=0.6)
+    figure.savefig(path, dpi=110, facecolor=_BACKGROUND)
+
+
+def draw_curves(path: Path, curves: Mapping[str, Curve]) -> None:
+    """Precision against recall, a line for each method, with the point of the best Dice."""
+    figure = Figure(figsize=(7, 4.6))
+    axis = figure.subplots()
+    for name, found in curves.items():
+        shown = np.unique(np.linspace(0, found.thresholds.size - 1, _CURVE_POINTS).astype(int))
+        label = f"{name} (AP {found.average_precision:.3f})"
+        (line,) = axis.plot(found.recall[shown], found.precision[shown], label=label, linewidth=1.8)
+        best = int(found.dice.argmax())
+        axis.plot(found.recall[best], found.precision[best], "o", color=line.get_color(), markersize=6)
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    axis.set_title("Voxels of all cases; a dot is where the Dice is best", fontsize=10)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, loc="upper right")
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+
+
+def _upright(case: Case, voxels: Voxels) -> Voxels:
+    return reorient(Volume(voxels, case.volume.affine), np.eye(4)).voxels
+
+
+def _title(case: Case) -> str:
+    facts = case.facts
+    if "look" not in facts:
+        return case.name
+    return f"{case.name}\n{facts['look']}, {facts['strength']}, {facts['size_ml']:.1f} mL"
+
+
+def _write(axis: Axes, text: str) -> None:
+    axis.set_title(text, color="white", fontsize=8, pad=3)
+
+
+def _outline(axis: Axes, lesion: Bool[np.ndarray, "row column"], *, colour: str) -> None:
+    if lesion.any():
+        axis.contour(lesion.astype(np.float32), levels=[0.5], colors=[colour], linewidths=0.9)

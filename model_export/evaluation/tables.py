@@ -1,0 +1,171 @@
+"""Tables of the report, in Markdown."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from model_export.calibration import HEALTHY_PERCENTILE
+from model_export.evaluation.appearance import STRENGTHS
+from model_export.evaluation.bootstrap import Interval
+from model_export.evaluation.detection import LEAST_FOUND
+from model_export.evaluation.repeatability import Repeatability
+from model_export.evaluation.results import CaseResult, MethodResults, Summary
+from model_export.evaluation.semi_synthetic import SIZES_ML
+
+Protocol: TypeAlias = Literal["exact", "reference"]
+"""All voxels, exactly; or as the reference implementation samples voxels and thresholds."""
+
+LEGEND: Final = (
+    "AP is average precision, ⌈Dice⌉ the best Dice over all thresholds; both of voxels, of all cases at once",
+    "unless it says otherwise, with 95 % intervals over cases. Slices are scored by the mean of their 100",
+    "highest pixels, volumes by the mean of the highest hundredth of the brain. The threshold is the model's",
+    f"own, or, where it has none, what {HEALTHY_PERCENTILE:g} % of the voxels of the healthy scans here are",
+    f"below. A lesion is found if {LEAST_FOUND:.0%} of it are above the threshold.",
+)
+_MOST_ROWS: Final = 40
+"""Cases that are listed one by one."""
+
+
+def figures(summaries: Mapping[str, Summary], protocol: Protocol, *, is_ablation: bool) -> list[str]:
+    """One row a method."""
+    columns = ["method", *_protocol_columns(protocol), "AP, mean of cases", "⌈Dice⌉, mean of cases"]
+    if not is_ablation:
+        columns += ["slice AUROC", "slice AP", "volume AUROC", "false positive, mL in a healthy scan"]
+    rows = []
+    for name, one in summaries.items():
+        row = [name, *_protocol_figures(one, protocol)]
+        row += [_interval(one.mean_case_average_precision), _interval(one.mean_case_best_dice)]
+        if not is_ablation:
+            slice_auroc, slice_ap = one.slices["top"]
+            row += [_number(slice_auroc), _number(slice_ap), _number(one.volume_auroc)]
+            row += [_interval(one.false_positive_ml, digits=1)]
+        rows.append([*row, _number(one.seconds.value, digits=1)])
+    return table([*columns, "s a scan"], rows)
+
+
+def _protocol_columns(protocol: Protocol) -> list[str]:
+    return ["AP", "⌈Dice⌉"] if protocol == "exact" else ["AP, 10,000 voxels", "⌈Dice⌉, 200 thresholds"]
+
+
+def _protocol_figures(summary: Summary, protocol: Protocol) -> list[str]:
+    if protocol == "exact":
+        return [f"**{_interval(summary.average_precision)}**", f"**{_interval(summary.best_dice)}**"]
+    return [_number(summary.reference_average_precision), _number(summary.reference_best_dice)]
+
+
+def sizes(summaries: Mapping[str, Summary]) -> list[str]:
+    """Share of lesions found, by size."""
+    bins = next(iter(summaries.values())).sensitivities
+    columns = [_range(b.smallest_ml, b.largest_ml) + f" (n = {b.n_lesions})" for b in bins]
+    rows = [
+        [name, *(f"{b.n_found / b.n_lesions:.0%}" if b.n_lesions else "–" for b in one.sensitivities)]
+        for name, one in summaries.items()
+    ]
+    return ["Lesions found at the threshold, by size:", "", *table(["method", *columns], rows)]
+
+
+def difficulty(methods: Sequence[MethodResults]) -> list[str]:
+    """Mean average precision by size and strength, of semi-synthetic cases; of others, nothing."""
+    if "strength" not in methods[0].cases[0].facts:
+        return []
+    groups: dict[str, Callable[[CaseResult], bool]] = {s: _with_strength(s) for s in STRENGTHS}
+    groups |= {_range(low, high): _with_size(low, high) for low, high in SIZES_ML}
+    rows = []
+    for results in methods:
+        those = [[c.average_precision for c in results.cases if is_in(c)] for is_in in groups.values()]
+        rows.append([results.method, *(_number(float(np.mean(one))) if one else "–" for one in those)])
+    return ["AP, mean of the cases of a strength or size:", "", *table(["method", *groups], rows)]
+
+
+def _with_strength(strength: str) -> Callable[[CaseResult], bool]:
+    return lambda case: case.facts["strength"] == strength
+
+
+def _with_size(low: float, high: float) -> Callable[[CaseResult], bool]:
+    return lambda case: low <= case.lesion_ml < high
+
+
+def healthy(methods: Sequence[MethodResults]) -> list[str]:
+    """Anomaly score and false-positive volume of each healthy scan."""
+    if not methods[0].healthy:
+        return []
+    rows = [
+        [
+            results.method,
+            _number(results.threshold, digits=4),
+            *(f"{scan.anomaly_score:.3f}, {scan.false_positive_ml:.1f} mL" for scan in results.healthy),
+        ]
+        for results in methods
+    ]
+    names = [scan.scan for scan in methods[0].healthy]
+    return [
+        "Healthy scans: score, and volume above the threshold.",
+        "",
+        *table(["method", "threshold", *names], rows),
+    ]
+
+
+def cases(methods: Sequence[MethodResults]) -> list[str]:
+    """Average precision and best Dice of each case, if they are not many."""
+    if len(methods[0].cases) > _MOST_ROWS:
+        return []
+    rows = []
+    for number, case in enumerate(methods[0].cases):
+        found = [results.cases[number] for results in methods]
+        rows.append([_described(case), *(f"{c.average_precision:.3f}, {c.best_dice:.3f}" for c in found)])
+    columns = ["case", *(results.method for results in methods)]
+    return ["Case by case: AP, ⌈Dice⌉.", "", *table(columns, rows)]
+
+
+def repeatability(measured: Sequence[Repeatability]) -> list[str]:
+    """Scores of two scans of one person."""
+    lines: list[str] = []
+    for one in measured:
+        rows = [
+            [
+                " / ".join(pair.scans),
+                " / ".join(f"{score:.4f}" for score in pair.anomaly_scores),
+                f"{pair.relative_difference:.1%}",
+                " / ".join(f"{ml:.1f}" for ml in pair.reported_ml),
+            ]
+            for pair in one.pairs
+        ]
+        lines += [
+            f"{one.method}: the standard deviation of the score is {one.within_sd:.4f} between scans of a",
+            f"person and {one.between_sd:.4f} between persons.",
+            "",
+            *table(["scans", "anomaly score", "difference", "above the threshold, mL"], rows),
+        ]
+    return lines
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table and an empty line.
+
+    >>> table(["a", "b"], [["1", "2"]])
+    ['| a | b |', '|---|---|', '| 1 | 2 |', '']
+    """
+    lines = [list(columns), *map(list, rows)]
+    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return [text[0], "|" + "---|" * len(columns), *text[1:], ""]
+
+
+def _described(case: CaseResult) -> str:
+    what = f"{case.case}, {case.lesion_ml:.1f} mL"
+    return f"{what}, {case.facts['look']}, {case.facts['strength']}" if "look" in case.facts else what
+
+
+def _range(low: float, high: float) -> str:
+    return f"> {low:g} mL" if math.isinf(high) else f"{low:g}–{high:g} mL"
+
+
+def _interval(interval: Interval, *, digits: int = 3) -> str:
+    if math.isnan(interval.value):
+        return "–"
+    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _number(value: float, *, digits: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

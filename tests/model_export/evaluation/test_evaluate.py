@@ -1,0 +1,179 @@
+"""`disyre evaluate`, from cases to the report, with a toy model whose map is half of the intensity."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.main import main
+from disyre.adapters.nifti import write_nifti
+from disyre.intensity import IntensityRule
+from disyre.model_package import ScanSettings
+from model_export.dataset import Scan
+from model_export.evaluation.evaluate import make_parser
+from model_export.evaluation.model import Model
+from model_export.evaluation.repeatability import Pair, Repeatability
+from model_export.evaluation.report import Report, Section
+from model_export.phantom import make_phantom
+from tests.model_export.conftest import SmokeRun
+from tests.toy_model import make_toy_model
+
+
+def write_scan(path: Path, scan: Scan) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_nifti(path, scan.volume)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, two healthy scans, two cases: the lesion is the brightest of the brain, or half of that."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    unclipped = ScanSettings(severities=(0.5, 0.2), intensity=IntensityRule(percentile=100))
+    make_toy_model(folder / "models", scan=unclipped)
+    for seed in (1, 2):
+        write_scan(folder / "healthy" / f"sub-{seed}_T1w.nii.gz", make_phantom(seed))
+        scan = make_phantom(seed + 2)
+        voxels = scan.volume.voxels.copy()
+        voxels[60:70, 60:70, 15:25] = 2000
+        bright = Scan("", scan.volume.with_voxels(voxels), scan.brain_mask)
+        write_scan(folder / "cases" / f"c{seed}" / "T1w.nii.gz", bright)
+        lesion = np.zeros_like(voxels)
+        lesion[60 : 70 if seed == 1 else 65, 60:70, 15:25] = 1
+        write_nifti(folder / "cases" / f"c{seed}" / "lesion.nii.gz", scan.volume.with_voxels(lesion))
+    return folder
+
+
+def evaluate(place: Path, *options: str, cases: Sequence[str] = ("cases",)) -> dict[str, Any]:
+    """Run the command; the figures that it wrote."""
+    out = place / f"report{len(list(place.iterdir()))}"
+    folders = [str(place / name) if name == "cases" else name for name in cases]
+    command = ["evaluate", str(place / "models" / "t1w" / "1"), "--cases", *folders, "--out", str(out)]
+    assert main([*command, "--healthy", str(place / "healthy"), "--bootstrap", "50", *options]) == 0
+    figures: dict[str, Any] = json.loads((out / "metrics.json").read_text())
+    figures["folder"] = out
+    return figures
+
+
+def test_the_report_says_what_was_measured_of_which_network(place: Path) -> None:
+    figures = evaluate(place, "--no-baselines")
+
+    report = (figures["folder"] / "report.md").read_text()
+    (model,) = figures["models"]
+    (section,) = figures["sections"]
+    assert model["name"] == "t1w/1"
+    assert model["sha256"] in report
+    assert figures["command"] in report
+    assert {case["case"] for case in section["cases"]["t1w/1"]} == {"c1", "c2"}
+    for line in report.splitlines():
+        if line.startswith("!["):
+            assert (figures["folder"] / line.split("(")[1].rstrip(")")).stat().st_size > 10_000
+
+
+def test_a_perfect_map_has_an_average_precision_of_1(place: Path) -> None:
+    """The whole bright cube is the first lesion; of the second, it is twice as large."""
+    figures = evaluate(place, "--no-baselines")
+
+    perfect, half = figures["sections"][0]["cases"]["t1w/1"]
+    assert perfect["average_precision"] == pytest.approx(1)
+    assert perfect["best_dice"] == pytest.approx(1)
+    assert half["average_precision"] == pytest.approx(0.5)
+    assert half["best_dice"] == pytest.approx(2 / 3)
+    pooled = figures["sections"][0]["methods"]["t1w/1"]["average_precision"]
+    assert pooled["value"] == pytest.approx(0.75)
+
+
+def test_baselines_run_beside_the_model(place: Path) -> None:
+    figures = evaluate(place)
+
+    methods = figures["sections"][0]["methods"]
+    assert list(methods) == ["t1w/1", "darkness, equalised", "|x − median(x)|"]
+    model, darkness = (methods[n]["average_precision"]["value"] for n in ("t1w/1", "darkness, equalised"))
+    assert model > darkness
+    assert methods["t1w/1"]["threshold"] == pytest.approx(0.3)  # the manifest's
+    assert methods["t1w/1"]["volume_auroc"] is not None
+
+
+def test_semi_synthetic_cases_are_made_in_the_healthy_scans(place: Path, shapes_folder: Path) -> None:
+    options = ["--shapes", str(shapes_folder), "--n", "2", "--held-back", "sub-2", "--no-baselines"]
+    figures = evaluate(place, *options, cases=["semi-synthetic"])
+
+    cases = figures["sections"][0]["cases"]["t1w/1"]
+    assert {case["facts"]["scan"] for case in cases} == {"sub-2"}
+    assert "AP, mean of the cases of a strength or size" in (figures["folder"] / "report.md").read_text()
+
+
+def test_settings_are_compared_on_the_first_cases(place: Path) -> None:
+    figures = evaluate(place, "--no-baselines", "--ablations", "1", "--protocol", "reference")
+
+    section = figures["sections"][1]
+    assert len(section["methods"]) == 7
+    assert all(len(cases) == 1 for cases in section["cases"].values())
+    whole, windows = (
+        section["methods"][name]["average_precision"]["value"]
+        for name in ("t1w/1: as it ships (ensemble)", "t1w/1: windows of 128, stride 32")
+    )
+    assert whole == pytest.approx(windows, abs=1e-6)  # the toy looks at one voxel at a time
+
+
+def test_two_scans_of_a_person_are_compared(place: Path) -> None:
+    scans = [str(place / "healthy" / f"sub-{seed}_T1w.nii.gz") for seed in (1, 2)]
+    figures = evaluate(place, "--no-baselines", "--pair", *scans)
+
+    (measured,) = figures["sections"][1]["repeatability"]
+    (pair,) = measured["pairs"]
+    assert pair["scans"] == ["sub-1", "sub-2"]
+    one, other = pair["anomaly_scores"]
+    assert measured["within_sd"] == pytest.approx(abs(one - other) / 2**0.5)
+
+
+def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRun, tmp_path: Path) -> None:
+    options = ["--cases", str(place / "cases"), "--healthy", str(place / "healthy"), "--bootstrap", "20"]
+    command = ["evaluate", str(smoke_run.folder.path), *options, "--no-baselines", "--out", str(tmp_path)]
+    assert main(command) == 0
+
+    run = json.loads((tmp_path / "metrics.json").read_text())
+    exported = Model.load(smoke_run.package.folder, threads=1)
+    assert run["models"][0]["name"] == f"run {smoke_run.folder.path.name}"
+    assert exported.is_calibrated
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cases", "semi-synthetic"], "--shapes"),
+        (["--cases", "nowhere"], "lesion mask in each"),
+    ],
+)
+def test_what_is_missing_is_said(
+    place: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = place / "refused"
+    assert main(["evaluate", str(place / "models/t1w/1"), *options, "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_model_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(place / "healthy"), "--cases", "cases", "--out", str(place / "no")]) == 2
+    assert "model package or a run" in capsys.readouterr().err
+
+
+def test_every_option_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
+    options = re.findall(r"--[a-z-]+", make_parser().format_usage())
+    assert [option for option in options if f"`{option}" not in text and f"{option} " not in text] == []
+
+
+def test_a_report_is_whole_after_every_section(tmp_path: Path) -> None:
+    pair = Pair(("a", "b"), (0.1, 0.2), (1.0, 3.0))
+    report = Report(tmp_path, "disyre evaluate", [], protocol="exact", n_draws=10)
+
+    report.add(Section("Pairs", repeatability=[Repeatability("m", (pair,), 0.07, float("nan"))]))
+
+    assert pair.relative_difference == pytest.approx(0.1 / 0.15)
+    assert "| a / b | 0.1000 / 0.2000 | 66.7% | 1.0 / 3.0 |" in (tmp_path / "report.md").read_text()
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    assert figures["sections"][0]["repeatability"][0]["between_sd"] is None
