@@ -106,7 +106,8 @@ def _sampling_grid(
     rows = (torch.stack([cos, -sin * aspect, zero], 1), torch.stack([sin / aspect, cos, zero], 1))
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, height, width], align_corners=False)
     control = (height // _CONTROL_PX + 1, width // _CONTROL_PX + 1)
-    bend = torch.randn(n, 2, *control, generator=generator, device=device) * config.elastic_px
+    bend_px = uniform(n, 0, config.elastic_px, generator)[:, None, None, None]
+    bend = torch.randn(n, 2, *control, generator=generator, device=device) * bend_px
     bend = F.interpolate(bend, size=(height, width), mode="bicubic", align_corners=True)
     scale = torch.tensor([2 / width, 2 / height], device=device)
     return grid + bend.permute(0, 2, 3, 1) * scale

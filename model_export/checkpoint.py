@@ -1,7 +1,7 @@
 """Save and resume a run, atomically: a crash while saving leaves the checkpoint before it whole."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,6 +19,7 @@ class Checkpoint:
     network: dict[str, Any]
     ema: dict[str, Any]
     optimizer: dict[str, Any]
+    """Empty if the moments did not travel with the weights."""
     generator: torch.Tensor
     """State of the one generator that all draws of the run come from."""
     patches: int
@@ -37,6 +38,18 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+
+    def weights_alone(self) -> "Checkpoint":
+        """Averaged weights for a run that has seen nothing yet."""
+        return replace(
+            self,
+            network=self.ema,
+            optimizer={},
+            generator=torch.empty(0, dtype=torch.uint8),
+            patches=0,
+            elapsed_s=0.0,
+            losses=torch.empty(0),
+        )
 
     @classmethod
     def load(cls, folder: Path, device: str) -> Self:

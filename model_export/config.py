@@ -28,11 +28,28 @@ class NetworkConfig:
     encoder_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of each level but the coarsest
     middle_blocks: int = 2  # residual blocks of the coarsest level
     decoder_blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of each level but the coarsest
+    middle_dilations: tuple[int, ...] = (1, 2)  # of the middle blocks in turn, to see more of a slice
 
     @property
     def stride(self) -> int:
         """Height and width of a slice are multiples of this, in pixels."""
         return 1 << len(self.widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesionConfig:
+    """How lesion-like anomalies are drawn; lengths in pixels of 1 mm."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    radius_px: tuple[float, float] = (1.5, 45.0)  # log-uniform
+    elongation: float = 2.5  # largest ratio of the two diameters
+    p_dark: float = 0.75  # darker than its place; others are brighter
+    p_selective: float = 0.35  # mostly of the tissue of its middle
+    p_additive: float = 0.25  # a shift of grey; others are a replacement
+    p_core: float = 0.35  # with a core of another grey
+    p_scattered: float = 0.15  # many small ones
+    texture: float = 0.12  # largest standard deviation of what replaces tissue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +60,21 @@ class CorruptionConfig:
 
     p_clean: float = 0.1  # share of patches that are left alone
     p_fpi: float = 0.15  # share with foreign patch interpolation (v1)
-    p_fill: float = 0.2  # share with a homogeneous fill, such as a cavity or a cyst
+    p_lesion: float = 0.5  # share with what looks like a lesion
     p_texture: float = 0.8  # of the DAG patches, drawn independently of the bias
     p_bias: float = 0.8  # of the DAG patches
     p_another: float = 0.5  # that a patch with an anomaly gets one more
     max_anomalies: int = 3  # in one patch
     codebook: tuple[float, ...] = ()  # tissue intensities in [0, 1]; empty: k-means of the training data
     n_classes: int = 5  # entries of a codebook that is measured
+    p_untold: float = 0.5  # that the network is told any severity instead of the true one
+    lesions: LesionConfig = LesionConfig()
 
     def only(self, kind: Literal["dag", "fpi"]) -> "CorruptionConfig":
         """The published corruption of one kind, once in every patch: what validation measures."""
         p_fpi = 1.0 if kind == "fpi" else 0.0
         return dataclasses.replace(
-            self, p_clean=0.0, p_fill=0.0, p_fpi=p_fpi, p_texture=1.0, p_bias=1.0, max_anomalies=1
+            self, p_clean=0.0, p_lesion=0.0, p_fpi=p_fpi, p_texture=1.0, p_bias=1.0, max_anomalies=1
         )
 
 
@@ -65,13 +84,13 @@ class AugmentationConfig:
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
-    p_spatial: float = 0.3  # rotation, zoom and elastic deformation together
+    p_spatial: float = 0.5  # rotation, zoom and elastic deformation together
     rotation_deg: float = 15.0  # uniform in +- this
     zoom: tuple[float, float] = (0.8, 1.25)  # log-uniform
-    elastic_px: float = 3.0  # standard deviation of the displacement of control points 32 px apart
+    elastic_px: float = 5.0  # largest standard deviation of the displacement of control points 32 px apart
     p_mirror: float = 0.5  # along each in-plane axis
-    p_brightness: float = 0.25
-    brightness: tuple[float, float] = (0.8, 1.2)  # factor
+    p_brightness: float = 0.4
+    brightness: tuple[float, float] = (0.65, 1.2)  # factor; a large bright lesion makes the rest dark
     p_gamma: float = 0.15  # once on the patch and once on its negative
     gamma: tuple[float, float] = (0.6, 1.7)  # exponent, log-uniform
     p_shading: float = 0.4  # a smooth multiplicative field, as of a receive coil
@@ -90,6 +109,8 @@ class TrainingConfig:
 
     name: str  # of the model, as in a model package
     modality: Modality
+    scans_of: Modality | None = None  # modality of the scans that are given, if another: they are recoloured
+    p_painted: float = 0.25  # share of patches that are painted from label maps, if there are any
     licence: str = "unstated"  # of the weights
     population: str = "not stated"  # who and what was scanned, for the model card
     seed: int = 0
@@ -105,13 +126,17 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     grad_clip: float = 1.0  # largest global norm
+    gate_weight: float = 0.015  # of the cross-entropy of what was changed, beside the squared error
+    changed: float = 0.02  # a pixel is changed if it differs by more
     ema_halflife_patches: int = 8_000
     precision: Literal["bf16", "fp32"] = "bf16"  # of the convolutions in training; weights are fp32
     device: str = "cpu"
+    compile: bool = False  # the network, with torch.compile; pays on GPUs
 
     report_every_patches: int = 3_200
     validate_every_patches: int = 12_800
     n_validation_slices: int = 96  # of the held-back scans, for each kind of corruption
+    n_lesion_cases: int = 12  # semi-synthetic cases of the held-back scans, if there are lesion shapes
     checkpoint_every_s: float = 120.0
 
     network: NetworkConfig = NetworkConfig()

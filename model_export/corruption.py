@@ -2,18 +2,17 @@
 
 FPI: DISYRE (ISBI 2024), section 2.1. DAG: DISYRE v2 (MICCAI 2024), section 2.2, which draws shape, texture
 and intensity bias apart. `x` is a healthy patch, `m` a soft mask, `y` a corrupted patch, as in the papers.
-Every anomaly lives in a box of 64 x 64 px, so the work is done on boxes that are cut out and put back.
+A published anomaly lives in a box of 64 x 64 px, so the work is done on boxes that are cut out and put back.
 
 Differences from the papers: some patches stay clean, others get up to three anomalies; texture and bias are
 switched on independently; the severity is the largest change that was really made, for texture as for bias;
-the background is what is outside the brain mask, not what is exactly 0; and a third kind, `fill`, makes a
-region homogeneous (a cavity, a cyst, a bleeding), because a network can restore DAG patches well and still
-leave real lesions alone.
+the background is what is outside the brain mask, not what is exactly 0; and there is a third kind,
+`model_export.lesions`, because a network can restore DAG patches well and still leave real lesions alone.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 from disyre.intensity import BRAIN_FLOOR
 from disyre.schedule import SEVERITY_TABLE
 from model_export.config import CorruptionConfig
+from model_export.lesions import add_lesions
 from model_export.shapes import BOX, Masks, blur, draw_masks, integers, uniform
 
 Patches: TypeAlias = Float32[Tensor, "batch 1 i j"]
@@ -31,13 +31,17 @@ Boxes: TypeAlias = Float32[Tensor, "batch 64 64"]
 Severities: TypeAlias = Float32[Tensor, " batch"]
 
 
+UNTOLD: Final = (0.15, 0.95)
+"""Severities that are told instead of the true one; a scan is scored with some of these."""
+
+
 class Kind(IntEnum):
     """What was done to a patch."""
 
     CLEAN = 0
     FPI = 1
     DAG = 2
-    FILL = 3
+    LESION = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +65,16 @@ def corrupt(
     Background is left alone.
     """
     kind = draw_kinds(len(healthy), config, generator)
-    patches = add_anomaly(healthy, brain, kind, config, generator)
+    patches = add_anomalies(healthy, brain, kind, config, generator)
     more = kind != Kind.CLEAN
     for _ in range(1, config.max_anomalies):
         more = more & (uniform(len(healthy), 0, 1, generator) < config.p_another)
         another = torch.where(more, draw_kinds(len(healthy), config, generator), Kind.CLEAN)
-        patches = add_anomaly(patches, brain, another, config, generator)
+        patches = add_anomalies(patches, brain, another, config, generator)
     return Corruption(patches, (patches - healthy).abs().amax(dim=(1, 2, 3)), kind)
 
 
-def add_anomaly(
+def add_anomalies(
     patches: Patches,
     brain: BrainMasks,
     kind: Int64[Tensor, " batch"],
@@ -78,31 +82,54 @@ def add_anomaly(
     generator: torch.Generator,
 ) -> Patches:
     """Put one anomaly into every patch whose kind is not CLEAN."""
+    patches = patches.clone()
+    published = ((kind == Kind.FPI) | (kind == Kind.DAG)).nonzero()[:, 0]
+    if len(published):
+        foreign = draw_foreign(patches, brain, generator)[published]
+        patches[published] = add_published(
+            patches[published], brain[published], foreign, kind[published], config, generator
+        )
+    lesions = (kind == Kind.LESION).nonzero()[:, 0]
+    if len(lesions):
+        x, inside = patches[lesions, 0], brain[lesions, 0]
+        y = add_lesions(x, inside, config.lesions, generator).clamp(BRAIN_FLOOR, 1)
+        patches[lesions, 0] = torch.where(inside, y, x)
+    return patches
+
+
+def add_published(
+    patches: Patches,
+    brain: BrainMasks,
+    foreign: Boxes,
+    kind: Int64[Tensor, " batch"],
+    config: CorruptionConfig,
+    generator: torch.Generator,
+) -> Patches:
+    """Put one anomaly, FPI or DAG, into a box of every patch."""
     n = len(patches)
     corner = draw_corners(brain, generator)
     x, inside = cut(patches, corner), cut(brain, corner)
-    foreign = draw_foreign(patches, brain, generator)
     m = draw_masks(integers(n, 0, 2, generator), generator) * inside
     textured = uniform(n, 0, 1, generator) < config.p_texture
     biased = uniform(n, 0, 1, generator) < config.p_bias
     a = uniform(n, 0, 1, generator)
     texture = blend(x, match_range(foreign, x, m), m, a * textured)
-    candidates = {
-        Kind.FPI: blend(x, foreign, m, a),
-        Kind.DAG: add_bias(texture, m, uniform(n, 0, 1, generator) * biased, config.codebook, generator),
-        Kind.FILL: fill(x, m, generator),
-    }
-    y = x
-    for candidate, values in candidates.items():
-        y = torch.where((kind == candidate)[:, None, None], values, y)
+    dag = add_bias(texture, m, uniform(n, 0, 1, generator) * biased, config.codebook, generator)
+    y = torch.where((kind == Kind.DAG)[:, None, None], dag, blend(x, foreign, m, a))
     return put_back(patches, torch.where(m > 0, y.clamp(min=BRAIN_FLOOR), x), corner)
 
 
 def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> Int64[Tensor, " batch"]:
     """What to do to each of n patches."""
-    shares = torch.tensor([config.p_clean, config.p_fpi, 0.0, config.p_fill], device=generator.device)
+    shares = torch.tensor([config.p_clean, config.p_fpi, 0.0, config.p_lesion], device=generator.device)
     shares[Kind.DAG] = 1 - shares.sum()
     return torch.multinomial(shares.clamp(min=0), n, replacement=True, generator=generator)
+
+
+def tell(severity: Severities, p_untold: float, generator: torch.Generator) -> Severities:
+    """The severity that the network is told: the true one, or now and then any, as when a scan is scored."""
+    untold = uniform(len(severity), 0, 1, generator) < p_untold
+    return torch.where(untold, uniform(len(severity), *UNTOLD, generator), severity)
 
 
 def nearest_condition(severity: Severities) -> Int64[Tensor, " batch"]:
@@ -181,18 +208,6 @@ def add_bias(
     q = blur(selected, torch.ones(n, device=y.device), radius=4)
     sign = integers(n, 0, 1, generator) * 2 - 1
     return (y + (sign * a)[:, None, None] * m * q).clamp(0, 1)
-
-
-def fill(x: Boxes, m: Masks, generator: torch.Generator) -> Boxes:
-    """Replace what is under the mask by one intensity, mostly a dark one, with a little smooth noise."""
-    n = len(x)
-    dark = uniform(n, 0, 1, generator) < 0.65
-    level = torch.where(dark, uniform(n, 0.02, 0.5, generator), uniform(n, 0.4, 1.0, generator))
-    noise = torch.randn(x.shape, generator=generator, device=x.device)
-    noise = blur(noise, uniform(n, 0.5, 2.0, generator), radius=6)
-    spread = uniform(n, 0.0, 0.1, generator)
-    filling = (level[:, None, None] + spread[:, None, None] * noise).clamp(0, 1)
-    return blend(x, filling, m, uniform(n, 0.4, 1.0, generator))
 
 
 def _box_index(corner: Int64[Tensor, "batch 2"]) -> tuple[Tensor, Tensor, Tensor]:

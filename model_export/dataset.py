@@ -5,14 +5,15 @@ What is kept is uint8: 0 is outside the brain, 1 to 255 is [0, 1] inside, so tha
 the voxels and a whole cohort fits in memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from disyre import brain
@@ -28,10 +29,18 @@ from model_export.augmentation import FrameMasks, Frames
 CodedSlices: TypeAlias = UInt8[np.ndarray, "slice i j"]
 """0 outside the brain, 1 to 255 is [0, 1] inside."""
 
+INTENSITY_RULE: Final = IntensityRule(over="brain", percentile=99.0)
+"""Used for training, and written into the manifest of every model."""
+
 FRAME_MULTIPLE: Final = 32
 """Slices lie in frames whose edges are multiples of this, in pixels."""
 
+Histogram: TypeAlias = npt.NDArray[np.float64]
+"""Of the codes 0 to 255 in the brain."""
+
 _KMEANS_ROUNDS: Final = 500
+_FLUID_SHARE: Final = 0.03
+"""The darkest voxels of a T1w brain are fluid."""
 _MIN_BRAIN_SHARE: Final = 0.03
 """Slices with less brain than this share of the scan's largest slice are left out."""
 
@@ -96,11 +105,9 @@ class SliceBank:
         names, stacks = [], []
         for scan in scans:
             names.append(scan.name)
-            stacks.append(_with_brain(to_slices(scan, rule)))
-        edges = [max(min_frame_px, *(s.shape[axis] for s in stacks)) for axis in (1, 2)]
-        frame = [-(-edge // FRAME_MULTIPLE) * FRAME_MULTIPLE for edge in edges]
-        framed = [_in_frame(stack, frame[0], frame[1]) for stack in stacks]
-        return cls(torch.from_numpy(np.concatenate(framed)), tuple(names), tuple(len(s) for s in stacks))
+            stacks.append(with_brain(to_slices(scan, rule)))
+        framed = in_common_frame(stacks, min_frame_px)
+        return cls(framed, tuple(names), tuple(len(s) for s in stacks))
 
     def to(self, device: str) -> Self:
         """The same slices on a device."""
@@ -131,6 +138,11 @@ class SliceBank:
             voxels = np.ascontiguousarray(coded.permute(1, 2, 0).numpy())
             yield Scan(name, Volume(voxels.astype(np.float32) / 255, np.eye(4)), voxels > 0)
 
+    def measure_anchors(self) -> Float32[Tensor, "slice 3"]:
+        """Codes of fluid, grey and white matter in the T1w scan of each slice, rising."""
+        stacks = torch.split(self.coded, list(self.n_slices))
+        return torch.cat([_anchors(stack).expand(len(stack), 3) for stack in stacks])
+
     def evenly(self, n: int) -> Tensor:
         """Indices of n slices, spread evenly over all scans."""
         return torch.linspace(0, len(self.coded) - 1, min(n, len(self.coded))).round().long()
@@ -152,11 +164,40 @@ def crop_randomly(
     return frames[batch, 0, i, j][:, None], inside[batch, 0, i, j][:, None]
 
 
-def measure_codebook(bank: SliceBank, n_classes: int) -> tuple[float, ...]:
-    """Centres of k-means over brain intensities in [0, 1], rising: the tissue classes of this cohort."""
-    counts = torch.bincount(bank.coded[::3].flatten().long(), minlength=256).numpy().astype(np.float64)
+def measure_codebook(coded: UInt8[Tensor, "slice i j"], n_classes: int) -> tuple[float, ...]:
+    """Centres of k-means over brain intensities in [0, 1], rising: the tissue classes of these slices."""
+    return tuple(round(float(c) / 255, 4) for c in _kmeans(_histogram(coded), n_classes))
+
+
+def with_brain(stack: CodedSlices) -> CodedSlices:
+    """Slices with more than a little brain."""
+    share = (stack > 0).sum(axis=(1, 2))
+    return np.asarray(stack[share >= _MIN_BRAIN_SHARE * share.max()])
+
+
+def in_common_frame(stacks: Sequence[CodedSlices], min_frame_px: int) -> UInt8[Tensor, "slice i j"]:
+    """All slices, each in the middle of a frame that holds every one and is at least `min_frame_px` wide."""
+    edges = [max(min_frame_px, *(s.shape[axis] for s in stacks)) for axis in (1, 2)]
+    frame = [-(-edge // FRAME_MULTIPLE) * FRAME_MULTIPLE for edge in edges]
+    return torch.from_numpy(np.concatenate([_in_frame(stack, frame[0], frame[1]) for stack in stacks]))
+
+
+def _anchors(stack: UInt8[Tensor, "slice i j"]) -> Float32[Tensor, "3"]:
+    counts = _histogram(stack)
+    fluid = float(np.searchsorted(np.cumsum(counts), _FLUID_SHARE * counts.sum()))
+    _, grey, white = _kmeans(counts, 3)
+    return torch.tensor([min(fluid, grey - 1), grey, white], dtype=torch.float32, device=stack.device)
+
+
+def _histogram(coded: UInt8[Tensor, "slice i j"]) -> Histogram:
+    counts = torch.bincount(coded.flatten().long(), minlength=256).cpu().numpy().astype(np.float64)
     counts[0] = 0
-    levels = np.arange(256) / 255
+    return counts
+
+
+def _kmeans(counts: Histogram, n_classes: int) -> Histogram:
+    """Rising centres of the codes of a histogram."""
+    levels = np.arange(256)
     middles = (np.arange(n_classes) + 0.5) / n_classes
     centres = np.interp(middles, np.cumsum(counts) / counts.sum(), levels)
     for _ in range(_KMEANS_ROUNDS):
@@ -164,12 +205,7 @@ def measure_codebook(bank: SliceBank, n_classes: int) -> tuple[float, ...]:
         weights = np.bincount(nearest, weights=counts, minlength=n_classes)
         sums = np.bincount(nearest, weights=counts * levels, minlength=n_classes)
         centres = np.where(weights > 0, sums / np.maximum(weights, 1e-9), centres)
-    return tuple(round(float(c), 4) for c in np.sort(centres))
-
-
-def _with_brain(stack: CodedSlices) -> CodedSlices:
-    share = (stack > 0).sum(axis=(1, 2))
-    return np.asarray(stack[share >= _MIN_BRAIN_SHARE * share.max()])
+    return np.sort(centres)
 
 
 def _in_frame(stack: CodedSlices, height: int, width: int) -> CodedSlices:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -30,18 +29,14 @@ from disyre.restoration import Restorer, restore_ensemble
 from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
-from model_export.dataset import SliceBank
+from model_export.dataset import INTENSITY_RULE, SliceBank
 from model_export.model_card import make_card
 from model_export.network import RestorationNet, count_parameters, gflop_per_patch
 from model_export.onnx_graph import to_onnx
 from model_export.run_folder import RunFolder, Split
 from model_export.torch_restorer import load_network
-from model_export.train import INTENSITY_RULE
-from model_export.validation import ValidationSet, measure
+from model_export.validation import SEVERITIES, ValidationSet, measure, read_validation
 from model_export.verify import ExportedRestorer, verify
-
-SEVERITIES: Final = (0.8, 0.6, 0.45, 0.25)
-"""What a scan is scored with: spread over the severities that training drew, none of them near clean."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -75,14 +70,15 @@ def export(folder: RunFolder, to: Path) -> ModelPackage:
     """
     split = folder.split()
     config = folder.config()
-    config = replace(config, corruption=replace(config.corruption, codebook=split.codebook))
+    config = replace(config, device="cpu", corruption=replace(config.corruption, codebook=split.codebook))
     bank = SliceBank.load(folder.held_back_cache)
     network = load_network(folder.path)
     onnx_bytes = to_onnx(network, name=f"{to.parent.name}/{to.name}")
     exported = ExportedRestorer(onnx_bytes, threads=torch.get_num_threads())
     difference = verify(network, exported)
     manifest = _manifest(to, config, split, network, onnx_bytes)
-    metrics = measure_restoration(network, exported, bank, config, manifest.scan)
+    held_back = read_validation(folder, config)
+    metrics = measure_restoration(network, exported, held_back, manifest.scan)
     scores = calibrate(bank.scans(), exported, manifest)
     manifest = manifest.model_copy(
         update={
@@ -97,12 +93,10 @@ def export(folder: RunFolder, to: Path) -> ModelPackage:
 def measure_restoration(
     network: RestorationNet,
     exported: Restorer,
-    bank: SliceBank,
-    config: TrainingConfig,
+    held_back: ValidationSet,
     settings: ScanSettings,
 ) -> dict[str, float]:
     """The figures of validation, and the same without telling the severity: averaged over the scan's."""
-    held_back = ValidationSet.of(bank, config.n_validation_slices, config.corruption)
     figures = measure(network, held_back)
     healthy = held_back.healthy.numpy()
     for kind, corruption in held_back.corrupted.items():
@@ -132,7 +126,7 @@ def _manifest(
             grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
             scan=ScanSettings(mode="ensemble", severities=SEVERITIES, intensity=INTENSITY_RULE),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
-            training_data=(split.source,),
+            training_data=split.sources,
             licence=config.licence,
             intended_use=INTENDED_USE,
         )

@@ -1,11 +1,12 @@
 """MODEL_CARD.md, written from facts: manifest, config, split and what was measured."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from disyre import INTENDED_USE
 from disyre.model_package import ModelManifest, TrainingData
-from model_export.calibration import HealthyScan, HealthyScores
+from model_export.calibration import HealthyScores
 from model_export.config import TrainingConfig
 from model_export.run_folder import Split
 
@@ -37,7 +38,9 @@ def make_card(
         n_train=len(split.trained_on),
         n_held_back=len(split.held_back),
         held_back=", ".join(split.held_back),
-        p_dag=1 - corruption.p_fpi - corruption.p_fill - corruption.p_clean,
+        p_dag=1 - corruption.p_fpi - corruption.p_lesion - corruption.p_clean,
+        made_of=_made_of(config, split),
+        lesions=_lesions(manifest.metrics, config),
         patches=patches,
         hours=elapsed_s / 3600,
         device=config.device.upper(),
@@ -53,5 +56,19 @@ def _data(source: TrainingData) -> str:
     return f"* {source.name}: {source.n_scans} scans, licence {source.licence}{where}"
 
 
-def _row(scan: HealthyScan) -> str:
-    return f"| {scan.name} | {scan.anomaly_score:.3f} | {scan.share_above:.2%} |"
+def _made_of(config: TrainingConfig, split: Split) -> str:
+    parts = []
+    if config.scans_of not in (None, config.modality):
+        parts.append(f"The {config.scans_of} scans were recoloured, each patch by a curve of its own.")
+    if split.labels is not None:
+        parts.append(f"{config.p_painted:.0%} of the patches were painted from label maps instead.")
+    return "\n".join(parts)
+
+
+def _lesions(metrics: Mapping[str, float], config: TrainingConfig) -> str:
+    if "lesion_ap" not in metrics:
+        return ""
+    return (
+        f"Mean average precision of {config.n_lesion_cases} semi-synthetic cases (real lesion shapes put into "
+        f"the held-back scans; every fourth slice): **{metrics['lesion_ap']:.3f}**."
+    )

@@ -62,6 +62,13 @@ class Split:
     codebook: tuple[float, ...]
     """Tissue intensities in [0, 1]."""
     source: TrainingData
+    labels: TrainingData | None = None
+    """Label maps that patches were painted from."""
+
+    @property
+    def sources(self) -> tuple[TrainingData, ...]:
+        """All that was trained on."""
+        return (self.source,) if self.labels is None else (self.source, self.labels)
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,26 @@ class RunFolder:
         """Slices to validate on."""
         return self.path / "cache" / "held_back.npz"
 
+    @property
+    def label_cache(self) -> Path:
+        """Slices of label maps to paint from; there may be none."""
+        return self.path / "cache" / "labels.npz"
+
+    @property
+    def lesion_cache(self) -> Path:
+        """Held-back slices with lesions put in, to validate on; there may be none."""
+        return self.path / "cache" / "lesions.npz"
+
     def create(self, config: TrainingConfig, split: Split, command: Sequence[str]) -> None:
         """Write what is known before training begins."""
         (self.path / "cache").mkdir(parents=True, exist_ok=True)
         environment = describe_environment(command)
         self._write_json("config.json", config.to_mapping())
         self._write_json("environment.json", environment)
-        self._write_json("split.json", {**asdict(split), "source": split.source.model_dump()})
+        sources = {"source": split.source.model_dump()}
+        if split.labels is not None:
+            sources["labels"] = split.labels.model_dump()
+        self._write_json("split.json", {**asdict(split), **sources})
         readme = _README.format(
             name=config.name, seed=config.seed, intended_use=INTENDED_USE, **_strings(environment)
         )
@@ -107,6 +127,7 @@ class RunFolder:
             held_back=tuple(values["held_back"]),
             codebook=tuple(values["codebook"]),
             source=TrainingData.model_validate(values["source"]),
+            labels=TrainingData.model_validate(labels) if (labels := values.get("labels")) else None,
         )
 
     def environment(self) -> dict[str, Any]:

@@ -12,20 +12,28 @@ from types import FrameType
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from disyre.errors import DisyreError, InvalidInput
-from disyre.intensity import IntensityRule
 from disyre.model_package import TrainingData
-from model_export.checkpoint import CHECKPOINT_FILE
+from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
-from model_export.dataset import Scan, SliceBank, find_scans, measure_codebook, read_scan, scan_name
+from model_export.dataset import (
+    INTENSITY_RULE,
+    Scan,
+    SliceBank,
+    find_scans,
+    measure_codebook,
+    read_scan,
+    scan_name,
+)
+from model_export.label_slices import LabelSlices
+from model_export.lesion_slices import LesionSlices
 from model_export.phantom import make_phantom
 from model_export.run_folder import RunFolder, Split
 from model_export.training_loop import train
-from model_export.validation import ValidationSet
-
-INTENSITY_RULE = IntensityRule(over="brain", percentile=99.0)
-"""Used for training, and written into the manifest of every model."""
+from model_export.training_set import TrainingSet, recoloured
+from model_export.validation import read_validation
 
 _PHANTOMS = TrainingData(name="phantoms", n_scans=1, licence="none needed: computed")
 
@@ -42,6 +50,18 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
     parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
     parser.add_argument("--data-url", help="where the data set is from")
+    parser.add_argument(
+        "--label-maps", type=Path, help="folder of label maps (FreeSurfer's labels) to paint patches from"
+    )
+    parser.add_argument("--label-maps-name", help="name of the label maps, for manifest and model card")
+    parser.add_argument("--label-maps-licence", default="unknown", help="licence of the label maps")
+    parser.add_argument(
+        "--lesion-shapes",
+        type=Path,
+        help="folder of lesion masks in MNI space, for validation while training",
+    )
+    parser.add_argument("--prepare-only", action="store_true", help="make the run folder and stop")
+    parser.add_argument("--start-from", type=Path, help="run folder whose weights a new run begins with")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
     parser.add_argument("--device", help="cpu or cuda; replaces the config's")
@@ -74,14 +94,16 @@ def run(options: argparse.Namespace) -> None:
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
     else:
         config = begin(options, folder)
+    if options.prepare_only:
+        return
     if options.device:
         config = replace(config, device=options.device)
     config = replace(config, corruption=replace(config.corruption, codebook=folder.split().codebook))
-    bank = SliceBank.load(folder.train_cache).to(config.device)
-    held_back = SliceBank.load(folder.held_back_cache).to(config.device)
-    validation = ValidationSet.of(held_back, config.n_validation_slices, config.corruption)
+    labels = LabelSlices.load(folder.label_cache) if folder.label_cache.is_file() else None
+    training = TrainingSet.of(SliceBank.load(folder.train_cache), labels, device=config.device)
+    validation = read_validation(folder, config)
     with _progress_line(config) as line, _stop_on_signal() as stop:
-        train(config, bank, validation, folder, on_report=line, should_stop=stop)
+        train(config, training, validation, folder, on_report=line, should_stop=stop)
 
 
 def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
@@ -90,13 +112,50 @@ def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
     training, held_back, source = _scans(options, config)
     (folder.path / "cache").mkdir(parents=True, exist_ok=True)
     bank = SliceBank.of(training, INTENSITY_RULE, min_frame_px=config.patch_px)
-    bank.save(folder.train_cache)
     kept = SliceBank.of(held_back, INTENSITY_RULE, min_frame_px=config.patch_px)
+    labels = _labels(options, config)
+    if config.scans_of not in (None, config.modality):
+        kept = recoloured(kept, config.modality, seed=config.seed)
+    if options.lesion_shapes is not None:
+        lesions = LesionSlices.of(kept, options.lesion_shapes, config.modality, config.n_lesion_cases)
+        lesions.save(folder.lesion_cache)
+    bank.save(folder.train_cache)
     kept.save(folder.held_back_cache)
-    codebook = config.corruption.codebook or measure_codebook(bank, config.corruption.n_classes)
+    if labels is not None:
+        labels.save(folder.label_cache)
+    codebook = config.corruption.codebook or measure_codebook(
+        _sample(bank, labels, config), config.corruption.n_classes
+    )
     source = source.model_copy(update={"n_scans": len(bank.scan_names)})
-    folder.create(config, Split(bank.scan_names, kept.scan_names, codebook, source), sys.argv)
+    split = Split(bank.scan_names, kept.scan_names, codebook, source, _label_source(options, labels))
+    folder.create(config, split, sys.argv)
+    if options.start_from is not None:
+        Checkpoint.load(options.start_from, "cpu").weights_alone().save(folder.path)
     return config
+
+
+def _labels(options: argparse.Namespace, config: TrainingConfig) -> LabelSlices | None:
+    if options.label_maps is None:
+        return None
+    return LabelSlices.read(options.label_maps, min_frame_px=config.patch_px)
+
+
+def _label_source(options: argparse.Namespace, labels: LabelSlices | None) -> TrainingData | None:
+    if labels is None:
+        return None
+    return TrainingData(
+        name=options.label_maps_name or f"label maps in {options.label_maps.name}",
+        n_scans=labels.n_maps,
+        licence=options.label_maps_licence,
+    )
+
+
+def _sample(bank: SliceBank, labels: LabelSlices | None, config: TrainingConfig) -> Tensor:
+    """Codes of some patches, as a run draws them."""
+    generator = torch.Generator().manual_seed(config.seed)
+    many = replace(config, batch_size=256)
+    patches, _ = TrainingSet.of(bank, labels).draw(many, generator)
+    return torch.round(255 * patches[:, 0]).to(torch.uint8)
 
 
 def _scans(
@@ -109,7 +168,7 @@ def _scans(
     if options.data is None:
         seeds = range(config.seed, config.seed + config.n_phantoms)
         return map(make_phantom, seeds[:-2]), map(make_phantom, seeds[-2:]), _PHANTOMS
-    paths = find_scans(options.data, config.modality)
+    paths = find_scans(options.data, config.scans_of or config.modality)
     names = [scan_name(path) for path in paths]
     wanted = config.held_back or tuple(names[-max(1, len(names) // 8) :])
     missing = set(wanted) - set(names)

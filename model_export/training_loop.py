@@ -14,15 +14,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from model_export.augmentation import vary_intensity, warp
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
-from model_export.corruption import BrainMasks, Patches, corrupt, nearest_condition
-from model_export.dataset import SliceBank, crop_randomly
+from model_export.corruption import corrupt, nearest_condition, tell
 from model_export.network import RestorationNet
 from model_export.run_folder import RunFolder
+from model_export.training_set import TrainingSet
 from model_export.validation import ValidationSet, measure
 
+Estimate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 OnReport = Callable[[dict[str, float]], None]
 
 
@@ -45,6 +45,8 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     """The one source of all draws."""
+    estimate: Estimate
+    """`network.estimate`, compiled if the config says so."""
     patches: int = 0
     elapsed_s: float = 0.0
     losses: list[torch.Tensor] = field(default_factory=list)
@@ -56,17 +58,30 @@ class Trainee:
         torch.manual_seed(config.seed)
         network = RestorationNet(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
-            network.parameters(), config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+            network.parameters(),
+            config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=config.device != "cpu",
         )
         generator = torch.Generator(config.device).manual_seed(config.seed)
-        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator)
+        estimate = torch.compile(network.estimate) if config.compile else network.estimate
+        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator, estimate)
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint.
+
+        One without moments of the optimiser begins with fresh ones; one from another kind of device, with
+        other draws.
+        """
         self.network.load_state_dict(checkpoint.network)
         self.ema.load_state_dict(checkpoint.ema)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.generator.set_state(checkpoint.generator)
+        if checkpoint.optimizer:
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+        if len(checkpoint.generator) == len(self.generator.get_state()):
+            self.generator.set_state(checkpoint.generator)
+        else:  # of another kind of device
+            self.generator.manual_seed(self.generator.initial_seed() + checkpoint.patches)
         self.patches, self.elapsed_s = checkpoint.patches, checkpoint.elapsed_s
         self.losses = list(checkpoint.losses)
 
@@ -85,7 +100,7 @@ class Trainee:
 
 def train(
     config: TrainingConfig,
-    bank: SliceBank,
+    training: TrainingSet,
     held_back: ValidationSet,
     folder: RunFolder,
     *,
@@ -103,7 +118,7 @@ def train(
     clock = saved_at = time.monotonic()
     while (progress := _progress(config, trainee)) < 1 and not should_stop():
         learning_rate = _set_learning_rate(config, trainee, progress)
-        trainee.losses.append(train_step(config, bank, trainee))
+        trainee.losses.append(train_step(config, training, trainee))
 
         now = time.monotonic()
         trainee.elapsed_s += now - clock
@@ -134,16 +149,17 @@ def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
     }
 
 
-def train_step(config: TrainingConfig, bank: SliceBank, trainee: Trainee) -> torch.Tensor:
+def train_step(config: TrainingConfig, training: TrainingSet, trainee: Trainee) -> torch.Tensor:
     """One batch: draw, corrupt, restore, learn. Returns the loss."""
-    healthy, inside = draw_patches(config, bank, trainee.generator)
+    healthy, inside = training.draw(config, trainee.generator)
     corruption = corrupt(healthy, inside, config.corruption, trainee.generator)
-    condition = nearest_condition(corruption.severity)
-    use_bf16 = config.precision == "bf16"
+    told = tell(corruption.severity, config.corruption.p_untold, trainee.generator)
     x = corruption.patches.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(config.device, torch.bfloat16, enabled=use_bf16):
-        x0 = trainee.network(x, condition)
+    with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bf16"):
+        x0, gate = trainee.estimate(x, nearest_condition(told))
+    changed = ((x - healthy).abs() > config.changed).float()
     loss = F.mse_loss(x0.float(), healthy)
+    loss = loss + config.gate_weight * F.binary_cross_entropy_with_logits(gate.float(), changed)
 
     trainee.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -152,17 +168,6 @@ def train_step(config: TrainingConfig, bank: SliceBank, trainee: Trainee) -> tor
     trainee.patches += config.batch_size
     _update_ema(config, trainee)
     return loss.detach()
-
-
-def draw_patches(
-    config: TrainingConfig, bank: SliceBank, generator: torch.Generator
-) -> tuple[Patches, BrainMasks]:
-    """Random slices of random scans, augmented, a random square of each."""
-    device = generator.device
-    index = torch.randint(len(bank.coded), (config.batch_size,), generator=generator, device=device)
-    frames, inside = warp(*bank.frames(index), config.augmentation, generator)
-    patches, inside = crop_randomly(frames, inside, config.patch_px, generator)
-    return vary_intensity(patches, inside, config.augmentation, generator), inside
 
 
 def _progress(config: TrainingConfig, trainee: Trainee) -> float:
@@ -185,8 +190,7 @@ def _update_ema(config: TrainingConfig, trainee: Trainee) -> None:
     """Exponential running average whose half-life is shorter at the start of the run."""
     halflife = min(config.ema_halflife_patches, 0.05 * trainee.patches)
     weight = 1 - 0.5 ** (config.batch_size / halflife)
-    for average, value in zip(trainee.ema.parameters(), trainee.network.parameters(), strict=True):
-        average.lerp_(value, weight)
+    torch._foreach_lerp_(list(trainee.ema.parameters()), list(trainee.network.parameters()), weight)
 
 
 def _passed(patches: int, every: int, batch_size: int) -> bool:

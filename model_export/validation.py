@@ -7,10 +7,15 @@ import torch
 from torch import Tensor
 
 from model_export.augmentation import Frames
-from model_export.config import CorruptionConfig
+from model_export.config import CorruptionConfig, TrainingConfig
 from model_export.corruption import Corruption, corrupt, nearest_condition
 from model_export.dataset import SliceBank
+from model_export.lesion_slices import LesionSlices, measure_lesions
 from model_export.network import RestorationNet
+from model_export.run_folder import RunFolder
+
+SEVERITIES: Final = (0.8, 0.6, 0.45, 0.25)
+"""What a scan is scored with: spread over the severities that training drew, none of them near clean."""
 
 _SEED: Final = 20_240_706
 """Fixed, so that figures of different runs on the same scans can be compared."""
@@ -27,9 +32,17 @@ class ValidationSet:
 
     healthy: Frames
     corrupted: dict[PublishedKind, Corruption]
+    lesions: LesionSlices | None = None
 
     @classmethod
-    def of(cls, bank: SliceBank, n_slices: int, config: CorruptionConfig) -> Self:
+    def of(
+        cls,
+        bank: SliceBank,
+        n_slices: int,
+        config: CorruptionConfig,
+        *,
+        lesions: LesionSlices | None = None,
+    ) -> Self:
         """Corrupt slices spread evenly over the scans of a bank; `config` must have a codebook."""
         frames, inside = bank.frames(bank.evenly(n_slices).to(bank.coded.device))
         # The box of an anomaly takes its texture from a random other slice.
@@ -37,13 +50,26 @@ class ValidationSet:
         for number, kind in enumerate(PUBLISHED):
             generator = torch.Generator(frames.device).manual_seed(_SEED + number)
             corrupted[kind] = corrupt(frames, inside, config.only(kind), generator)
-        return cls(frames, corrupted)
+        return cls(frames, corrupted, lesions)
+
+
+def read_validation(folder: RunFolder, config: TrainingConfig) -> ValidationSet:
+    """What a run is validated on, on its device."""
+    held_back = SliceBank.load(folder.held_back_cache).to(config.device)
+    lesions = LesionSlices.load(folder.lesion_cache) if folder.lesion_cache.is_file() else None
+    return ValidationSet.of(
+        held_back,
+        config.n_validation_slices,
+        config.corruption,
+        lesions=None if lesions is None else lesions.to(config.device),
+    )
 
 
 def measure(network: RestorationNet, held_back: ValidationSet) -> dict[str, float]:
     """Squared error of restored slices, divided by that of doing nothing, for each kind; less is better.
 
-    The network is told the true severity. `clean_mae` is what it changes in healthy slices at severity 0.
+    The network is told the true severity. `lesion_ap` is how well lesions
+    are found. `clean_mae` is what it changes in healthy slices at severity 0.
     """
     figures = {}
     for kind, corruption in held_back.corrupted.items():
@@ -54,6 +80,8 @@ def measure(network: RestorationNet, held_back: ValidationSet) -> dict[str, floa
     clean = nearest_condition(torch.zeros(len(held_back.healthy), device=held_back.healthy.device))
     changed = (run(network, held_back.healthy, clean) - held_back.healthy).abs()
     figures["clean_mae"] = float(changed[held_back.healthy > 0].mean())
+    if held_back.lesions is not None:
+        figures |= measure_lesions(network, held_back.lesions, SEVERITIES)
     return figures
 
 

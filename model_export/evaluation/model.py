@@ -24,13 +24,13 @@ from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.types import Voxels
 from model_export.checkpoint import CHECKPOINT_FILE
+from model_export.dataset import INTENSITY_RULE
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
-from model_export.export import SEVERITIES
 from model_export.network import count_parameters, gflop_per_patch
 from model_export.run_folder import RunFolder
 from model_export.torch_restorer import TorchRestorer, load_network
-from model_export.train import INTENSITY_RULE
+from model_export.validation import SEVERITIES
 from model_export.verify import ExportedRestorer
 
 

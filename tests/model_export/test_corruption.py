@@ -13,7 +13,7 @@ from model_export.corruption import Boxes, Corruption, Kind, corrupt
 from model_export.dataset import SliceBank
 
 CODEBOOK = (0.15, 0.5, 0.85)
-EVERYTHING = CorruptionConfig(p_clean=0.25, p_fpi=0.25, p_fill=0.25, codebook=CODEBOOK)
+EVERYTHING = CorruptionConfig(p_clean=0.25, p_fpi=0.25, p_lesion=0.25, codebook=CODEBOOK)
 
 
 @pytest.fixture
@@ -58,12 +58,12 @@ def test_the_severity_is_the_largest_change_that_was_made(healthy: tuple[torch.T
     assert result.patches.max() <= 1
 
 
-def test_an_anomaly_stays_in_its_box_and_the_input_is_not_written_to(
+def test_a_published_anomaly_stays_in_its_box_and_the_input_is_not_written_to(
     healthy: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     before = healthy[0].clone()
 
-    result = _corrupt(healthy, replace(EVERYTHING, p_clean=0.0, max_anomalies=1))
+    result = _corrupt(healthy, replace(EVERYTHING.only("dag"), codebook=CODEBOOK))
 
     assert torch.equal(healthy[0], before)
     for change in (result.patches - before)[:, 0]:
@@ -86,7 +86,7 @@ def test_a_patch_gets_up_to_as_many_anomalies_as_the_config_says(
 
 
 def test_shares_of_the_kinds_are_those_of_the_config(generator: torch.Generator) -> None:
-    config = CorruptionConfig(p_clean=0.1, p_fpi=0.2, p_fill=0.3)
+    config = CorruptionConfig(p_clean=0.1, p_fpi=0.2, p_lesion=0.3)
 
     kinds = corruption.draw_kinds(20_000, config, generator)
 
@@ -175,6 +175,20 @@ def test_a_patch_without_brain_is_no_problem(generator: torch.Generator) -> None
 
     assert torch.equal(result.patches, nothing)
     assert (result.severity == 0).all()
+
+
+def test_as_many_patches_as_the_config_says_are_told_another_severity_than_theirs(
+    generator: torch.Generator,
+) -> None:
+    severity = torch.full((10_000,), 0.5)
+
+    told = corruption.tell(severity, 0.3, generator)
+
+    other = told[told != severity]
+    assert len(other) / len(told) == pytest.approx(0.3, abs=0.02)
+    low, high = corruption.UNTOLD
+    assert other.min() >= low
+    assert other.max() <= high
 
 
 @settings(max_examples=200)

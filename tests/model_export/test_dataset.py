@@ -101,7 +101,7 @@ def test_the_codebook_finds_the_tissues() -> None:
     coded[:, :20] = 0
     bank = SliceBank(torch.from_numpy(coded.astype(np.uint8)), ("a",), (9,))
 
-    codebook = measure_codebook(bank, 3)
+    codebook = measure_codebook(bank.coded, 3)
 
     np.testing.assert_allclose(codebook, np.array(tissues) / 255, atol=0.01)
 

@@ -16,7 +16,7 @@ def _trained(config: NetworkConfig = SMALL) -> RestorationNet:
     torch.manual_seed(0)
     network = RestorationNet(config).eval()
     for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.5 / math.sqrt(parameter[0].numel()))
+        nn.init.normal_(parameter, std=0.5 / math.sqrt(parameter[0].numel() if parameter.dim() else 1))
     return network
 
 
@@ -31,7 +31,7 @@ def test_flops_are_counted_as_on_paper() -> None:
     config = NetworkConfig(widths=(4,), encoder_blocks=(), middle_blocks=1, decoder_blocks=())
 
     pixels = 64 * 64
-    stem, block, head = 36 * 2 * 4, 2 * 9 * 4 * 4, 9 * 4 * 4
+    stem, block, head = 36 * 2 * 4, 2 * 9 * 4 * 4, 9 * 4 * 8
     expected = 2 * pixels * (stem + block + head) / 1e9
     assert gflop_per_patch(RestorationNet(config)) == pytest.approx(expected)
 
@@ -60,6 +60,15 @@ def test_a_restoration_does_not_depend_on_how_much_background_is_around_it(margi
     torch.testing.assert_close(
         wide, nn.functional.pad(tight, [before, after, before, after]), rtol=0, atol=1e-5
     )
+
+
+@torch.no_grad()
+def test_a_closed_gate_leaves_the_image_alone() -> None:
+    network = _trained()
+    network.gate_bias.fill_(-1e4)
+    x = torch.rand(2, 1, 32, 48)
+
+    assert torch.equal(network(x, torch.tensor([3, 60])), x)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from model_export.config import NetworkConfig, TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.run_folder import RunFolder
 from model_export.training_loop import Trainee, train, train_step
+from model_export.training_set import TrainingSet
 from model_export.validation import ValidationSet
 
 TINY = NetworkConfig(widths=(4, 8), encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))
@@ -32,6 +33,11 @@ def config(smoke_config: TrainingConfig) -> TrainingConfig:
 
 
 @pytest.fixture
+def training(bank: SliceBank) -> TrainingSet:
+    return TrainingSet.of(bank)
+
+
+@pytest.fixture
 def held_back(bank: SliceBank, config: TrainingConfig) -> ValidationSet:
     return ValidationSet.of(bank, config.n_validation_slices, config.corruption)
 
@@ -43,23 +49,38 @@ def _figures(folder: RunFolder) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize("steps", [6, 9])  # at a report, and between two
 def test_a_run_that_was_interrupted_reports_the_same_losses_as_one_that_was_not(
-    steps: int, config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+    steps: int, config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
 ) -> None:
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
     whole.path.mkdir()
     parts.path.mkdir()
 
-    train(config, bank, held_back, whole)
+    train(config, training, held_back, whole)
     stop = iter([False] * steps + [True])
-    train(config, bank, held_back, parts, should_stop=lambda: next(stop))
+    train(config, training, held_back, parts, should_stop=lambda: next(stop))
     interrupted_at = Checkpoint.load(parts.path, "cpu").patches
-    train(config, bank, held_back, parts)
+    train(config, training, held_back, parts)
 
     assert interrupted_at == 4 * steps
     assert len(_figures(whole)) == 12
     assert _figures(parts) == _figures(whole)
     ema, expected = (Checkpoint.load(folder.path, "cpu").ema for folder in (parts, whole))
     assert all(torch.equal(ema[name], expected[name]) for name in expected)
+
+
+def test_a_run_goes_on_on_another_kind_of_device_with_other_draws_and_without_moments(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    trainee = Trainee.begin(config)
+    elsewhere = replace(
+        trainee.checkpoint(), patches=40, optimizer={}, generator=torch.zeros(16, dtype=torch.uint8)
+    )
+    elsewhere.save(tmp_path)
+
+    trainee.resume(Checkpoint.load(tmp_path, "cpu"))
+
+    assert trainee.patches == 40
+    assert not torch.equal(trainee.generator.get_state(), Trainee.begin(config).generator.get_state())
 
 
 def test_reports_newer_than_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
@@ -93,11 +114,11 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing(
-    config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+    config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path)
 
-    train(config, bank, held_back, folder)
+    train(config, training, held_back, folder)
 
     rates = [line["learning_rate"] for line in folder.metrics()]
     assert rates[0] == pytest.approx(config.learning_rate, rel=0.05)
@@ -106,19 +127,19 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing(
 
 
 def test_a_time_limit_ends_the_run(
-    config: TrainingConfig, bank: SliceBank, held_back: ValidationSet, tmp_path: Path
+    config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
 ) -> None:
-    trainee = train(replace(config, max_train_s=1e-3), bank, held_back, RunFolder(tmp_path))
+    trainee = train(replace(config, max_train_s=1e-3), training, held_back, RunFolder(tmp_path))
 
     assert 0 < trainee.patches < config.total_patches
 
 
-def test_the_average_follows_the_network(config: TrainingConfig, bank: SliceBank) -> None:
+def test_the_average_follows_the_network(config: TrainingConfig, training: TrainingSet) -> None:
     trainee = Trainee.begin(config)
     start = trainee.ema.stem.weight.clone()
 
     for _ in range(3):
-        train_step(config, bank, trainee)
+        train_step(config, training, trainee)
 
     way = (trainee.network.stem.weight - start).norm()
     left = (trainee.network.stem.weight - trainee.ema.stem.weight).norm()

@@ -1,0 +1,97 @@
+"""Slices of label maps, from which training images of any modality are painted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Self
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from disyre.crop import Crop
+from disyre.errors import InvalidInput
+from model_export.brain.label_maps import FLUID as FLUID_LABELS
+from model_export.brain.label_maps import LEFT_AND_RIGHT, brain_of
+from model_export.brain.label_maps import WHITE as WHITE_LABELS
+from model_export.contrast import FLUID, GREY, MIXED, WHITE
+from model_export.dataset import in_common_frame, with_brain
+
+_MIXED_LABELS: Final = (10, 13, 16, 28)
+"""Thalamus, pallidum, brain stem, ventral diencephalon: anywhere between grey and white matter."""
+_LABELS: Final = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 26, 28, 30, 31, 72, 77, 85)
+"""FreeSurfer's labels in a brain, those of the right called as on the left; all others are taken as fluid."""
+_FLUID_CODE: Final = 1 + _LABELS.index(24)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSlices:
+    """The axial slices of some label maps, 1 mm, each in the middle of a frame."""
+
+    coded: UInt8[Tensor, "slice i j"]
+    """0 outside the brain, else 1 + a place in a list of labels."""
+    tissue_of_code: Int64[Tensor, " code"]
+    """Of `model_export.contrast`: FLUID, GREY, WHITE or MIXED."""
+    n_maps: int = 1
+
+    @classmethod
+    def read(cls, folder: Path, *, min_frame_px: int) -> Self:
+        """All maps `*.nii.gz` below a folder.
+
+        Raises InvalidInput if there is none.
+        """
+        paths = sorted(folder.rglob("*.nii.gz"))
+        if not paths:
+            raise InvalidInput("expected label maps named *.nii.gz, found none")
+        stacks = [with_brain(_code(_read(path))) for path in paths]
+        return cls(in_common_frame(stacks, min_frame_px), torch.tensor(_tissues(_LABELS)), len(paths))
+
+    def to(self, device: str) -> Self:
+        """The same slices on a device."""
+        return replace(self, coded=self.coded.to(device), tissue_of_code=self.tissue_of_code.to(device))
+
+    def save(self, path: Path) -> None:
+        """Keep the slices in a file."""
+        tissues = self.tissue_of_code.numpy()
+        np.savez_compressed(path, coded=self.coded.numpy(), tissue_of_code=tissues, n_maps=self.n_maps)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(path) as file:
+            tissues = torch.from_numpy(file["tissue_of_code"])
+            return cls(torch.from_numpy(file["coded"]), tissues, int(file["n_maps"]))
+
+
+def _read(path: Path) -> npt.NDArray[np.int32]:
+    image = nib.as_closest_canonical(nib.load(path))
+    labels = np.asarray(np.rint(np.asarray(image.dataobj)), dtype=np.int32)
+    for right, left in LEFT_AND_RIGHT.items():
+        labels[labels == right] = left
+    return labels
+
+
+def _code(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    """[slice, i, j] from [x, y, z], cropped to the brain."""
+    inside = brain_of(labels)
+    codes = np.full(max(int(labels.max()), *_LABELS) + 1, _FLUID_CODE, dtype=np.uint8)
+    for place, label in enumerate(_LABELS):
+        codes[label] = 1 + place
+    coded = np.where(inside, codes[labels], 0).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(Crop.around(inside).cut(coded), 2, 0))
+
+
+def _tissues(labels: Sequence[int]) -> list[int]:
+    """Of every code; code 0 is background, whatever its tissue."""
+    return [FLUID, *map(_tissue, labels)]
+
+
+def _tissue(label: int) -> int:
+    if label in _MIXED_LABELS:
+        return MIXED
+    if label in FLUID_LABELS:
+        return FLUID
+    return WHITE if label in (*WHITE_LABELS, 77, 85) else GREY

@@ -1,0 +1,89 @@
+"""What a run draws its healthy patches from: scans as they are, recoloured scans, painted label maps."""
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn import functional as F
+
+from disyre.modality import Modality
+from model_export.augmentation import FrameMasks, Frames, vary_intensity, warp
+from model_export.config import TrainingConfig
+from model_export.contrast import CONTRASTS, draw_scan_palettes, look_up, paint
+from model_export.dataset import SliceBank, crop_randomly
+from model_export.label_slices import LabelSlices
+
+Slices = TypeVar("Slices", SliceBank, LabelSlices)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Slices on the training device; those of scans and of label maps lie in frames of one shape."""
+
+    bank: SliceBank
+    labels: LabelSlices | None
+    anchors: Float32[Tensor, "slice 3"]
+    """Codes of fluid, grey and white matter in the scan of each slice."""
+
+    @classmethod
+    def of(cls, bank: SliceBank, labels: LabelSlices | None = None, *, device: str = "cpu") -> Self:
+        """Bring slices onto a device, in one frame."""
+        if labels is not None:
+            edges = torch.Size(torch.tensor([bank.coded.shape, labels.coded.shape]).amax(dim=0)[1:].tolist())
+            bank, labels = (_in_frame(bank, edges), _in_frame(labels, edges).to(device))
+        bank = bank.to(device)
+        return cls(bank, labels, bank.measure_anchors())
+
+    def draw(self, config: TrainingConfig, generator: torch.Generator) -> tuple[Frames, FrameMasks]:
+        """Random slices, augmented, a random square of each: healthy patches and their brain masks."""
+        n_painted = 0 if self.labels is None else round(config.p_painted * config.batch_size)
+        frames, inside = self._draw_scans(config, config.batch_size - n_painted, generator)
+        if self.labels is not None and n_painted:
+            painted, brain = self._draw_painted(self.labels, config, n_painted, generator)
+            frames, inside = torch.cat([frames, painted]), torch.cat([inside, brain])
+        frames, inside = warp(frames, inside, config.augmentation, generator)
+        patches, inside = crop_randomly(frames, inside, config.patch_px, generator)
+        return vary_intensity(patches, inside, config.augmentation, generator), inside
+
+    def _draw_scans(
+        self, config: TrainingConfig, n: int, generator: torch.Generator
+    ) -> tuple[Frames, FrameMasks]:
+        index = _draw(len(self.bank.coded), n, generator)
+        if config.scans_of in (None, config.modality):
+            return self.bank.frames(index)
+        coded = self.bank.coded[index]
+        palettes = draw_scan_palettes(self.anchors[index], CONTRASTS[config.modality], generator)
+        return look_up(coded, palettes)[:, None], (coded > 0)[:, None]
+
+    @staticmethod
+    def _draw_painted(
+        labels: LabelSlices, config: TrainingConfig, n: int, generator: torch.Generator
+    ) -> tuple[Frames, FrameMasks]:
+        coded = labels.coded[_draw(len(labels.coded), n, generator)]
+        image = paint(coded, labels.tissue_of_code, CONTRASTS[config.modality], generator)
+        return image[:, None], (coded > 0)[:, None]
+
+
+def recoloured(bank: SliceBank, modality: Modality, *, seed: int) -> SliceBank:
+    """T1w scans as if they were of another modality, each with one curve for all of its slices."""
+    generator = torch.Generator().manual_seed(seed)
+    n_slices = torch.tensor(bank.n_slices)
+    first = torch.cumsum(n_slices, 0) - n_slices
+    palettes = draw_scan_palettes(bank.measure_anchors()[first], CONTRASTS[modality], generator)
+    image = look_up(bank.coded, palettes.repeat_interleave(n_slices, dim=0))
+    return replace(bank, coded=torch.round(image * 255).to(torch.uint8))
+
+
+def _draw(n_slices: int, n: int, generator: torch.Generator) -> Tensor:
+    return torch.randint(n_slices, (n,), generator=generator, device=generator.device)
+
+
+def _in_frame(slices: Slices, edges: torch.Size) -> Slices:
+    """The same slices with background around them."""
+    (top, bottom), (left, right) = (
+        ((wide - edge) // 2, (wide - edge + 1) // 2)
+        for wide, edge in zip(edges, slices.coded.shape[1:], strict=True)
+    )
+    return replace(slices, coded=F.pad(slices.coded, (left, right, top, bottom)))

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from disyre.errors import InvalidInput
+from model_export.contrast import FLUID, GREY, MIXED, WHITE
+from model_export.label_slices import LabelSlices
+
+
+@pytest.fixture
+def label_map() -> np.ndarray:
+    """A brain of one block: white matter, in it cortex, thalamus, ventricle; left of it skull."""
+    labels = np.zeros((48, 56, 40), dtype=np.int16)
+    labels[4:8] = 515
+    labels[10:40, 8:48, 5:35] = 41  # white matter of the right
+    labels[12:18, 10:20, 10:30] = 3
+    labels[20:26, 10:20, 10:30] = 10
+    labels[30:36, 10:20, 10:30] = 4
+    return labels
+
+
+def _save(folder: Path, labels: np.ndarray) -> None:
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), folder / "head.nii.gz")
+
+
+def test_labels_become_tissues_and_what_is_not_brain_becomes_background(
+    tmp_path: Path, label_map: np.ndarray
+) -> None:
+    _save(tmp_path, label_map)
+
+    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+
+    tissues = slices.tissue_of_code[slices.coded.long()][slices.coded > 0]
+    found = {int(tissue): int(n) for tissue, n in zip(*tissues.unique(return_counts=True), strict=True)}
+    assert found[GREY] == found[MIXED] == found[FLUID] == 6 * 10 * 20
+    assert found[WHITE] == pytest.approx(30 * 40 * 30 - 3 * 1200, rel=0.02)
+    assert slices.coded.shape[1:] == (64, 64)
+
+
+def test_slices_are_the_same_after_a_file(tmp_path: Path, label_map: np.ndarray) -> None:
+    _save(tmp_path, label_map)
+    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+
+    slices.save(tmp_path / "labels.npz")
+    again = LabelSlices.load(tmp_path / "labels.npz")
+
+    assert torch.equal(again.coded, slices.coded)
+    assert torch.equal(again.tissue_of_code, slices.tissue_of_code)
+
+
+def test_a_folder_without_label_maps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="label maps"):
+        LabelSlices.read(tmp_path, min_frame_px=64)
