@@ -1,10 +1,10 @@
 """Anomalies more like lesions than the published ones: of any size, irregular, homogeneous, with a core.
 
 A network can restore DAG patches well and still leave real lesions alone. So a third kind of anomaly
-replaces tissue by something of its own grey: like fluid (a cavity, a cyst), like oedema (tissue that loses contrast and
-shifts), with a core of another grey, of one place or scattered. Its outline is the level of a function that
-falls with the distance from a centre and is disturbed by smooth noise. Work is on whole patches, as a lesion
-may be larger than the box of a published anomaly.
+replaces tissue by something of its own grey: like fluid (a cavity, a cyst), like oedema (tissue that loses
+contrast and shifts), with a core of another grey, of one place or scattered. Its outline is the level of a
+function that falls with the distance from a centre and is disturbed by smooth noise. Work is on whole
+patches, as a lesion may be larger than the box of a published anomaly.
 """
 
 import math
