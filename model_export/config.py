@@ -36,6 +36,24 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of the papers' U-Net: one entry a level, the finest (full resolution) first. As published."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    kind: Literal["paper"]  # tells it from the network that ships
+    widths: tuple[int, ...] = (32, 64, 96, 128, 256, 256)  # channels of each level, multiples of 32
+    layers: int = 2  # residual blocks of each level on the way down; one more on the way up
+    attention_at: tuple[int, ...] = (4,)  # levels, counted from 0
+    head_width: int = 8  # channels of an attention head
+
+    @property
+    def stride(self) -> int:
+        """Height and width of a slice are multiples of this, in pixels."""
+        return 1 << (len(self.widths) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorruptionConfig:
     """How synthetic anomalies are drawn; what is left of 1 after the three shares is DAG."""
 
@@ -105,7 +123,7 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     grad_clip: float = 1.0  # largest global norm
-    ema_halflife_patches: int = 8_000
+    ema_halflife_patches: int = 8_000  # 0: no average, the newest weights are validated and exported
     precision: Literal["bf16", "fp32"] = "bf16"  # of the convolutions in training; weights are fp32
     device: str = "cpu"
 
@@ -114,7 +132,7 @@ class TrainingConfig:
     n_validation_slices: int = 96  # of the held-back scans, for each kind of corruption
     checkpoint_every_s: float = 120.0
 
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig | PaperNetworkConfig = NetworkConfig()
     corruption: CorruptionConfig = CorruptionConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from model_export.architecture import Network, make_network
 from model_export.augmentation import vary_intensity, warp
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.corruption import BrainMasks, Patches, corrupt, nearest_condition
 from model_export.dataset import SliceBank, crop_randomly
-from model_export.network import RestorationNet
 from model_export.run_folder import RunFolder
 from model_export.validation import ValidationSet, measure
 
@@ -39,8 +39,8 @@ def _never() -> bool:
 class Trainee:
     """What changes during a run."""
 
-    network: RestorationNet
-    ema: RestorationNet
+    network: Network
+    ema: Network
     """Running average of the network: what is validated and exported."""
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
@@ -54,7 +54,7 @@ class Trainee:
     def begin(cls, config: TrainingConfig) -> "Trainee":
         """A run that has seen nothing."""
         torch.manual_seed(config.seed)
-        network = RestorationNet(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = make_network(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             network.parameters(), config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
@@ -111,7 +111,7 @@ def train(
         if _passed(trainee.patches, config.report_every_patches, config.batch_size):
             report = _report(trainee, learning_rate)
             if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
-                report |= measure(trainee.ema, held_back)
+                report |= measure(trainee.ema, held_back)  # type: ignore[arg-type]
             folder.append_metrics(report)
             on_report(report)
         if now - saved_at > config.checkpoint_every_s:
@@ -184,7 +184,7 @@ def _set_learning_rate(config: TrainingConfig, trainee: Trainee, progress: float
 def _update_ema(config: TrainingConfig, trainee: Trainee) -> None:
     """Exponential running average whose half-life is shorter at the start of the run."""
     halflife = min(config.ema_halflife_patches, 0.05 * trainee.patches)
-    weight = 1 - 0.5 ** (config.batch_size / halflife)
+    weight = 1 - 0.5 ** (config.batch_size / halflife) if halflife else 1.0
     for average, value in zip(trainee.ema.parameters(), trainee.network.parameters(), strict=True):
         average.lerp_(value, weight)
 
