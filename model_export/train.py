@@ -21,6 +21,7 @@ from model_export.config import TrainingConfig
 from model_export.dataset import Scan, SliceBank, find_scans, measure_codebook, read_scan, scan_name
 from model_export.phantom import make_phantom
 from model_export.run_folder import RunFolder, Split
+from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
 from model_export.training_loop import train
 from model_export.validation import ValidationSet
 
@@ -37,8 +38,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--config", default="t1w", help="name in model_export/configs, or path of a TOML file"
     )
     parser.add_argument(
-        "--data", type=Path, help="folder of skull-stripped scans; without it phantoms are made"
+        "--data", type=Path, help="folder of scans or BIDS data set; without it phantoms are made"
     )
+    held_back = parser.add_mutually_exclusive_group()
+    held_back.add_argument("--split", type=Path, help="JSON or TSV: name to train, validation or exclude")
+    held_back.add_argument("--validation", type=int, metavar="N", help="hold back N persons, drawn at random")
     parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
     parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
     parser.add_argument("--data-url", help="where the data set is from")
@@ -111,12 +115,13 @@ def _scans(
         return map(make_phantom, seeds[:-2]), map(make_phantom, seeds[-2:]), _PHANTOMS
     paths = find_scans(options.data, config.modality)
     names = [scan_name(path) for path in paths]
-    wanted = config.held_back or tuple(names[-max(1, len(names) // 8) :])
-    missing = set(wanted) - set(names)
-    if missing or not set(names) - set(wanted):
-        raise InvalidInput(f"expected scans to hold back {sorted(wanted)} and others, got {names}")
-    training = [path for path in paths if scan_name(path) not in wanted]
-    held_back = [path for path in paths if scan_name(path) in wanted]
+    roles = _roles(options, config, names)
+    training = [path for path in paths if roles[scan_name(path)] == "train"]
+    held_back = [path for path in paths if roles[scan_name(path)] == "validation"]
+    if not training or not held_back:
+        raise InvalidInput(
+            f"expected scans to train on and scans to hold back, got {len(training)} and {len(held_back)}"
+        )
     source = TrainingData(
         name=options.data_name or options.data.name,
         n_scans=len(training),
@@ -124,6 +129,17 @@ def _scans(
         url=options.data_url,
     )
     return map(read_scan, training), map(read_scan, held_back), source
+
+
+def _roles(options: argparse.Namespace, config: TrainingConfig, names: list[str]) -> dict[str, Role]:
+    """What each scan is for: as the command says, or else the config, else the last eighth is held back."""
+    if options.split is not None:
+        return roles_of(names, read_split(options.split))
+    if options.validation is not None:
+        return drawn(names, options.validation, seed=config.seed)
+    if config.held_back:
+        return roles_of(names, {OTHERS: "train", **dict.fromkeys(config.held_back, "validation")})
+    return last_eighth(names)
 
 
 @dataclass
