@@ -131,6 +131,7 @@ class TrainingConfig:
     validate_every_patches: int = 12_800
     n_validation_slices: int = 96  # of the held-back scans, for each kind of corruption
     checkpoint_every_s: float = 120.0
+    tensorboard: bool = False  # curves and pictures for TensorBoard, in the run folder
 
     network: NetworkConfig | PaperNetworkConfig = NetworkConfig()
     corruption: CorruptionConfig = CorruptionConfig()

@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from disyre.errors import DisyreError, InvalidInput
 from disyre.intensity import IntensityRule
 from disyre.model_package import TrainingData
+from model_export.board import Board
 from model_export.checkpoint import CHECKPOINT_FILE
 from model_export.config import TrainingConfig
 from model_export.dataset import Scan, SliceBank, find_scans, measure_codebook, read_scan, scan_name
@@ -49,6 +50,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
     parser.add_argument("--device", help="cpu or cuda; replaces the config's")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write curves and pictures for TensorBoard"
+    )
     parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
     return parser
 
@@ -84,8 +88,18 @@ def run(options: argparse.Namespace) -> None:
     bank = SliceBank.load(folder.train_cache).to(config.device)
     held_back = SliceBank.load(folder.held_back_cache).to(config.device)
     validation = ValidationSet.of(held_back, config.n_validation_slices, config.corruption)
-    with _progress_line(config) as line, _stop_on_signal() as stop:
-        train(config, bank, validation, folder, on_report=line, should_stop=stop)
+    wants_board = options.tensorboard or config.tensorboard
+    with (
+        _progress_line(config) as line,
+        closing(Board(folder.board if wants_board else None, validation)) as board,
+        _stop_on_signal() as stop,
+    ):
+
+        def report(figures: dict[str, float]) -> None:
+            line(figures)
+            board.report(figures)
+
+        train(config, bank, validation, folder, on_report=report, on_validation=board.draw, should_stop=stop)
 
 
 def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:

@@ -24,10 +24,15 @@ from model_export.run_folder import RunFolder
 from model_export.validation import ValidationSet, measure
 
 OnReport = Callable[[dict[str, float]], None]
+OnValidation = Callable[[Network, int], None]
 
 
 def _quiet(report: dict[str, float]) -> None:
     """Ignore reports."""
+
+
+def _unseen(network: Network, patches: int) -> None:
+    """Look at nothing."""
 
 
 def _never() -> bool:
@@ -90,11 +95,13 @@ def train(
     folder: RunFolder,
     *,
     on_report: OnReport = _quiet,
+    on_validation: OnValidation = _unseen,
     should_stop: Callable[[], bool] = _never,
 ) -> Trainee:
     """Train until the schedule ends or `should_stop`; go on from the folder's checkpoint if it has one.
 
-    `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`.
+    `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`, `on_validation`
+    the averaged network and the number of patches when it was measured.
     """
     trainee = Trainee.begin(config)
     if (folder.path / CHECKPOINT_FILE).is_file():
@@ -112,6 +119,7 @@ def train(
             report = _report(trainee, learning_rate)
             if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
                 report |= measure(trainee.ema, held_back)  # type: ignore[arg-type]
+                on_validation(trainee.ema, trainee.patches)
             folder.append_metrics(report)
             on_report(report)
         if now - saved_at > config.checkpoint_every_s:
