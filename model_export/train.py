@@ -21,6 +21,7 @@ from model_export.checkpoint import CHECKPOINT_FILE
 from model_export.config import TrainingConfig
 from model_export.dataset import Scan, SliceBank, find_scans, measure_codebook, read_scan, scan_name
 from model_export.phantom import make_phantom
+from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder, Split
 from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
 from model_export.training_loop import train
@@ -71,26 +72,32 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Begin or go on with a run.
+    """Begin or go on with a run, in one process or as one of those that `torchrun` started.
 
     Raises InvalidInput if the folder already holds a run that is not to be resumed.
     """
     folder = RunFolder(options.out)
-    if options.resume:
-        config = folder.config()
-    elif (folder.path / CHECKPOINT_FILE).exists():
+    if not options.resume and (folder.path / CHECKPOINT_FILE).exists():
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
-    else:
-        config = begin(options, folder)
-    if options.device:
-        config = replace(config, device=options.device)
+    config = folder.config() if options.resume else TrainingConfig.read(options.config)
+    device = options.device or config.device
+    with joined_ranks(device) as ranks:
+        ranks.share_of(config)
+        if ranks.is_first and not options.resume:
+            begin(options, folder, config)
+        ranks.wait()
+        go_on(options, folder, replace(config, device=device), ranks)
+
+
+def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig, ranks: Ranks) -> None:
+    """Train from what the folder holds, with the other ranks."""
     config = replace(config, corruption=replace(config.corruption, codebook=folder.split().codebook))
     bank = SliceBank.load(folder.train_cache).to(config.device)
     held_back = SliceBank.load(folder.held_back_cache).to(config.device)
     validation = ValidationSet.of(held_back, config.n_validation_slices, config.corruption)
     wants_board = options.tensorboard or config.tensorboard
     with (
-        _progress_line(config) as line,
+        _progress_line(config, is_shown=ranks.is_first) as line,
         closing(Board(folder.board if wants_board else None, validation)) as board,
         _stop_on_signal() as stop,
     ):
@@ -99,12 +106,20 @@ def run(options: argparse.Namespace) -> None:
             line(figures)
             board.report(figures)
 
-        train(config, bank, validation, folder, on_report=report, on_validation=board.draw, should_stop=stop)
+        train(
+            config,
+            bank,
+            validation,
+            folder,
+            on_report=report,
+            on_validation=board.draw,
+            should_stop=stop,
+            ranks=ranks,
+        )
 
 
-def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
+def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:
     """Read the scans, split them and write all that is known before training begins."""
-    config = TrainingConfig.read(options.config)
     training, held_back, source = _scans(options, config)
     (folder.path / "cache").mkdir(parents=True, exist_ok=True)
     bank = SliceBank.of(training, INTENSITY_RULE, min_frame_px=config.patch_px)
@@ -114,7 +129,6 @@ def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
     codebook = config.corruption.codebook or measure_codebook(bank, config.corruption.n_classes)
     source = source.model_copy(update={"n_scans": len(bank.scan_names)})
     folder.create(config, Split(bank.scan_names, kept.scan_names, codebook, source), sys.argv)
-    return config
 
 
 def _scans(
@@ -179,10 +193,10 @@ class _Line:
 
 
 @contextmanager
-def _progress_line(config: TrainingConfig) -> Iterator[_Line]:
+def _progress_line(config: TrainingConfig, *, is_shown: bool) -> Iterator[_Line]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=not (is_shown and console.is_terminal)) as progress:
         yield _Line(config, progress)
 
 

@@ -6,7 +6,6 @@ patch under the condition nearest to the severity, and minimise the squared erro
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.corruption import BrainMasks, Patches, corrupt, nearest_condition
 from model_export.dataset import SliceBank, crop_randomly
+from model_export.ranks import ALONE, Ranks
 from model_export.run_folder import RunFolder
 from model_export.validation import ValidationSet, measure
 
@@ -50,38 +50,43 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     """The one source of all draws."""
+    ranks: Ranks = ALONE
     patches: int = 0
     elapsed_s: float = 0.0
     losses: list[torch.Tensor] = field(default_factory=list)
     """Since the last report."""
 
     @classmethod
-    def begin(cls, config: TrainingConfig) -> "Trainee":
+    def begin(cls, config: TrainingConfig, ranks: Ranks = ALONE) -> "Trainee":
         """A run that has seen nothing."""
         torch.manual_seed(config.seed)
         network = make_network(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             network.parameters(), config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
         )
-        generator = torch.Generator(config.device).manual_seed(config.seed)
-        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator)
+        generator = torch.Generator(config.device).manual_seed(ranks.seed(config.seed))
+        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator, ranks)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.network.load_state_dict(checkpoint.network)
         self.ema.load_state_dict(checkpoint.ema)
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.generator.set_state(checkpoint.generator)
+        state = self.ranks.own(checkpoint.generator)
+        if state is not None and len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state)
+        else:  # saved by fewer or more ranks, or on another kind of device
+            self.generator.manual_seed(self.generator.initial_seed() + checkpoint.patches)
         self.patches, self.elapsed_s = checkpoint.patches, checkpoint.elapsed_s
         self.losses = list(checkpoint.losses)
 
     def checkpoint(self) -> Checkpoint:
-        """The state, to be saved."""
+        """The state, to be saved by the first rank; all ranks have to ask for it."""
         return Checkpoint(
             network=self.network.state_dict(),
             ema=self.ema.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            generator=self.generator.get_state(),
+            generator=self.ranks.gather(self.generator.get_state()),
             patches=self.patches,
             elapsed_s=self.elapsed_s,
             losses=torch.stack(self.losses) if self.losses else torch.empty(0),
@@ -97,37 +102,48 @@ def train(
     on_report: OnReport = _quiet,
     on_validation: OnValidation = _unseen,
     should_stop: Callable[[], bool] = _never,
+    ranks: Ranks = ALONE,
 ) -> Trainee:
     """Train until the schedule ends or `should_stop`; go on from the folder's checkpoint if it has one.
 
+    With several `ranks` all call this and take a share of every batch; only the first reports and saves.
     `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`, `on_validation`
     the averaged network and the number of patches when it was measured.
     """
-    trainee = Trainee.begin(config)
+    trainee = Trainee.begin(config, ranks)
     if (folder.path / CHECKPOINT_FILE).is_file():
         trainee.resume(Checkpoint.load(folder.path, config.device))
-        folder.forget_metrics_after(trainee.patches)
-    clock = saved_at = time.monotonic()
-    while (progress := _progress(config, trainee)) < 1 and not should_stop():
+        if ranks.is_first:
+            folder.forget_metrics_after(trainee.patches)
+    clock = saved_at = ranks.clock()
+    while (progress := _progress(config, trainee)) < 1 and not ranks.any(should_stop()):
         learning_rate = _set_learning_rate(config, trainee, progress)
         trainee.losses.append(train_step(config, bank, trainee))
 
-        now = time.monotonic()
+        now = ranks.clock()
         trainee.elapsed_s += now - clock
         clock = now
         if _passed(trainee.patches, config.report_every_patches, config.batch_size):
             report = _report(trainee, learning_rate)
-            if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
-                report |= measure(trainee.ema, held_back)  # type: ignore[arg-type]
-                on_validation(trainee.ema, trainee.patches)
-            folder.append_metrics(report)
-            on_report(report)
+            if ranks.is_first:
+                if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
+                    report |= measure(trainee.ema, held_back)  # type: ignore[arg-type]
+                    on_validation(trainee.ema, trainee.patches)
+                folder.append_metrics(report)
+                on_report(report)
         if now - saved_at > config.checkpoint_every_s:
-            trainee.checkpoint().save(folder.path)
+            _save(trainee, folder)
             saved_at = now
 
-    trainee.checkpoint().save(folder.path)
+    _save(trainee, folder)
     return trainee
+
+
+def _save(trainee: Trainee, folder: RunFolder) -> None:
+    """Save the state of all ranks, from the first."""
+    checkpoint = trainee.checkpoint()
+    if trainee.ranks.is_first:
+        checkpoint.save(folder.path)
 
 
 def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
@@ -144,7 +160,8 @@ def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
 
 def train_step(config: TrainingConfig, bank: SliceBank, trainee: Trainee) -> torch.Tensor:
     """One batch: draw, corrupt, restore, learn. Returns the loss."""
-    healthy, inside = draw_patches(config, bank, trainee.generator)
+    ranks = trainee.ranks
+    healthy, inside = draw_patches(ranks.share_of(config), bank, trainee.generator)
     corruption = corrupt(healthy, inside, config.corruption, trainee.generator)
     condition = nearest_condition(corruption.severity)
     use_bf16 = config.precision == "bf16"
@@ -155,6 +172,7 @@ def train_step(config: TrainingConfig, bank: SliceBank, trainee: Trainee) -> tor
 
     trainee.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    loss = ranks.average_gradients(trainee.network, loss)
     nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip)
     trainee.optimizer.step()
     trainee.patches += config.batch_size
