@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import torch
@@ -20,6 +21,7 @@ from disyre.errors import Misconfigured
 from model_export.config import TrainingConfig
 
 _SEED_STEP: Final = 1_000_003
+_PATIENCE: Final = timedelta(days=1)  # the first rank reads all scans while the others wait
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def joined_ranks(device: str) -> Iterator[Ranks]:
         return
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE)
     try:
         ranks = Ranks(dist.get_rank(), n)
         yield ranks

@@ -35,11 +35,11 @@ def read_split(path: Path) -> dict[str, Role]:
     except ValidationError as error:
         wrong = sorted({str(each["loc"][0]) for each in error.errors()})
         raise InvalidInput(
-            f"expected {', '.join(get_args(Role))} for every name of the split file, not so for {_few(wrong)}"
+            f"expected {', '.join(get_args(Role))} for every name of the split file, not so for {few(wrong)}"
         ) from error
     names = [name for name, _ in pairs]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise InvalidInput(f"expected every name of the split file once, got {_few(sorted(twice))} again")
+        raise InvalidInput(f"expected every name of the split file once, got {few(sorted(twice))} again")
     return roles
 
 
@@ -50,11 +50,11 @@ def roles_of(names: Sequence[str], split: Mapping[str, Role]) -> dict[str, Role]
     """
     known = {*names, *map(person_of, names), OTHERS}
     if unknown := sorted(set(split) - known):
-        raise InvalidInput(f"expected names of scans or persons, found none for {_few(unknown)}")
+        raise InvalidInput(f"expected names of scans or persons, found none for {few(unknown)}")
     roles = {name: split.get(name) or split.get(person_of(name)) or split.get(OTHERS) for name in names}
     if unnamed := [name for name, role in roles.items() if role is None]:
         raise InvalidInput(
-            f'expected every scan to be named, or an entry "{OTHERS}"; missing: {_few(unnamed)}'
+            f'expected every scan to be named, or an entry "{OTHERS}"; missing: {few(unnamed)}'
         )
     return {name: role for name, role in roles.items() if role is not None}
 
@@ -95,6 +95,6 @@ def _from_tsv(text: str) -> list[tuple[str, object]]:
     return [(row[column], row[_ROLE_COLUMN]) for row in rows]
 
 
-def _few(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
+def few(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

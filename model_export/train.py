@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from disyre.errors import DisyreError, InvalidInput
 from disyre.intensity import IntensityRule
+from disyre.modality import MODALITIES
 from disyre.model_package import TrainingData
 from model_export.board import Board
 from model_export.checkpoint import CHECKPOINT_FILE
@@ -39,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", default="t1w", help="name in model_export/configs, or path of a TOML file"
     )
+    parser.add_argument("--modality", choices=MODALITIES, help="replaces the config's")
     parser.add_argument(
         "--data", type=Path, help="folder of scans or BIDS data set; without it phantoms are made"
     )
@@ -80,6 +82,8 @@ def run(options: argparse.Namespace) -> None:
     if not options.resume and (folder.path / CHECKPOINT_FILE).exists():
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
     config = folder.config() if options.resume else TrainingConfig.read(options.config)
+    if options.modality and not options.resume:
+        config = replace(config, modality=options.modality)
     device = options.device or config.device
     with joined_ranks(device) as ranks:
         ranks.share_of(config)

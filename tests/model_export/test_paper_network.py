@@ -92,13 +92,19 @@ def test_an_export_that_differs_is_refused() -> None:
         verify(network, session)
 
 
-def test_the_config_is_the_published_schedule() -> None:
-    config = TrainingConfig.read("paper")
+@pytest.mark.parametrize(("name", "p_fpi"), [("paper", 0.0), ("paper_fpi", 1.0)])
+def test_the_configs_are_the_published_schedule(name: str, p_fpi: float) -> None:
+    config = TrainingConfig.read(name)
 
     assert config.network == PUBLISHED
     assert config.total_patches == 100_000 * config.batch_size == 9_600_000
     assert config.warmup_patches == 500 * config.batch_size
     assert (config.learning_rate, config.betas, config.weight_decay) == (1e-4, (0.95, 0.999), 1e-6)
+    assert (config.corruption.p_fpi, config.corruption.p_clean, config.corruption.max_anomalies) == (
+        p_fpi,
+        0,
+        1,
+    )
 
 
 def test_a_network_of_another_kind_is_refused() -> None:
