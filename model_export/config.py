@@ -53,6 +53,24 @@ class LesionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of the papers' U-Net: one entry a level, the finest (full resolution) first. As published."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    kind: Literal["paper"]  # tells it from the network that ships
+    widths: tuple[int, ...] = (32, 64, 96, 128, 256, 256)  # channels of each level, multiples of 32
+    layers: int = 2  # residual blocks of each level on the way down; one more on the way up
+    attention_at: tuple[int, ...] = (4,)  # levels, counted from 0
+    head_width: int = 8  # channels of an attention head
+
+    @property
+    def stride(self) -> int:
+        """Height and width of a slice are multiples of this, in pixels."""
+        return 1 << (len(self.widths) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorruptionConfig:
     """How synthetic anomalies are drawn; what is left of 1 after the three shares is DAG."""
 
@@ -128,7 +146,7 @@ class TrainingConfig:
     grad_clip: float = 1.0  # largest global norm
     gate_weight: float = 0.015  # of the cross-entropy of what was changed, beside the squared error
     changed: float = 0.02  # a pixel is changed if it differs by more
-    ema_halflife_patches: int = 8_000
+    ema_halflife_patches: int = 8_000  # 0: no average, the newest weights are validated and exported
     precision: Literal["bf16", "fp32"] = "bf16"  # of the convolutions in training; weights are fp32
     device: str = "cpu"
     compile: bool = False  # the network, with torch.compile; pays on GPUs
@@ -138,8 +156,9 @@ class TrainingConfig:
     n_validation_slices: int = 96  # of the held-back scans, for each kind of corruption
     n_lesion_cases: int = 12  # semi-synthetic cases of the held-back scans, if there are lesion shapes
     checkpoint_every_s: float = 120.0
+    tensorboard: bool = False  # curves and pictures for TensorBoard, in the run folder
 
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig | PaperNetworkConfig = NetworkConfig()
     corruption: CorruptionConfig = CorruptionConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 

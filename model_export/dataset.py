@@ -25,6 +25,7 @@ from disyre.preparation import Preparation
 from disyre.types import Mask
 from disyre.volume import Volume
 from model_export.augmentation import FrameMasks, Frames
+from model_export.bids import bids_scans, find_brain_mask
 
 CodedSlices: TypeAlias = UInt8[np.ndarray, "slice i j"]
 """0 outside the brain, 1 to 255 is [0, 1] inside."""
@@ -55,11 +56,13 @@ class Scan:
 
 
 def find_scans(folder: Path, modality: str) -> list[Path]:
-    """The files `*_<modality>.nii` and `.nii.gz` below a folder, by name.
+    """The files `*_<modality>.nii[.gz]` below a folder, by name; of a BIDS data set its raw scans only.
 
     Raises InvalidInput if there is none.
     """
-    found = sorted(p for ending in ("nii", "nii.gz") for p in folder.rglob(f"*_{modality}.{ending}"))
+    found = bids_scans(folder, modality) or sorted(
+        p for ending in ("nii", "nii.gz") for p in folder.rglob(f"*_{modality}.{ending}")
+    )
     if not found:
         raise InvalidInput(f"expected scans named *_{modality}.nii.gz, found none")
     return found
@@ -71,11 +74,14 @@ def scan_name(path: Path) -> str:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read a scan. Its brain is the `_brainmask` file beside it, or else all that is not background."""
+    """Read a scan. Its brain is the mask that `find_brain_mask` finds, or else all that is not background.
+
+    Raises InvalidInput if the mask is of another grid, or if there is none and the skull is still there.
+    """
     name = scan_name(path)
     volume = read_nifti(path)
-    beside = path.with_name(f"{name}_brainmask.{path.name.split('.', 1)[1]}")
-    mask = brain.given_mask(volume, read_nifti(beside)) if beside.is_file() else brain.stripped_mask(volume)
+    found = find_brain_mask(path, name)
+    mask = brain.given_mask(volume, read_nifti(found)) if found else brain.stripped_mask(volume)
     return Scan(name, volume, mask)
 
 

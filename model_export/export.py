@@ -26,12 +26,13 @@ from disyre.model_package import (
     ScanSettings,
 )
 from disyre.restoration import Restorer, restore_ensemble
+from model_export.architecture import Network, count_gflop
 from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import INTENSITY_RULE, SliceBank
 from model_export.model_card import make_card
-from model_export.network import RestorationNet, count_parameters, gflop_per_patch
+from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
 from model_export.run_folder import RunFolder, Split
 from model_export.torch_restorer import load_network
@@ -91,7 +92,7 @@ def export(folder: RunFolder, to: Path) -> ModelPackage:
 
 
 def measure_restoration(
-    network: RestorationNet,
+    network: Network,
     exported: Restorer,
     held_back: ValidationSet,
     settings: ScanSettings,
@@ -111,7 +112,7 @@ def measure_restoration(
 
 
 def _manifest(
-    to: Path, config: TrainingConfig, split: Split, network: RestorationNet, onnx_bytes: bytes
+    to: Path, config: TrainingConfig, split: Split, network: Network, onnx_bytes: bytes
 ) -> ModelManifest:
     """The manifest, with a calibration that is still to be measured."""
     try:
@@ -122,7 +123,7 @@ def _manifest(
             created_at=datetime.now(UTC).replace(microsecond=0),
             sha256=hashlib.sha256(onnx_bytes).hexdigest(),
             n_parameters=count_parameters(network),
-            gflop_per_patch=round(gflop_per_patch(network), 3),
+            gflop_per_patch=round(count_gflop(network), 3),
             grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
             scan=ScanSettings(mode="ensemble", severities=SEVERITIES, intensity=INTENSITY_RULE),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from disyre.intensity import measure_scale
 from disyre.modality import Modality
+from model_export.architecture import Network
 from model_export.corruption import nearest_condition
 from model_export.dataset import INTENSITY_RULE, SliceBank
 from model_export.evaluation.cases import Case
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
-from model_export.network import RestorationNet
 
 _SLICE_STEP: Final = 4
 """Every so many slices of a case are kept."""
@@ -65,9 +65,7 @@ class LesionSlices:
 
 
 @torch.no_grad()
-def measure_lesions(
-    network: RestorationNet, slices: LesionSlices, severities: Sequence[float]
-) -> dict[str, float]:
+def measure_lesions(network: Network, slices: LesionSlices, severities: Sequence[float]) -> dict[str, float]:
     """Mean over cases of the average precision of the mean |x - x0| over some severities, in the brain."""
     device = slices.coded.device
     told = nearest_condition(torch.tensor(severities, device=device))

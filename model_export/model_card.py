@@ -69,6 +69,6 @@ def _lesions(metrics: Mapping[str, float], config: TrainingConfig) -> str:
     if "lesion_ap" not in metrics:
         return ""
     return (
-        f"Mean average precision of {config.n_lesion_cases} semi-synthetic cases (real lesion shapes put into "
-        f"the held-back scans; every fourth slice): **{metrics['lesion_ap']:.3f}**."
+        f"Mean average precision of {config.n_lesion_cases} semi-synthetic cases (real lesion shapes put "
+        f"into the held-back scans; every fourth slice): **{metrics['lesion_ap']:.3f}**."
     )

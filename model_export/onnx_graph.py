@@ -9,12 +9,12 @@ import onnx
 import torch
 
 from disyre import INTENDED_USE
-from model_export.network import RestorationNet
+from model_export.architecture import Network
 
 OPSET: Final = 18
 
 
-def to_onnx(network: RestorationNet, *, name: str) -> bytes:
+def to_onnx(network: Network, *, name: str) -> bytes:
     """The network as ONNX.
 
     Inputs: `image` float32 [batch, 1, height, width] in [0, 1], 0 only where background is; `condition`

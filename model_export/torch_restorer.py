@@ -8,15 +8,15 @@ import torch
 
 from disyre.schedule import condition
 from disyre.types import Batch
+from model_export.architecture import Network, make_network
 from model_export.checkpoint import Checkpoint
-from model_export.network import RestorationNet
 from model_export.run_folder import RunFolder
 
 
 class TorchRestorer:
     """Restores with a network in fp32, on the device the network is on."""
 
-    def __init__(self, network: RestorationNet) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network.eval()
 
     @classmethod
@@ -33,11 +33,11 @@ class TorchRestorer:
         return x0
 
 
-def load_network(folder: Path, *, device: str = "cpu") -> RestorationNet:
+def load_network(folder: Path, *, device: str = "cpu") -> Network:
     """The network of a run folder's newest checkpoint, with averaged weights.
 
     Raises Misconfigured if the folder has no usable config or checkpoint.
     """
-    network = RestorationNet(RunFolder(folder).config().network)
+    network = make_network(RunFolder(folder).config().network)
     network.load_state_dict(Checkpoint.load(folder, device).ema)
     return network.to(device).eval().requires_grad_(False)

@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from disyre.errors import DisyreError, InvalidInput
+from disyre.modality import MODALITIES
 from disyre.model_package import TrainingData
+from model_export.board import Board
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import (
@@ -30,7 +32,9 @@ from model_export.dataset import (
 from model_export.label_slices import LabelSlices
 from model_export.lesion_slices import LesionSlices
 from model_export.phantom import make_phantom
+from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder, Split
+from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
 from model_export.training_loop import train
 from model_export.training_set import TrainingSet, recoloured
 from model_export.validation import read_validation
@@ -44,9 +48,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", default="t1w", help="name in model_export/configs, or path of a TOML file"
     )
+    parser.add_argument("--modality", choices=MODALITIES, help="replaces the config's")
     parser.add_argument(
-        "--data", type=Path, help="folder of skull-stripped scans; without it phantoms are made"
+        "--data", type=Path, help="folder of scans or BIDS data set; without it phantoms are made"
     )
+    held_back = parser.add_mutually_exclusive_group()
+    held_back.add_argument("--split", type=Path, help="JSON or TSV: name to train, validation or exclude")
+    held_back.add_argument("--validation", type=int, metavar="N", help="hold back N persons, drawn at random")
     parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
     parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
     parser.add_argument("--data-url", help="where the data set is from")
@@ -65,6 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
     parser.add_argument("--device", help="cpu or cuda; replaces the config's")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write curves and pictures for TensorBoard"
+    )
     parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
     return parser
 
@@ -83,32 +94,58 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Begin or go on with a run.
+    """Begin or go on with a run, in one process or as one of those that `torchrun` started.
 
     Raises InvalidInput if the folder already holds a run that is not to be resumed.
     """
     folder = RunFolder(options.out)
-    if options.resume:
-        config = folder.config()
-    elif (folder.path / CHECKPOINT_FILE).exists():
+    if not options.resume and (folder.path / CHECKPOINT_FILE).exists():
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
-    else:
-        config = begin(options, folder)
-    if options.prepare_only:
-        return
-    if options.device:
-        config = replace(config, device=options.device)
+    config = folder.config() if options.resume else TrainingConfig.read(options.config)
+    if options.modality and not options.resume:
+        config = replace(config, modality=options.modality)
+    device = options.device or config.device
+    with joined_ranks(device) as ranks:
+        ranks.share_of(config)
+        if ranks.is_first and not options.resume:
+            begin(options, folder, config)
+        ranks.wait()
+        if options.prepare_only:
+            return
+        go_on(options, folder, replace(config, device=device), ranks)
+
+
+def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig, ranks: Ranks) -> None:
+    """Train from what the folder holds, with the other ranks."""
     config = replace(config, corruption=replace(config.corruption, codebook=folder.split().codebook))
     labels = LabelSlices.load(folder.label_cache) if folder.label_cache.is_file() else None
     training = TrainingSet.of(SliceBank.load(folder.train_cache), labels, device=config.device)
     validation = read_validation(folder, config)
-    with _progress_line(config) as line, _stop_on_signal() as stop:
-        train(config, training, validation, folder, on_report=line, should_stop=stop)
+    wants_board = options.tensorboard or config.tensorboard
+    with (
+        _progress_line(config, is_shown=ranks.is_first) as line,
+        closing(Board(folder.board if wants_board else None, validation)) as board,
+        _stop_on_signal() as stop,
+    ):
+
+        def report(figures: dict[str, float]) -> None:
+            line(figures)
+            board.report(figures)
+
+        train(
+            config,
+            training,
+            validation,
+            folder,
+            on_report=report,
+            on_validation=board.draw,
+            should_stop=stop,
+            ranks=ranks,
+        )
 
 
-def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
+def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:
     """Read the scans, split them and write all that is known before training begins."""
-    config = TrainingConfig.read(options.config)
     training, held_back, source = _scans(options, config)
     (folder.path / "cache").mkdir(parents=True, exist_ok=True)
     bank = SliceBank.of(training, INTENSITY_RULE, min_frame_px=config.patch_px)
@@ -131,7 +168,6 @@ def begin(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig:
     folder.create(config, split, sys.argv)
     if options.start_from is not None:
         Checkpoint.load(options.start_from, "cpu").weights_alone().save(folder.path)
-    return config
 
 
 def _labels(options: argparse.Namespace, config: TrainingConfig) -> LabelSlices | None:
@@ -170,12 +206,13 @@ def _scans(
         return map(make_phantom, seeds[:-2]), map(make_phantom, seeds[-2:]), _PHANTOMS
     paths = find_scans(options.data, config.scans_of or config.modality)
     names = [scan_name(path) for path in paths]
-    wanted = config.held_back or tuple(names[-max(1, len(names) // 8) :])
-    missing = set(wanted) - set(names)
-    if missing or not set(names) - set(wanted):
-        raise InvalidInput(f"expected scans to hold back {sorted(wanted)} and others, got {names}")
-    training = [path for path in paths if scan_name(path) not in wanted]
-    held_back = [path for path in paths if scan_name(path) in wanted]
+    roles = _roles(options, config, names)
+    training = [path for path in paths if roles[scan_name(path)] == "train"]
+    held_back = [path for path in paths if roles[scan_name(path)] == "validation"]
+    if not training or not held_back:
+        raise InvalidInput(
+            f"expected scans to train on and scans to hold back, got {len(training)} and {len(held_back)}"
+        )
     source = TrainingData(
         name=options.data_name or options.data.name,
         n_scans=len(training),
@@ -183,6 +220,17 @@ def _scans(
         url=options.data_url,
     )
     return map(read_scan, training), map(read_scan, held_back), source
+
+
+def _roles(options: argparse.Namespace, config: TrainingConfig, names: list[str]) -> dict[str, Role]:
+    """What each scan is for: as the command says, or else the config, else the last eighth is held back."""
+    if options.split is not None:
+        return roles_of(names, read_split(options.split))
+    if options.validation is not None:
+        return drawn(names, options.validation, seed=config.seed)
+    if config.held_back:
+        return roles_of(names, {OTHERS: "train", **dict.fromkeys(config.held_back, "validation")})
+    return last_eighth(names)
 
 
 @dataclass
@@ -208,10 +256,10 @@ class _Line:
 
 
 @contextmanager
-def _progress_line(config: TrainingConfig) -> Iterator[_Line]:
+def _progress_line(config: TrainingConfig, *, is_shown: bool) -> Iterator[_Line]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=not (is_shown and console.is_terminal)) as progress:
         yield _Line(config, progress)
 
 

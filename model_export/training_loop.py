@@ -6,7 +6,6 @@ patch under the condition nearest to the severity, and minimise the squared erro
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,20 +13,26 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from model_export.architecture import Network, make_network
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.corruption import corrupt, nearest_condition, tell
-from model_export.network import RestorationNet
+from model_export.ranks import ALONE, Ranks
 from model_export.run_folder import RunFolder
 from model_export.training_set import TrainingSet
 from model_export.validation import ValidationSet, measure
 
-Estimate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Estimate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 OnReport = Callable[[dict[str, float]], None]
+OnValidation = Callable[[Network, int], None]
 
 
 def _quiet(report: dict[str, float]) -> None:
     """Ignore reports."""
+
+
+def _unseen(network: Network, patches: int) -> None:
+    """Look at nothing."""
 
 
 def _never() -> bool:
@@ -39,24 +44,25 @@ def _never() -> bool:
 class Trainee:
     """What changes during a run."""
 
-    network: RestorationNet
-    ema: RestorationNet
+    network: Network
+    ema: Network
     """Running average of the network: what is validated and exported."""
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     """The one source of all draws."""
     estimate: Estimate
     """`network.estimate`, compiled if the config says so."""
+    ranks: Ranks = ALONE
     patches: int = 0
     elapsed_s: float = 0.0
     losses: list[torch.Tensor] = field(default_factory=list)
     """Since the last report."""
 
     @classmethod
-    def begin(cls, config: TrainingConfig) -> "Trainee":
+    def begin(cls, config: TrainingConfig, ranks: Ranks = ALONE) -> "Trainee":
         """A run that has seen nothing."""
         torch.manual_seed(config.seed)
-        network = RestorationNet(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = make_network(config.network).to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             network.parameters(),
             config.learning_rate,
@@ -64,9 +70,10 @@ class Trainee:
             weight_decay=config.weight_decay,
             fused=config.device != "cpu",
         )
-        generator = torch.Generator(config.device).manual_seed(config.seed)
+        generator = torch.Generator(config.device).manual_seed(ranks.seed(config.seed))
         estimate = torch.compile(network.estimate) if config.compile else network.estimate
-        return cls(network, copy.deepcopy(network).requires_grad_(False), optimizer, generator, estimate)
+        average = copy.deepcopy(network).requires_grad_(False)
+        return cls(network, average, optimizer, generator, estimate, ranks)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint.
@@ -78,20 +85,21 @@ class Trainee:
         self.ema.load_state_dict(checkpoint.ema)
         if checkpoint.optimizer:
             self.optimizer.load_state_dict(checkpoint.optimizer)
-        if len(checkpoint.generator) == len(self.generator.get_state()):
-            self.generator.set_state(checkpoint.generator)
-        else:  # of another kind of device
+        state = self.ranks.own(checkpoint.generator)
+        if state is not None and len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state)
+        else:  # saved by fewer or more ranks, or on another kind of device
             self.generator.manual_seed(self.generator.initial_seed() + checkpoint.patches)
         self.patches, self.elapsed_s = checkpoint.patches, checkpoint.elapsed_s
         self.losses = list(checkpoint.losses)
 
     def checkpoint(self) -> Checkpoint:
-        """The state, to be saved."""
+        """The state, to be saved by the first rank; all ranks have to ask for it."""
         return Checkpoint(
             network=self.network.state_dict(),
             ema=self.ema.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            generator=self.generator.get_state(),
+            generator=self.ranks.gather(self.generator.get_state()),
             patches=self.patches,
             elapsed_s=self.elapsed_s,
             losses=torch.stack(self.losses) if self.losses else torch.empty(0),
@@ -105,36 +113,50 @@ def train(
     folder: RunFolder,
     *,
     on_report: OnReport = _quiet,
+    on_validation: OnValidation = _unseen,
     should_stop: Callable[[], bool] = _never,
+    ranks: Ranks = ALONE,
 ) -> Trainee:
     """Train until the schedule ends or `should_stop`; go on from the folder's checkpoint if it has one.
 
-    `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`.
+    With several `ranks` all call this and take a share of every batch; only the first reports and saves.
+    `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`, `on_validation`
+    the averaged network and the number of patches when it was measured.
     """
-    trainee = Trainee.begin(config)
+    trainee = Trainee.begin(config, ranks)
     if (folder.path / CHECKPOINT_FILE).is_file():
         trainee.resume(Checkpoint.load(folder.path, config.device))
-        folder.forget_metrics_after(trainee.patches)
-    clock = saved_at = time.monotonic()
-    while (progress := _progress(config, trainee)) < 1 and not should_stop():
+        if ranks.is_first:
+            folder.forget_metrics_after(trainee.patches)
+    clock = saved_at = ranks.clock()
+    while (progress := _progress(config, trainee)) < 1 and not ranks.any(should_stop()):
         learning_rate = _set_learning_rate(config, trainee, progress)
         trainee.losses.append(train_step(config, training, trainee))
 
-        now = time.monotonic()
+        now = ranks.clock()
         trainee.elapsed_s += now - clock
         clock = now
         if _passed(trainee.patches, config.report_every_patches, config.batch_size):
             report = _report(trainee, learning_rate)
-            if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
-                report |= measure(trainee.ema, held_back)
-            folder.append_metrics(report)
-            on_report(report)
+            if ranks.is_first:
+                if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
+                    report |= measure(trainee.ema, held_back)
+                    on_validation(trainee.ema, trainee.patches)
+                folder.append_metrics(report)
+                on_report(report)
         if now - saved_at > config.checkpoint_every_s:
-            trainee.checkpoint().save(folder.path)
+            _save(trainee, folder)
             saved_at = now
 
-    trainee.checkpoint().save(folder.path)
+    _save(trainee, folder)
     return trainee
+
+
+def _save(trainee: Trainee, folder: RunFolder) -> None:
+    """Save the state of all ranks, from the first."""
+    checkpoint = trainee.checkpoint()
+    if trainee.ranks.is_first:
+        checkpoint.save(folder.path)
 
 
 def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
@@ -151,7 +173,8 @@ def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
 
 def train_step(config: TrainingConfig, training: TrainingSet, trainee: Trainee) -> torch.Tensor:
     """One batch: draw, corrupt, restore, learn. Returns the loss."""
-    healthy, inside = training.draw(config, trainee.generator)
+    ranks = trainee.ranks
+    healthy, inside = training.draw(ranks.share_of(config), trainee.generator)
     corruption = corrupt(healthy, inside, config.corruption, trainee.generator)
     told = tell(corruption.severity, config.corruption.p_untold, trainee.generator)
     x = corruption.patches.contiguous(memory_format=torch.channels_last)
@@ -159,10 +182,12 @@ def train_step(config: TrainingConfig, training: TrainingSet, trainee: Trainee) 
         x0, gate = trainee.estimate(x, nearest_condition(told))
     changed = ((x - healthy).abs() > config.changed).float()
     loss = F.mse_loss(x0.float(), healthy)
-    loss = loss + config.gate_weight * F.binary_cross_entropy_with_logits(gate.float(), changed)
+    if gate is not None:
+        loss = loss + config.gate_weight * F.binary_cross_entropy_with_logits(gate.float(), changed)
 
     trainee.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    loss = ranks.average_gradients(trainee.network, loss)
     nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip)
     trainee.optimizer.step()
     trainee.patches += config.batch_size
@@ -189,7 +214,7 @@ def _set_learning_rate(config: TrainingConfig, trainee: Trainee, progress: float
 def _update_ema(config: TrainingConfig, trainee: Trainee) -> None:
     """Exponential running average whose half-life is shorter at the start of the run."""
     halflife = min(config.ema_halflife_patches, 0.05 * trainee.patches)
-    weight = 1 - 0.5 ** (config.batch_size / halflife)
+    weight = 1 - 0.5 ** (config.batch_size / halflife) if halflife else 1.0
     torch._foreach_lerp_(list(trainee.ema.parameters()), list(trainee.network.parameters()), weight)
 
 

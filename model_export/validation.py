@@ -6,12 +6,12 @@ from typing import Final, Literal, Self
 import torch
 from torch import Tensor
 
+from model_export.architecture import Network
 from model_export.augmentation import Frames
 from model_export.config import CorruptionConfig, TrainingConfig
 from model_export.corruption import Corruption, corrupt, nearest_condition
 from model_export.dataset import SliceBank
 from model_export.lesion_slices import LesionSlices, measure_lesions
-from model_export.network import RestorationNet
 from model_export.run_folder import RunFolder
 
 SEVERITIES: Final = (0.8, 0.6, 0.45, 0.25)
@@ -65,7 +65,7 @@ def read_validation(folder: RunFolder, config: TrainingConfig) -> ValidationSet:
     )
 
 
-def measure(network: RestorationNet, held_back: ValidationSet) -> dict[str, float]:
+def measure(network: Network, held_back: ValidationSet) -> dict[str, float]:
     """Squared error of restored slices, divided by that of doing nothing, for each kind; less is better.
 
     The network is told the true severity. `lesion_ap` is how well lesions
@@ -86,7 +86,7 @@ def measure(network: RestorationNet, held_back: ValidationSet) -> dict[str, floa
 
 
 @torch.no_grad()
-def run(network: RestorationNet, frames: Frames, condition: Tensor) -> Frames:
+def run(network: Network, frames: Frames, condition: Tensor) -> Frames:
     """Restore frames a few at a time, in fp32."""
     parts = zip(torch.split(frames, _BATCH), torch.split(condition, _BATCH), strict=True)
     return torch.cat([network(x, k) for x, k in parts])

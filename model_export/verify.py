@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from disyre.errors import Misconfigured
 from disyre.schedule import N_LEVELS, condition
 from disyre.types import Batch
-from model_export.network import RestorationNet
+from model_export.architecture import Network
 
 TOLERANCE: Final = 1e-4
 """Largest accepted difference, in normalised intensity."""
@@ -33,7 +33,7 @@ class ExportedRestorer:
         return np.asarray(restored)
 
 
-def verify(network: RestorationNet, exported: ExportedRestorer) -> float:
+def verify(network: Network, exported: ExportedRestorer) -> float:
     """The largest difference between the two, over several batches, frames and all conditions.
 
     Raises Misconfigured if it is above TOLERANCE.
@@ -56,9 +56,7 @@ def _shapes(stride: int) -> list[tuple[int, int, int]]:
 
 
 @torch.no_grad()
-def _difference(
-    network: RestorationNet, exported: ExportedRestorer, n: int, height: int, width: int
-) -> float:
+def _difference(network: Network, exported: ExportedRestorer, n: int, height: int, width: int) -> float:
     rng = np.random.default_rng(n)
     image = rng.random((n, 1, height, width), dtype=np.float32)
     image[:, :, : height // 4] = 0

@@ -23,11 +23,12 @@ from disyre.model_package import (
 from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.types import Voxels
+from model_export.architecture import count_gflop
 from model_export.checkpoint import CHECKPOINT_FILE
 from model_export.dataset import INTENSITY_RULE
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
-from model_export.network import count_parameters, gflop_per_patch
+from model_export.network import count_parameters
 from model_export.run_folder import RunFolder
 from model_export.torch_restorer import TorchRestorer, load_network
 from model_export.validation import SEVERITIES
@@ -73,7 +74,7 @@ class Model:
             created_at=datetime.now(UTC),
             sha256=sha256,
             n_parameters=count_parameters(network),
-            gflop_per_patch=gflop_per_patch(network),
+            gflop_per_patch=count_gflop(network),
             grid=Grid(stride=network.stride),
             scan=ScanSettings(severities=SEVERITIES, intensity=INTENSITY_RULE),
             calibration=Calibration(threshold=1.0, healthy_percentile=99.5, n_scans=1),

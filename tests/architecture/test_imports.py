@@ -9,7 +9,7 @@ import pytest
 FORBIDDEN = {
     "service.app": {"torch", "onnxruntime", "matplotlib", "worker", "model_export"},
     "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
-    "model_export.train": {"celery", "redis", "fastapi", "service", "worker"},
+    "model_export.train": {"celery", "redis", "fastapi", "service", "worker", "tensorboard"},
     "cli.main": {"torch", "onnxruntime", "scipy", "fastapi", "celery", "redis", "numpy"},
     "disyre.pipeline": {"torch", "onnxruntime", "nibabel", "pydicom", "celery", "redis", "matplotlib"},
 }
