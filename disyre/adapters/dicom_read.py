@@ -7,6 +7,7 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -23,7 +24,7 @@ from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
-from disyre.series import Images, Part, Spoiled, describe, find_volume
+from disyre.series import Images, Part, Spoiled, describe, find_volume, series_of
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
@@ -114,7 +115,7 @@ def survey_dicom(
         images.check_patient()
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
-    return [_volume_of_series(images.of(series), on_warning, max_voxels) for series in images.series]
+    return [_volume_of_series(each, on_warning, max_voxels) for each in images.by_series().values()]
 
 
 def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
@@ -205,8 +206,9 @@ def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
 
 def _candidates(images: Images, on_warning: OnWarning) -> list[Candidate]:
     """All volumes, and series that cannot be used, the largest first; what cannot be picked says why."""
-    parts = images.parts()
-    unpickable = {series: _why_not(images, series) for series in images.series}
+    parts, by_series = images.parts(), images.by_series()
+    n_parts = Counter(series_of(part) for part in parts)
+    unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
     return [_judged(_candidate(part, on_warning), unpickable) for part in parts]
 
 
@@ -218,10 +220,10 @@ def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | Non
     return candidate.model_copy(update={"code": code, "reason": reason})
 
 
-def _why_not(images: Images, series: str) -> tuple[str, str] | None:
+def _why_not(of_series: Images) -> tuple[str, str] | None:
     """The code and the reason for which `series_uid` cannot pick a volume: it stands for several."""
     try:
-        find_volume(images, admission.ignore, series=series)
+        find_volume(of_series, admission.ignore)
     except SeveralPatients as error:
         return error.code, _SHARED
     except MultipleVolumes as error:

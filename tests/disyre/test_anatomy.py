@@ -67,12 +67,65 @@ def changed(scan: Volume, change: str) -> np.ndarray:
     return voxels.astype(np.float32)
 
 
-def test_what_is_small_or_of_one_grey_is_not_asked_for_its_anatomy() -> None:
-    volume, inside = make_textured(2, semi_axes=(12, 14, 12))
+def test_what_is_small_is_not_asked_for_its_anatomy() -> None:
+    anatomy.check(*make_textured(2, semi_axes=(12, 14, 12)))
+
+
+def test_a_ball_of_one_grey_is_drawn() -> None:
+    volume, inside = make_textured(2)
     even = volume.with_voxels(np.where(inside, np.float32(200), np.float32(0)))
 
-    anatomy.check(volume, inside)
-    anatomy.check(even, inside)
+    with pytest.raises(NotBrainMr, match=r"is drawn: 100 % of it have one of four values"):
+        anatomy.check(even, inside)
+
+
+@pytest.mark.parametrize("n_shells", [2, 4, 7])
+def test_a_phantom_of_ellipsoids_is_drawn(n_shells: int) -> None:
+    volume, inside = make_textured(2)
+    places = np.meshgrid(*(np.linspace(-1, 1, n) for n in volume.shape), indexing="ij")
+    radius = np.sqrt(sum(place**2 for place in places))
+    shells = np.floor(n_shells * radius) * 100 % 270
+
+    with pytest.raises(NotBrainMr, match=r"as in a segmentation or a computed phantom; .* send a brain mask"):
+        anatomy.check(volume.with_voxels(np.where(inside, shells, 0).astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+def test_a_brain_in_few_values_is_drawn(modality: str) -> None:
+    scan = make_real_brain(modality)
+    labels = ndimage.median_filter(np.digitize(scan.voxels, [1, 400, 700]), 3)
+
+    with pytest.raises(NotBrainMr, match="is drawn"):
+        anatomy.check(scan.with_voxels(labels.astype(np.float32)), np.asarray(scan.voxels != 0))
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+@pytest.mark.parametrize("share", [0.7, 0.9])
+def test_a_saturated_brain_is_measured(modality: str, share: float) -> None:
+    scan = make_real_brain(modality)
+    inside = np.asarray(scan.voxels != 0)
+    saturated = np.minimum(scan.voxels, np.quantile(scan.voxels[inside], share))
+
+    anatomy.check(scan.with_voxels(saturated.astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+def test_a_brain_of_few_levels_of_grey_is_measured(modality: str) -> None:
+    """As of a scan with a bright spot, stored in bytes."""
+    scan = make_real_brain(modality)
+
+    anatomy.check(scan.with_voxels(np.rint(scan.voxels / 60)), np.asarray(scan.voxels != 0))
+
+
+def test_shares_are_counted() -> None:
+    voxels = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
+    voxels[:2, :2, :2] = 100
+    everywhere, nowhere = np.ones((4, 4, 4), dtype=bool), np.zeros((4, 4, 4), dtype=bool)
+    volume = Volume(voxels, AFFINE)
+
+    assert anatomy.measure_commonest(volume, everywhere) == (8 + 3) / 64
+    assert anatomy.measure_flat(volume, everywhere) == 1 / 64
+    assert anatomy.measure_commonest(volume, nowhere) == anatomy.measure_flat(volume, nowhere) == 0
 
 
 def test_sides_that_are_alike_are_anatomy_enough() -> None:
