@@ -67,6 +67,37 @@ def changed(scan: Volume, change: str) -> np.ndarray:
     return voxels.astype(np.float32)
 
 
+def make_ellipsoids(n: int, *, blur: float = 0.0) -> np.ndarray:
+    """Greys from 0 to 1 of `n` ellipsoids within one another, in no order, on the grid of `make_textured`."""
+    volume, _ = make_textured(2)
+    places = np.meshgrid(*(np.linspace(-1.17, 1.17, each) for each in volume.shape), indexing="ij")
+    radius = np.sqrt(sum(place**2 for place in places))
+    greys = np.random.default_rng(n).permutation(np.linspace(0, 1, n))
+    return ndimage.gaussian_filter(greys[np.minimum(n * radius, n - 1).astype(int)], blur)
+
+
+@pytest.mark.parametrize("n", [2, 4, 6])
+@pytest.mark.parametrize("sigma", [0.7, 3])
+@pytest.mark.parametrize("blur", [0.0, 1.0])
+def test_textured_ellipsoids_within_one_another_are_a_phantom(n: int, sigma: float, blur: float) -> None:
+    texture, inside = make_textured(sigma)
+    greys = make_ellipsoids(n, blur=blur) + 0.1 * (texture.voxels - 200) / 40
+
+    with pytest.raises(NotBrainMr, match=r"made of ellipsoids within one another, .* send a brain mask"):
+        anatomy.check(texture.with_voxels((1000 * greys * inside).astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("sigma", [1, 3])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_mirrored_texture_is_no_brain(sigma: float, noise: float) -> None:
+    texture, inside = make_textured(sigma)
+    both = texture.voxels + texture.voxels[::-1]
+    both += noise * 40 * np.random.default_rng(1).standard_normal(both.shape) * inside
+
+    with pytest.raises(NotBrainMr, match="no anatomy"):
+        anatomy.check(texture.with_voxels(both.astype(np.float32)), inside & inside[::-1])
+
+
 def test_what_is_small_is_not_asked_for_its_anatomy() -> None:
     anatomy.check(*make_textured(2, semi_axes=(12, 14, 12)))
 
@@ -128,8 +159,9 @@ def test_shares_are_counted() -> None:
     assert anatomy.measure_commonest(volume, nowhere) == anatomy.measure_flat(volume, nowhere) == 0
 
 
-def test_sides_that_are_alike_are_anatomy_enough() -> None:
+def test_sides_that_are_alike_are_anatomy_enough_if_they_are_not_the_same() -> None:
     volume, inside = make_textured(3)
-    alike = volume.voxels + volume.voxels[::-1]
+    other, _ = make_textured(3, seed=1)
+    alike = volume.voxels + volume.voxels[::-1] + 0.7 * other.voxels
 
     anatomy.check(volume.with_voxels(alike), inside & inside[::-1])
