@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from disyre import stacks
+from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence import SequenceParameters
@@ -156,11 +156,18 @@ def describe(part: Part) -> str:
     return stacks.describe(part)
 
 
+def descriptions(parts: Sequence[Part]) -> list[str]:
+    """The same of several; no two are described alike."""
+    return distinction.distinguished(
+        [describe(part) for part in parts], [None if isinstance(part, Spoiled) else part for part in parts]
+    )
+
+
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
     largest, others = parts[0], parts[1:]
     for other in others:
         if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
-            listed = "; ".join(describe(part) for part in parts[:_MOST_DESCRIBED])
+            listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
             more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
             raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
