@@ -167,8 +167,10 @@ def describe(stack: Stack) -> str:
 
 
 def n_images(stack: Stack) -> int:
-    """How many images a stack has, those that are there twice counted once."""
-    return len({(_place(image), image.pixels) for image in stack})
+    """How many images there are, those that are there twice counted once; they may be of several volumes."""
+    return len(
+        {(_place(s), s.echo_time_ms, s.temporal_position, s.image_type, s.shape, s.pixels) for s in stack}
+    )
 
 
 def n_places(stack: Stack) -> int:
