@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from disyre import anatomy
+from disyre import anatomy, brain
+from disyre.adapters.nifti import read_nifti
 from disyre.errors import NotBrainMr
 from disyre.types import Mask
 from disyre.volume import Volume
 from tests.real_brain import make_real_brain
+from tests.real_data import real_data
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
@@ -52,6 +54,26 @@ def test_a_brain_is_one_in_any_contrast_and_with_what_scans_may_have(modality: s
     inside = np.asarray(scan.voxels != 0)
 
     anatomy.check(scan.with_voxels(changed(scan, change)), inside)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "multimodal/stroke_chronic/T1w",
+        "multimodal/stroke_chronic/T2w",
+        "multimodal/template_mni152/T2w",
+        "multimodal/healthy_kirby113/T1w",
+        "lesion/ms_patient07/T2w",
+        "lesion/glioma_FG-6692/FLAIR",
+        "lesion/glioma_brats2013_0006/FLAIR",
+        "healthy_t1w/oasis/sub-1007_T1w",
+    ],
+)
+def test_a_scan_of_a_brain_is_one(name: str) -> None:
+    """Those that come closest to one of the limits, or are oddest, of all that are here."""
+    scan = read_nifti(real_data(f"{name}.nii.gz"))
+
+    anatomy.check(scan, brain.stripped_mask(scan))
 
 
 def changed(scan: Volume, change: str) -> np.ndarray:
