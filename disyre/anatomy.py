@@ -1,7 +1,6 @@
 """Whether what was found in a scan has anything of a brain's anatomy: layers, edges, or two equal sides.
 
-What is drawn, such as a segmentation or a phantom of a few values, is none: a scanner measures. Neither are
-ellipsoids within one another, whatever texture is on them, as long as most of what is seen are they.
+What is drawn, such as a segmentation or a phantom of a few values, is none: a scanner measures.
 
 A ball of random texture has the size and the outline of a brain, and a network may take it for one. But its
 shells are of one grey, its greys are spread as those of any random texture, and no plane makes its sides
@@ -36,10 +35,6 @@ _LEAST_SYMMETRY: Final = 0.55
 """Correlation of smooth greys with their mirror image."""
 _MOST_SYMMETRY: Final = 0.97
 """What is more alike is one side and its mirror image: no brain is."""
-_MOST_CONCENTRIC: Final = 0.45
-"""Share of the variance of smooth greys that ellipsoids within one another may explain."""
-_SHELLS: Final = 20
-"""So many ellipsoids, each with as many voxels as the others."""
 _SCALE: Final = (1.0, 99.0)
 """Percentiles of the brain that become 0 and 1."""
 _BANDS: Final = (1.0, 1.5, 2.0)
@@ -74,15 +69,10 @@ def check(volume: Volume, brain_mask: Mask) -> None:
     """
     _check_measured(volume, brain_mask)
     layers = measure_layers(volume, brain_mask)
-    if layers is None:
+    if layers is None or layers >= _LEAST_LAYERS:
         return
     greys = _greys(volume, brain_mask)
-    if measure_concentric(greys) > _MOST_CONCENTRIC:
-        raise NotBrainMr(
-            "expected an image of a head, got one in which what has the size of a brain is made of "
-            "ellipsoids within one another, as a phantom is; if it is a brain, send a brain mask with it"
-        )
-    if layers >= _LEAST_LAYERS or measure_edges(greys) >= _LEAST_EDGES:
+    if measure_edges(greys) >= _LEAST_EDGES:
         return
     if _LEAST_SYMMETRY <= measure_symmetry(greys) <= _MOST_SYMMETRY:
         return
@@ -110,19 +100,6 @@ def measure_layers(volume: Volume, brain_mask: Mask) -> float | None:
     """How far the medians of a brain's shells are apart, on its own scale of grey; None if it has none."""
     features = contrast_features.measure(volume, brain_mask)
     return None if features is None else float(np.ptp(features[contrast_features.SHELLS]))
-
-
-def measure_concentric(greys: _Greys) -> float:
-    """How much of the variance of smooth greys deep inside is between ellipsoids of its own shape; 0 to 1."""
-    deep = greys.depth_mm > _INSIDE_MM
-    points = np.argwhere(deep).astype(np.float64)
-    points -= points.mean(axis=0)
-    radius2 = np.einsum("ni,ij,nj->n", points, np.linalg.inv(np.cov(points.T)), points)
-    shell = np.argsort(np.argsort(radius2)) * _SHELLS // len(radius2)
-    filled = np.where(greys.inside, greys.values, np.median(greys.values[greys.inside]))
-    smooth = ndimage.gaussian_filter(filled, 1.0)[deep].astype(np.float64)
-    means = np.bincount(shell, smooth) / np.bincount(shell)
-    return float(means[shell].var() / max(smooth.var(), 1e-12))
 
 
 def measure_edges(greys: _Greys) -> float:
