@@ -1,5 +1,7 @@
 """Whether what was found in a scan has anything of a brain's anatomy: layers, edges, or two equal sides.
 
+What is drawn, such as a segmentation or a phantom of a few values, is none: a scanner measures.
+
 A ball of random texture has the size and the outline of a brain, and a network may take it for one. But its
 shells are of one grey, its greys are spread as those of any random texture, and no plane makes its sides
 mirror each other. A brain that was scanned has at least one of these, with a lesion, thick slices, noise or
@@ -21,12 +23,18 @@ from disyre.types import Mask, Points, Voxels
 from disyre.volume import Volume
 
 _GRID_MM: Final = 2.0
+_MOST_OF_FEW_VALUES: Final = 0.5
+"""Share of a brain's voxels that may have one of its four most common values."""
+_MOST_FLAT: Final = 0.45
+"""Share of a brain's voxels that may be equal to the next ones along all three axes."""
 _LEAST_LAYERS: Final = 0.2
 """Of the brain's scale of grey, between the brightest and the darkest shell."""
 _LEAST_EDGES: Final = 3.3
 """Kurtosis of what is left of the greys in a band of frequencies; 3 for any Gaussian texture."""
 _LEAST_SYMMETRY: Final = 0.55
 """Correlation of smooth greys with their mirror image."""
+_MOST_SYMMETRY: Final = 0.97
+"""What is more alike is one side and its mirror image: no brain is."""
 _SCALE: Final = (1.0, 99.0)
 """Percentiles of the brain that become 0 and 1."""
 _BANDS: Final = (1.0, 1.5, 2.0)
@@ -55,20 +63,37 @@ class _Greys:
 
 
 def check(volume: Volume, brain_mask: Mask) -> None:
-    """Raise NotBrainMr if what was taken for a brain has neither layers nor edges nor two equal sides.
+    """Raise NotBrainMr if what was taken for a brain is drawn, or has no layers, edges or two equal sides.
 
     Whether that of a small, thin or uniform one has them is not asked.
     """
+    _check_measured(volume, brain_mask)
     layers = measure_layers(volume, brain_mask)
     if layers is None or layers >= _LEAST_LAYERS:
         return
     greys = _greys(volume, brain_mask)
-    if measure_edges(greys) >= _LEAST_EDGES or measure_symmetry(greys) >= _LEAST_SYMMETRY:
+    if measure_edges(greys) >= _LEAST_EDGES:
+        return
+    if _LEAST_SYMMETRY <= measure_symmetry(greys) <= _MOST_SYMMETRY:
         return
     raise NotBrainMr(
         "expected an image of a head, got one in which what has the size of a brain has no anatomy: neither "
         "layers nor edges nor two sides that are alike; if it is a brain, send a brain mask with it"
     )
+
+
+def measure_commonest(volume: Volume, brain_mask: Mask) -> float:
+    """The share of a brain's voxels that have one of its four most common values; 0 of an empty one."""
+    _, counts = np.unique(volume.voxels[brain_mask], return_counts=True)
+    return float(np.sort(counts)[-4:].sum()) / max(1, int(counts.sum()))
+
+
+def measure_flat(volume: Volume, brain_mask: Mask) -> float:
+    """The share of a brain's voxels that are equal to the next along all three axes; 0 of an empty one."""
+    flat = brain_mask.copy()
+    for axis in range(3):
+        flat &= np.diff(volume.voxels, axis=axis, append=np.float32(np.nan)) == 0
+    return int(np.count_nonzero(flat)) / max(1, int(np.count_nonzero(brain_mask)))
 
 
 def measure_layers(volume: Volume, brain_mask: Mask) -> float | None:
@@ -94,6 +119,18 @@ def measure_symmetry(greys: _Greys) -> float:
         for shift in _SHIFTS
     ]
     return max(found)
+
+
+def _check_measured(volume: Volume, brain_mask: Mask) -> None:
+    """Raise NotBrainMr if a brain is drawn in few values. Coarse greys and saturated ones are not."""
+    share = measure_commonest(volume, brain_mask)
+    if share <= _MOST_OF_FEW_VALUES or measure_flat(volume, brain_mask) <= _MOST_FLAT:
+        return
+    raise NotBrainMr(
+        "expected an image of a head, got one in which what has the size of a brain is drawn: "
+        f"{100 * share:.0f} % of it have one of four values, as in a segmentation or a computed phantom; if "
+        "it is a brain, send a brain mask with it"
+    )
 
 
 def _greys(volume: Volume, brain_mask: Mask) -> _Greys:

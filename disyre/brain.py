@@ -29,7 +29,7 @@ _USUAL_BRAIN_ML = (700.0, 2000.0)
 def given_mask(volume: Volume, mask: Volume) -> Mask:
     """A brain mask that came with the scan: what is above 0. Its axes may be stored in another order.
 
-    Raises MaskMismatch if it lies on another grid or is empty.
+    Raises MaskMismatch if it lies on another grid, is empty, or covers the scan with all its background.
     """
     mask = reorient(mask, volume.affine)
     if mask.shape != volume.shape:
@@ -43,6 +43,11 @@ def given_mask(volume: Volume, mask: Volume) -> Mask:
     inside = mask.voxels > 0
     if not inside.any():
         raise MaskMismatch("expected a mask with voxels above 0, got an empty one")
+    if inside.all() and (_has_background(volume) or is_more_than_brain(inside, volume)):
+        raise MaskMismatch(
+            "expected a mask that is above 0 in the brain and not around it, got one that is above 0 in "
+            "all voxels of the scan, those around the brain too; without a mask, the brain is looked for"
+        )
     return np.asarray(inside)
 
 
@@ -101,6 +106,11 @@ def without_padding_below_zero(volume: Volume, on_padding: Callable[[float], Non
         return volume
     on_padding(value)
     return volume.with_voxels(np.where(is_background, np.float32(0), volume.voxels))
+
+
+def _has_background(volume: Volume) -> bool:
+    """Whether so much of a scan has the one value of its border as of one that is skull-stripped."""
+    return 1 - float(not_background(volume).mean()) >= _STRIPPED_BACKGROUND
 
 
 def is_more_than_brain(mask: Mask, volume: Volume) -> bool:

@@ -1,5 +1,6 @@
 """A volume that was found in an upload, and whether it can be scored."""
 
+from disyre.figures import PerAxis
 from disyre.frozen import Frozen
 from disyre.modality import Guess
 
@@ -11,10 +12,10 @@ class Candidate(Frozen):
     """DICOM SeriesInstanceUID, as the option `series_uid` takes it; null for NIfTI."""
     description: str
     n: int
-    """Images of DICOM, volumes of NIfTI."""
+    """Images of DICOM, those that are there twice counted once; volumes of NIfTI."""
     shape: tuple[int, int, int] | None
     """Voxels; null where the images make no volume."""
-    spacing_mm: tuple[float, float, float] | None
+    spacing_mm: PerAxis | None
     orientation: str | None
     """Axis codes, such as LPS: left, back, head."""
     code: str | None = None

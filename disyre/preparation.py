@@ -14,6 +14,7 @@ import numpy as np
 from disyre import brain, geometry
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, UnusableVolume
+from disyre.figures import Coordinate, PerAxis
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
 from disyre.resampling import GridMap
@@ -39,7 +40,7 @@ class PreparationRecord(Frozen):
 
     orientation: str
     """Of the scan's axes, as it is stored; they are put in the order of RAS."""
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: PerAxis
     background: float
     """The intensity that stands for nothing, and is subtracted."""
     bias_field: tuple[float, float] | None
@@ -52,10 +53,10 @@ class PreparationRecord(Frozen):
     """First voxel of the box around the brain, in the scan's own order; below 0 where its margin lies outside
     the scan."""
     crop_shape: tuple[int, int, int]
-    model_spacing_mm: tuple[float, float, float]
+    model_spacing_mm: PerAxis
     """Of the grid that the network saw, in RAS order."""
     model_shape: tuple[int, int, int]
-    model_affine: tuple[tuple[float, ...], ...]
+    model_affine: tuple[tuple[Coordinate, ...], ...]
     """Where that grid lies: four rows, voxel to mm in the scan's world (RAS+); turned, if `aligned`."""
     own_slices: bool
     """Whether the network saw the scan's own slices, and not some between them."""

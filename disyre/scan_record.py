@@ -28,10 +28,21 @@ class BrainSource(Frozen):
     certainty: Certainty | None = None
 
 
+class ImageSource(Frozen):
+    """Which DICOM images a scan is made of."""
+
+    n: int
+    """Images, or frames of Enhanced MR."""
+    transfer_syntaxes: tuple[str, ...]
+    """How they were stored, as the standard calls it; mostly one."""
+
+
 class ScanSource(Frozen):
     """How a scan was read from its files."""
 
     position: Position
+    images: ImageSource | None = None
+    """Null of NIfTI."""
     volume_index: int | None = None
     """Of a NIfTI file, which volume was asked for."""
     padding: float | None = None

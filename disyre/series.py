@@ -3,11 +3,12 @@
 An image that cannot be used spoils its series, because without it a slice may be missing; it spoils no other.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from disyre import stacks
+from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence import SequenceParameters
@@ -54,6 +55,11 @@ Part: TypeAlias = Stack | Spoiled
 """Images of one volume, or a series that cannot be used."""
 
 
+def series_of(part: Part) -> str:
+    """The UID of the series that images are of."""
+    return part.origin.series if isinstance(part, Spoiled) else part[0].series
+
+
 @dataclass(frozen=True, eq=False)
 class Images:
     """All images of an upload, as their headers say them."""
@@ -92,7 +98,23 @@ class Images:
 
     def spoiled(self) -> list[Spoiled]:
         """The series that cannot be used."""
-        return [self._spoiled(origin) for origin in dict.fromkeys(reject.origin for reject in self.rejects)]
+        rejects: dict[Origin, list[Reject]] = {}
+        for reject in self.rejects:
+            rejects.setdefault(reject.origin, []).append(reject)
+        n_good = Counter(image.origin for image in self.slices)
+        return [
+            Spoiled(origin=origin, rejects=tuple(found), n=len(found) + n_good[origin])
+            for origin, found in rejects.items()
+        ]
+
+    def by_series(self) -> "dict[str, Images]":
+        """The images of each series, by its UID, in the order of `series`."""
+        found = {series: Images() for series in self.series}
+        for image in self.slices:
+            found[image.series].slices.append(image)
+        for reject in self.rejects:
+            found[reject.origin.series].rejects.append(reject)
+        return found
 
     def check_patient(self) -> None:
         """Raise SeveralPatients if the images are of more than one; who is not named may be anyone."""
@@ -109,11 +131,6 @@ class Images:
     def _origins(self) -> Iterable[Origin]:
         yield from (image.origin for image in self.slices)
         yield from (reject.origin for reject in self.rejects)
-
-    def _spoiled(self, origin: Origin) -> Spoiled:
-        rejects = tuple(reject for reject in self.rejects if reject.origin == origin)
-        n_good = sum(image.origin == origin for image in self.slices)
-        return Spoiled(origin=origin, rejects=rejects, n=n_good + len(rejects))
 
 
 def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = None) -> Stack:
@@ -139,11 +156,18 @@ def describe(part: Part) -> str:
     return stacks.describe(part)
 
 
+def descriptions(parts: Sequence[Part]) -> list[str]:
+    """The same of several; no two are described alike."""
+    return distinction.distinguished(
+        [describe(part) for part in parts], [None if isinstance(part, Spoiled) else part for part in parts]
+    )
+
+
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
     largest, others = parts[0], parts[1:]
     for other in others:
         if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
-            listed = "; ".join(describe(part) for part in parts[:_MOST_DESCRIBED])
+            listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
             more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
             raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""

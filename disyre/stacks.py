@@ -154,16 +154,33 @@ def split(slices: Sequence[Slice]) -> list[Stack]:
 
 
 def describe(stack: Stack) -> str:
-    """A stack in words, without anything that a person wrote into the header."""
+    """A stack in words, without anything that a person wrote into the header; copies are not counted."""
     first = stack[0]
     columns, rows = first.shape
     plane = ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(first.normal)))]
-    words = f"{counted(len(stack), f'{plane} image')} of {columns} x {rows}"
+    words = f"{counted(n_images(stack), f'{plane} image')} of {columns} x {rows}"
     if first.echo_time_ms is not None:
         words += f", echo time {first.echo_time_ms:g} ms"
     if first.temporal_position is not None:
         words += f", time {first.temporal_position:g}"
     return words
+
+
+def n_images(stack: Stack) -> int:
+    """How many images there are, those that are there twice counted once; they may be of several volumes."""
+    return len(
+        {(_place(s), s.echo_time_ms, s.temporal_position, s.image_type, s.shape, s.pixels) for s in stack}
+    )
+
+
+def n_places(stack: Stack) -> int:
+    """At how many places the images of a stack lie."""
+    return len({_place(image) for image in stack})
+
+
+def _place(image: Slice) -> tuple[float, ...]:
+    """Where an image lies, to a tenth of the tolerance."""
+    return tuple(np.round(image.position / (POSITION_TOLERANCE_MM / 10)).tolist())
 
 
 def affine(stack: Stack) -> Affine:

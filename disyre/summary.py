@@ -1,13 +1,13 @@
 """What is said of a scored scan: `summary.json`."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import PlainSerializer
 
 from disyre import INTENDED_USE, __version__, scoring
 from disyre.bias_field import BiasSettings
+from disyre.figures import Number, PerAxis
 from disyre.frozen import Frozen
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest, ScanSettings
@@ -52,10 +52,6 @@ _RESLICED = (
     "slices that the model looked at were interpolated"
 )
 
-Number = Annotated[float, PlainSerializer(lambda value: float(f"{value:.5g}"))]
-"""Written with five significant digits."""
-PositionMm = tuple[Number, Number, Number]
-
 
 class RegionSummary(Frozen):
     """A connected region of the brain in which the map is above the threshold."""
@@ -63,9 +59,9 @@ class RegionSummary(Frozen):
     volume_ml: Number
     peak: Number
     mean: Number
-    peak_position_mm: PositionMm
+    peak_position_mm: PerAxis
     """World, RAS+."""
-    centroid_mm: PositionMm
+    centroid_mm: PerAxis
     """World, RAS+."""
 
 
@@ -83,7 +79,7 @@ class ScanSummary(Frozen):
     """The scan, as it was read."""
 
     shape: tuple[int, int, int]
-    spacing_mm: PositionMm
+    spacing_mm: PerAxis
     orientation: str
     brain_ml: Number
     brain_mask: MaskSource
@@ -91,6 +87,10 @@ class ScanSummary(Frozen):
     """What said where the scan lies; null in summaries from before this was recorded."""
     volume_index: int | None = None
     """Which volume of a NIfTI file was asked for, counted from 0."""
+    n_images: int | None = None
+    """How many DICOM images, or frames of Enhanced MR, the scan is made of; null of NIfTI."""
+    transfer_syntaxes: tuple[str, ...] | None = None
+    """How those were stored, as the standard calls it; null of NIfTI."""
     padding: Number | None = None
     """Value below 0 of a background that was taken for padding and set to 0."""
     brain_network: str | None
@@ -250,6 +250,8 @@ def _describe(
         brain_mask=brain.mask,
         position=source.position,
         volume_index=source.volume_index,
+        n_images=source.images and source.images.n,
+        transfer_syntaxes=source.images and source.images.transfer_syntaxes,
         padding=source.padding,
         brain_network=brain.network,
         brain_certainty=brain.certainty,

@@ -15,8 +15,10 @@ from service.problems import problem_response
 logger = logging.getLogger(__name__)
 
 MOST_READ_AFTER_REFUSAL_BYTES: Final = 64 * 2**20
+"""Of a refused body; what has more left is not read, and the connection is closed."""
 _LONGEST_READ_AFTER_REFUSAL_S: Final = 10.0
 _LONGEST_SILENCE_S: Final = 1.0
+"""A client that sends nothing for so long is answered at once."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -7,14 +7,14 @@ from typing import Final, TypeAlias
 
 from disyre import brain
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
-from disyre.adapters.dicom_read import read_dicom
+from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, holds_nifti, read_nifti, read_nifti_members
 from disyre.adapters.nifti_header import Form
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput, JobParams
 from disyre.media import HEAD_BYTES
-from disyre.scan_record import BrainSource, ScanSource
+from disyre.scan_record import BrainSource, ImageSource, ScanSource
 from disyre.thickness import check_thickness
 from disyre.types import Mask
 from disyre.volume import Volume
@@ -51,13 +51,24 @@ class Scan:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Who is told what while a volume is read."""
+
+    warning: OnWarning
+    form: OnForm
+    images: OnImages
+
+
 def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int) -> Reading:
     """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
     warnings: list[str] = []
     forms: list[Form] = []
+    images: list[ImageSource] = []
     padding: list[float] = []
     paths = [path_of(file.name) for file in job_input.files]
-    volume = _read_volume(job_input.files, paths, params, max_voxels, warnings.append, forms.append)
+    told = _Told(warnings.append, forms.append, images.append)
+    volume = _read_volume(job_input.files, paths, params, max_voxels, told)
     check_thickness(volume.shape)
     volume = brain.without_padding_below_zero(volume, padding.append)
     warnings += [_PADDED.format(value=value) for value in padding]
@@ -66,6 +77,7 @@ def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, 
         mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
     source = ScanSource(
         position=forms[0] if forms else "dicom",
+        images=images[0] if images else None,
         volume_index=params.volume_index,
         padding=padding[0] if padding else None,
     )
@@ -96,12 +108,17 @@ def _read_volume(
     paths: list[Path],
     params: JobParams,
     max_voxels: int,
-    on_warning: OnWarning,
-    on_form: OnForm,
+    told: _Told,
 ) -> Volume:
     kinds = {file.format for file in files} - {"other"}
     if kinds == {"dicom"}:
-        return read_dicom(paths, series=params.series_uid, max_voxels=max_voxels, on_warning=on_warning)
+        return read_dicom(
+            paths,
+            series=params.series_uid,
+            max_voxels=max_voxels,
+            on_warning=told.warning,
+            on_images=told.images,
+        )
     if len(files) > 1:
         raise MultipleVolumes(f"expected one file, or several that are all DICOM, got {len(files)} files")
     (path,) = paths
@@ -110,8 +127,8 @@ def _read_volume(
             path,
             max_voxels=max_voxels,
             volume_index=params.volume_index,
-            on_warning=on_warning,
-            on_form=on_form,
+            on_warning=told.warning,
+            on_form=told.form,
         )
     if holds_nifti(read_heads(path, ArchiveLimits(), HEAD_BYTES)):
         with opened_members(path, ArchiveLimits()) as members:
@@ -119,12 +136,13 @@ def _read_volume(
                 members,
                 max_voxels=max_voxels,
                 volume_index=params.volume_index,
-                on_warning=on_warning,
-                on_form=on_form,
+                on_warning=told.warning,
+                on_form=told.form,
             )
     return read_dicom(
         read_members(path, ArchiveLimits()),
         series=params.series_uid,
         max_voxels=max_voxels,
-        on_warning=on_warning,
+        on_warning=told.warning,
+        on_images=told.images,
     )

@@ -158,7 +158,10 @@ class SortedFiles:
                 "expected DICOM images, got a DICOMDIR, which only lists the files of a disc; send the "
                 "folders beside it too"
             )
-        return NotAnImage(f"expected DICOM files, got {counted(self.n_not_dicom, 'file')} of another kind")
+        return NotAnImage(
+            "expected DICOM, NIfTI (.nii, .nii.gz), or both files of a NIfTI pair (.hdr and .img) in a zip, "
+            f"got {counted(self.n_not_dicom, 'file')} of another kind"
+        )
 
     def warn(self, on_warning: OnWarning) -> None:
         """Say what was left out."""
@@ -200,27 +203,29 @@ class SortedFiles:
 
     def _opened(self, content: bytes, meta: "_Meta") -> "_Opened":
         """A file as it would be had nobody deflated it, or as much of it as says why it cannot be read."""
+        syntax = _name(meta.transfer_syntax)
         if meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
-            return self._inflated(content[meta.end :])
+            return self._inflated(content[meta.end :], syntax)
         if meta.transfer_syntax in DECODERS:
-            return _Opened(content)
+            return _Opened(content, syntax)
         return _Opened(
             content,
+            syntax,
             UnsupportedTransferSyntax(
                 "expected images that are uncompressed, deflated, RLE, JPEG, JPEG-LS or JPEG 2000, got "
-                f"{_name(meta.transfer_syntax)}; export the series again without compression"
+                f"{syntax}; export the series again without compression"
             ),
         )
 
-    def _inflated(self, packed: bytes) -> "_Opened":
+    def _inflated(self, packed: bytes, syntax: str) -> "_Opened":
         honest_bytes = max(_ALWAYS_INFLATED_BYTES, _MAX_RATIO * len(packed))
         left_bytes = _MAX_INFLATED_BYTES - self.n_inflated_bytes
         try:
             dataset = inflate(packed, max_bytes=min(honest_bytes, left_bytes))
         except UnreadableVolume as error:
-            return _Opened(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), error)
+            return _Opened(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), syntax, error)
         self.n_inflated_bytes += len(dataset)
-        return _Opened(_EXPLICIT_META + dataset)
+        return _Opened(_EXPLICIT_META + dataset, syntax)
 
 
 def _name(value: str) -> str:
@@ -260,6 +265,8 @@ class _Opened:
     """What a file holds, or why it cannot be read."""
 
     content: bytes
+    transfer_syntax: str
+    """What the standard calls it."""
     error: InvalidInput | None = None
 
 
@@ -270,6 +277,8 @@ class Image:
     dataset: Dataset
     origin: Origin
     error: InvalidInput | None = None
+    transfer_syntax: str = ""
+    """How the file was stored, as the standard calls it; nothing if it cannot be used."""
 
 
 def _parsed(opened: _Opened) -> Image:
@@ -285,7 +294,7 @@ def _parsed(opened: _Opened) -> Image:
     if not is_mosaic(dataset):  # others need no private header, which is large
         for tag in CSA_ATTRIBUTES:
             dataset.pop(tag, None)
-    return Image(dataset, _origin(dataset))
+    return Image(dataset, _origin(dataset), transfer_syntax=opened.transfer_syntax)
 
 
 def _check_element(element: RawDataElement) -> None:

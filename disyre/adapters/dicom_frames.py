@@ -104,10 +104,8 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     spacing_mm = _numbers(header, "PixelSpacing", 2)
     orientation = np.array(_numbers(header, "ImageOrientationPatient", 6))
     position = np.array(_numbers(header, "ImagePositionPatient", 3))
-    shape, image_type = (
-        (int(columns), int(rows)),
-        header.get("FrameType" if frame.is_enhanced else "ImageType"),
-    )
+    shape = (int(columns), int(rows))
+    image_type = header.get("FrameType" if frame.is_enhanced else "ImageType")
     if frame.mosaic is not None:
         shape, image_type = frame.mosaic.shape, without_mosaic(image_type)
         position = frame.mosaic.position(

@@ -7,11 +7,12 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydicom import config
 
@@ -23,7 +24,8 @@ from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
-from disyre.series import Images, Part, Spoiled, describe, find_volume
+from disyre.scan_record import ImageSource
+from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
@@ -36,16 +38,26 @@ _SEVERAL: Final = (
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
+OnImages: TypeAlias = Callable[[ImageSource], None]
+"""Is told which images a volume is made of."""
+
+
+def _ignore(images: ImageSource) -> None:
+    """Be told, and do nothing."""
+
+
 def read_dicom(
     instances: Iterable[bytes | Path],
     *,
     max_voxels: int = MAX_VOXELS,
     series: str | None = None,
     on_warning: OnWarning = admission.ignore,
+    on_images: OnImages = _ignore,
 ) -> Volume:
     """Read the one volume that DICOM files hold, with rescale slope and intercept applied.
 
-    Of several, `series` picks one by its SeriesInstanceUID. `on_warning` is told what was left out.
+    Of several, `series` picks one by its SeriesInstanceUID. `on_warning` is told what was left out,
+    `on_images` what the volume is made of.
     Raises NotAnImage, NotBrainMr, UnsupportedTransferSyntax, UnreadableVolume, TooLarge, UnusableVolume
     or one of its subclasses.
     """
@@ -55,7 +67,10 @@ def read_dicom(
         stack = find_volume(images, on_warning, series=series)
         admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
         affine = dicom_geometry.affine(stack)
-        voxels = read_voxels([frames[image.number] for image in stack], stack[0].shape, on_warning)
+        chosen = [frames[image.number] for image in stack]
+        voxels = read_voxels(chosen, stack[0].shape, on_warning)
+    syntaxes = {frame.image.transfer_syntax for frame in chosen}
+    on_images(ImageSource(n=len(chosen), transfer_syntaxes=tuple(sorted(syntaxes))))
     admission.fill_non_finite(voxels, on_warning)
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 
@@ -114,7 +129,7 @@ def survey_dicom(
         images.check_patient()
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
-    return [_volume_of_series(images.of(series), on_warning, max_voxels) for series in images.series]
+    return [_volume_of_series(each, on_warning, max_voxels) for each in images.by_series().values()]
 
 
 def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
@@ -123,8 +138,10 @@ def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) ->
         _check_volume(stack, max_voxels)
     except InvalidInput as error:
         spoiled = images.spoiled()
-        return _spoiled(spoiled[0]) if spoiled else _unusable(images.slices, error)
-    return _candidate(stack, admission.ignore)
+        if spoiled:
+            return _candidate(spoiled[0], describe(spoiled[0]), admission.ignore)
+        return _unusable(images.slices, describe(images.slices), error)
+    return _candidate(stack, describe(stack), admission.ignore)
 
 
 def _check_volume(stack: Stack, max_voxels: int) -> None:
@@ -205,9 +222,13 @@ def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
 
 def _candidates(images: Images, on_warning: OnWarning) -> list[Candidate]:
     """All volumes, and series that cannot be used, the largest first; what cannot be picked says why."""
-    parts = images.parts()
-    unpickable = {series: _why_not(images, series) for series in images.series}
-    return [_judged(_candidate(part, on_warning), unpickable) for part in parts]
+    parts, by_series = images.parts(), images.by_series()
+    n_parts = Counter(series_of(part) for part in parts)
+    unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
+    return [
+        _judged(_candidate(part, words, on_warning), unpickable)
+        for part, words in zip(parts, descriptions(parts), strict=True)
+    ]
 
 
 def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
@@ -218,10 +239,10 @@ def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | Non
     return candidate.model_copy(update={"code": code, "reason": reason})
 
 
-def _why_not(images: Images, series: str) -> tuple[str, str] | None:
+def _why_not(of_series: Images) -> tuple[str, str] | None:
     """The code and the reason for which `series_uid` cannot pick a volume: it stands for several."""
     try:
-        find_volume(images, admission.ignore, series=series)
+        find_volume(of_series, admission.ignore)
     except SeveralPatients as error:
         return error.code, _SHARED
     except MultipleVolumes as error:
@@ -231,18 +252,19 @@ def _why_not(images: Images, series: str) -> tuple[str, str] | None:
     return None
 
 
-def _candidate(part: Part, on_warning: OnWarning) -> Candidate:
+def _candidate(part: Part, words: str, on_warning: OnWarning) -> Candidate:
+    """A volume, described in some words, or why it is none."""
     if isinstance(part, Spoiled):
-        return _spoiled(part)
+        return _unusable(part, words, part.error)
     try:
         ordered = stacks.in_order(part, on_warning)
         affine = geometry.ras_to_lps(dicom_geometry.affine(ordered))
     except InvalidInput as error:
-        return _unusable(part, error)
+        return _unusable(part, words, error)
     return Candidate(
-        series_uid=part[0].series,
-        description=stacks.describe(part),
-        n=len(part),
+        series_uid=series_of(part),
+        description=words,
+        n=len(ordered),
         shape=(*ordered[0].shape, len(ordered)),
         spacing_mm=geometry.spacing_mm(affine),
         orientation=geometry.orientation(affine),
@@ -250,34 +272,22 @@ def _candidate(part: Part, on_warning: OnWarning) -> Candidate:
     )
 
 
-def _unusable(stack: Stack, error: InvalidInput) -> Candidate:
+def _unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
+    is_localizer = isinstance(error, TooFewSlices) and not isinstance(part, Spoiled)
     return Candidate(
-        series_uid=stack[0].series,
-        description=stacks.describe(stack),
-        n=len(stack),
+        series_uid=series_of(part),
+        description=words,
+        n=len(part) if isinstance(part, Spoiled) else stacks.n_images(part),
         shape=None,
         spacing_mm=None,
         orientation=None,
         code=error.code,
         reason=str(error),
-        modality=LOCALIZER if isinstance(error, TooFewSlices) else _modality(stack),
+        modality=LOCALIZER if is_localizer else _modality(part),
     )
 
 
-def _spoiled(part: Spoiled) -> Candidate:
-    return Candidate(
-        series_uid=part.origin.series,
-        description=describe(part),
-        n=len(part),
-        shape=None,
-        spacing_mm=None,
-        orientation=None,
-        code=part.error.code,
-        reason=str(part.error),
-        modality=sequence.guess(part.rejects[0].sequence),
-    )
-
-
-def _modality(stack: Stack) -> Guess:
-    """What the sequence of a stack makes of its images: all have the same."""
-    return sequence.guess(stack[0].sequence)
+def _modality(part: Part) -> Guess:
+    """What the sequence of some images makes of them: all have the same."""
+    first = part.rejects[0] if isinstance(part, Spoiled) else part[0]
+    return sequence.guess(first.sequence)

@@ -40,6 +40,8 @@ from disyre.volume import Volume
 
 _GZIP_ERRORS: Final = (EOFError, igzip.BadGzipFile, cast(type[Exception], IsalError))
 _CHUNK: Final = 2**20
+_DAMAGED: Final = -1
+"""The size of a file that cannot be inflated."""
 _MOST_BESIDE: Final = 20
 """So many files beside the header of a pair are looked at; each may have to be inflated."""
 _ANALYZE_BYTES: Final = 348
@@ -273,22 +275,32 @@ def _image_of_pair(header: Opener, others: Sequence[Opener], max_voxels: int) ->
             f"expected a pair (.hdr, .img) with at most {_MOST_BESIDE - 1} other files, got {len(others) - 1}"
         )
     expected = layout.offset + layout.n_volumes * layout.n_bytes
-    fitting = [member for member in others if _inflated_size(member, expected + 1) == expected]
-    if len(fitting) != 1:
+    sizes = [_inflated_size(member, expected + 1) for member in others]
+    if sizes.count(expected) != 1:
         raise UnreadableVolume(
             f"expected, beside the header of a pair (.hdr), one file of {expected} bytes with its voxels "
-            f"(.img), got {len(fitting)}"
+            f"(.img), got {_describe_sizes(sizes, expected)}"
         )
-    return fitting[0]
+    return others[sizes.index(expected)]
+
+
+def _describe_sizes(sizes: Sequence[int], expected: int) -> str:
+    """What lies beside the header of a pair, of which not exactly one file has the size that is expected."""
+    if not sizes:
+        return "none; send both files of the pair in the zip"
+    if n_fitting := sizes.count(expected):
+        return f"{n_fitting} of this size; send one pair in the zip"
+    came = {_DAMAGED: "damaged gzip", expected + 1: "more bytes"}.get(max(sizes), f"{max(sizes)} bytes")
+    return f"one of {came}" if len(sizes) == 1 else f"{len(sizes)} other files, the largest of {came}"
 
 
 def _inflated_size(member: Opener, most: int) -> int:
-    """Bytes of a file, inflated if it is gzip; no more than `most` are counted."""
+    """Bytes of a file, inflated if it is gzip; no more than `most` are counted. `_DAMAGED` if it is."""
     try:
         with member() as file, _inflating(file) as stream:
             return _length(stream, most)
     except UnreadableVolume:
-        return -1
+        return _DAMAGED
 
 
 def _length(stream: BinaryIO, most: int) -> int:

@@ -44,6 +44,8 @@ _DTYPES: Final = {
 }
 """NIfTI datatype codes with one real number a voxel."""
 _NOT_SCALAR: Final = {32: "complex", 1792: "complex", 2048: "complex", 128: "RGB", 2304: "RGBA"}
+_NOT_READ: Final = {0: "no type at all", 1: "single bits", 1536: "decimal ones of 128 bits"}
+"""Types that NIfTI has, and that are not read."""
 _HEADERS: Final[dict[int, tuple[Callable[..., nib.Nifti1Header], bytes]]] = {
     348: (nib.Nifti1Header, b"n+1"),
     540: (nib.Nifti2Header, b"n+2"),
@@ -237,11 +239,15 @@ def _dtype(header: nib.Nifti1Header) -> np.dtype[np.generic]:
         raise UnusableVolume(f"expected one real number for each voxel, got {_NOT_SCALAR[code]} voxels")
     if code not in _DTYPES:
         raise UnreadableVolume(
-            f"expected voxels of a type that is read here (NIfTI codes {sorted(_DTYPES)}), got {code}"
+            "expected voxels that are whole numbers of 8 to 64 bits or decimal ones of 32 or 64 bits, got "
+            + _NOT_READ.get(code, f"a type that NIfTI does not have (code {code})")
         )
     dtype = np.dtype(_DTYPES[code]).newbyteorder(header.endianness)
     if bits != 8 * dtype.itemsize:
-        raise UnreadableVolume(f"expected {8 * dtype.itemsize} bits for a voxel of type {code}, got {bits}")
+        raise UnreadableVolume(
+            f"expected a header that says {8 * dtype.itemsize} bits for each of its voxels, as their type "
+            f"has, got {bits}; convert the scan again"
+        )
     return dtype
 
 
@@ -251,7 +257,7 @@ def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
         return 1.0, 0.0
     if not np.isfinite([slope, inter]).all():
         raise UnreadableVolume(
-            f"expected a finite intensity scaling, got slope {slope} and intercept {inter}"
+            f"expected a finite intensity scaling, got slope {slope:g} and intercept {inter:g}"
         )
     return slope, inter
 
@@ -264,8 +270,8 @@ def _affine(header: nib.Nifti1Header) -> Affine:
             return _in_mm(header, header.get_best_affine())
     except (HeaderDataError, ValueError, ArithmeticError) as error:
         raise UnsupportedGeometry(
-            "expected an orientation that can be (qform), got an impossible rotation or spacing; convert the "
-            "scan again"
+            "expected a header that says which way the scan lies, got one whose rotation or spacing (qform) "
+            "is impossible; convert the scan again"
         ) from error
 
 

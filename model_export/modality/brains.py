@@ -1,9 +1,10 @@
 """Brains of known modality: real scans as they are and a little changed, and brains painted from labels."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -38,7 +39,16 @@ _SUBJECTS: Final = {
 """Of whom there may be several modalities."""
 _TWICE: Final = {"sub-1023": "sub-1003", "sub-1024": "sub-1004", "sub-1025": "sub-1005"}
 """The same adult, scanned again."""
+_T1_MS: Final = {"fluid": (4000, 4000), "grey": (950, 1350), "white": (600, 850)}
+"""At 1.5 and at 3 T; these and those below are about what textbooks have."""
+_T2_MS: Final = {"fluid": 1500, "grey": 95, "white": 80}
+_WATER: Final = {"fluid": 1.0, "grey": 0.82, "white": 0.70}
+"""Density of protons, of that of water."""
 AS_IS: Final = "as it is"
+
+
+Greys: TypeAlias = Mapping[str, float]
+"""Of fluid, grey and white matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +126,44 @@ def shading(rng: np.random.Generator, shape: Sequence[int], spread: float) -> np
 
 
 def painted_brains(data: Path, *, n_each: int = 3) -> Iterator[Brain]:
-    """Brains painted from label maps and tissue maps, `n_each` of each map and modality."""
+    """Brains painted from label maps and tissue maps, `n_each` of each map and modality.
+
+    Of T1w, as many again as a spin echo shows them, with less contrast between grey and white matter.
+    """
     rng = np.random.default_rng(1)
     for name, tissues, inside in _anatomies(data):
         halves = {tissue: _halved(share) for tissue, share in tissues.items()}
         whole = np.asarray(_halved(inside) >= 0.5)
-        for modality in MODALITIES:
+        for modality, variant, draw in _painters():
             for n in range(n_each):
                 mask = whole if n else np.asarray(ndimage.binary_erosion(whole))
-                features = measure(_paint(rng, halves, modality), mask)
+                features = measure(_paint(rng, halves, draw(rng)), mask)
                 if features is not None:
-                    yield Brain(name, modality, "painted", False, features)
+                    yield Brain(name, modality, variant, False, features)
+
+
+def _painters() -> Iterator[tuple[Modality, str, Callable[[np.random.Generator], Greys]]]:
+    """What is painted: the modality, how it is called, and what draws its greys."""
+    for modality in MODALITIES:
+        yield modality, "painted", partial(_greys_within, CONTRASTS[modality])
+    yield "T1w", "painted as a spin echo", spin_echo_greys
+
+
+def _greys_within(ranges: Mapping[str, tuple[float, float]], rng: np.random.Generator) -> Greys:
+    return {tissue: rng.uniform(*limits) for tissue, limits in ranges.items()}
+
+
+def spin_echo_greys(rng: np.random.Generator) -> Greys:
+    """Greys of a T1-weighted spin echo at 1.5 or 3 T by its equation, 0.8 for white matter."""
+    field = rng.integers(len(_T1_MS["white"]))
+    tr_ms, te_ms = rng.uniform(350, 750), rng.uniform(8, 20)
+    signals = {
+        tissue: density
+        * (1 - np.exp(-tr_ms / (_T1_MS[tissue][field] * rng.uniform(0.9, 1.1))))
+        * np.exp(-te_ms / _T2_MS[tissue])
+        for tissue, density in _WATER.items()
+    }
+    return {tissue: float(0.8 * signal / signals["white"]) for tissue, signal in signals.items()}
 
 
 def _anatomies(data: Path) -> Iterator[tuple[str, Mapping[str, Mask], Mask]]:
@@ -155,9 +192,8 @@ def _halved(mask: Mask) -> Voxels:
     return np.asarray(padded.reshape(x // 2, 2, y // 2, 2, z // 2, 2).mean((1, 3, 5)))
 
 
-def _paint(rng: np.random.Generator, tissues: Mapping[str, Voxels], modality: Modality) -> Volume:
+def _paint(rng: np.random.Generator, tissues: Mapping[str, Voxels], greys: Greys) -> Volume:
     """A brain of 2 mm voxels: a grey for each tissue, blurred, now and then thick, shaded, noisy."""
-    greys = {tissue: rng.uniform(*CONTRASTS[modality][tissue]) for tissue in tissues}
     image = np.sum([share * np.float32(greys[tissue]) for tissue, share in tissues.items()], axis=0)
     image = ndimage.gaussian_filter(image, rng.uniform(0, 0.6))
     if rng.random() < 0.3:

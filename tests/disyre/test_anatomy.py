@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from disyre import anatomy
+from disyre import anatomy, brain
+from disyre.adapters.nifti import read_nifti
 from disyre.errors import NotBrainMr
 from disyre.types import Mask
 from disyre.volume import Volume
 from tests.real_brain import make_real_brain
+from tests.real_data import real_data
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
@@ -54,6 +56,26 @@ def test_a_brain_is_one_in_any_contrast_and_with_what_scans_may_have(modality: s
     anatomy.check(scan.with_voxels(changed(scan, change)), inside)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "multimodal/stroke_chronic/T1w",
+        "multimodal/stroke_chronic/T2w",
+        "multimodal/template_mni152/T2w",
+        "multimodal/healthy_kirby113/T1w",
+        "lesion/ms_patient07/T2w",
+        "lesion/glioma_FG-6692/FLAIR",
+        "lesion/glioma_brats2013_0006/FLAIR",
+        "healthy_t1w/oasis/sub-1007_T1w",
+    ],
+)
+def test_a_scan_of_a_brain_is_one(name: str) -> None:
+    """Those that come closest to one of the limits, or are oddest, of all that are here."""
+    scan = read_nifti(real_data(f"{name}.nii.gz"))
+
+    anatomy.check(scan, brain.stripped_mask(scan))
+
+
 def changed(scan: Volume, change: str) -> np.ndarray:
     voxels = scan.voxels.copy()
     if change == "noise":
@@ -67,16 +89,99 @@ def changed(scan: Volume, change: str) -> np.ndarray:
     return voxels.astype(np.float32)
 
 
-def test_what_is_small_or_of_one_grey_is_not_asked_for_its_anatomy() -> None:
-    volume, inside = make_textured(2, semi_axes=(12, 14, 12))
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.4])
+@pytest.mark.parametrize("halo", [1.0, 1.4])
+def test_very_large_ventricles_are_in_a_brain(modality: str, share: float, halo: float) -> None:
+    """Even if they are an ellipsoid in the middle of it, with a rim of another grey."""
+    scan = make_real_brain(modality)
+    inside = np.asarray(scan.voxels != 0)
+    points = np.argwhere(inside) - np.argwhere(inside).mean(axis=0)
+    radius = np.full(scan.shape, np.inf)
+    radius[inside] = np.einsum("ni,ij,nj->n", points, np.linalg.inv(np.cov(points.T)), points)
+    voxels = scan.voxels.copy()
+    voxels[radius < np.quantile(radius[inside], share * halo)] = 700
+    voxels[radius < np.quantile(radius[inside], share)] = 950 if modality == "T2w" else 60
+    noise = np.random.default_rng(0).normal(0, 10, scan.shape) * inside
+
+    anatomy.check(scan.with_voxels((voxels + noise).astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("sigma", [1, 3])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_mirrored_texture_is_no_brain(sigma: float, noise: float) -> None:
+    texture, inside = make_textured(sigma)
+    both = texture.voxels + texture.voxels[::-1]
+    both += noise * 40 * np.random.default_rng(1).standard_normal(both.shape) * inside
+
+    with pytest.raises(NotBrainMr, match="no anatomy"):
+        anatomy.check(texture.with_voxels(both.astype(np.float32)), inside & inside[::-1])
+
+
+def test_what_is_small_is_not_asked_for_its_anatomy() -> None:
+    anatomy.check(*make_textured(2, semi_axes=(12, 14, 12)))
+
+
+def test_a_ball_of_one_grey_is_drawn() -> None:
+    volume, inside = make_textured(2)
     even = volume.with_voxels(np.where(inside, np.float32(200), np.float32(0)))
 
-    anatomy.check(volume, inside)
-    anatomy.check(even, inside)
+    with pytest.raises(NotBrainMr, match=r"is drawn: 100 % of it have one of four values"):
+        anatomy.check(even, inside)
 
 
-def test_sides_that_are_alike_are_anatomy_enough() -> None:
+@pytest.mark.parametrize("n_shells", [2, 4, 7])
+def test_a_phantom_of_ellipsoids_is_drawn(n_shells: int) -> None:
+    volume, inside = make_textured(2)
+    places = np.meshgrid(*(np.linspace(-1, 1, n) for n in volume.shape), indexing="ij")
+    radius = np.sqrt(sum(place**2 for place in places))
+    shells = np.floor(n_shells * radius) * 100 % 270
+
+    with pytest.raises(NotBrainMr, match=r"as in a segmentation or a computed phantom; .* send a brain mask"):
+        anatomy.check(volume.with_voxels(np.where(inside, shells, 0).astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+def test_a_brain_in_few_values_is_drawn(modality: str) -> None:
+    scan = make_real_brain(modality)
+    labels = ndimage.median_filter(np.digitize(scan.voxels, [1, 400, 700]), 3)
+
+    with pytest.raises(NotBrainMr, match="is drawn"):
+        anatomy.check(scan.with_voxels(labels.astype(np.float32)), np.asarray(scan.voxels != 0))
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+@pytest.mark.parametrize("share", [0.7, 0.9])
+def test_a_saturated_brain_is_measured(modality: str, share: float) -> None:
+    scan = make_real_brain(modality)
+    inside = np.asarray(scan.voxels != 0)
+    saturated = np.minimum(scan.voxels, np.quantile(scan.voxels[inside], share))
+
+    anatomy.check(scan.with_voxels(saturated.astype(np.float32)), inside)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+def test_a_brain_of_few_levels_of_grey_is_measured(modality: str) -> None:
+    """As of a scan with a bright spot, stored in bytes."""
+    scan = make_real_brain(modality)
+
+    anatomy.check(scan.with_voxels(np.rint(scan.voxels / 60)), np.asarray(scan.voxels != 0))
+
+
+def test_shares_are_counted() -> None:
+    voxels = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
+    voxels[:2, :2, :2] = 100
+    everywhere, nowhere = np.ones((4, 4, 4), dtype=bool), np.zeros((4, 4, 4), dtype=bool)
+    volume = Volume(voxels, AFFINE)
+
+    assert anatomy.measure_commonest(volume, everywhere) == (8 + 3) / 64
+    assert anatomy.measure_flat(volume, everywhere) == 1 / 64
+    assert anatomy.measure_commonest(volume, nowhere) == anatomy.measure_flat(volume, nowhere) == 0
+
+
+def test_sides_that_are_alike_are_anatomy_enough_if_they_are_not_the_same() -> None:
     volume, inside = make_textured(3)
-    alike = volume.voxels + volume.voxels[::-1]
+    other, _ = make_textured(3, seed=1)
+    alike = volume.voxels + volume.voxels[::-1] + 0.7 * other.voxels
 
     anatomy.check(volume.with_voxels(alike), inside & inside[::-1])

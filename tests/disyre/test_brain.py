@@ -149,6 +149,28 @@ def test_an_empty_mask_is_refused() -> None:
         brain.given_mask(volume, volume.with_voxels(np.zeros_like(volume.voxels)))
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_mask_of_a_whole_scan_with_air_is_refused(scale: float) -> None:
+    """Whether the air is of one value, or the scan only larger than any brain."""
+    rng = np.random.default_rng(0)
+    shape = (70, 70, 70)
+    stripped = make_volume(shape)
+    noisy = Volume(rng.random(shape, dtype=np.float32), np.diag([scale * 10.0] * 3 + [1.0]))
+
+    for volume in (stripped, noisy):
+        with pytest.raises(
+            MaskMismatch, match="above 0 in all voxels of the scan, those around the brain too"
+        ):
+            brain.given_mask(volume, volume.with_voxels(np.ones_like(volume.voxels)))
+
+
+def test_a_mask_of_a_whole_scan_within_a_brain_is_taken() -> None:
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.random((50, 50, 50), dtype=np.float32), np.eye(4) * [2, 2, 2, 1])
+
+    assert brain.given_mask(volume, volume.with_voxels(np.ones_like(volume.voxels))).all()
+
+
 @given(affine=axis_affines(spacing=st.floats(0.5, 3.0)), like=axis_affines(spacing=st.floats(0.5, 3.0)))
 def test_a_mask_that_is_stored_in_another_orientation_is_taken_for_the_same(
     affine: Affine, like: Affine

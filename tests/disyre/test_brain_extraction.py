@@ -28,14 +28,16 @@ find = BrainFinder(bright, spacing_mm=4.0, stride=8)
 
 
 def make_head(skull: float = 60.0, noise: float = 5.0) -> tuple[Volume, Mask]:
-    """A bright ball of 0.9 L in a darker one, in air with noise; and where the bright ball is."""
+    """A bright ball of 0.9 L with bright spots, in a darker one, in air with noise; and where it is."""
     n = 60
     axes = np.indices((n, n, n)) - (n - 1) / 2
     radius_mm = SPACING_MM * np.sqrt((axes**2).sum(0))
-    voxels = np.random.default_rng(0).random((n, n, n), dtype=np.float32) * noise
+    rng = np.random.default_rng(0)
+    voxels = rng.random((n, n, n), dtype=np.float32) * noise
     voxels[radius_mm < 80] += np.float32(skull)
     inside = radius_mm < 60
-    voxels[inside] = 200
+    spots = 15 * (rng.random(np.count_nonzero(inside)) < 0.01)
+    voxels[inside] = 200 + spots + rng.normal(0, 2, np.count_nonzero(inside))
     return Volume(voxels, np.diag([SPACING_MM] * 3 + [1.0])), np.asarray(inside)
 
 

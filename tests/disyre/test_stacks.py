@@ -224,6 +224,22 @@ def test_a_stack_is_described_by_what_no_person_wrote() -> None:
     assert described == "5 sagittal images of 8 x 9, echo time 2.98 ms, time 3"
 
 
+def test_copies_are_not_counted_in_a_description() -> None:
+    twice = make_stack(5) + make_stack(5)[:3]
+    over_time = make_stack(5) + [moved(image, (0, 0, 0), pixels=b"later") for image in make_stack(5)]
+
+    assert stacks.describe(twice) == "5 axial images of 8 x 9"
+    assert stacks.describe(over_time) == "10 axial images of 8 x 9"
+    assert (stacks.n_images(over_time), stacks.n_places(over_time)) == (10, 5)
+
+
+def test_volumes_that_differ_in_their_series_only_are_told_apart() -> None:
+    with pytest.raises(
+        MultipleVolumes, match=r"got 2: 20 axial .*, a slice every 1 mm; 20 axial .*, a slice every 2 mm$"
+    ):
+        find(make_stack() + make_stack(series="2", gap_mm=2.0))
+
+
 @pytest.mark.parametrize("n", [1, 30])
 def test_mosaics_are_refused_by_name_and_with_advice(n: int) -> None:
     with pytest.raises(UnsupportedGeometry, match=r"Siemens mosaic.*send the NIfTI"):

@@ -12,7 +12,7 @@ from disyre.adapters.n4 import BIAS_SETTINGS
 from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
-from disyre.scan_record import BrainSource, Certainty, ScanSource
+from disyre.scan_record import BrainSource, Certainty, ImageSource, ScanSource
 from disyre.summary import Summary, summarize
 from disyre.tilt import Tilt
 from disyre.volume import Volume
@@ -61,6 +61,8 @@ def test_a_summary_says_how_the_scan_was_read_who_found_its_brain_and_how_shadin
     volume, scored = scored_lesion()
     record = make_record(volume, bias_field=(0.8, 1.3))
 
+    images = ImageSource(n=384, transfer_syntaxes=("JPEG 2000 Image Compression",))
+
     def summarized(preparation: PreparationRecord) -> Summary:
         return summarize(
             volume,
@@ -69,7 +71,7 @@ def test_a_summary_says_how_the_scan_was_read_who_found_its_brain_and_how_shadin
             settings=make_settings(),
             threshold=None,
             provider="CPUExecutionProvider",
-            source=ScanSource(position="qform", volume_index=1, padding=-1000),
+            source=ScanSource(position="qform", volume_index=1, padding=-1000, images=images),
             brain=BrainSource(
                 mask="extracted", network="brain/1", certainty=Certainty(mean=0.97, undecided=0.1)
             ),
@@ -79,6 +81,8 @@ def test_a_summary_says_how_the_scan_was_read_who_found_its_brain_and_how_shadin
 
     scan = summarized(record).scan
     assert (scan.position, scan.volume_index, scan.padding) == ("qform", 1, -1000)
+    assert (scan.n_images, scan.transfer_syntaxes) == (images.n, images.transfer_syntaxes)
+    assert make_summary().scan.n_images is None
     assert (scan.brain_mask, scan.brain_network) == ("extracted", "brain/1")
     assert scan.brain_certainty == Certainty(mean=0.97, undecided=0.1)
     assert summarized(record).bias_correction == BIAS_SETTINGS

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from disyre import contrast
 from disyre.adapters.nifti import read_nifti
 from disyre.brain_package import BrainPackage
 from disyre.errors import Misconfigured, NotBrainMr
 from tests.disyre.test_anatomy import make_textured
 from tests.disyre.test_brain_extraction import make_head
 from tests.live import ROOT
+from tests.real_data import real_data
 from tests.toy_brain import make_toy_brain, toy_brain_network
 from worker.onnx_brain import OnnxBrainNetwork
 
@@ -42,6 +44,16 @@ def the_shipped_one() -> OnnxBrainNetwork:
     package = BrainPackage.newest(ROOT / "models")
     assert package is not None
     return OnnxBrainNetwork(package, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+def test_clinical_heads_of_thick_slices_have_a_brain_that_tells_their_contrast(modality: str) -> None:
+    head = read_nifti(real_data(f"ms_native/patient04/study1_{modality}.nii.gz"))
+
+    found = the_shipped_one().finder(head)
+
+    assert found.source == "extracted"
+    assert contrast.recognize(head, found.mask).name == modality
 
 
 @pytest.mark.parametrize("air", [0.0, 5.0])

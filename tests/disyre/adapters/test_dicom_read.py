@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
-from disyre import geometry
-from disyre.adapters.dicom_read import read_dicom
+from disyre import admission, geometry
+from disyre.adapters.dicom_read import inspect_dicom, read_dicom
 from disyre.errors import (
     MultipleVolumes,
     UnreadableVolume,
 )
+from disyre.scan_record import ImageSource
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests import dicom_phantom as phantom
@@ -147,9 +148,27 @@ def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID, is_si
         for image in series:
             image.PixelData = np.frombuffer(image.PixelData, "<u2").astype(">u2").tobytes()
 
-    volume = read(series, syntax)
+    told: list[ImageSource] = []
+    volume = read_dicom(encoded(series, syntax), on_images=told.append)
 
     assert_is_phantom(volume)
+    assert told == [ImageSource(n=len(series), transfer_syntaxes=(syntax.name,))]
+
+
+def test_frames_are_counted_and_all_ways_in_which_images_are_stored_are_named() -> None:
+    told: list[ImageSource] = []
+    series = make_series()
+    mixed = [
+        *encoded(series[:2], uid.RLELossless),
+        *encoded(series[2:], uid.ExplicitVRLittleEndian),
+    ]
+
+    read_dicom(mixed, on_images=told.append)
+    read_dicom(encoded([make_enhanced(make_series())], uid.ExplicitVRLittleEndian), on_images=told.append)
+
+    plain = "Explicit VR Little Endian"
+    assert [each.n for each in told] == [len(series)] * 2
+    assert [each.transfer_syntaxes for each in told] == [(plain, "RLE Lossless"), (plain,)]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +235,16 @@ def test_a_number_of_frames_that_is_not_true_is_refused() -> None:
 
     with pytest.raises(UnreadableVolume, match=r"NumberOfFrames says \(7\), got 6"):
         read([image])
+
+
+def test_copies_are_not_counted_where_volumes_are_listed() -> None:
+    series = make_series(6, spacing_mm=(0.69999998807907, 0.7))
+
+    (volume,) = inspect_dicom(encoded([*series, series[2]]), admission.ignore)
+
+    assert (volume.n, volume.shape) == (6, (9, 7, 6))
+    assert volume.description.startswith("6 axial images of 9 x 7")
+    assert volume.model_dump(mode="json")["spacing_mm"][1] == 0.7
 
 
 def test_identical_slices_are_dropped() -> None:

@@ -98,12 +98,12 @@ def test_one_slice_is_no_volume() -> None:
     ids=["empty", "text", "zeros", "gzip", "nothing"],
 )
 def test_what_is_not_dicom_is_refused(contents: list[bytes]) -> None:
-    with pytest.raises(NotAnImage, match="expected DICOM files"):
+    with pytest.raises(NotAnImage, match="expected DICOM, NIfTI"):
         read_dicom(contents)
 
 
 def test_a_single_file_that_is_not_dicom_is_counted_as_one() -> None:
-    with pytest.raises(NotAnImage, match=r"got 1 file of another kind$"):
+    with pytest.raises(NotAnImage, match=r"\(.hdr and .img\) in a zip, got 1 file of another kind$"):
         read_dicom([b"text"])
 
 

@@ -480,14 +480,21 @@ def test_one_file_among_others_is_read() -> None:
     )
 
 
+HEADER_OF_PAIR, _ = make_pair(nib.Nifti1Pair, pack=bytes)
+
+
 @pytest.mark.parametrize(
     ("members", "error", "came"),
     [
         ([b"a note"], NotAnImage, "got 0"),
         ([nifti_bytes(), nifti_bytes()], MultipleVolumes, "got 2"),
-        (make_pair(nib.Nifti1Pair, pack=bytes)[:1], UnreadableVolume, "120 bytes with its voxels .*got 0"),
-        ([*make_pair(nib.Nifti1Pair, pack=bytes), bytes(120)], UnreadableVolume, "got 2"),
-        ([make_pair(nib.Nifti1Pair, pack=bytes)[0], b"\x1f\x8b" + bytes(118)], UnreadableVolume, "got 0"),
+        (make_pair(nib.Nifti1Pair, pack=bytes)[:1], UnreadableVolume, "120 bytes with its voxels .*got none"),
+        ([*make_pair(nib.Nifti1Pair, pack=bytes), bytes(120)], UnreadableVolume, "got 2 of this size"),
+        ([HEADER_OF_PAIR, b"\x1f\x8b" + bytes(118)], UnreadableVolume, "got one of damaged gzip"),
+        ([HEADER_OF_PAIR, bytes(119)], UnreadableVolume, "one file of 120 bytes .*got one of 119 bytes"),
+        ([HEADER_OF_PAIR, gzip.compress(bytes(119))], UnreadableVolume, "got one of 119 bytes"),
+        ([HEADER_OF_PAIR, bytes(1000)], UnreadableVolume, "got one of more bytes"),
+        ([HEADER_OF_PAIR, b"a note", bytes(90)], UnreadableVolume, "2 other files, the largest of 90 bytes"),
     ],
 )
 def test_an_archive_without_one_whole_image_is_refused(

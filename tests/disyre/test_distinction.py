@@ -1,0 +1,89 @@
+"""What tells volumes apart that would be described in the same words."""
+
+from typing import Any
+
+import pytest
+
+from disyre import stacks
+from disyre.distinction import distinguished
+from disyre.sequence import SequenceParameters
+from disyre.stacks import Stack
+from tests.dicom_stacks import make_stack
+
+SAID = "20 axial images of 8 x 9"
+
+
+def told_apart(*changes: dict[str, Any], n: int = 20) -> list[str]:
+    """What stacks are called that differ in some facts."""
+    found = [make_stack(n, series=str(number), **each) for number, each in enumerate(changes)]
+    return distinguished([stacks.describe(stack) for stack in found], found)
+
+
+def parameters(**values: Any) -> dict[str, Any]:
+    return {"sequence": SequenceParameters(**values)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ({"gap_mm": 1.2}, {"gap_mm": 3.0}, ["a slice every 1.2 mm", "a slice every 3 mm"]),
+        (
+            {"spacing_mm": (0.699999988, 0.5)},
+            {"spacing_mm": (0.9, 0.9)},
+            ["pixels of 0.5 x 0.7 mm", "pixels of 0.9 x 0.9 mm"],
+        ),
+        (
+            {"image_type": ("ORIGINAL", "PRIMARY", "M")},
+            {"image_type": ("ORIGINAL", "PRIMARY", "P")},
+            ["magnitude", "phase"],
+        ),
+        (
+            {"image_type": ("DERIVED", "PRIMARY", "M", "Anna's")},
+            {"image_type": ("ORIGINAL", "PRIMARY", "Anna's")},
+            ["derived and magnitude", "another kind of image"],
+        ),
+        (parameters(b_value=0.0), parameters(b_value=1000.0), ["b-value 0 s/mm2", "b-value 1000 s/mm2"]),
+        (
+            parameters(tr_ms=500.0, ti_ms=90.0),
+            parameters(tr_ms=2500.0, ti_ms=90.0),
+            ["TR 500 ms", "TR 2500 ms"],
+        ),
+    ],
+)
+def test_what_differs_is_said(one: dict[str, Any], other: dict[str, Any], words: list[str]) -> None:
+    assert told_apart(one, other) == [f"{SAID}, {more}" for more in words]
+
+
+def test_what_only_one_has_is_said_of_it_and_the_other_is_numbered() -> None:
+    assert told_apart(parameters(), parameters(flip_deg=15.0)) == [
+        f"{SAID}, number 1 of 2 such",
+        f"{SAID}, flip angle 15 degrees",
+    ]
+
+
+def test_what_differs_in_nothing_is_numbered() -> None:
+    assert told_apart({}, {}, {"gap_mm": 2.0}) == [
+        f"{SAID}, a slice every 1 mm, number 1 of 3 such",
+        f"{SAID}, a slice every 1 mm, number 2 of 3 such",
+        f"{SAID}, a slice every 2 mm",
+    ]
+
+
+def test_what_is_described_differently_already_gets_no_more_words() -> None:
+    assert told_apart({}, {"echo_time_ms": 30.0, "gap_mm": 2.0}) == [SAID, f"{SAID}, echo time 30 ms"]
+
+
+def test_of_what_nothing_is_known_there_are_only_numbers() -> None:
+    unknown: list[Stack | None] = [None, None]
+
+    assert distinguished(["a series"] * 2, unknown) == [
+        "a series, number 1 of 2 such",
+        "a series, number 2 of 2 such",
+    ]
+
+
+def test_single_images_have_no_gap() -> None:
+    assert told_apart({"gap_mm": 1.0}, {"gap_mm": 2.0}, n=1) == [
+        "1 axial image of 8 x 9, number 1 of 2 such",
+        "1 axial image of 8 x 9, number 2 of 2 such",
+    ]
