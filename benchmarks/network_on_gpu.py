@@ -3,7 +3,7 @@
     python benchmarks/network_on_gpu.py SCAN [--device cuda] [--batches 1 8 32 64]
 
 Slices are those of a skull-stripped scan. Each row is one session and one batch size: seconds to load, for
-the first call (cuDNN looks for algorithms then) and for a later one (median), and the largest difference from
+the first call (cuDNN plans convolutions then) and for a later one (median), and the largest difference from
 the CPU's answer. The first rows are a CPU's, the next have the worker's own options. Prints JSON lines.
 """
 
@@ -31,7 +31,7 @@ MODELS: Final = Path(__file__).parents[1] / "models"
 VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "as the worker": {},
     "TF32": {"use_tf32": 1},
-    "heuristic search": {"cudnn_conv_algo_search": "HEURISTIC"},
+    "exhaustive search": {"cudnn_conv_algo_search": "EXHAUSTIVE"},
     "default search": {"cudnn_conv_algo_search": "DEFAULT"},
     "channels last": {"prefer_nhwc": 1},
     "channels last, TF32": {"prefer_nhwc": 1, "use_tf32": 1},

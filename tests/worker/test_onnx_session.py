@@ -8,7 +8,14 @@ from worker.onnx_session import PROVIDERS, providers_for
 def test_a_gpu_computes_as_exactly_as_a_cpu() -> None:
     (cuda,) = providers_for("cuda", cache=None)
 
-    assert cuda == (PROVIDERS["cuda"], {"use_tf32": 0})
+    assert cuda[0] == PROVIDERS["cuda"]
+    assert cuda[1]["use_tf32"] == 0
+
+
+def test_a_scan_of_another_shape_does_not_wait_for_an_exhaustive_search() -> None:
+    (_, options), *_ = providers_for("cuda", cache=None)
+
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC"
 
 
 def test_what_tensorrt_does_not_know_runs_on_cuda(tmp_path: Path) -> None:
