@@ -16,7 +16,7 @@ from disyre.modality import Modality
 from model_export.dataset import Scan
 from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
-from model_export.evaluation.benchmark import Benchmark, run
+from model_export.evaluation.benchmark import Benchmark, measure_healthy, run
 from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
 from model_export.evaluation.method import Method
 from model_export.evaluation.model import Model
@@ -100,7 +100,7 @@ def _sections(
     if not options.no_baselines:
         methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
     sets = {f"{modality}, {Path(name).name} cases": name for name in options.cases}
-    controls = [Case.healthy(scan) for scan in healthy]
+    controls = measure_healthy(methods, [Case.healthy(scan) for scan in healthy], on_case=_say)
     benchmark: Benchmark | None = None
     for title, name in sets.items():
         cases = _cases(name, healthy, modality, options)
@@ -111,7 +111,7 @@ def _sections(
     for title, name in sets.items() if options.ablations else ():
         variants = [variant for model in models for variant in model.variants()]
         cases = islice(_cases(name, healthy, modality, options), options.ablations)
-        compared = run(variants, [], cases, _new_folder(kept), on_case=_say)
+        compared = run(variants, measure_healthy(variants, []), cases, _new_folder(kept), on_case=_say)
         yield Section(f"{title}: settings compared", compared, is_ablation=True)
 
 
