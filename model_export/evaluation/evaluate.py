@@ -83,7 +83,7 @@ def evaluate(options: argparse.Namespace, command: str) -> Path:
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
     options.out.mkdir(parents=True, exist_ok=True)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
-    with tempfile.TemporaryDirectory(dir=options.out) as kept:
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
         for modality in sorted({model.manifest.modality for model in models}):
             own = [model for model in models if model.manifest.modality == modality]
             for section in _sections(own, modality, options, Path(kept)):
@@ -127,14 +127,14 @@ def _pairs(models: Sequence[Model], benchmark: Benchmark, options: argparse.Name
 
 
 def _healthy(options: argparse.Namespace, modality: Modality) -> list[Scan]:
-    return [scan for folder in options.healthy for scan in read_healthy(folder, modality, options.held_back)]
+    return read_healthy(options.healthy, modality, options.held_back) if options.healthy else []
 
 
 def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Sequence[Scan]) -> list[Method]:
     if options.train_scans is None:
         return []
     held_back = {scan.name for scan in healthy}
-    scans = [scan for scan in read_healthy(options.train_scans, modality) if scan.name not in held_back]
+    scans = [scan for scan in read_healthy([options.train_scans], modality) if scan.name not in held_back]
     return [autoencoder_method(scans, options.out / f"autoencoder-{modality}.pt")]
 
 
