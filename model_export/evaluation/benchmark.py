@@ -108,7 +108,7 @@ def _measure(
 ) -> CaseResult:
     affine = case.volume.affine
     voxels = separate(found, case.lesion, case.brain_mask)
-    own = curve([voxels])
+    own = curve([voxels]) if case.lesion.any() else None
     return CaseResult(
         case=case.name,
         facts=dict(case.facts),
@@ -119,8 +119,8 @@ def _measure(
         lesions=detection.find_lesions(found, case.lesion, affine, threshold),
         anomaly_score=scoring.anomaly_score(case.volume.with_voxels(found), case.brain_mask),
         seconds=seconds,
-        average_precision=own.average_precision,
-        best_dice=own.best_dice,
+        average_precision=own.average_precision if own else float("nan"),
+        best_dice=own.best_dice if own else float("nan"),
     )
 
 

@@ -126,7 +126,14 @@ def _read_case(place: Path, layout: Layout, modality: Modality, name: str) -> Ca
     volume = _from_background(read_nifti(scan))
     mask_file = _first(place, layout.brain_mask)
     inside = brain.stripped_mask(volume) if mask_file is None else _mask(mask_file, volume)
-    return Case(name, volume, inside, _mask(lesion, volume))
+    return Case(name, volume, inside, _lesion(lesion, volume))
+
+
+def _lesion(path: Path, volume: Volume) -> Mask:
+    """A lesion mask, which may be empty."""
+    lesion = read_nifti(path)
+    is_empty = not (lesion.voxels > 0).any()
+    return np.zeros(volume.shape, dtype=np.bool_) if is_empty else brain.given_mask(volume, lesion)
 
 
 def _mask(path: Path, volume: Volume) -> Mask:

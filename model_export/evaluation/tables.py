@@ -115,7 +115,8 @@ def cases(methods: Sequence[MethodResults]) -> list[str]:
     rows = []
     for number, case in enumerate(methods[0].cases):
         found = [results.cases[number] for results in methods]
-        rows.append([_described(case), *(f"{c.average_precision:.3f}, {c.best_dice:.3f}" for c in found)])
+        pairs = [f"{_number(c.average_precision)}, {_number(c.best_dice)}" for c in found]
+        rows.append([_described(case), *pairs])
     columns = ["case", *(results.method for results in methods)]
     return ["Case by case: AP, ⌈Dice⌉.", "", *table(columns, rows)]
 
