@@ -27,6 +27,8 @@ _N_SAMPLED: Final = 100_000
 """Brain voxels that the tissue classes are found with."""
 _PARTLY_CSF: Final = 0.4
 """Between the intensities of CSF (0) and of the tissue next to it (1), what counts as fluid."""
+_FLAT: Final = 0.25
+"""Smoothed intensities so near to that of white matter, relative to its contrast with grey, are inside it."""
 _EDGE_MM: Final = (0.4, 1.4)
 """Width of the blur at the edge."""
 _PATCHINESS: Final = (0.03, 0.12)
@@ -44,7 +46,7 @@ class Tissues:
     grey: float
     white: float
     noise: float
-    """Standard deviation of the difference between voxels and their surroundings, in flat tissue."""
+    """Standard deviation, in white matter."""
     is_csf: Mask
 
     @classmethod
@@ -63,7 +65,8 @@ class Tissues:
         limit = csf + _PARTLY_CSF * (nearest_other - csf)
         is_csf = inside & (smooth > limit if modality == "T2w" else smooth < limit)
         pure = np.percentile(voxels[is_csf], 80 if modality == "T2w" else 20)
-        return cls(float(pure), float(grey), float(white), _noise(voxels, inside), is_csf)
+        flat = inside & (np.abs(smooth - white) < _FLAT * abs(white - grey))
+        return cls(float(pure), float(grey), float(white), _noise(voxels, flat), is_csf)
 
     @property
     def contrast(self) -> float:
@@ -154,8 +157,8 @@ def _smooth_noise(shape: tuple[int, ...], sigma: np.ndarray, rng: np.random.Gene
     return np.asarray((noise - noise.mean()) / max(float(noise.std()), 1e-9))
 
 
-def _noise(voxels: Voxels, inside: Mask) -> float:
-    """From small differences between neighbours, which edges have no part in."""
-    both = inside[1:] & inside[:-1]
-    difference = np.abs(np.diff(voxels, axis=0)[both])
-    return float(np.percentile(difference, 25) / _QUARTER / np.sqrt(2))
+def _noise(voxels: Voxels, flat: Mask) -> float:
+    """From small second differences between neighbours, in which slopes and edges have no part."""
+    middle = flat[1:-1] & flat[:-2] & flat[2:]
+    difference = np.abs(voxels[:-2] - 2 * voxels[1:-1] + voxels[2:])[middle]
+    return float(np.percentile(difference, 25) / _QUARTER / np.sqrt(6)) if difference.size else 0.0

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,30 +35,40 @@ class Benchmark:
         return next(results for results in self.methods if results.method == method)
 
 
+def measure_healthy(
+    methods: Sequence[Method], scans: Sequence[Case], *, on_case: Callable[[str], None] = lambda line: None
+) -> list[MethodResults]:
+    """What the methods give healthy scans, and so the thresholds of those without one of their own.
+
+    Without any scan such a threshold is NaN, and nothing is above it.
+    """
+    return [_on_healthy(method, scans, on_case) for method in methods]
+
+
 def run(
     methods: Sequence[Method],
-    healthy: Sequence[Case],
+    healthy: Sequence[MethodResults],
     cases: Iterable[Case],
     kept: Path,
     *,
     on_case: Callable[[str], None] = lambda line: None,
 ) -> Benchmark:
-    """Measure methods. `kept` is a folder for the scores of all voxels, which may be many.
+    """Measure methods on cases, after `healthy` was measured for each of them.
 
-    `on_case` is told in a line what was done. Methods without a threshold of their own need healthy scans;
-    without any, their threshold is NaN and they find no lesion.
+    `kept` is a folder for the scores of all voxels, which may be many. `on_case` is told in a line what was
+    done.
     """
-    results = [_on_healthy(method, healthy, on_case) for method in methods]
+    results = [replace(those, cases=[]) for those in healthy]
     benchmark = Benchmark(results)
     rng = np.random.default_rng(_SEED)
     for number, case in enumerate(cases):
         maps = {}
-        for method, those in zip(methods, results, strict=True):
+        for place, (method, those) in enumerate(zip(methods, results, strict=True)):
             start = time.perf_counter()
-            maps[method.name] = method.map_of(case)
+            maps[method.name] = found = method.map_of(case)
             seconds = time.perf_counter() - start
-            place = kept / f"{methods.index(method)}-{number}"
-            those.cases.append(_measure(case, maps[method.name], those.threshold, seconds, place, rng))
+            file = kept / f"{place}-{number}"
+            those.cases.append(_measure(case, found, those.threshold, seconds, file, rng))
         benchmark.exhibits.append(show(case, maps))
         on_case(_line(case, results))
     return benchmark
@@ -94,23 +104,23 @@ def _healthy(scan: Case, found: Voxels, seconds: float, threshold: float) -> Hea
 
 
 def _measure(
-    case: Case, found: Voxels, threshold: float, seconds: float, place: Path, rng: np.random.Generator
+    case: Case, found: Voxels, threshold: float, seconds: float, file: Path, rng: np.random.Generator
 ) -> CaseResult:
     affine = case.volume.affine
     voxels = separate(found, case.lesion, case.brain_mask)
-    own = curve([voxels])
+    own = curve([voxels]) if case.lesion.any() else None
     return CaseResult(
         case=case.name,
         facts=dict(case.facts),
         lesion_ml=scoring.mask_volume_ml(case.lesion, affine),
-        voxels=voxels.kept(place),
+        voxels=voxels.kept(file),
         reference_voxels=separate_as_reference(found, case.lesion, case.brain_mask, rng),
         slices=detection.score_slices(found, case.lesion, case.brain_mask, affine),
         lesions=detection.find_lesions(found, case.lesion, affine, threshold),
         anomaly_score=scoring.anomaly_score(case.volume.with_voxels(found), case.brain_mask),
         seconds=seconds,
-        average_precision=own.average_precision,
-        best_dice=own.best_dice,
+        average_precision=own.average_precision if own else float("nan"),
+        best_dice=own.best_dice if own else float("nan"),
     )
 
 

@@ -85,16 +85,16 @@ def read_cases(folder: Path, modality: Modality) -> Iterator[Case]:
         yield _read_case(place, layout, modality, place.relative_to(folder).as_posix())
 
 
-def read_healthy(folder: Path, modality: Modality, names: Sequence[str] = ()) -> list[Scan]:
-    """The scans of a modality below a folder, by name; of all, or those that are named.
+def read_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[str] = ()) -> list[Scan]:
+    """The scans of a modality below some folders, by name; of all, or those that are named.
 
     A scan is called what stands before `_<modality>` in its file's name, or else after its folder. Its brain
     is the `_brainmask` file beside it, or else all that is not background.
     Raises InvalidInput if there is none, or if one that is named is missing.
     """
     layout = Layout()
-    patterns = [pattern.format(modality=modality) for pattern in layout.scan]
-    paths = {_name_of(path): path for pattern in patterns for path in sorted(folder.rglob(pattern))}
+    found = [(folder, pattern.format(modality=modality)) for folder in folders for pattern in layout.scan]
+    paths = {_name_of(path): path for folder, pattern in found for path in sorted(folder.rglob(pattern))}
     wanted = sorted(names or paths)
     if not wanted or set(wanted) - set(paths):
         missing = ", ".join(set(wanted) - set(paths)) or "any"
@@ -126,7 +126,14 @@ def _read_case(place: Path, layout: Layout, modality: Modality, name: str) -> Ca
     volume = _from_background(read_nifti(scan))
     mask_file = _first(place, layout.brain_mask)
     inside = brain.stripped_mask(volume) if mask_file is None else _mask(mask_file, volume)
-    return Case(name, volume, inside, _mask(lesion, volume))
+    return Case(name, volume, inside, _lesion(lesion, volume))
+
+
+def _lesion(path: Path, volume: Volume) -> Mask:
+    """A lesion mask, which may be empty."""
+    lesion = read_nifti(path)
+    is_empty = not (lesion.voxels > 0).any()
+    return np.zeros(volume.shape, dtype=np.bool_) if is_empty else brain.given_mask(volume, lesion)
 
 
 def _mask(path: Path, volume: Volume) -> Mask:

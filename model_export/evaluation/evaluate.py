@@ -16,7 +16,7 @@ from disyre.modality import Modality
 from model_export.dataset import Scan
 from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
-from model_export.evaluation.benchmark import Benchmark, run
+from model_export.evaluation.benchmark import Benchmark, measure_healthy, run
 from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
 from model_export.evaluation.method import Method
 from model_export.evaluation.model import Model
@@ -83,7 +83,7 @@ def evaluate(options: argparse.Namespace, command: str) -> Path:
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
     options.out.mkdir(parents=True, exist_ok=True)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
-    with tempfile.TemporaryDirectory(dir=options.out) as kept:
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
         for modality in sorted({model.manifest.modality for model in models}):
             own = [model for model in models if model.manifest.modality == modality]
             for section in _sections(own, modality, options, Path(kept)):
@@ -100,7 +100,7 @@ def _sections(
     if not options.no_baselines:
         methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
     sets = {f"{modality}, {Path(name).name} cases": name for name in options.cases}
-    controls = [Case.healthy(scan) for scan in healthy]
+    controls = measure_healthy(methods, [Case.healthy(scan) for scan in healthy], on_case=_say)
     benchmark: Benchmark | None = None
     for title, name in sets.items():
         cases = _cases(name, healthy, modality, options)
@@ -111,7 +111,7 @@ def _sections(
     for title, name in sets.items() if options.ablations else ():
         variants = [variant for model in models for variant in model.variants()]
         cases = islice(_cases(name, healthy, modality, options), options.ablations)
-        compared = run(variants, [], cases, _new_folder(kept), on_case=_say)
+        compared = run(variants, measure_healthy(variants, []), cases, _new_folder(kept), on_case=_say)
         yield Section(f"{title}: settings compared", compared, is_ablation=True)
 
 
@@ -127,14 +127,14 @@ def _pairs(models: Sequence[Model], benchmark: Benchmark, options: argparse.Name
 
 
 def _healthy(options: argparse.Namespace, modality: Modality) -> list[Scan]:
-    return [scan for folder in options.healthy for scan in read_healthy(folder, modality, options.held_back)]
+    return read_healthy(options.healthy, modality, options.held_back) if options.healthy else []
 
 
 def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Sequence[Scan]) -> list[Method]:
     if options.train_scans is None:
         return []
     held_back = {scan.name for scan in healthy}
-    scans = [scan for scan in read_healthy(options.train_scans, modality) if scan.name not in held_back]
+    scans = [scan for scan in read_healthy([options.train_scans], modality) if scan.name not in held_back]
     return [autoencoder_method(scans, options.out / f"autoencoder-{modality}.pt")]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from disyre.crop import Crop
+from disyre.errors import InvalidInput
 from disyre.types import Mask, Voxels
 
 Scores: TypeAlias = Float32[np.ndarray, " items"]
@@ -96,17 +97,17 @@ def curve(cases: Sequence[Separation]) -> Curve:
     """The exact curve of all cases together.
 
     The scores of the lesions are all the thresholds that matter: lowering one to a score that no lesion has
-    adds no recall and loses precision. Raises ValueError if nothing is lesion.
+    adds no recall and loses precision. Raises InvalidInput if nothing is lesion.
     """
     thresholds = np.unique(np.concatenate([case.lesion for case in cases]))[::-1]
     return curve_at(cases, thresholds)
 
 
 def curve_at(cases: Sequence[Separation], thresholds: Scores) -> Curve:
-    """The curve of all cases together at thresholds that fall."""
+    """The curve of all cases together at thresholds that fall. Raises InvalidInput if nothing is lesion."""
     n_lesion = sum(case.lesion.size for case in cases)
     if not n_lesion:
-        raise ValueError("expected cases with a lesion, got none")
+        raise InvalidInput("expected cases with a lesion, got none")
     counts = [case.at_least(thresholds) for case in cases]
     return Curve(thresholds, sum_of([tp for tp, _ in counts]), sum_of([fp for _, fp in counts]), n_lesion)
 

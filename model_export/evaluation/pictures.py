@@ -72,7 +72,7 @@ def draw_exhibits(
     `captions` are by case and method. The colours of a method mean the same in all rows.
     """
     columns = 2 + len(methods)
-    figure = Figure(figsize=(2.3 * columns, 2.75 * len(exhibits)), facecolor=_BACKGROUND)
+    figure = Figure(figsize=(2.3 * columns, 2.9 * len(exhibits)), facecolor=_BACKGROUND)
     axes = figure.subplots(len(exhibits), columns, squeeze=False)
     tops = {
         name: max(np.percentile(one.maps[name].astype(np.float32), _TOP) for one in exhibits)
@@ -91,7 +91,7 @@ def draw_exhibits(
             axis.imshow(found, cmap="inferno", vmin=0, vmax=max(tops[name], 1e-6), aspect=one.aspect)
             _outline(axis, one.lesion, colour="#8fd3ff")
             _write(axis, f"{name}\n{captions[one.case][name]}")
-    figure.tight_layout(pad=0.6)
+    figure.tight_layout(pad=0.6, h_pad=1.4)
     figure.savefig(path, dpi=110, facecolor=_BACKGROUND)
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from disyre import INTENDED_USE, __version__
 from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
@@ -172,8 +174,8 @@ def _best_first(methods: Sequence[MethodResults], *, keep: int) -> list[str]:
 
 def _best_and_worst(benchmark: Benchmark) -> dict[str, list[Exhibit]]:
     """What the first method finds best and worst; all cases at once if they are few."""
-    scores = [case.average_precision for case in benchmark.methods[0].cases]
-    order = sorted(range(len(scores)), key=lambda number: -scores[number])
+    scores = np.nan_to_num([case.average_precision for case in benchmark.methods[0].cases], nan=-1.0)
+    order = np.argsort(-scores, kind="stable")
     shown = [benchmark.exhibits[number] for number in order]
     if len(shown) <= 2 * _SHOWN:
         return {"shown": shown}

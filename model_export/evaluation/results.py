@@ -88,6 +88,7 @@ class MethodResults:
         voxels = [result.voxels for result in self.cases]
         reference = [result.reference_voxels for result in self.cases]
         pooled, ends = self.curve(), pooled_intervals(voxels, n_draws=n_draws)
+        reference_ap, reference_best_dice = _reference_figures(reference)
         return Summary(
             average_precision=Interval(pooled.average_precision, *ends.average_precision),
             best_dice=Interval(pooled.best_dice, *ends.best_dice),
@@ -96,8 +97,8 @@ class MethodResults:
                 [result.average_precision for result in self.cases], n_draws=n_draws
             ),
             mean_case_best_dice=mean_interval([result.best_dice for result in self.cases], n_draws=n_draws),
-            reference_average_precision=curve(reference).average_precision,
-            reference_best_dice=reference_dice(reference),
+            reference_average_precision=reference_ap,
+            reference_best_dice=reference_best_dice,
             slices=_slice_figures([result.slices for result in self.cases]),
             volume_auroc=_volume_auroc(self),
             sensitivities=sensitivities([lesion for result in self.cases for lesion in result.lesions]),
@@ -107,6 +108,13 @@ class MethodResults:
             ),
             seconds=mean_interval([result.seconds for result in self.cases], n_draws=n_draws),
         )
+
+
+def _reference_figures(cases: Sequence[Separation]) -> tuple[float, float]:
+    """Average precision and best Dice; NaN if no voxel of a lesion was drawn."""
+    if not any(case.lesion.size for case in cases):
+        return float("nan"), float("nan")
+    return curve(cases).average_precision, reference_dice(cases)
 
 
 def _slice_figures(cases: Sequence[SliceScores]) -> dict[str, tuple[float, float]]:

@@ -22,7 +22,8 @@ LEGEND: Final = (
     "unless it says otherwise, with 95 % intervals over cases. Slices are scored by the mean of their 100",
     "highest pixels, volumes by the mean of the highest hundredth of the brain. The threshold is the model's",
     f"own, or, where it has none, what {HEALTHY_PERCENTILE:g} % of the voxels of the healthy scans here are",
-    f"below. A lesion is found if {LEAST_FOUND:.0%} of it are above the threshold.",
+    f"below. A lesion is found if {LEAST_FOUND:.0%} of it are above the threshold. In pictures, front is at",
+    "the top and the patient's right on the left; a method's colours mean the same in all rows of a picture.",
 )
 _MOST_ROWS: Final = 40
 """Cases that are listed one by one."""
@@ -114,7 +115,8 @@ def cases(methods: Sequence[MethodResults]) -> list[str]:
     rows = []
     for number, case in enumerate(methods[0].cases):
         found = [results.cases[number] for results in methods]
-        rows.append([_described(case), *(f"{c.average_precision:.3f}, {c.best_dice:.3f}" for c in found)])
+        pairs = [f"{_number(c.average_precision)}, {_number(c.best_dice)}" for c in found]
+        rows.append([_described(case), *pairs])
     columns = ["case", *(results.method for results in methods)]
     return ["Case by case: AP, ⌈Dice⌉.", "", *table(columns, rows)]
 

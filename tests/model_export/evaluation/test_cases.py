@@ -86,12 +86,14 @@ def test_healthy_scans_are_found_by_name_or_by_folder(tmp_path: Path) -> None:
     for name in ("sub-1_T2w", "sub-2_T2w", "sub-2_T1w", "kirby/T2w"):
         write_nifti(tmp_path / f"{name}.nii.gz", make_volume())
 
-    assert [scan.name for scan in read_healthy(tmp_path, "T2w")] == ["kirby", "sub-1", "sub-2"]
-    assert [scan.name for scan in read_healthy(tmp_path, "T2w", ["sub-2"])] == ["sub-2"]
+    assert [scan.name for scan in read_healthy([tmp_path], "T2w")] == ["kirby", "sub-1", "sub-2"]
+    assert [scan.name for scan in read_healthy([tmp_path], "T2w", ["sub-2"])] == ["sub-2"]
+    folders = [tmp_path / "kirby", tmp_path]
+    assert [scan.name for scan in read_healthy(folders, "T2w", ["kirby", "sub-2"])] == ["kirby", "sub-2"]
     with pytest.raises(InvalidInput, match="FLAIR scans, found none of any"):
-        read_healthy(tmp_path, "FLAIR")
+        read_healthy([tmp_path], "FLAIR")
     with pytest.raises(InvalidInput, match="found none of sub-9"):
-        read_healthy(tmp_path, "T2w", ["sub-9"])
+        read_healthy([tmp_path], "T2w", ["sub-9"])
 
 
 def test_the_mask_beside_a_healthy_scan_is_used(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_the_mask_beside_a_healthy_scan_is_used(tmp_path: Path) -> None:
     write_nifti(tmp_path / "sub-1_T1w.nii.gz", make_volume())
     write_nifti(tmp_path / "sub-1_brainmask.nii.gz", make_volume().with_voxels(given))
 
-    (scan,) = read_healthy(tmp_path, "T1w")
+    (scan,) = read_healthy([tmp_path], "T1w")
 
     np.testing.assert_array_equal(scan.brain_mask, given > 0)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,18 @@ def test_a_perfect_map_has_an_average_precision_of_1(place: Path) -> None:
     assert half["best_dice"] == pytest.approx(2 / 3)
     pooled = figures["sections"][0]["methods"]["t1w/1"]["average_precision"]
     assert pooled["value"] == pytest.approx(0.75)
+
+
+def test_a_case_whose_mask_is_empty_has_no_figure_of_its_own(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "cases", tmp_path / "cases")
+    lesion = tmp_path / "cases" / "c2" / "lesion.nii.gz"
+    write_nifti(lesion, make_phantom(4).volume.with_voxels(np.zeros((112, 136, 40), dtype=np.float32)))
+
+    figures = evaluate(place, "--no-baselines", cases=[str(tmp_path / "cases")])
+
+    perfect, empty = figures["sections"][0]["cases"]["t1w/1"]
+    assert perfect["average_precision"] == pytest.approx(1)
+    assert empty["average_precision"] is None
 
 
 def test_baselines_run_beside_the_model(place: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+from disyre.errors import InvalidInput
 from model_export.evaluation.bootstrap import mean_interval, pooled_intervals
 from model_export.evaluation.metrics import (
     Labels,
@@ -95,7 +96,7 @@ def test_scores_that_are_kept_in_files_give_the_same(tmp_path: Path) -> None:
 def test_without_a_lesion_there_is_no_curve_and_no_auroc() -> None:
     healthy = Separation.of(np.ones(4, dtype=np.float32), np.zeros(4, dtype=np.bool_))
     assert np.isnan(auroc(healthy))
-    with pytest.raises(ValueError, match="lesion"):
+    with pytest.raises(InvalidInput, match="lesion"):
         curve([healthy])
 
 
