@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from disyre.intensity import BRAIN_FLOOR
 from disyre.modality import Modality
-from model_export.shapes import blur, uniform
+from model_export.shapes import blur, draw_noise, uniform
 
 CodedFrames: TypeAlias = UInt8[Tensor, "batch i j"]
 Palettes: TypeAlias = Float32[Tensor, "batch 256"]
@@ -43,8 +43,8 @@ class Contrast:
 
 CONTRASTS: Final[dict[Modality, Contrast]] = {
     "T1w": Contrast(fluid=(0.08, 0.30), grey=(0.45, 0.70), white=(0.75, 0.95), top=(0.78, 0.92)),
-    "T2w": Contrast(fluid=(0.80, 1.00), grey=(0.40, 0.66), white=(0.22, 0.46), top=(0.80, 1.10)),
-    "FLAIR": Contrast(fluid=(0.05, 0.35), grey=(0.62, 0.90), white=(0.48, 0.74), top=(0.70, 0.90)),
+    "T2w": Contrast(fluid=(0.80, 1.00), grey=(0.34, 0.60), white=(0.20, 0.42), top=(0.85, 1.15)),
+    "FLAIR": Contrast(fluid=(0.02, 0.28), grey=(0.66, 0.90), white=(0.52, 0.76), top=(0.74, 0.94)),
 }
 """Read off the few real scans of each kind, and widened."""
 
@@ -97,11 +97,23 @@ def paint(
     n, height, width = coded.shape
     inside = coded > 0
     image = look_up(coded, draw_label_palettes(n, tissue_of_code, contrast, generator))
-    image = image + _texture(n, height, width, generator)
+    is_fluid = inside & (tissue_of_code == FLUID)[coded.long()]
+    image = with_flow_voids(image, is_fluid, generator) + _texture(n, height, width, generator)
     sigma_px = uniform(n, 0.35, 0.9, generator)
     spread = blur(inside.float(), sigma_px, radius=3)
     image = blur(image * inside, sigma_px, radius=3) / spread.clamp(min=1e-3)
     return _within(image, inside)
+
+
+def with_flow_voids(
+    image: Float32[Tensor, "batch i j"], is_fluid: Bool[Tensor, "batch i j"], generator: torch.Generator
+) -> Float32[Tensor, "batch i j"]:
+    """Dark spots and streaks in the fluid of half of the images, where it flows or vessels lie in it."""
+    n, height, width = image.shape
+    above = uniform(n, 0.6, 2.0, generator)[:, None, None]
+    spots = torch.sigmoid(8 * (draw_noise(n, height, width, generator) - above))
+    depth = uniform(n, -1.0, 1.0, generator).clamp(min=0)[:, None, None]
+    return _within(image * (1 - depth * spots * is_fluid), image > 0)
 
 
 def look_up(coded: CodedFrames, palettes: Palettes) -> Float32[Tensor, "batch i j"]:

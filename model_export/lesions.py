@@ -9,22 +9,18 @@ patches, as a lesion may be larger than the box of a published anomaly.
 
 import math
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
-from torch.nn import functional as F
 
 from model_export.config import LesionConfig
-from model_export.shapes import blur, uniform
+from model_export.shapes import blur, draw_noise, uniform
 
 Images: TypeAlias = Float32[Tensor, "batch i j"]
 Insides: TypeAlias = Bool[Tensor, "batch i j"]
 PerImage: TypeAlias = Float32[Tensor, "batch 1 1"]
-
-_NOISE_PX: Final = (20, 8, 4)
-"""Distances of the points between which noise is smooth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +65,6 @@ def draw_outlines(inside: Insides, config: LesionConfig, generator: torch.Genera
     softness_px = _each(n, 0.25, 2.0, generator)
     slope = torch.where(scattered, 4.0 / softness_px, radius_px.clamp(min=2.0) / softness_px)
     return Outline(torch.where(scattered, many, one), 2 * slope)
-
-
-def draw_noise(n: int, height: int, width: int, generator: torch.Generator) -> Images:
-    """Smooth noise with a standard deviation of about 1, each image with its own mixture of scales."""
-    weights = torch.rand(n, len(_NOISE_PX), generator=generator, device=generator.device) ** 2
-    weights = weights / weights.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-3)
-    noise = torch.zeros(n, height, width, device=generator.device)
-    for number, distance_px in enumerate(_NOISE_PX):
-        points = (height // distance_px + 2, width // distance_px + 2)
-        coarse = torch.randn(n, 1, *points, generator=generator, device=generator.device)
-        smooth = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)[:, 0]
-        noise = noise + 1.3 * weights[:, number, None, None] * smooth
-    return noise
 
 
 def _fill(x: Images, m: Images, p_dark: float, generator: torch.Generator, *, texture: float) -> Images:

@@ -27,6 +27,9 @@ _MAX_SIGMA_PX: Final = 4
 _N_DISCS: Final = 8
 _ROTATION_RAD: Final = math.radians(15.0)
 
+_NOISE_PX: Final = (20, 8, 4)
+"""Distances of the points between which noise is smooth."""
+
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Float32[Tensor, " n"]:
     """n numbers in [low, high)."""
@@ -102,6 +105,19 @@ def blur(
     stack = F.pad(images[None], (radius, radius, radius, radius), mode="replicate")
     stack = F.conv2d(stack, kernel[:, None, :, None], groups=n)
     return F.conv2d(stack, kernel[:, None, None, :], groups=n)[0]
+
+
+def draw_noise(n: int, height: int, width: int, generator: torch.Generator) -> Float32[Tensor, "n i j"]:
+    """Smooth noise with a standard deviation of about 1, each image with its own mixture of scales."""
+    weights = torch.rand(n, len(_NOISE_PX), generator=generator, device=generator.device) ** 2
+    weights = weights / weights.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-3)
+    noise = torch.zeros(n, height, width, device=generator.device)
+    for number, distance_px in enumerate(_NOISE_PX):
+        points = (height // distance_px + 2, width // distance_px + 2)
+        coarse = torch.randn(n, 1, *points, generator=generator, device=generator.device)
+        smooth = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)[:, 0]
+        noise = noise + 1.3 * weights[:, number, None, None] * smooth
+    return noise
 
 
 def _offsets(

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from disyre.modality import Modality
 from model_export.augmentation import FrameMasks, Frames, vary_intensity, warp
 from model_export.config import TrainingConfig
-from model_export.contrast import CONTRASTS, draw_scan_palettes, look_up, paint
+from model_export.contrast import CONTRASTS, draw_scan_palettes, look_up, paint, with_flow_voids
 from model_export.dataset import SliceBank, crop_randomly
 from model_export.label_slices import LabelSlices
 
@@ -55,7 +55,9 @@ class TrainingSet:
             return self.bank.frames(index)
         coded = self.bank.coded[index]
         palettes = draw_scan_palettes(self.anchors[index], CONTRASTS[config.modality], generator)
-        return look_up(coded, palettes)[:, None], (coded > 0)[:, None]
+        image = look_up(coded, palettes)
+        is_fluid = coded < self.anchors[index, :2].mean(dim=1)[:, None, None]
+        return with_flow_voids(image, is_fluid, generator)[:, None], (coded > 0)[:, None]
 
     @staticmethod
     def _draw_painted(

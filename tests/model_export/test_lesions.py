@@ -1,7 +1,8 @@
 import torch
 
 from model_export.config import LesionConfig
-from model_export.lesions import Outline, add_lesions, draw_noise, draw_outlines
+from model_export.lesions import Outline, add_lesions, draw_outlines
+from model_export.shapes import draw_noise
 
 PLAIN = LesionConfig(p_selective=0, p_additive=0, p_core=0, p_scattered=0, texture=0)
 
