@@ -87,7 +87,7 @@ def export(folder: RunFolder, to: Path) -> ModelPackage:
             "metrics": {**metrics, "torch_onnx_difference": difference},
         }
     )
-    card = _card(folder, manifest, config, split, scores)
+    card = _card(folder, manifest, folder.config(), split, scores)
     return _put(to, manifest, onnx_bytes, card)
 
 

@@ -42,8 +42,8 @@ def make_card(
         made_of=_made_of(config, split),
         lesions=_lesions(manifest.metrics, config),
         patches=patches,
-        hours=elapsed_s / 3600,
-        device=config.device.upper(),
+        minutes=elapsed_s / 60,
+        device="a GPU" if config.device.startswith("cuda") else "processors",
         commit=commit,
         healthy="\n".join(
             f"| {s.name} | {s.anomaly_score:.3f} | {s.share_above:.2%} |" for s in scores.scans

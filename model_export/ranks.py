@@ -87,7 +87,9 @@ class Ranks:
         return torch.stack(states)
 
     def own(self, states: UInt8[Tensor, "..."]) -> UInt8[Tensor, " state"] | None:
-        """What this rank gave to `gather`; None if there were fewer or more ranks."""
+        """What this rank gave to `gather`; None if there were fewer or more ranks, or no states at all."""
+        if not len(states):
+            return None
         rows = states.reshape(-1, states.shape[-1])
         # A copy: torch crashes when a generator is set from a row that is not the first.
         return rows[self.rank].clone() if len(rows) == self.n else None

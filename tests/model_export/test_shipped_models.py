@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from disyre import INTENDED_USE
+from disyre.modality import MODALITIES
 from disyre.model_package import CARD_FILE, ModelPackage, ModelShelf
 from disyre.restoration import restore_ensemble
 from model_export.config import CorruptionConfig
 from model_export.corruption import nearest_condition
 from model_export.dataset import SliceBank, measure_codebook
+from model_export.training_set import recoloured
 from model_export.validation import PublishedKind, ValidationSet
 from model_export.verify import ExportedRestorer
 from worker.onnx_restorer import OnnxRestorer
@@ -26,14 +28,21 @@ def package(request: pytest.FixtureRequest) -> ModelPackage:
     return shipped
 
 
-@pytest.fixture(scope="module")
-def held_back() -> SliceBank:
-    """Slices of scans that were not trained on; tests/data has the script that made them."""
-    return SliceBank.load(Path(__file__).parents[1] / "data" / "held_back_slices.npz")
+@pytest.fixture
+def held_back(package: ModelPackage) -> SliceBank:
+    """Slices of T1w scans that were not trained on, recoloured for a model of another modality.
+
+    tests/data has the script that made them.
+    """
+    bank = SliceBank.load(Path(__file__).parents[1] / "data" / "held_back_slices.npz")
+    modality = package.manifest.modality
+    return bank if modality == "T1w" else recoloured(bank, modality, seed=1)
 
 
-def test_a_model_is_shipped() -> None:
-    assert ("t1w", "1") in [(package.manifest.name, package.manifest.version) for package in SHIPPED]
+def test_there_is_a_model_for_every_modality_and_none_is_larger_than_12_mb() -> None:
+    assert {package.manifest.modality for package in SHIPPED} == set(MODALITIES)
+    for package in SHIPPED:
+        assert len(package.verified_network()) <= 12_000_000
 
 
 def test_a_shipped_model_is_where_it_says_and_within_its_limits(package: ModelPackage) -> None:
@@ -73,7 +82,7 @@ def test_a_shipped_model_restores_held_back_slices_as_its_manifest_says(
 
     nothing = np.square(corruption.patches.numpy() - healthy).mean()
     ratio = float(np.square(restored - healthy).mean() / nothing)
-    assert ratio == pytest.approx(package.manifest.metrics[card], rel=0.35)  # a quarter of the slices
+    assert ratio == pytest.approx(package.manifest.metrics[card], rel=0.5)  # a quarter of the slices
 
 
 def test_hardly_anything_of_healthy_slices_is_above_the_threshold(

@@ -83,6 +83,21 @@ def test_a_run_goes_on_on_another_kind_of_device_with_other_draws_and_without_mo
     assert not torch.equal(trainee.generator.get_state(), Trainee.begin(config).generator.get_state())
 
 
+def test_a_run_may_begin_with_the_averaged_weights_of_another(
+    config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    old, new = RunFolder(tmp_path / "old"), RunFolder(tmp_path / "new")
+    old.path.mkdir()
+    new.path.mkdir()
+    ended = train(config, training, held_back, old)
+
+    Checkpoint.load(old.path, "cpu").weights_alone().save(new.path)
+    begun = train(config, training, held_back, new, should_stop=lambda: True)
+
+    assert begun.patches == 0
+    assert torch.equal(begun.network.stem.weight, ended.ema.stem.weight)
+
+
 def test_reports_newer_than_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for patches in (8, 16, 24):
