@@ -24,7 +24,7 @@ _SEED: Final = 4
 
 
 def rows(bank: SliceBank) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
-    """Name, healthy and corrupted patches of every kind of anomaly, and of lesion-like ones in each modality."""
+    """Name, healthy and corrupted patches of each kind; lesion-like ones in each modality."""
     config = CorruptionConfig(codebook=measure_codebook(bank.coded, 5))
     found = [("FPI", *_corrupted(bank, config.only("fpi"))), ("DAG", *_corrupted(bank, config.only("dag")))]
     for modality in ("T1w", "T2w", "FLAIR"):

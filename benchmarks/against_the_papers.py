@@ -1,0 +1,119 @@
+"""How fast a brain is restored, beside the papers' way: their network in eager torch, window by window.
+
+    scripts/run dev python benchmarks/against_the_papers.py examples/t1w.nii.gz [--slices 4]
+
+(a) the papers' network in eager torch, as the reference runs it: each slice in windows of 128 x 128 at a
+stride of 32, four conditions. (b) the same weights through ONNX Runtime, whole slices, four conditions.
+(c) the model that ships, as it ships. Slices are spread over the brain, and seconds are for those slices;
+weights of (a) and (b) are random, which changes no time. The peak is that of a large float32 matrix product
+in numpy, on as many threads. Prints JSON lines.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from disyre import brain
+from disyre.adapters.nifti import read_nifti
+from disyre.model_package import ModelShelf
+from disyre.preparation import Preparation
+from disyre.restoration import restore_ensemble
+from disyre.schedule import condition
+from disyre.types import Slices
+from disyre.windows import BrainBox
+from model_export.architecture import count_gflop, make_network
+from model_export.config import PaperNetworkConfig
+from model_export.dataset import INTENSITY_RULE
+from model_export.onnx_graph import to_onnx
+from model_export.verify import ExportedRestorer
+
+MODELS: Final = Path(__file__).parents[1] / "models"
+SEVERITIES: Final = (0.9, 0.6, 0.3, 0.1)
+_WINDOW_PX: Final = 128
+_STRIDE_PX: Final = 32
+_BATCH: Final = 8
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scan", type=Path)
+    parser.add_argument("--slices", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    slices = _slices(arguments.scan, arguments.slices)
+    paper = make_network(PaperNetworkConfig(kind="paper")).eval()
+    pixels = float(np.prod(slices.shape))
+    gflop = count_gflop(paper) / _WINDOW_PX**2 * pixels * len(SEVERITIES)
+    peak = _peak_gflop_per_s()
+    _print({"slices": slices.shape, "threads": arguments.threads, "peak_gflop_per_s": peak})
+    windows_s = _seconds(lambda: _eager_windows(paper, slices))
+    _print({"way": "papers' network, torch, windows", "s": windows_s})
+    onnx = ExportedRestorer(to_onnx(paper, name="paper/0"), threads=arguments.threads)
+    whole_s = _seconds(lambda: _whole(onnx, slices, SEVERITIES))
+    rate = gflop / whole_s
+    row = {"way": "papers' network, ONNX, whole slices", "s": whole_s, "times": windows_s / whole_s}
+    _print(row | {"gflop_per_s": rate, "of_peak": rate / peak})
+    for package in ModelShelf(MODELS).packages():
+        shipped = ExportedRestorer(package.verified_network(), threads=arguments.threads)
+        shipped_s = _seconds(lambda one=shipped, p=package: _whole(one, slices, p.manifest.scan.severities))
+        name = f"{package.manifest.name}/{package.manifest.version}, as it ships"
+        _print({"way": name, "s": shipped_s, "times": windows_s / shipped_s})
+    _print({"peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+
+
+def _slices(scan: Path, n: int) -> Slices:
+    """Prepared slices, in the box that both ways can take."""
+    volume = read_nifti(scan)
+    prepared = Preparation.of(volume, brain.stripped_mask(volume), INTENSITY_RULE, spacing_mm=1.0)
+    box = BrainBox.around(prepared.mask, stride=_STRIDE_PX, least=_WINDOW_PX)
+    every = box.cut(prepared.voxels)
+    middle = np.linspace(0.3, 0.7, n) * len(every)
+    return np.ascontiguousarray(every[middle.astype(int)])
+
+
+@torch.no_grad()
+def _eager_windows(network: torch.nn.Module, slices: Slices) -> None:
+    image = torch.from_numpy(slices)[:, None]
+    rows, columns = (range(0, edge - _WINDOW_PX + 1, _STRIDE_PX) for edge in slices.shape[1:])
+    for severity in SEVERITIES:
+        told = torch.full((len(image),), condition(severity), dtype=torch.int64)
+        for i in rows:
+            for j in columns:
+                network(image[:, :, i : i + _WINDOW_PX, j : j + _WINDOW_PX], told)
+
+
+def _whole(restorer: ExportedRestorer, slices: Slices, severities: tuple[float, ...]) -> None:
+    for part in np.array_split(slices[:, None], -(-len(slices) // _BATCH)):
+        restore_ensemble(restorer, part, severities)
+
+
+def _peak_gflop_per_s(n: int = 2048) -> float:
+    a = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
+    return 2 * n**3 / _seconds(lambda: a @ a) / 1e9
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """The better of two, after one to warm up."""
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return min(times[1:])
+
+
+def _print(row: dict[str, object]) -> None:
+    print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
