@@ -85,6 +85,7 @@ class CorruptionConfig:
     max_anomalies: int = 3  # in one patch
     codebook: tuple[float, ...] = ()  # tissue intensities in [0, 1]; empty: k-means of the training data
     n_classes: int = 5  # entries of a codebook that is measured
+    severity: Literal["realised", "drawn"] = "realised"  # the largest change, or what the reference tells
     p_untold: float = 0.5  # that the network is told any severity instead of the true one
     lesions: LesionConfig = LesionConfig()
 

@@ -51,7 +51,7 @@ class Corruption:
     patches: Patches
     """In [BRAIN_FLOOR, 1] in the brain, 0 around it."""
     severity: Severities
-    """Largest absolute change of the patch; 0 if nothing changed."""
+    """Largest absolute change of the patch, or what was drawn, as the config says; 0 if nothing changed."""
     kind: Int64[Tensor, " batch"]
     """Of `Kind`: what was done first."""
 
@@ -65,13 +65,16 @@ def corrupt(
     Background is left alone.
     """
     kind = draw_kinds(len(healthy), config, generator)
-    patches = add_anomalies(healthy, brain, kind, config, generator)
+    patches, drawn = add_anomalies(healthy, brain, kind, config, generator)
     more = kind != Kind.CLEAN
     for _ in range(1, config.max_anomalies):
         more = more & (uniform(len(healthy), 0, 1, generator) < config.p_another)
         another = torch.where(more, draw_kinds(len(healthy), config, generator), Kind.CLEAN)
-        patches = add_anomalies(patches, brain, another, config, generator)
-    return Corruption(patches, (patches - healthy).abs().amax(dim=(1, 2, 3)), kind)
+        patches, more_drawn = add_anomalies(patches, brain, another, config, generator)
+        drawn = torch.maximum(drawn, more_drawn)
+    realised = largest_change(patches, healthy)
+    severity = realised if config.severity == "realised" else drawn * (realised > 0)
+    return Corruption(patches, severity, kind)
 
 
 def add_anomalies(
@@ -80,13 +83,14 @@ def add_anomalies(
     kind: Int64[Tensor, " batch"],
     config: CorruptionConfig,
     generator: torch.Generator,
-) -> Patches:
-    """Put one anomaly into every patch whose kind is not CLEAN."""
+) -> tuple[Patches, Severities]:
+    """Put one anomaly into every patch whose kind is not CLEAN; also returns how severe it was drawn."""
     patches = patches.clone()
+    drawn = torch.zeros(len(patches), device=patches.device)
     published = ((kind == Kind.FPI) | (kind == Kind.DAG)).nonzero()[:, 0]
     if len(published):
         foreign = draw_foreign(patches, brain, generator)[published]
-        patches[published] = add_published(
+        patches[published], drawn[published] = add_published(
             patches[published], brain[published], foreign, kind[published], config, generator
         )
     lesions = (kind == Kind.LESION).nonzero()[:, 0]
@@ -94,7 +98,8 @@ def add_anomalies(
         x, inside = patches[lesions, 0], brain[lesions, 0]
         y = add_lesions(x, inside, config.lesions, generator).clamp(BRAIN_FLOOR, 1)
         patches[lesions, 0] = torch.where(inside, y, x)
-    return patches
+        drawn[lesions] = largest_change(patches[lesions, 0], x)
+    return patches, drawn
 
 
 def add_published(
@@ -104,8 +109,12 @@ def add_published(
     kind: Int64[Tensor, " batch"],
     config: CorruptionConfig,
     generator: torch.Generator,
-) -> Patches:
-    """Put one anomaly, FPI or DAG, into a box of every patch."""
+) -> tuple[Patches, Severities]:
+    """Put one anomaly, FPI or DAG, into a box of every patch.
+
+    How severe it was drawn is, as in the reference implementation, the weight of the foreign patch, or the
+    largest change of intensity by the bias if that is more.
+    """
     n = len(patches)
     corner = draw_corners(brain, generator)
     x, inside = cut(patches, corner), cut(brain, corner)
@@ -115,8 +124,10 @@ def add_published(
     a = uniform(n, 0, 1, generator)
     texture = blend(x, match_range(foreign, x, m), m, a * textured)
     dag = add_bias(texture, m, uniform(n, 0, 1, generator) * biased, config.codebook, generator)
-    y = torch.where((kind == Kind.DAG)[:, None, None], dag, blend(x, foreign, m, a))
-    return put_back(patches, torch.where(m > 0, y.clamp(min=BRAIN_FLOOR), x), corner)
+    is_dag = kind == Kind.DAG
+    y = torch.where(is_dag[:, None, None], dag, blend(x, foreign, m, a))
+    drawn = torch.where(is_dag, torch.maximum(a * textured, largest_change(dag, texture)), a)
+    return put_back(patches, torch.where(m > 0, y.clamp(min=BRAIN_FLOOR), x), corner), drawn
 
 
 def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> Int64[Tensor, " batch"]:
@@ -124,6 +135,11 @@ def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> 
     shares = torch.tensor([config.p_clean, config.p_fpi, 0.0, config.p_lesion], device=generator.device)
     shares[Kind.DAG] = 1 - shares.sum()
     return torch.multinomial(shares.clamp(min=0), n, replacement=True, generator=generator)
+
+
+def largest_change(after: Tensor, before: Tensor) -> Severities:
+    """Of each image of a batch."""
+    return (after - before).abs().flatten(1).amax(dim=1)
 
 
 def tell(severity: Severities, p_untold: float, generator: torch.Generator) -> Severities:

@@ -177,6 +177,31 @@ def test_a_patch_without_brain_is_no_problem(generator: torch.Generator) -> None
     assert (result.severity == 0).all()
 
 
+def test_the_severity_that_was_drawn_is_the_weight_of_a_foreign_patch(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    config = replace(EVERYTHING.only("fpi"), severity="drawn")
+
+    drawn = [corrupt(*healthy, config, torch.Generator().manual_seed(n)) for n in range(12)]
+
+    weights = torch.cat([result.severity for result in drawn])
+    weights = weights[weights > 0]
+    assert weights.mean() == pytest.approx(0.5, abs=0.06)  # uniform
+    assert weights.std() == pytest.approx(12**-0.5, abs=0.04)
+    for result in drawn:
+        assert (corruption.largest_change(result.patches, healthy[0]) <= result.severity + 1e-5).all()
+
+
+def test_the_severity_that_was_drawn_is_at_least_that_of_the_bias(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    config = replace(EVERYTHING.only("dag"), severity="drawn", p_texture=0.0)
+
+    result = _corrupt(healthy, config)
+
+    torch.testing.assert_close(result.severity, corruption.largest_change(result.patches, healthy[0]))
+
+
 def test_as_many_patches_as_the_config_says_are_told_another_severity_than_theirs(
     generator: torch.Generator,
 ) -> None:
