@@ -92,7 +92,7 @@ def draw_exhibits(
             _outline(axis, one.lesion, colour="#8fd3ff")
             _write(axis, f"{name}\n{captions[one.case][name]}")
     figure.tight_layout(pad=0.6, h_pad=1.4)
-    figure.savefig(path, dpi=110, facecolor=_BACKGROUND)
+    figure.savefig(path, dpi=110, facecolor=_BACKGROUND, bbox_inches="tight", pad_inches=0.1)
 
 
 def draw_curves(path: Path, curves: Mapping[str, Curve]) -> None:
