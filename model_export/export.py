@@ -31,6 +31,7 @@ from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrat
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import INTENSITY_RULE, SliceBank
+from model_export.evaluation.cases import read_healthy
 from model_export.model_card import make_card
 from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
@@ -45,6 +46,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="disyre export", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder, as `disyre train` made it")
     parser.add_argument("--to", type=Path, required=True, help="the package: models/<name>/<version>")
+    parser.add_argument(
+        "--calibrate-on",
+        type=Path,
+        help="folder of healthy scans, instead of those held back, which may be recoloured",
+    )
     parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
     return parser
 
@@ -55,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        package = export(RunFolder(options.run), options.to)
+        package = export(RunFolder(options.run), options.to, calibrate_on=options.calibrate_on)
     except DisyreError as error:
         sys.stderr.write(f"disyre export: {error}\n")
         return 2
@@ -63,9 +69,10 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def export(folder: RunFolder, to: Path) -> ModelPackage:
+def export(folder: RunFolder, to: Path, *, calibrate_on: Path | None = None) -> ModelPackage:
     """Make a model package from the newest checkpoint of a run, verify and measure it, and put it in place.
 
+    It is calibrated on the healthy scans of its modality in a folder, or else on those that were held back.
     Raises Misconfigured if torch and ONNX do not agree, InvalidInput if `to` does not end in a name and a
     version.
     """
@@ -80,7 +87,8 @@ def export(folder: RunFolder, to: Path) -> ModelPackage:
     manifest = _manifest(to, config, split, network, onnx_bytes)
     held_back = read_validation(folder, config)
     metrics = measure_restoration(network, exported, held_back, manifest.scan)
-    scores = calibrate(bank.scans(), exported, manifest)
+    healthy = bank.scans() if calibrate_on is None else read_healthy([calibrate_on], config.modality)
+    scores = calibrate(healthy, exported, manifest)
     manifest = manifest.model_copy(
         update={
             "calibration": scores.calibration,

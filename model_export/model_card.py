@@ -1,5 +1,6 @@
 """MODEL_CARD.md, written from facts: manifest, config, split and what was measured."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -41,12 +42,14 @@ def make_card(
         p_dag=1 - corruption.p_fpi - corruption.p_lesion - corruption.p_clean,
         made_of=_made_of(config, split),
         lesions=_lesions(manifest.metrics, config),
+        scans="scan" if manifest.calibration.n_scans == 1 else "scans",
+        were="was" if manifest.calibration.n_scans == 1 else "were",
         patches=patches,
         minutes=elapsed_s / 60,
         device="a GPU" if config.device.startswith("cuda") else "processors",
         commit=commit,
         healthy="\n".join(
-            f"| {s.name} | {s.anomaly_score:.3f} | {s.share_above:.2%} |" for s in scores.scans
+            f"| {s.name} | {s.anomaly_score:.3f} | {_share(s.share_above)} |" for s in scores.scans
         ),
     )
 
@@ -72,3 +75,8 @@ def _lesions(metrics: Mapping[str, float], config: TrainingConfig) -> str:
         f"Mean average precision of {config.n_lesion_cases} semi-synthetic cases (real lesion shapes put "
         f"into the held-back scans; every fourth slice): **{metrics['lesion_ap']:.3f}**."
     )
+
+
+def _share(share: float) -> str:
+    """Of one scan alone there are no others."""
+    return "–" if math.isnan(share) else f"{share:.2%}"
