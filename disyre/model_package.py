@@ -70,6 +70,8 @@ class ScanSettings(Frozen):
     """None scores whole slices."""
     foreground_weight: bool = False
     """Scale each window's residual by its share of voxels that are not background."""
+    across_slices_mm: float = Field(default=0.0, ge=0, le=20)
+    """Standard deviation of the Gaussian that the map is smoothed with across slices; 0: not at all."""
     intensity: IntensityRule = IntensityRule()
     bias_correction: bool = False
     """Divide the scan by the shading that is found in it."""

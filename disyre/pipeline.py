@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from disyre import brain
+from disyre import brain, geometry
 from disyre.bias_field import BiasField, FindBias
 from disyre.errors import Misconfigured
 from disyre.job import Progress
@@ -22,6 +22,7 @@ from disyre.restoration import (
     restore_ensemble,
     restore_stepwise,
 )
+from disyre.smoothing import smooth_across
 from disyre.stopwatch import Stopwatch
 from disyre.thickness import check_thickness
 from disyre.tilt import FindPose, Tilt
@@ -110,6 +111,9 @@ def score_volume(
         restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
     with watch.stage("scoring"):
         on_progress(Progress(stage="scoring", fraction=_AFTER))
+        if settings.across_slices_mm > 0:
+            slice_mm = geometry.spacing_mm(prepared.grid.model_affine)[2]
+            residual = smooth_across(residual, slices > 0, settings.across_slices_mm / slice_mm)
         anomaly_map = prepared.to_scan(box.paste(residual))
         change = prepared.scale.denormalize(prepared.to_scan(box.paste(restored - slices)))
         if field is not None:

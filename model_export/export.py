@@ -37,7 +37,7 @@ from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
 from model_export.run_folder import RunFolder, Split
 from model_export.torch_restorer import load_network
-from model_export.validation import SEVERITIES, ValidationSet, measure, read_validation
+from model_export.validation import ACROSS_SLICES_MM, SEVERITIES, ValidationSet, measure, read_validation
 from model_export.verify import ExportedRestorer, verify
 
 
@@ -133,7 +133,12 @@ def _manifest(
             n_parameters=count_parameters(network),
             gflop_per_patch=round(count_gflop(network), 3),
             grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
-            scan=ScanSettings(mode="ensemble", severities=SEVERITIES, intensity=INTENSITY_RULE),
+            scan=ScanSettings(
+                mode="ensemble",
+                severities=SEVERITIES,
+                across_slices_mm=ACROSS_SLICES_MM,
+                intensity=INTENSITY_RULE,
+            ),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=split.sources,
             licence=config.licence,

@@ -17,6 +17,9 @@ from model_export.run_folder import RunFolder
 SEVERITIES: Final = (0.6, 0.25)
 """What a scan is scored with: in the middle of what training drew. More of them find no more lesions."""
 
+ACROSS_SLICES_MM: Final = 2.0
+"""How far the map of a scan is smoothed across slices."""
+
 _SEED: Final = 20_240_706
 """Fixed, so that figures of different runs on the same scans can be compared."""
 _BATCH: Final = 8

@@ -128,6 +128,34 @@ def test_a_batch_of_slices_gives_what_one_slice_at_a_time_gives() -> None:
     np.testing.assert_array_equal(one.anomaly_map.voxels, many.anomaly_map.voxels)
 
 
+def test_smoothing_across_slices_takes_out_what_one_slice_has_alone() -> None:
+    volume = make_volume()
+    odd = iter(range(10_000))
+
+    def flickers(x: Batch, severity: float) -> Batch:
+        """Changes every other slice."""
+        kept = [0.5 if next(odd) % 2 else 1.0 for _ in x]
+        return x * np.array(kept, dtype=np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
+
+    settings = make_settings(severities=(0.5,), across_slices_mm=3.0)
+    scored = score_volume(volume, flickers, make_manifest(), settings=settings)
+
+    inside = scored.brain_mask
+    means = [scored.anomaly_map.voxels[:, :, k][inside[:, :, k]].mean() for k in range(8, 28)]
+    assert np.ptp(means) < 0.1 * np.mean(means)
+    assert not scored.anomaly_map.voxels[~inside].any()
+
+
+def test_smoothing_across_slices_leaves_an_even_map_alone_up_to_the_edge_of_the_brain() -> None:
+    volume = make_volume()
+    even = volume.with_voxels(np.where(volume.voxels > 0, np.float32(500), np.float32(0)))
+
+    plain = score_volume(even, darken, make_manifest())
+    smoothed = score_volume(even, darken, make_manifest(), settings=make_settings(across_slices_mm=2.0))
+
+    np.testing.assert_allclose(smoothed.anomaly_map.voxels, plain.anomaly_map.voxels, atol=1e-5)
+
+
 def test_windows_agree_with_whole_slices_where_the_network_looks_at_one_voxel() -> None:
     volume = make_volume()
     windows = make_settings(windows=Windows(window=32, stride=16))
