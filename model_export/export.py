@@ -35,7 +35,7 @@ from model_export.evaluation.cases import read_healthy
 from model_export.model_card import make_card
 from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
-from model_export.run_folder import RunFolder, Split
+from model_export.run_folder import RunFolder, Split, describe_run
 from model_export.torch_restorer import load_network
 from model_export.validation import ACROSS_SLICES_MM, SEVERITIES, ValidationSet, measure, read_validation
 from model_export.verify import ExportedRestorer, verify
@@ -154,15 +154,16 @@ def _card(
     folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, split: Split, scores: HealthyScores
 ) -> str:
     checkpoint = Checkpoint.load(folder.path, "cpu")
-    return make_card(
-        manifest,
+    environment = folder.environment()
+    made = describe_run(
         config,
-        split,
-        scores,
-        commit=folder.environment()["commit"],
         patches=checkpoint.patches,
         elapsed_s=checkpoint.elapsed_s,
+        commit=environment["commit"],
     )
+    if "begun_with" in environment:
+        made = f"{environment['begun_with']}; then, from its weights, {made}"
+    return make_card(manifest, config, split, scores, made=made)
 
 
 def _put(to: Path, manifest: ModelManifest, onnx_bytes: bytes, card: str) -> ModelPackage:

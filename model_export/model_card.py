@@ -21,11 +21,9 @@ def make_card(
     split: Split,
     scores: HealthyScores,
     *,
-    commit: str,
-    patches: int,
-    elapsed_s: float,
+    made: str,
 ) -> str:
-    """The text of the card. `manifest.metrics` holds the figures of validation."""
+    """The text of the card. `manifest.metrics` has the figures of validation, `made` says how it was made."""
     corruption = config.corruption
     return _CARD.format(
         model=manifest,
@@ -44,10 +42,7 @@ def make_card(
         lesions=_lesions(manifest.metrics, config),
         scans="scan" if manifest.calibration.n_scans == 1 else "scans",
         were="was" if manifest.calibration.n_scans == 1 else "were",
-        patches=patches,
-        minutes=elapsed_s / 60,
-        device="a GPU" if config.device.startswith("cuda") else "processors",
-        commit=commit,
+        made=made,
         healthy="\n".join(
             f"| {s.name} | {s.anomaly_score:.3f} | {_share(s.share_above)} |" for s in scores.scans
         ),

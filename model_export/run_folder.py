@@ -141,6 +141,14 @@ class RunFolder:
         """Where and how the run was made."""
         return self._read_json("environment.json")
 
+    def begin_with(self, other: "RunFolder", patches: int, elapsed_s: float) -> None:
+        """Write down that this run began with the weights of another, and how those were made."""
+        config, environment = other.config(), other.environment()
+        made = describe_run(config, patches=patches, elapsed_s=elapsed_s, commit=environment["commit"])
+        before = environment.get("begun_with")
+        begun_with = made if before is None else f"{before}; then {made}"
+        self._write_json("environment.json", {**self.environment(), "begun_with": begun_with})
+
     def append_metrics(self, line: dict[str, float]) -> None:
         """Add a report."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -166,6 +174,15 @@ class RunFolder:
         except (OSError, json.JSONDecodeError) as error:
             raise Misconfigured(f"expected a run folder with a readable {name}") from error
         return values
+
+
+def describe_run(config: TrainingConfig, *, patches: int, elapsed_s: float, commit: str) -> str:
+    """How weights were made, in words."""
+    device = "a GPU" if config.device.startswith("cuda") else "processors"
+    return (
+        f"{patches:,} patches of {config.patch_px} x {config.patch_px} in {elapsed_s / 60:,.0f} minutes "
+        f"on {device} ({config.precision}, batches of {config.batch_size}, seed {config.seed}, commit `{commit}`)"
+    )
 
 
 def describe_environment(command: Sequence[str]) -> dict[str, Any]:

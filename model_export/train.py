@@ -167,7 +167,9 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     split = Split(bank.scan_names, kept.scan_names, codebook, source, _label_source(options, labels))
     folder.create(config, split, sys.argv)
     if options.start_from is not None:
-        Checkpoint.load(options.start_from, "cpu").weights_alone().save(folder.path)
+        checkpoint = Checkpoint.load(options.start_from, "cpu")
+        folder.begin_with(RunFolder(options.start_from), checkpoint.patches, checkpoint.elapsed_s)
+        checkpoint.weights_alone().save(folder.path)
 
 
 def _labels(options: argparse.Namespace, config: TrainingConfig) -> LabelSlices | None:
