@@ -179,10 +179,9 @@ class RunFolder:
 def describe_run(config: TrainingConfig, *, patches: int, elapsed_s: float, commit: str) -> str:
     """How weights were made, in words."""
     device = "a GPU" if config.device.startswith("cuda") else "processors"
-    return (
-        f"{patches:,} patches of {config.patch_px} x {config.patch_px} in {elapsed_s / 60:,.0f} minutes "
-        f"on {device} ({config.precision}, batches of {config.batch_size}, seed {config.seed}, commit `{commit}`)"
-    )
+    size = f"{patches:,} patches of {config.patch_px} x {config.patch_px}"
+    how = f"{config.precision}, batches of {config.batch_size}, seed {config.seed}, commit `{commit}`"
+    return f"{size} in {elapsed_s / 60:,.0f} minutes on {device} ({how})"
 
 
 def describe_environment(command: Sequence[str]) -> dict[str, Any]:
