@@ -12,7 +12,7 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 
 from disyre.adapters.dicom_files import SortedFiles, read_in_batches
-from disyre.adapters.dicom_read import read_dicom
+from disyre.adapters.dicom_read import inspect_dicom, read_dicom
 from disyre.errors import (
     DisyreError,
     GantryTilt,
@@ -85,6 +85,25 @@ def test_a_localizer_beside_the_volume_is_left_out() -> None:
     assert_is_phantom(volume)
     assert volume.shape == (9, 7, 16)
     assert warnings == ["3 sagittal images of 9 x 7: left out, as not part of the volume"]
+
+
+def test_a_volume_can_be_picked_though_its_series_has_a_localizer_too() -> None:
+    localizer = make_series(3, orientation=phantom.SAGITTAL, gap_mm=20.0)
+
+    volume, _ = inspect_dicom(encoded(localizer + make_series(16)), lambda warning: None)
+
+    assert (volume.n, volume.code) == (16, None)
+
+
+def test_what_is_wrong_with_a_volume_is_told_of_it_and_not_of_the_localizer_in_its_series() -> None:
+    localizer = make_series(3, orientation=phantom.SAGITTAL, gap_mm=20.0)
+    series = make_series(16)
+    del series[5]
+
+    volume, other = inspect_dicom(encoded(localizer + series), lambda warning: None)
+
+    assert (volume.n, volume.code) == (15, "irregular-slices")
+    assert (other.n, other.code) == (3, "too-few-slices")
 
 
 def test_one_slice_is_no_volume() -> None:
