@@ -9,13 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
 from disyre.media import MediaFormat
 from disyre.modality import Guess, Modality
 from disyre.model_package import Mode, ModelManifest, Severity
+from disyre.progress import Progress
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 """A UUID of version 7: sorts by time of submission."""
@@ -136,27 +137,6 @@ class JobInput(Frozen):
         """Of all files together, the mask included."""
         mask = [self.mask] if self.mask else []
         return sum(file.size_bytes for file in [*self.files, *mask])
-
-
-class Progress(Frozen):
-    """How far a running job is."""
-
-    stage: Literal[
-        "reading",
-        "finding-brain",
-        "correcting-bias",
-        "measuring-tilt",
-        "preparing",
-        "restoring",
-        "scoring",
-        "writing",
-    ]
-    step: int = Field(default=0, ge=0)
-    steps: int = Field(default=0, ge=0)
-    """Of the restoration; 0 in the other stages."""
-    fraction: Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: round(share, 4))]
-    """Of the whole job."""
-    eta_s: float | None = None
 
 
 class JobProblem(Frozen):

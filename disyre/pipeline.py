@@ -1,9 +1,9 @@
 """Scoring a scan, from its voxels to the anomaly map on its own grid: the steps in their order."""
 
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -11,31 +11,25 @@ import numpy as np
 from disyre import brain, geometry
 from disyre.bias_field import BiasField, FindBias
 from disyre.errors import Misconfigured
-from disyre.job import Progress
-from disyre.model_package import Mode, ModelManifest, ScanSettings
+from disyre.model_package import Grid, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
-from disyre.restoration import (
-    Restoration,
-    RestorationLoop,
-    Restorer,
-    Step,
-    restore_ensemble,
-    restore_stepwise,
-)
+from disyre.progress import OnProgress, Progress, Stage
+from disyre.restoration import Restorer
+from disyre.slice_restoration import ENDS, box_to_restore, restore_slices
 from disyre.smoothing import smooth_across
 from disyre.stopwatch import Stopwatch
 from disyre.thickness import check_thickness
 from disyre.tilt import FindPose, Tilt
-from disyre.types import Batch, Mask, Slices
+from disyre.types import Mask, Slices, Voxels
 from disyre.volume import Volume
-from disyre.windows import BrainBox, WindowGrid
 
-OnProgress = Callable[[Progress], None]
-
-_LOOPS: Final[dict[Mode, RestorationLoop]] = {"ensemble": restore_ensemble, "stepwise": restore_stepwise}
-_BEFORE: Final = 0.05
-_AFTER: Final = 0.90
-"""Shares of a job's progress at which the restoration begins and ends."""
+_FRACTIONS: Final[dict[Stage, float]] = {
+    "correcting-bias": 0.02,
+    "measuring-tilt": 0.03,
+    "preparing": 0.04,
+    "scoring": ENDS,
+}
+"""Shares of a job's progress at which its stages begin; the restoration reports its own steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,55 +76,43 @@ def score_volume(
     """
     settings = settings or manifest.scan
     watch = Stopwatch()
+    stage = partial(_stage, watch, on_progress)
     check_thickness(volume.shape)
     inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
-    field = None
+    field = tilt = None
     if settings.bias_correction:
-        with watch.stage("correcting-bias"):
-            on_progress(Progress(stage="correcting-bias", fraction=0.02))
+        with stage("correcting-bias"):
             field = _bias_field(volume, inside, find_bias)
-    tilt = None
     if find_pose is not None or settings.align:
-        with watch.stage("measuring-tilt"):
-            on_progress(Progress(stage="measuring-tilt", fraction=0.03))
+        with stage("measuring-tilt"):
             tilt = _tilt(volume, inside, find_pose)
-    with watch.stage("preparing"):
-        on_progress(Progress(stage="preparing", fraction=0.04))
-        to_turn = settings.align and tilt is not None and tilt.angle_deg > manifest.grid.max_tilt_deg
-        prepared = Preparation.of(
-            volume if field is None else field.remove(volume, brain.background(volume)),
-            inside,
-            settings.intensity,
-            spacing_mm=manifest.grid.spacing_mm,
-            slice_axis=None if settings.intensity.over == "frame" else manifest.grid.slice_axis,
-            turn=tilt.turn if tilt is not None and to_turn else None,
-        )
-        box = _box(prepared.mask, manifest.grid.stride, settings)
+    with stage("preparing"):
+        prepared = _prepare(volume, inside, manifest.grid, settings, field=field, tilt=tilt)
+        box = box_to_restore(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
-        restored, residual = _restore_slices(restorer, slices, settings, batch_size, on_progress)
-    with watch.stage("scoring"):
-        on_progress(Progress(stage="scoring", fraction=_AFTER))
-        if settings.across_slices_mm > 0:
-            slice_mm = geometry.spacing_mm(prepared.grid.model_affine)[2]
-            residual = smooth_across(residual, slices > 0, settings.across_slices_mm / slice_mm)
+        restored, residual = restore_slices(
+            restorer, slices, settings, batch_size=batch_size, on_progress=on_progress
+        )
+    with stage("scoring"):
+        residual = _smooth(residual, slices, prepared, settings.across_slices_mm)
         anomaly_map = prepared.to_scan(box.paste(residual))
-        change = prepared.scale.denormalize(prepared.to_scan(box.paste(restored - slices)))
-        if field is not None:
-            change *= field.factor
-        black = np.float32(prepared.black)
-        healthy = np.where(prepared.seen, np.maximum(volume.voxels + change, black), black)
+        healthy = _healthy(volume, prepared.to_scan(box.paste(restored - slices)), prepared, field)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
         brain_mask=prepared.seen,
-        preparation=prepared.describe(
-            volume,
-            bias_field=None if field is None else field.range,
-            tilt_deg=None if tilt is None else tilt.describe(),
-        ),
+        preparation=_describe(prepared, volume, field, tilt),
         timings_s=watch.timings_s,
     )
+
+
+@contextmanager
+def _stage(watch: Stopwatch, on_progress: OnProgress, name: Stage) -> Iterator[None]:
+    """Announce a stage, and measure what is done inside the block."""
+    with watch.stage(name):
+        on_progress(Progress(stage=name, fraction=_FRACTIONS[name]))
+        yield
 
 
 def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) -> BiasField:
@@ -147,67 +129,49 @@ def _tilt(volume: Volume, brain_mask: Mask, find_pose: FindPose | None) -> Tilt 
     return Tilt.measure(volume, brain_mask, find_pose)
 
 
-def _restore_slices(
-    restorer: Restorer, slices: Slices, settings: ScanSettings, batch_size: int, on_progress: OnProgress
-) -> tuple[Slices, Slices]:
-    """Restored slices and their residual, whole or through windows."""
-    edges = (slices.shape[1], slices.shape[2])
-    windows = None
-    if settings.windows is not None:
-        windows = WindowGrid.over(edges, window=settings.windows.window, stride=settings.windows.stride)
-    batch = slices[:, np.newaxis] if windows is None else windows.cut(slices)
-    restored, residual = _restore_batches(restorer, batch, settings, batch_size, on_progress)
-    if settings.foreground_weight:
-        residual *= (batch > 0).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
-    if windows is None:
-        return restored[:, 0], residual[:, 0]
-    return windows.blend(restored), windows.blend(residual)
+def _prepare(
+    volume: Volume,
+    brain_mask: Mask,
+    grid: Grid,
+    settings: ScanSettings,
+    *,
+    field: BiasField | None,
+    tilt: Tilt | None,
+) -> Preparation:
+    """The brain on the model's grid, without its shading; upright if it is tilted too far for the model."""
+    to_turn = settings.align and tilt is not None and tilt.angle_deg > grid.max_tilt_deg
+    return Preparation.of(
+        volume if field is None else field.remove(volume, brain.background(volume)),
+        brain_mask,
+        settings.intensity,
+        spacing_mm=grid.spacing_mm,
+        slice_axis=None if settings.intensity.over == "frame" else grid.slice_axis,
+        turn=tilt.turn if tilt is not None and to_turn else None,
+    )
 
 
-def _restore_batches(
-    restorer: Restorer, batch: Batch, settings: ScanSettings, batch_size: int, on_progress: OnProgress
-) -> tuple[Batch, Batch]:
-    """Run the loop over a few slices at a time, so that memory does not grow with the scan."""
-    restored, residual = np.empty_like(batch), np.empty_like(batch)
-    starts = range(0, len(batch), batch_size)
-    report = _StepReport(len(starts) * len(settings.severities), on_progress)
-    for start in starts:
-        part = slice(start, start + batch_size)
-        done: Restoration = _LOOPS[settings.mode](
-            restorer,
-            batch[part],
-            settings.severities,
-            told_severities=settings.told_severities,
-            on_step=report,
-        )
-        restored[part], residual[part] = done.restored, done.residual
-    return restored, residual
+def _smooth(residual: Slices, slices: Slices, prepared: Preparation, sigma_mm: float) -> Slices:
+    """The residual, smoothed from slice to slice; as it is for a sigma of 0."""
+    if sigma_mm <= 0:
+        return residual
+    slice_mm = geometry.spacing_mm(prepared.grid.model_affine)[2]
+    return smooth_across(residual, slices > 0, sigma_mm / slice_mm)
 
 
-@dataclass
-class _StepReport:
-    """Turns the steps of many batches into the progress of one scan."""
-
-    steps: int
-    on_progress: OnProgress
-    step: int = 0
-    start: float = field(default_factory=time.perf_counter)
-
-    def __call__(self, step: Step) -> None:
-        self.step += 1
-        share = self.step / self.steps
-        eta_s = (time.perf_counter() - self.start) * (1 / share - 1)
-        fraction = _BEFORE + (_AFTER - _BEFORE) * share
-        self.on_progress(
-            Progress(
-                stage="restoring", step=self.step, steps=self.steps, fraction=fraction, eta_s=round(eta_s, 1)
-            )
-        )
+def _healthy(volume: Volume, change: Voxels, prepared: Preparation, field: BiasField | None) -> Voxels:
+    """The scan with a change (on its own grid, normalised) made to it; the background around the brain."""
+    change = prepared.scale.denormalize(change)
+    if field is not None:
+        change *= field.factor
+    black = np.float32(prepared.black)
+    return np.where(prepared.seen, np.maximum(volume.voxels + change, black), black)
 
 
-def _box(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
-    """The brain's box, with edges at which both the network and the windows end."""
-    if settings.windows is None:
-        return BrainBox.around(model_mask, stride=stride)
-    window = settings.windows
-    return BrainBox.around(model_mask, stride=math.lcm(stride, window.stride), least=window.window)
+def _describe(
+    prepared: Preparation, volume: Volume, field: BiasField | None, tilt: Tilt | None
+) -> PreparationRecord:
+    return prepared.describe(
+        volume,
+        bias_field=None if field is None else field.range,
+        tilt_deg=None if tilt is None else tilt.describe(),
+    )

@@ -11,16 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from disyre import INTENDED_USE
 from disyre.adapters.worker_registry import WorkerInfo
 from disyre.candidate import Candidate
-from disyre.job import (
-    Artifact,
-    Job,
-    JobInput,
-    JobModel,
-    JobParams,
-    JobState,
-    Progress,
-    Transition,
-)
+from disyre.job import Artifact, Job, JobInput, JobModel, JobParams, JobState, Transition
 from disyre.media import MediaFormat
 from disyre.modality import Guess, Modality
 from disyre.model_package import (
@@ -31,6 +22,7 @@ from disyre.model_package import (
     ScanSettings,
     TrainingData,
 )
+from disyre.progress import Progress
 from service.problems import Problem, problem_of_job
 from service.submission import Study
 from service.waiting_line import WaitingLine

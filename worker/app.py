@@ -28,7 +28,7 @@ from disyre.brain_package import BrainPackage
 from disyre.errors import DisyreError, Misconfigured, TimedOut, UnknownModel
 from disyre.job import Job
 from disyre.model_package import ModelShelf
-from disyre.pipeline import OnProgress
+from disyre.progress import OnProgress
 from worker.chooser import Chooser
 from worker.heartbeat import Heartbeat
 from worker.onnx_brain import OnnxBrainNetwork

@@ -10,11 +10,12 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.errors import TooLarge
-from disyre.job import Choice, Job, Progress
+from disyre.job import Choice, Job
 from disyre.model_choice import warnings as warnings_of
 from disyre.model_package import Grid
-from disyre.pipeline import OnProgress, score_volume
+from disyre.pipeline import score_volume
 from disyre.presets import settings_for
+from disyre.progress import OnProgress, Progress
 from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume

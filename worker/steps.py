@@ -7,7 +7,8 @@ from typing import Final
 
 from disyre.adapters.job_store import Change, JobStore
 from disyre.errors import JobCanceled, TimedOut, Unavailable
-from disyre.job import Choice, Job, JobState, Progress
+from disyre.job import Choice, Job, JobState
+from disyre.progress import Progress
 from worker.lease import Lease
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from disyre.errors import (
     invalid_input_codes,
 )
 from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobProblem, JobState
-from disyre.pipeline import OnProgress
+from disyre.progress import OnProgress
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
 

@@ -10,7 +10,8 @@ import pytest
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import InMemoryJobStore, JobStore, RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound
-from disyre.job import Job, JobProblem, JobState, Progress
+from disyre.job import Job, JobProblem, JobState
+from disyre.progress import Progress
 from tests.builders import NOON, make_job
 from tests.live import live_broker, wait_for
 

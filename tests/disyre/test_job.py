@@ -7,19 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import IllegalTransition, StaleAttempt
-from disyre.job import (
-    MAX_LOSSES,
-    Artifact,
-    Choice,
-    InputFile,
-    Job,
-    JobInput,
-    JobModel,
-    JobProblem,
-    JobState,
-    Progress,
-)
+from disyre.job import MAX_LOSSES, Artifact, Choice, InputFile, Job, JobInput, JobModel, JobProblem, JobState
 from disyre.modality import Guess
+from disyre.progress import Progress
 from tests.builders import NOON, make_job
 
 PROBLEM = JobProblem(code="empty-image", detail="nothing there")

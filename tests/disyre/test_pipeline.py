@@ -11,10 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from disyre.bias_field import BiasField
 from disyre.errors import EmptyImage, JobCanceled, Misconfigured, NotBrainMr, TooFewSlices, UnusableVolume
-from disyre.job import Progress
 from disyre.model_package import Grid, Mode, Windows
 from disyre.pipeline import ScoredVolume, score_volume
 from disyre.presets import parity
+from disyre.progress import Progress
 from disyre.tilt import FindPose, Pose, Turn
 from disyre.types import Affine, Batch, Mask, Voxels
 from disyre.volume import Volume

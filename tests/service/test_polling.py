@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
-from disyre.job import Job, JobProblem, Progress
+from disyre.job import Job, JobProblem
+from disyre.progress import Progress
 from service.schemas import JobView
 from service.waiting_line import QueueWatch, WaitingLine
 from tests.builders import NOON, make_job

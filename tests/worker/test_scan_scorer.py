@@ -24,9 +24,10 @@ from disyre.errors import (
     TooLarge,
     UnknownModel,
 )
-from disyre.job import InputFile, Job, JobInput, JobModel, JobParams, Progress
+from disyre.job import InputFile, Job, JobInput, JobModel, JobParams
 from disyre.media import MediaFormat
 from disyre.model_package import ModelPackage, ModelShelf
+from disyre.progress import Progress
 from disyre.summary import Summary
 from disyre.types import Affine
 from disyre.volume import Volume

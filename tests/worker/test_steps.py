@@ -7,8 +7,9 @@ import pytest
 
 from disyre.adapters.job_store import Change, InMemoryJobStore
 from disyre.errors import IllegalTransition, JobCanceled, StaleAttempt, TimedOut, Unavailable
-from disyre.job import Choice, Job, Progress
+from disyre.job import Choice, Job
 from disyre.modality import Guess
+from disyre.progress import Progress
 from tests.builders import NOON, make_job
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping

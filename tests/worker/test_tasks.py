@@ -20,9 +20,9 @@ from disyre.errors import (
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobState, Progress
+from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobState
 from disyre.modality import Guess
-from disyre.pipeline import OnProgress
+from disyre.progress import OnProgress, Progress
 from tests.builders import NOON, make_job
 from worker.steps import StopRequest, WorkerStopping
 from worker.tasks import JobRunner, OnChoice, Outcome, Score

@@ -1,0 +1,95 @@
+"""Restoring the slices of a brain: whole or through windows, a few at a time."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from disyre.model_package import Mode, ScanSettings
+from disyre.progress import OnProgress, Progress
+from disyre.restoration import (
+    Restoration,
+    RestorationLoop,
+    Restorer,
+    Step,
+    restore_ensemble,
+    restore_stepwise,
+)
+from disyre.types import Batch, Mask, Slices
+from disyre.windows import BrainBox, WindowGrid
+
+BEGINS: Final = 0.05
+ENDS: Final = 0.90
+"""Shares of a job's progress at which the restoration begins and ends."""
+_LOOPS: Final[dict[Mode, RestorationLoop]] = {"ensemble": restore_ensemble, "stepwise": restore_stepwise}
+
+
+def box_to_restore(model_mask: Mask, stride: int, settings: ScanSettings) -> BrainBox:
+    """The brain's box, with edges at which both the network (`stride`) and the windows end."""
+    if settings.windows is None:
+        return BrainBox.around(model_mask, stride=stride)
+    window = settings.windows
+    return BrainBox.around(model_mask, stride=math.lcm(stride, window.stride), least=window.window)
+
+
+def restore_slices(
+    restorer: Restorer, slices: Slices, settings: ScanSettings, *, batch_size: int, on_progress: OnProgress
+) -> tuple[Slices, Slices]:
+    """Restored slices and their residual.
+
+    `batch_size` is the number of slices, or windows, of one network call; `on_progress` is called after each.
+    """
+    edges = (slices.shape[1], slices.shape[2])
+    windows = None
+    if settings.windows is not None:
+        windows = WindowGrid.over(edges, window=settings.windows.window, stride=settings.windows.stride)
+    batch = slices[:, np.newaxis] if windows is None else windows.cut(slices)
+    restored, residual = _restore_batches(restorer, batch, settings, batch_size, on_progress)
+    if settings.foreground_weight:
+        residual *= (batch > 0).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
+    if windows is None:
+        return restored[:, 0], residual[:, 0]
+    return windows.blend(restored), windows.blend(residual)
+
+
+def _restore_batches(
+    restorer: Restorer, batch: Batch, settings: ScanSettings, batch_size: int, on_progress: OnProgress
+) -> tuple[Batch, Batch]:
+    """Run the loop over a few slices at a time, so that memory does not grow with the scan."""
+    restored, residual = np.empty_like(batch), np.empty_like(batch)
+    starts = range(0, len(batch), batch_size)
+    report = _StepReport(len(starts) * len(settings.severities), on_progress)
+    for start in starts:
+        part = slice(start, start + batch_size)
+        done: Restoration = _LOOPS[settings.mode](
+            restorer,
+            batch[part],
+            settings.severities,
+            told_severities=settings.told_severities,
+            on_step=report,
+        )
+        restored[part], residual[part] = done.restored, done.residual
+    return restored, residual
+
+
+@dataclass
+class _StepReport:
+    """Turns the steps of many batches into the progress of one scan."""
+
+    steps: int
+    on_progress: OnProgress
+    step: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, step: Step) -> None:
+        self.step += 1
+        share = self.step / self.steps
+        eta_s = (time.perf_counter() - self.start) * (1 / share - 1)
+        fraction = BEGINS + (ENDS - BEGINS) * share
+        self.on_progress(
+            Progress(
+                stage="restoring", step=self.step, steps=self.steps, fraction=fraction, eta_s=round(eta_s, 1)
+            )
+        )
