@@ -23,7 +23,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from disyre import geometry
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import read_nifti, write_nifti
+from disyre.adapters.nifti import read_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.types import Affine
 from disyre.volume import Volume
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
-from disyre.adapters.nifti import NiftiFacts, holds_nifti, inspect_nifti, inspect_nifti_members
+from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
+from disyre.adapters.nifti_magic import holds_nifti
 from disyre.candidate import Candidate
 from disyre.errors import (
     InvalidParams,

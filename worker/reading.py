@@ -8,8 +8,9 @@ from typing import Final, TypeAlias
 from disyre import brain
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
 from disyre.adapters.dicom_read import OnImages, read_dicom
-from disyre.adapters.nifti import OnForm, holds_nifti, read_nifti, read_nifti_members
+from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
 from disyre.adapters.nifti_header import Form
+from disyre.adapters.nifti_magic import holds_nifti
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput, JobParams

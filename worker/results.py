@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.preview import write_preview
 from disyre.job import Artifact
 from disyre.pipeline import ScoredVolume

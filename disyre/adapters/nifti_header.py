@@ -19,6 +19,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
 from disyre import admission, geometry
+from disyre.adapters.nifti_stream import read_exactly
 from disyre.errors import (
     InvalidParams,
     NotAnImage,
@@ -279,11 +280,3 @@ def _in_mm(header: nib.Nifti1Header, affine: Affine) -> Affine:
     """An affine in the header's unit of length, in mm."""
     _, mm = _UNITS.get(int(header["xyzt_units"]) & _UNIT_BITS, ("millimetre", 1.0))
     return np.asarray(np.diag([mm, mm, mm, 1.0]) @ affine, dtype=np.float64)
-
-
-def read_exactly(stream: BinaryIO, n_bytes: int) -> bytes:
-    """So many bytes. Raises UnreadableVolume if there are fewer."""
-    data = stream.read(n_bytes)
-    if len(data) < n_bytes:
-        raise UnreadableVolume("expected as many bytes as the header says, got a truncated file")
-    return data

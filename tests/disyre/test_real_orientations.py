@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from disyre.adapters.nifti import read_nifti, write_nifti
+from disyre.adapters.nifti import read_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.model_package import Grid
 from disyre.pipeline import score_volume
 from disyre.types import Batch

@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import FileDataset
 
 from disyre import geometry
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.job import JobState
 from disyre.model_package import ModelShelf
 from disyre.types import Voxels

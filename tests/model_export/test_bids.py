@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput, MaskMismatch
 from disyre.volume import Volume
 from model_export.bids import find_brain_mask

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import EmptyImage, InvalidInput
 from disyre.intensity import IntensityRule
 from disyre.volume import Volume

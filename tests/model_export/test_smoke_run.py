@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from disyre import INTENDED_USE
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import Misconfigured
 from disyre.model_package import CARD_FILE, NETWORK_FILE, ModelPackage, ModelShelf
 from disyre.pipeline import score_volume

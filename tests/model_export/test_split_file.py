@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput
 from model_export import train
 from model_export.phantom import make_phantom

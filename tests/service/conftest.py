@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.volume import Volume
 from tests.builders import make_volume
 from tests.service.live_api import LiveApi, live_api

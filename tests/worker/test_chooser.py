@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import NoModelForModality, UnknownModel
 from disyre.job import Choice, Job, JobModel, JobParams
 from disyre.modality import Guess

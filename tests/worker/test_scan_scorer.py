@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.dicom_read import read_dicom
-from disyre.adapters.nifti import read_nifti, write_nifti
+from disyre.adapters.nifti import read_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import (
     ArtifactNotFound,
     InvalidInput,

@@ -14,14 +14,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from disyre.adapters.nifti import (
-    holds_nifti,
-    inspect_nifti,
-    inspect_nifti_members,
-    read_nifti,
-    read_nifti_members,
-    write_nifti,
-)
+from disyre.adapters.nifti import inspect_nifti, inspect_nifti_members, read_nifti, read_nifti_members
+from disyre.adapters.nifti_magic import holds_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput, MultipleVolumes, NotAnImage, UnreadableVolume, UnsupportedGeometry
 from disyre.types import Affine
 from disyre.volume import Volume

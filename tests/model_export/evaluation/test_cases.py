@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput, MaskMismatch
 from disyre.modality import Modality
 from disyre.volume import Volume

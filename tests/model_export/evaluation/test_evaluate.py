@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cli.main import main
-from disyre.adapters.nifti import write_nifti
+from disyre.adapters.nifti_write import write_nifti
 from disyre.intensity import IntensityRule
 from disyre.model_package import ScanSettings
 from model_export.dataset import Scan
