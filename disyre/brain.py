@@ -34,8 +34,9 @@ def given_mask(volume: Volume, mask: Volume) -> Mask:
     mask = reorient(mask, volume.affine)
     if mask.shape != volume.shape:
         raise MaskMismatch(f"expected a mask of the scan's shape {volume.shape}, got {mask.shape}")
-    corners = np.array(np.meshgrid(*([0, n - 1] for n in volume.shape), [1], indexing="ij")).reshape(4, -1)
-    distance = np.abs(volume.affine @ corners - mask.affine @ corners).max()
+    corners = geometry.corners(volume.shape)
+    apart = geometry.apply_affine(volume.affine, corners) - geometry.apply_affine(mask.affine, corners)
+    distance = np.abs(apart).max()
     if distance > _SAME_PLACE_MM:
         raise MaskMismatch(
             f"expected a mask on the scan's grid, got one whose corners lie {distance:.1f} mm away"

@@ -1,5 +1,7 @@
 """Pure affine maths: points, spacing, orientation codes, and RAS to LPS."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from disyre.errors import UnsupportedGeometry
@@ -15,6 +17,15 @@ def apply_affine(affine: Affine, points: Points) -> Points:
     array([[2., 3., 4.]])
     """
     return np.asarray(points @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
+
+
+def corners(shape: Iterable[int]) -> Points:
+    """The eight outermost voxels of a grid, as indices.
+
+    >>> corners((2, 3, 4))[-1]
+    array([1., 2., 3.])
+    """
+    return np.array(np.meshgrid(*((0, n - 1) for n in shape)), dtype=np.float64).reshape(3, -1).T
 
 
 def spacing_mm(affine: Affine) -> tuple[float, float, float]:

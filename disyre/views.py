@@ -62,9 +62,9 @@ class Views:
 
     def span_mm(self, axis: int, index: int) -> tuple[float, float]:
         """Least and greatest world coordinate of a slice along its axis: apart if the scan is oblique."""
-        corners = np.array(np.meshgrid(*([0, n - 1] for n in self.scan.shape))).reshape(3, -1).T
+        corners = geometry.corners(self.scan.shape)
         corners[:, axis] = index
-        along = geometry.apply_affine(self.affine, corners.astype(np.float64))[:, axis]
+        along = geometry.apply_affine(self.affine, corners)[:, axis]
         return float(along.min()), float(along.max())
 
     def peak(self, axis: int, index: int) -> tuple[float, tuple[float, float, float]]:

@@ -1,7 +1,5 @@
 """Where the voxels of a stack of DICOM images lie: two opinions that have to agree (highdicom)."""
 
-from itertools import product
-
 import numpy as np
 from highdicom import VolumeGeometry
 from highdicom.spatial import get_volume_positions
@@ -22,8 +20,7 @@ def affine(stack: Stack) -> Affine:
     found = stacks.affine(stack)
     admission.check_grid(found)
     columns, rows = stack[0].shape
-    edges = ((0, columns - 1), (0, rows - 1), (0, len(stack) - 1))
-    corners = np.array(list(product(*edges)), dtype=np.float64)
+    corners = geometry.corners((columns, rows, len(stack)))
     apart = geometry.apply_affine(found, corners) - geometry.apply_affine(_by_highdicom(stack), corners)
     apart_mm = float(np.linalg.norm(apart, axis=1).max())
     if apart_mm > DRIFT_TOLERANCE_MM:

@@ -11,7 +11,6 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 import nibabel as nib
@@ -184,7 +183,7 @@ def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, i
             other = _in_mm(header, header.get_qform())
     except (HeaderDataError, ValueError, ArithmeticError):
         return ("the header's qform is not valid; its sform was taken",)
-    corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
+    corners = geometry.corners(shape)
     apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
     apart_mm = float(np.linalg.norm(apart, axis=1).max())
     if apart_mm <= _SAME_WORLD_MM:

@@ -43,10 +43,8 @@ class BrainFrame:
     def of(cls, brain_mask: Mask, affine: Affine) -> Self:
         """The frame of a brain that is about upright."""
         inside = np.argwhere(brain_mask)
-        corners = np.array(
-            np.meshgrid(*zip(inside.min(axis=0), inside.max(axis=0), strict=True)), dtype=float
-        )
-        world = geometry.apply_affine(affine, corners.reshape(3, -1).T)
+        first, last = inside.min(axis=0), inside.max(axis=0)
+        world = geometry.apply_affine(affine, first + geometry.corners(last - first + 1))
         low, high = world.min(axis=0), world.max(axis=0)
         width = (high - low)[:2] / np.array(_MNI_WIDTH_MM)
         return cls(np.array([*(low + high)[:2] / 2, high[2]]), np.array([*width, width.mean()]))
@@ -95,7 +93,7 @@ def place(shape: Volume, scan: Scan, rng: np.random.Generator) -> Mask:
     """
     frame, jitter = BrainFrame.of(scan.brain_mask, scan.volume.affine), Jitter.draw(rng)
     shape = _cropped(shape)
-    corners = _corners(shape)
+    corners = geometry.apply_affine(shape.affine, geometry.corners(shape.shape))
     middle = corners.mean(axis=0, keepdims=True)
     box = _box_around(frame.from_mni(jitter.apply(corners, middle)), scan.volume)
     voxels = np.stack(np.meshgrid(*(np.arange(side.start, side.stop) for side in box), indexing="ij"))
@@ -137,8 +135,3 @@ def _cropped(shape: Volume) -> Volume:
         shape.affine, np.array([[side.start - 3 for side in box]], dtype=np.float64)
     )[0]
     return Volume(voxels, affine)
-
-
-def _corners(volume: Volume) -> Points:
-    ends = np.array(np.meshgrid(*((0, n - 1) for n in volume.shape)), dtype=np.float64)
-    return geometry.apply_affine(volume.affine, ends.reshape(3, -1).T)
