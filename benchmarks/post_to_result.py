@@ -9,13 +9,12 @@ import argparse
 import json
 import os
 import platform
-import socket
 import tempfile
 import time
 from pathlib import Path
 
 from cli.client import Client
-from cli.stack import running_stack
+from cli.stack import free_port, running_stack
 
 
 def main() -> None:
@@ -25,15 +24,14 @@ def main() -> None:
     parser.add_argument("--mask", type=Path, help="brain mask on the grid of every scan")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as data_dir, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        with running_stack(port=port, data_dir=Path(data_dir)):
-            client = Client(f"http://127.0.0.1:{port}")
-            for scan in arguments.scans:
-                for _ in range(arguments.repeats):
-                    print(json.dumps(_measure(client, scan, arguments.mask)), flush=True)
+    with (
+        tempfile.TemporaryDirectory() as data_dir,
+        running_stack(port=free_port(), data_dir=Path(data_dir)) as stack,
+    ):
+        client = Client(stack.url)
+        for scan in arguments.scans:
+            for _ in range(arguments.repeats):
+                print(json.dumps(_measure(client, scan, arguments.mask)), flush=True)
 
 
 def _measure(client: Client, scan: Path, mask: Path | None) -> dict[str, object]:

@@ -14,7 +14,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from cli.broker import make_embedded_broker
 from cli.client import Client
 from cli.examples import stem
 from cli.process import Process, Program
-from cli.stack import running_stack
+from cli.stack import free_port, running_stack
 from disyre.adapters.nifti import read_nifti
 from disyre.adapters.settings import EX_CONFIG
 from disyre.errors import Misconfigured
@@ -97,19 +96,16 @@ def _on(device: str, scans: list[Path], repeats: int, out: Path) -> Iterator[Row
     os.environ["DISYRE_PROVIDER"] = device
     idle = _nvidia_smi("memory.used")
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as data_dir, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        with running_stack(port=port, data_dir=Path(data_dir)):
-            yield {"part": "start", "device": device, "ready_s": round(time.perf_counter() - start, 2)}
-            client = Client(f"http://127.0.0.1:{port}")
-            for scan in scans:
-                for run in range(1, repeats + 1):
-                    yield {"part": "scan", "device": device, "run": run} | _score(
-                        client, scan, out / stem(scan)
-                    )
-            used = _nvidia_smi("memory.used")
+    with (
+        tempfile.TemporaryDirectory() as data_dir,
+        running_stack(port=free_port(), data_dir=Path(data_dir)) as stack,
+    ):
+        yield {"part": "start", "device": device, "ready_s": round(time.perf_counter() - start, 2)}
+        client = Client(stack.url)
+        for scan in scans:
+            for run in range(1, repeats + 1):
+                yield {"part": "scan", "device": device, "run": run} | _score(client, scan, out / stem(scan))
+        used = _nvidia_smi("memory.used")
     # The largest process so far: a CPU has to come before a GPU.
     host_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     yield {"part": "memory", "device": device, "gpu_before": idle, "gpu": used, "host_mib": host_mib}

@@ -1,7 +1,6 @@
 """The main job by itself: start the stack, score the examples over HTTP, show what was found, stop."""
 
 import json
-import socket
 import tempfile
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from cli.client import Client, Document, RequestRefused
 from cli.examples import find_scans, stem
-from cli.stack import running_stack
+from cli.stack import free_port, running_stack
 
 
 def demo(*, examples: Path, out: Path) -> int:
@@ -22,7 +21,7 @@ def demo(*, examples: Path, out: Path) -> int:
         console.print(f"[red]demo: expected scans (.nii, .nii.gz, .zip) in {examples}, found none")
         return 1
     with tempfile.TemporaryDirectory(prefix="disyre-demo-") as data_dir:
-        port = _free_port()
+        port = free_port()
         with (
             console.status("starting broker, worker and API"),
             running_stack(port=port, data_dir=Path(data_dir)),
@@ -82,10 +81,3 @@ def _table(jobs: list[Document]) -> Table:
             f"{sum(found['timings_s'].values()):.1f}",
         )
     return table
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -151,6 +151,13 @@ def _sole_use_of(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 def _check_port(port: int) -> None:
     """Raise Misconfigured if something listens on the port already, or if it is none."""
     if not 0 < port < 2**16:
