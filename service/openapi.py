@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from disyre import errors
 from disyre.errors import DisyreError
 from disyre.modality import MODALITIES
+from service import errors as request_errors
 from service.problems import MEDIA_TYPE, Problem, status_of
 
 _REF: Final = "#/components/schemas/{model}"
@@ -91,6 +93,18 @@ SUBMISSION: Final[dict[str, Any]] = {
 """Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
 STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query(_OPTIONS)}
 """The same for a study."""
+
+UPLOAD_ERRORS: Final = (
+    request_errors.MalformedRequest,
+    request_errors.EmptyUpload,
+    request_errors.DigestMismatch,
+    request_errors.UploadTimedOut,
+    errors.TooLarge,
+    request_errors.UnsupportedMediaType,
+    errors.NotAnImage,
+    errors.InvalidParams,
+)
+"""What any route that takes an upload may refuse, before it looks into the files."""
 
 
 class DocumentedApi(FastAPI):

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
-from service import errors as request_errors
 from service import inspection
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
-from service.openapi import SUBMISSION, problems
+from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit_body, receive
 from service.schemas import InspectionView
 from service.submission import parse_params, query_options, read_options
@@ -25,14 +24,7 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
     "",
     openapi_extra=SUBMISSION,
     responses=problems(
-        request_errors.MalformedRequest,
-        request_errors.EmptyUpload,
-        request_errors.DigestMismatch,
-        request_errors.UploadTimedOut,
-        errors.TooLarge,
-        request_errors.UnsupportedMediaType,
-        errors.NotAnImage,
-        errors.InvalidParams,
+        *UPLOAD_ERRORS,
         errors.UnreadableVolume,
         errors.UnusableArchive,
         errors.StorageFull,

@@ -9,11 +9,10 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
 from disyre.job import Job, JobState
-from service import errors as request_errors
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts
 from service.listing import Page
-from service.openapi import SUBMISSION, problems
+from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
@@ -28,14 +27,7 @@ _LOOK_EVERY_S: Final = 0.25
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=SUBMISSION,
     responses=problems(
-        request_errors.MalformedRequest,
-        request_errors.EmptyUpload,
-        request_errors.DigestMismatch,
-        request_errors.UploadTimedOut,
-        errors.TooLarge,
-        request_errors.UnsupportedMediaType,
-        errors.NotAnImage,
-        errors.InvalidParams,
+        *UPLOAD_ERRORS,
         errors.UnknownModel,
         errors.NoModelForModality,
         errors.UnreadableVolume,

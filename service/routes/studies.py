@@ -4,9 +4,8 @@ from fastapi import APIRouter, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
-from service import errors as request_errors
 from service.dependencies import GivenParts, Parts
-from service.openapi import STUDY_SUBMISSION, problems
+from service.openapi import STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import StudyView
 from service.submission import Study, query_options
@@ -19,14 +18,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=STUDY_SUBMISSION,
     responses=problems(
-        request_errors.MalformedRequest,
-        request_errors.EmptyUpload,
-        request_errors.DigestMismatch,
-        request_errors.UploadTimedOut,
-        errors.TooLarge,
-        request_errors.UnsupportedMediaType,
-        errors.NotAnImage,
-        errors.InvalidParams,
+        *UPLOAD_ERRORS,
         errors.UnreadableVolume,
         errors.NothingToScore,
         errors.UnusableArchive,
