@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from disyre.types import Affine, Opener
+from disyre.volume import Volume
 
 
 def nifti_bytes(
@@ -45,3 +46,11 @@ def write_bytes(folder: Path, content: bytes) -> Path:
 def as_members(contents: Sequence[bytes]) -> list[Opener]:
     """Files as an archive gives them."""
     return [partial(BytesIO, content) for content in contents]
+
+
+def assert_same_scan(volume: Volume, image: nib.Nifti1Image) -> None:
+    """Equal values at equal places, in whatever order each is stored."""
+    ours = nib.as_closest_canonical(nib.Nifti1Image(volume.voxels, volume.affine))
+    theirs = nib.as_closest_canonical(nib.squeeze_image(image))
+    np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), rtol=1e-6)
+    np.testing.assert_allclose(ours.affine, theirs.affine, atol=2e-4)

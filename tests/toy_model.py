@@ -6,6 +6,7 @@ The condition is read, and changes nothing. Needs no torch.
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import onnx
 from onnx import TensorProto, helper
@@ -20,8 +21,11 @@ from disyre.model_package import (
     ModelPackage,
     ScanSettings,
     TrainingData,
+    Windows,
 )
 
+SLOW_MODEL: Final = "slow"
+"""The name of `make_slow_model`'s."""
 TOY_STRIDE = 8
 """Height and width of what the toy takes are multiples of this."""
 
@@ -64,6 +68,13 @@ def make_toy_model(
     package = ModelPackage(folder, manifest)
     package.write_manifest()
     return package
+
+
+def make_slow_model(models: Path) -> ModelPackage:
+    """One that takes some 30 000 steps for a scan: seconds."""
+    severities = tuple(n / 100 for n in range(100, 0, -1))
+    slow = ScanSettings(mode="stepwise", severities=severities, windows=Windows(window=32, stride=8))
+    return make_toy_model(models, name=SLOW_MODEL, scan=slow)
 
 
 def toy_network(gain: float, *, inputs: tuple[str, str] = ("image", "condition")) -> onnx.ModelProto:

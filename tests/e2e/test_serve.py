@@ -18,10 +18,10 @@ import pytest
 
 from disyre.adapters.broker import connect
 from disyre.adapters.task_queue import QUEUE_NAME
-from disyre.model_package import NETWORK_FILE, ScanSettings, Windows
+from disyre.model_package import NETWORK_FILE
 from tests.builders import make_volume
 from tests.live import ROOT, SeenProcess, descendants, free_port, live_broker, wait_for
-from tests.toy_model import make_toy_model
+from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
 
 SCAN_SHAPE = (96, 96, 60)
 FINISHED = {"succeeded", "failed", "canceled"}
@@ -152,9 +152,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A quick model, and one that takes seconds for the same scan."""
     models = tmp_path_factory.mktemp("models")
     make_toy_model(models)
-    severities = tuple(n / 100 for n in range(100, 0, -1))
-    slow = ScanSettings(mode="stepwise", severities=severities, windows=Windows(window=32, stride=8))
-    make_toy_model(models, name="slow", scan=slow)
+    make_slow_model(models)
     return models
 
 
@@ -177,7 +175,7 @@ def test_a_scan_gives_a_map_on_its_own_grid(serve: Serve) -> None:
 
 
 def test_a_running_job_is_canceled(serve: Serve) -> None:
-    job_id = serve.submit("slow")
+    job_id = serve.submit(SLOW_MODEL)
     serve.wait_until_restoring(job_id)
 
     serve.post(f"/v1/jobs/{job_id}/cancel")
@@ -188,7 +186,7 @@ def test_a_running_job_is_canceled(serve: Serve) -> None:
 
 @pytest.mark.parametrize("program", ["-m worker", "spawn_main", "valkey-server", "uvicorn"])
 def test_a_job_is_finished_though_a_program_is_killed(serve: Serve, program: str) -> None:
-    job_id = serve.submit("slow")
+    job_id = serve.submit(SLOW_MODEL)
     serve.wait_until_restoring(job_id)
 
     serve.kill(program)
@@ -279,7 +277,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_finishes_the_job(tmp_path: 
         line = first.wait_until_ready()
         assert line.startswith("disyre is ready: curl ")
         assert f"http://127.0.0.1:{first.port}/v1/jobs" in line
-        job_id = first.submit("slow")
+        job_id = first.submit(SLOW_MODEL)
         first.wait_until_restoring(job_id)
         processes = first.processes()
 

@@ -7,10 +7,8 @@ from typing import TypeAlias
 
 import pytest
 
-from disyre.model_package import ScanSettings, Windows
-from tests.integration.workplace import SLOW_MODEL
 from tests.live import LiveBroker, LiveWorker, live_broker
-from tests.toy_model import make_toy_model
+from tests.toy_model import make_slow_model, make_toy_model
 
 StartWorker: TypeAlias = Callable[..., AbstractContextManager[LiveWorker]]
 
@@ -20,9 +18,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A quick model, and one that takes some 30 000 steps for the same scan."""
     models = tmp_path_factory.mktemp("models")
     make_toy_model(models)
-    severities = tuple(n / 100 for n in range(100, 0, -1))
-    slow = ScanSettings(mode="stepwise", severities=severities, windows=Windows(window=32, stride=8))
-    make_toy_model(models, name=SLOW_MODEL, scan=slow)
+    make_slow_model(models)
     return models
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from disyre.job import JobState
-from tests.integration.workplace import SLOW_MODEL, Workplace
+from tests.integration.workplace import Workplace
 from tests.live import LiveBroker, wait_for
+from tests.toy_model import SLOW_MODEL
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A study through all parts: API, broker and worker; each series goes to the model of what it is."""
 
 import json
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tests.live import LiveBroker, wait_for
 from tests.real_brain import make_real_brain
 from tests.service.live_api import served
 from tests.toy_model import make_toy_model
+from tests.zip_files import zipped_images
 
 T2W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 4500, "EchoTime": 98}
 PATIENCE_S = 30.0
@@ -64,14 +63,6 @@ def _plane(voxels: Voxels, k: int) -> bytes:
     return np.round(voxels[:, :, k].T).astype("<u2").tobytes()
 
 
-def zipped(images: list[bytes]) -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as writer:
-        for number, image in enumerate(images):
-            writer.writestr(str(number), image)
-    return archive.getvalue()
-
-
 def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
     workplace: Workplace, tmp_path: Path
 ) -> None:
@@ -92,7 +83,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
         workplace.worker(),
     ):
         wait_for(workplace.registry.workers, "the worker is ready", within_s=60)
-        study = client.post("/v1/studies", content=zipped(encoded([*silent, *told])))
+        study = client.post("/v1/studies", content=zipped_images(encoded([*silent, *told])))
         flair = client.post("/v1/jobs", content=(tmp_path / "flair.nii.gz").read_bytes())
         assert (study.status_code, flair.status_code) == (202, 202), study.text
         by_image, by_header = (workplace.wait_until_finished(job["id"]) for job in study.json()["jobs"])

@@ -14,8 +14,9 @@ from kombu import Connection
 
 from disyre.adapters.task_queue import QUEUE_NAME
 from disyre.job import MAX_LOSSES, WORKER_LOST, JobState
-from tests.integration.workplace import SLOW_MODEL, Workplace
+from tests.integration.workplace import Workplace
 from tests.live import ROOT, LiveBroker, LiveWorker, live_broker, wait_for
+from tests.toy_model import SLOW_MODEL
 
 
 @pytest.fixture(scope="module")

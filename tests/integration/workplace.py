@@ -23,7 +23,6 @@ from service.reaper import Reaper
 from tests.builders import make_volume
 from tests.live import LiveBroker, LiveWorker, live_worker, wait_for
 
-SLOW_MODEL: Final = "slow"
 LEASE_S: Final = 2.0
 _FINISHED_WITHIN_S: Final = 60.0
 

@@ -1,8 +1,6 @@
 """What an upload holds, said without a job; and what a submission of several volumes is answered."""
 
 import json
-import zipfile
-from io import BytesIO
 from typing import Any
 
 import httpx
@@ -14,6 +12,7 @@ from pydicom.uid import UID, JPEGLSLossless, RLELossless
 from disyre.candidate import Candidate
 from tests.dicom_phantom import SAGITTAL, encoded, make_enhanced, make_series
 from tests.service.live_api import LiveApi
+from tests.zip_files import zipped, zipped_images
 
 FIRST, SECOND = "1.2.3.4.1", "1.2.3.4.2"
 
@@ -23,14 +22,6 @@ def study() -> list[bytes]:
     first = make_series(8, SeriesInstanceUID=FIRST, EchoTime=3.0)
     second = make_series(6, SeriesInstanceUID=SECOND, EchoTime=90.0, orientation=SAGITTAL)
     return encoded([*first, *second])
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as writer:
-        for name, content in files.items():
-            writer.writestr(name, content)
-    return archive.getvalue()
 
 
 def four_cubed() -> bytes:
@@ -62,7 +53,7 @@ def test_a_volume_that_cannot_be_scored_says_why(api: LiveApi) -> None:
     images = make_series(8)
     del images[3]
 
-    (volume,) = inspect(api, zipped({str(n): image for n, image in enumerate(encoded(images))}))["volumes"]
+    (volume,) = inspect(api, zipped_images(encoded(images)))["volumes"]
 
     assert volume["code"] == "irregular-slices"
     assert "1 slice is missing: 1 after slice 3 of 7 (between 6.00 and 12.00 mm" in volume["reason"]
@@ -151,7 +142,7 @@ def test_a_volume_has_the_same_fields_wherever_it_is_listed(api: LiveApi) -> Non
 def test_one_series_can_be_inspected_alone(api: LiveApi, how: str) -> None:
     def inspect_series(series: str) -> httpx.Response:
         if how == "query":
-            content = zipped({str(n): image for n, image in enumerate(study())})
+            content = zipped_images(study())
             return api.client.post("/v1/inspect", content=content, params={"series_uid": series})
         files = [("file", image) for image in study()]
         return api.client.post(
@@ -173,7 +164,7 @@ def test_of_nifti_no_series_can_be_inspected(api: LiveApi, scan: bytes) -> None:
 
 def test_a_series_that_cannot_be_used_is_listed_and_the_other_can_be_taken(api: LiveApi) -> None:
     bad = make_series(6, SeriesInstanceUID="1.2.3.4.3", PhotometricInterpretation="MONOCHROME1")
-    upload = zipped({str(n): image for n, image in enumerate([*study()[:8], *encoded(bad)])})
+    upload = zipped_images([*study()[:8], *encoded(bad)])
 
     volumes = inspect(api, upload)["volumes"]
     refused = api.client.post("/v1/jobs", content=upload)
@@ -195,7 +186,7 @@ def test_images_of_several_patients_are_refused_with_what_they_are(api: LiveApi,
         *make_series(8, SeriesInstanceUID=FIRST, PatientID="CANARY-1"),
         *make_series(6, SeriesInstanceUID=SECOND, PatientID="CANARY-2"),
     ]
-    upload = zipped({str(n): image for n, image in enumerate(encoded(images))})
+    upload = zipped_images(encoded(images))
 
     refused = api.client.post(path, content=upload)
 
@@ -207,7 +198,7 @@ def test_images_of_several_patients_are_refused_with_what_they_are(api: LiveApi,
 
 def test_pixels_that_are_cut_off_are_seen_before_there_is_a_job(api: LiveApi) -> None:
     *whole, last = study()[:8]
-    upload = zipped({str(n): image for n, image in enumerate([*whole, last[:-20]])})
+    upload = zipped_images([*whole, last[:-20]])
 
     (volume,) = inspect(api, upload)["volumes"]
     refused = api.client.post("/v1/jobs", content=upload)
@@ -224,7 +215,7 @@ def test_compressed_pixels_that_are_cut_off_make_their_series_unusable(
 ) -> None:
     """It is the last slice: without a word the head would be one slice shorter."""
     *whole, last = encoded(make_series(8), syntax)
-    upload = zipped({str(n): image for n, image in enumerate([*whole, last[:-n_bytes]])})
+    upload = zipped_images([*whole, last[:-n_bytes]])
 
     (volume,) = inspect(api, upload)["volumes"]
 
@@ -239,7 +230,7 @@ def test_volumes_of_one_series_are_not_said_to_be_fine_where_none_can_be_picked(
         *make_series(8, SeriesInstanceUID=FIRST, EchoTime=3.0),
         *make_series(8, SeriesInstanceUID=FIRST, EchoTime=90.0),
     ]
-    upload = zipped({str(n): image for n, image in enumerate(encoded(echoes))})
+    upload = zipped_images(encoded(echoes))
 
     volumes = inspect(api, upload)["volumes"]
     refused = api.client.post("/v1/jobs", content=upload, params={"series_uid": FIRST})
@@ -259,7 +250,7 @@ def test_a_volume_of_several_in_a_nifti_file_is_listed_as_it_would_be_scored(api
     assert all_of_them.json()["volumes"][0]["code"] == "not-3d"
     assert the_last.json()["volumes"][0]["code"] is None
     assert (none.status_code, none.json()["code"]) == (422, "invalid-params")
-    dicom = zipped({str(n): image for n, image in enumerate(study())})
+    dicom = zipped_images(study())
     assert api.client.post("/v1/inspect", content=dicom, params={"volume_index": "0"}).status_code == 422
 
 
@@ -267,7 +258,7 @@ def test_two_patients_without_an_id_are_told_apart_by_name_and_date_of_birth(api
     images = make_series(12, PatientID="", PatientName="CANARY^A", PatientBirthDate="19500101")
     for image in images[6:]:
         image.PatientBirthDate = "19900101"
-    upload = zipped({str(n): image for n, image in enumerate(encoded(images))})
+    upload = zipped_images(encoded(images))
 
     refused = api.client.post("/v1/jobs", content=upload)
 

@@ -2,9 +2,7 @@
 
 import base64
 import gzip
-import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from tests.service.conftest import make_mask, nifti_bytes
 from tests.service.live_api import LiveApi
 from tests.service.refused import check_refused
+from tests.zip_files import zipped
 
 Request = dict[str, Any]
 
@@ -22,14 +21,6 @@ Request = dict[str, Any]
 def four_dimensional() -> bytes:
     image = nib.Nifti1Image(np.zeros((4, 4, 4, 2), dtype=np.float32), np.eye(4))
     return bytes(image.to_bytes())
-
-
-def zipped(*members: tuple[str, bytes]) -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as writer:
-        for name, content in members:
-            writer.writestr(name, content)
-    return archive.getvalue()
 
 
 RAW: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
@@ -59,7 +50,7 @@ RAW: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         422,
         "invalid-params",
     ),
-    "a broken zip": (lambda scan: {"content": zipped(("a", b"b"))[:-10]}, 422, "unusable-archive"),
+    "a broken zip": (lambda scan: {"content": zipped({"a": b"b"})[:-10]}, 422, "unusable-archive"),
     "an unknown model": (
         lambda scan: {"content": scan, "params": {"model": "t9w"}},
         422,
@@ -129,7 +120,7 @@ FORMS: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
     ),
     "a mask that is a text": (lambda scan: {"files": {"file": scan, "mask": b"text"}}, 415, "not-an-image"),
     "a mask that is a zip": (
-        lambda scan: {"files": {"file": scan, "mask": zipped(("a", b"b"))}},
+        lambda scan: {"files": {"file": scan, "mask": zipped({"a": b"b"})}},
         422,
         "mask-mismatch",
     ),

@@ -1,8 +1,6 @@
 """Recognised series over HTTP: what is said of them, which model they go to, and whole studies."""
 
-import zipfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from tests.dicom_phantom import encoded, make_series
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.toy_model import make_toy_model
+from tests.zip_files import zipped_images
 
 T1W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 600, "EchoTime": 12}
 T2W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 4500, "EchoTime": 98}
@@ -45,20 +44,12 @@ def study() -> list[bytes]:
     ]
 
 
-def zipped(images: list[bytes]) -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as writer:
-        for number, image in enumerate(images):
-            writer.writestr(str(number), image)
-    return archive.getvalue()
-
-
 def post(api: LiveApi, images: list[bytes], **params: str) -> Any:
-    return api.client.post("/v1/jobs", content=zipped(images), params=params)
+    return api.client.post("/v1/jobs", content=zipped_images(images), params=params)
 
 
 def test_inspecting_says_what_each_series_is_and_which_model_would_score_it(api: LiveApi) -> None:
-    volumes = api.client.post("/v1/inspect", content=zipped(study())).json()["volumes"]
+    volumes = api.client.post("/v1/inspect", content=zipped_images(study())).json()["volumes"]
 
     found = {v["series_uid"]: (v["modality"]["name"], v["model"], v["code"]) for v in volumes}
     assert found == {
@@ -149,7 +140,7 @@ def as_form(images: list[bytes]) -> dict[str, Any]:
 
 
 def as_body(images: list[bytes]) -> dict[str, Any]:
-    return {"content": zipped(images)}
+    return {"content": zipped_images(images)}
 
 
 @pytest.mark.parametrize("body", [as_form, as_body])
@@ -174,7 +165,7 @@ def test_a_study_becomes_a_job_for_each_series_that_can_be_scored(api: LiveApi, 
 
 
 def test_deleting_a_job_of_a_study_harms_no_other(api: LiveApi) -> None:
-    ids = [job["id"] for job in api.client.post("/v1/studies", content=zipped(study())).json()["jobs"]]
+    ids = [job["id"] for job in api.client.post("/v1/studies", content=zipped_images(study())).json()["jobs"]]
     before = api.artifacts.input_file(ids[0], "000001").read_bytes()
 
     for job_id in ids[1:]:
@@ -184,7 +175,9 @@ def test_deleting_a_job_of_a_study_harms_no_other(api: LiveApi) -> None:
 
 
 def test_a_study_of_which_nothing_can_be_scored_is_refused_with_all_reasons(api: LiveApi) -> None:
-    response = api.client.post("/v1/studies", content=zipped([*series("dwi", **DWI), *series("short", 2)]))
+    response = api.client.post(
+        "/v1/studies", content=zipped_images([*series("dwi", **DWI), *series("short", 2)])
+    )
 
     check_refused(api, response, 422, "nothing-to-score")
     assert [(each["code"], each["reason"]) for each in response.json()["candidates"]] == [
@@ -195,7 +188,7 @@ def test_a_study_of_which_nothing_can_be_scored_is_refused_with_all_reasons(api:
 
 
 def test_a_study_of_one_series_that_cannot_be_scored_says_why(api: LiveApi) -> None:
-    response = api.client.post("/v1/studies", content=zipped(series("dwi", **DWI)))
+    response = api.client.post("/v1/studies", content=zipped_images(series("dwi", **DWI)))
 
     check_refused(api, response, 422, "nothing-to-score")
     assert response.json()["detail"] == (
@@ -205,7 +198,7 @@ def test_a_study_of_one_series_that_cannot_be_scored_says_why(api: LiveApi) -> N
 
 def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> None:
     facts = api.client.post(
-        "/v1/studies", content=zipped([*series("T1w", **T1W), *series("odd", **T1W)])
+        "/v1/studies", content=zipped_images([*series("T1w", **T1W), *series("odd", **T1W)])
     ).json()
 
     assert len(facts["jobs"]) == 1
@@ -214,7 +207,7 @@ def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> No
 
 @pytest.mark.parametrize("name", ["model", "version", "modality", "series_uid", "volume_index"])
 def test_an_option_of_one_series_is_none_of_a_study(api: LiveApi, name: str) -> None:
-    response = api.client.post("/v1/studies", content=zipped(study()), params={name: "1"})
+    response = api.client.post("/v1/studies", content=zipped_images(study()), params={name: "1"})
 
     check_refused(api, response, 422, "invalid-params")
     assert f"got {name};" in response.json()["detail"]
@@ -224,7 +217,7 @@ def test_a_study_is_dicom_without_a_mask(api: LiveApi, scan: bytes, mask: bytes)
     images = [("file", image) for image in study()]
 
     check_refused(api, api.client.post("/v1/studies", content=scan), 415, "not-an-image")
-    check_refused(api, api.client.post("/v1/studies", content=zipped([scan])), 415, "not-an-image")
+    check_refused(api, api.client.post("/v1/studies", content=zipped_images([scan])), 415, "not-an-image")
     with_mask = api.client.post("/v1/studies", files=[*images, ("mask", mask)])
     check_refused(api, with_mask, 422, "mask-mismatch")
 
@@ -233,7 +226,7 @@ def test_a_study_for_which_the_queue_has_no_room_is_refused_whole(tmp_path: Path
     with live_api(tmp_path, max_queued_jobs=1) as api:
         images = [*series("T1w", **T1W), *series("unknown")]
 
-        check_refused(api, api.client.post("/v1/studies", content=zipped(images)), 503, "queue-full")
+        check_refused(api, api.client.post("/v1/studies", content=zipped_images(images)), 503, "queue-full")
 
 
 class FullJobStore(InMemoryJobStore):
@@ -248,4 +241,4 @@ def test_a_study_that_cannot_be_stored_leaves_no_files(tmp_path: Path) -> None:
     with live_api(tmp_path, jobs=FullJobStore()) as api:
         images = [*series("T1w", **T1W), *series("unknown")]
 
-        check_refused(api, api.client.post("/v1/studies", content=zipped(images)), 503, "unavailable")
+        check_refused(api, api.client.post("/v1/studies", content=zipped_images(images)), 503, "unavailable")

@@ -1,7 +1,6 @@
 """In what a scan may come: a zip with folders, many files, one file; with a DICOMDIR and others beside it."""
 
 import gzip
-import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -14,19 +13,12 @@ from pydicom import uid
 
 from tests.dicom_phantom import encoded, make_enhanced, make_series
 from tests.service.live_api import LiveApi
+from tests.zip_files import zipped, zipped_images
 
 SERIES = encoded(make_series(8))
 DICOMDIR = encoded(make_series(1, SOPClassUID=uid.MediaStorageDirectoryStorage))[0]
 REPORT = encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))[0]
 LEFT_OUT = "1 DICOMDIR left out: it lists files, and is no image"
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
-        for name, content in files.items():
-            writer.writestr(name, content)
-    return archive.getvalue()
 
 
 def disc() -> dict[str, bytes]:
@@ -62,7 +54,7 @@ def post(api: LiveApi, path: str, request: dict[str, Any]) -> httpx.Response:
 
 
 LAYOUTS: dict[str, tuple[Callable[[], dict[str, Any]], list[str]]] = {
-    "a zip": (lambda: {"content": zipped({str(n): image for n, image in enumerate(SERIES)})}, []),
+    "a zip": (lambda: {"content": zipped_images(SERIES)}, []),
     "a zip of a disc": (
         lambda: {"content": zipped(disc())},
         ["2 files left out, as not DICOM", LEFT_OUT, "1 DICOM file left out, as not MR"],

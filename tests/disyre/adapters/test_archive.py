@@ -18,16 +18,9 @@ from disyre.adapters.archive import (
     read_members,
 )
 from disyre.errors import InvalidInput, TooLarge, UnusableArchive
+from tests.zip_files import zipped
 
 LIMITS = ArchiveLimits()
-
-
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def write(folder: Path, content: bytes) -> Path:

@@ -6,16 +6,15 @@ from typing import Any
 
 import dcm2niix
 import nibabel as nib
-import numpy as np
 import pytest
 from pydicom import uid
 
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
-from disyre.volume import Volume
 from tests import dicom_phantom as phantom
 from tests.dicom_phantom import encoded, make_enhanced, make_series
-from tests.real_data import real_data
+from tests.nifti_files import assert_same_scan
+from tests.real_data import VENDOR_CROPS, real_data
 
 SERIES: dict[str, dict[str, Any]] = {
     "axial": {"orientation": phantom.AXIAL},
@@ -40,14 +39,6 @@ def by_dcm2niix(files: Sequence[bytes], folder: Path, *, private_scales: bool = 
     dcm2niix.main(options, capture_output=True, check=True)
     (found,) = (folder / "out").glob("*.nii")
     return nib.Nifti1Image.from_filename(found)
-
-
-def assert_same_scan(volume: Volume, image: nib.Nifti1Image) -> None:
-    """Equal values at equal places, in whatever order each is stored."""
-    ours = nib.as_closest_canonical(nib.Nifti1Image(volume.voxels, volume.affine))
-    theirs = nib.as_closest_canonical(nib.squeeze_image(image))
-    np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), rtol=1e-6)
-    np.testing.assert_allclose(ours.affine, theirs.affine, atol=2e-4)
 
 
 @pytest.mark.parametrize("attributes", SERIES.values(), ids=SERIES)
@@ -79,19 +70,7 @@ def test_an_enhanced_image_is_where_dcm2niix_puts_it(tmp_path: Path, orientation
 
 @pytest.mark.parametrize(
     "folder",
-    [
-        "generic/anatomical/001",
-        "generic/anatomical/001_implicit",
-        "generic/anatomical/002_non_isotropic",
-        "generic/compressed/001",
-        "generic/compressed_j2k/001",
-        "generic/compressed_jpeg/001",
-        "generic/compressed_jpegls/001",
-        "generic/compressed_rle/001",
-        "philips_enhanced/anatomical/001",
-        "philips_enhanced/anatomical/001_implicit",
-        "siemens_multiframe/anatomical/001",
-    ],
+    VENDOR_CROPS,
 )
 def test_crops_of_the_files_of_several_vendors(tmp_path: Path, folder: str) -> None:
     path = real_data(f"geometry/vendor_crops/{folder}")

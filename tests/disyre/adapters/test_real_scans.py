@@ -14,16 +14,8 @@ from disyre.errors import (
     TooFewSlices,
     UnusableVolume,
 )
-from disyre.volume import Volume
-from tests.real_data import real_data
-
-
-def assert_same_scan(volume: Volume, reference: nib.Nifti1Image) -> None:
-    """Equal voxels at equal places, in whatever order each is stored."""
-    ours = nib.as_closest_canonical(nib.Nifti1Image(volume.voxels, volume.affine))
-    theirs = nib.as_closest_canonical(nib.squeeze_image(reference))
-    np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), rtol=1e-6)
-    np.testing.assert_allclose(ours.affine, theirs.affine, atol=2e-4)
+from tests.nifti_files import assert_same_scan
+from tests.real_data import VENDOR_CROPS, real_data
 
 
 def test_a_series_of_a_whole_head() -> None:
@@ -41,19 +33,7 @@ def test_a_series_of_a_whole_head() -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    [
-        "generic/anatomical/001",
-        "generic/anatomical/001_implicit",
-        "generic/anatomical/002_non_isotropic",
-        "generic/compressed/001",
-        "generic/compressed_j2k/001",
-        "generic/compressed_jpeg/001",
-        "generic/compressed_jpegls/001",
-        "generic/compressed_rle/001",
-        "philips_enhanced/anatomical/001",
-        "philips_enhanced/anatomical/001_implicit",
-        "siemens_multiframe/anatomical/001",
-    ],
+    VENDOR_CROPS,
 )
 def test_crops_of_the_files_of_several_vendors(folder: str) -> None:
     path = real_data(f"geometry/vendor_crops/{folder}")
