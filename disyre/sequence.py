@@ -7,65 +7,10 @@ the image decides, or a person.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from disyre.modality import Contrast, Guess, Source
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceParameters:
-    """What a header says of the sequence; None, or nothing, where it is silent.
-
-    Words are those of DICOM, in capitals. Numbers are above 0, but for the b-value.
-    """
-
-    sequence: frozenset[str] = frozenset()
-    """ScanningSequence: SE, IR, GR, EP, RM."""
-    variant: frozenset[str] = frozenset()
-    """SequenceVariant: SK, MTC, SS, TRSS, SP, MP, OSP."""
-    options: frozenset[str] = frozenset()
-    """ScanOptions, such as FC: flow compensation."""
-    image_type: frozenset[str] = frozenset()
-    """From the third value of ImageType on."""
-    tr_ms: float | None = None
-    te_ms: float | None = None
-    """Effective, where a train of echoes is read."""
-    ti_ms: float | None = None
-    flip_deg: float | None = None
-    n_echoes: float | None = None
-    """In a train."""
-    b_value: float | None = None
-    """In s/mm^2."""
-    is_angio: bool = False
-    is_3d: bool = False
-    has_agent: bool = False
-    """A contrast agent was given."""
-    stated: str | None = None
-    """AcquisitionContrast, which enhanced images have."""
-
-    @property
-    def is_spin_echo(self) -> bool:
-        """Whether pulses refocus the echoes; `RM` fits no other word, and may."""
-        is_train = "RM" in self.sequence and "GR" not in self.sequence and (self.n_echoes or 0) > 1
-        return "SE" in self.sequence or is_train
-
-    @property
-    def is_inverted(self) -> bool:
-        """Whether an inversion comes first."""
-        is_said = "IR" in self.sequence or any(option.startswith("IR") for option in self.options)
-        return is_said or bool(self.ti_ms)
-
-    def describe(self, kind: str) -> str:
-        """The parameters in words.
-
-        >>> SequenceParameters(tr_ms=9000, te_ms=120, ti_ms=2500).describe("inversion recovery")
-        'inversion recovery, TR 9000 ms, TE 120 ms, TI 2500 ms'
-        """
-        numbers = (("TR", self.tr_ms, " ms"), ("TE", self.te_ms, " ms"), ("TI", self.ti_ms, " ms"))
-        angle = (("flip angle", self.flip_deg, " degrees"),) if "GR" in self.sequence else ()
-        words = [f"{name} {value:g}{unit}" for name, value, unit in (*numbers, *angle) if value is not None]
-        return ", ".join([kind, *words, *(["after a contrast agent"] if self.has_agent else [])])
+from disyre.sequence_parameters import SequenceParameters
 
 
 class _Verdict(NamedTuple):

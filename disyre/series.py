@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
-from disyre.sequence import SequenceParameters
+from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
 from disyre.wording import counted
 

@@ -21,7 +21,7 @@ from disyre.errors import (
     TooFewSlices,
     UnsupportedGeometry,
 )
-from disyre.sequence import SequenceParameters
+from disyre.sequence_parameters import SequenceParameters
 from disyre.types import Affine
 from disyre.wording import counted
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
-from disyre.sequence import SequenceParameters
+from disyre.sequence_parameters import SequenceParameters
 
 SEQUENCE_ATTRIBUTES: Final = (
     *("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType", "RepetitionTime"),

@@ -6,7 +6,7 @@ import pytest
 
 from disyre import stacks
 from disyre.distinction import distinguished
-from disyre.sequence import SequenceParameters
+from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Stack
 from tests.dicom_stacks import make_stack
 

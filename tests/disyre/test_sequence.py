@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.modality import Contrast
-from disyre.sequence import SequenceParameters, guess
+from disyre.sequence import guess
+from disyre.sequence_parameters import SequenceParameters
 
 
 def parameters(

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from disyre.errors import UnusableVolume
-from disyre.sequence import SequenceParameters
+from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images, Reject
 from disyre.stacks import Origin
 from tests.dicom_stacks import make_stack
