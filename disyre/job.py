@@ -4,18 +4,18 @@ A transition gives a new job; nothing is mutated. What a worker reports names it
 that was believed dead cannot speak for a job that another one has taken over.
 """
 
-import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AwareDatetime, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
+from disyre.job_params import JobParams
 from disyre.media import MediaFormat
-from disyre.modality import Guess, Modality
-from disyre.model_package import Mode, ModelManifest, Severity
+from disyre.modality import Guess
+from disyre.model_package import ModelManifest
 from disyre.progress import Progress
 
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -55,45 +55,6 @@ _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.CANCELED: frozenset({JobState.EXPIRED}),
     JobState.EXPIRED: frozenset(),
 }
-
-
-_SERIES_UID: Final = r"^[0-9.]{1,64}$"
-
-
-def is_series_uid(text: str) -> bool:
-    """Whether a text has the form of a UID, by which a series can be picked.
-
-    >>> is_series_uid("1.2.840"), is_series_uid("None")
-    (True, False)
-    """
-    return re.fullmatch(_SERIES_UID, text) is not None
-
-
-Label = Annotated[str, Field(max_length=200)]
-
-
-class JobParams(Frozen):
-    """The options of a submission; None leaves a choice to the model's manifest, or to what the scan is."""
-
-    model: str | None = None
-    version: str | None = None
-    modality: Modality | None = None
-    """What the scan is, whatever it is recognised as."""
-    mode: Mode | None = None
-    severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
-    preset: Literal["parity"] | None = None
-    """Score as the public reference implementation does; excludes `severities` and both steps below."""
-    bias_correction: bool | None = None
-    """Whether the scan is divided by the shading that is found in it."""
-    align: bool | None = None
-    """Whether a head is turned upright that is tilted by more than the model was trained for."""
-    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Anomaly map value above which a region is reported."""
-    series_uid: str | None = Field(default=None, pattern=_SERIES_UID)
-    """Which series of a DICOM upload is scored."""
-    volume_index: int | None = Field(default=None, ge=0)
-    """Which of several volumes in a NIfTI file is scored, counted from 0."""
-    labels: dict[Label, Label] = Field(default={}, max_length=20)
 
 
 class JobModel(Frozen):

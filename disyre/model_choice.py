@@ -3,7 +3,7 @@
 from typing import Final
 
 from disyre.errors import NoModelForModality
-from disyre.job import JobParams
+from disyre.job_params import JobParams
 from disyre.modality import Guess, Source
 from disyre.model_package import ModelPackage, ModelShelf
 

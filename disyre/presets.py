@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from disyre.errors import InvalidParams
 from disyre.intensity import IntensityRule
-from disyre.job import JobParams
+from disyre.job_params import JobParams
 from disyre.model_package import Mode, ModelManifest, ScanSettings, Windows
 from disyre.schedule import SEVERITY_TABLE, trailing_levels, trailing_severities
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, NoModelForModality, UnknownModel, UnusableVolume
-from disyre.job import JobParams, is_series_uid
+from disyre.job_params import JobParams, is_series_uid
 from disyre.modality import SILENT
 from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelShelf

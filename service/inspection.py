@@ -17,7 +17,8 @@ from disyre.errors import (
     NotThreeDimensional,
     TooFewSlices,
 )
-from disyre.job import InputFile, JobParams
+from disyre.job import InputFile
+from disyre.job_params import JobParams
 from disyre.media import HEAD_BYTES
 from disyre.modality import SILENT, Guess
 from disyre.thickness import check_thickness

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from disyre import INTENDED_USE
 from disyre.adapters.worker_registry import WorkerInfo
 from disyre.candidate import Candidate
-from disyre.job import Artifact, Job, JobInput, JobModel, JobParams, JobState, Transition
+from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
+from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess, Modality
 from disyre.model_package import (

@@ -17,7 +17,8 @@ from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, NothingToScore, QueueFull, Unavailable
-from disyre.job import Job, JobInput, JobModel, JobParams
+from disyre.job import Job, JobInput, JobModel
+from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelPackage, ModelShelf

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from disyre.job import InputFile, Job, JobInput, JobModel, JobParams
+from disyre.job import InputFile, Job, JobInput, JobModel
+from disyre.job_params import JobParams
 from disyre.model_package import Calibration, ModelManifest, ScanSettings, TrainingData
 from disyre.preparation import PreparationRecord
 from disyre.types import Affine

@@ -13,7 +13,8 @@ from disyre.adapters.nifti_header import Form
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
-from disyre.job import InputFile, JobInput, JobParams
+from disyre.job import InputFile, JobInput
+from disyre.job_params import JobParams
 from disyre.media import HEAD_BYTES
 from disyre.scan_record import BrainSource, ImageSource, ScanSource
 from disyre.thickness import check_thickness

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from disyre.errors import NoModelForModality, UnknownModel
-from disyre.job import JobParams
+from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for, warnings
 from disyre.model_package import ModelShelf

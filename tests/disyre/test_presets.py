@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from disyre.errors import InvalidParams
-from disyre.job import JobParams
+from disyre.job_params import JobParams
 from disyre.presets import settings_for
 from tests.builders import make_manifest, make_settings
 

@@ -17,7 +17,8 @@ from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import InputFile, Job, JobInput, JobModel, JobParams, JobState
+from disyre.job import InputFile, Job, JobInput, JobModel, JobState
+from disyre.job_params import JobParams
 from disyre.model_package import ModelShelf
 from service.reaper import Reaper
 from tests.builders import make_volume

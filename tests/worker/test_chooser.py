@@ -9,7 +9,8 @@ import pytest
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import NoModelForModality, UnknownModel
-from disyre.job import Choice, Job, JobModel, JobParams
+from disyre.job import Choice, Job, JobModel
+from disyre.job_params import JobParams
 from disyre.modality import Guess
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.summary import Summary

@@ -25,7 +25,8 @@ from disyre.errors import (
     TooLarge,
     UnknownModel,
 )
-from disyre.job import InputFile, Job, JobInput, JobModel, JobParams
+from disyre.job import InputFile, Job, JobInput, JobModel
+from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.progress import Progress

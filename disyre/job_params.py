@@ -1,0 +1,48 @@
+"""The options of a submission: how its scan is to be scored, and which part of the upload that is."""
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from disyre.frozen import Frozen
+from disyre.modality import Modality
+from disyre.model_package import Mode, Severity
+
+_SERIES_UID: Final = r"^[0-9.]{1,64}$"
+
+
+def is_series_uid(text: str) -> bool:
+    """Whether a text has the form of a UID, by which a series can be picked.
+
+    >>> is_series_uid("1.2.840"), is_series_uid("None")
+    (True, False)
+    """
+    return re.fullmatch(_SERIES_UID, text) is not None
+
+
+Label = Annotated[str, Field(max_length=200)]
+
+
+class JobParams(Frozen):
+    """The options of a submission; None leaves a choice to the model's manifest, or to what the scan is."""
+
+    model: str | None = None
+    version: str | None = None
+    modality: Modality | None = None
+    """What the scan is, whatever it is recognised as."""
+    mode: Mode | None = None
+    severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
+    preset: Literal["parity"] | None = None
+    """Score as the public reference implementation does; excludes `severities` and both steps below."""
+    bias_correction: bool | None = None
+    """Whether the scan is divided by the shading that is found in it."""
+    align: bool | None = None
+    """Whether a head is turned upright that is tilted by more than the model was trained for."""
+    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Anomaly map value above which a region is reported."""
+    series_uid: str | None = Field(default=None, pattern=_SERIES_UID)
+    """Which series of a DICOM upload is scored."""
+    volume_index: int | None = Field(default=None, ge=0)
+    """Which of several volumes in a NIfTI file is scored, counted from 0."""
+    labels: dict[Label, Label] = Field(default={}, max_length=20)
