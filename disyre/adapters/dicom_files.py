@@ -1,30 +1,21 @@
-"""DICOM files, sorted out by their first bytes and parsed as far as is needed (pydicom).
-
-Only the attributes that are needed are read, so nothing that names a patient gets into memory as text.
-"""
+"""DICOM files, sorted out by their first bytes: images, and what is left out (pydicom)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Final, TypeVar
 
-import pydicom
 from pydicom import uid
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_partial
-from pydicom.tag import BaseTag, Tag
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag
 
-from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
-from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
+from disyre.adapters.dicom_image import Image, OpenedFile, identity_of, parsed_image
 from disyre.admission import OnWarning
 from disyre.containment import map_untrusted, sort_untrusted
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr, UnreadableVolume, UnsupportedTransferSyntax
 from disyre.inflation import inflate, inflate_start
 from disyre.media import BARE_DICOM, HEAD_BYTES, is_bare_dicom
-from disyre.stacks import Origin
 from disyre.wording import counted
 
 _MR: Final = {uid.MRImageStorage, uid.EnhancedMRImageStorage, uid.LegacyConvertedEnhancedMRImageStorage}
@@ -58,30 +49,12 @@ _MAX_INFLATED_BYTES: Final = 2 * 2**30
 _MAX_RATIO: Final = 200
 _ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
 """A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
-_IDENTITY: Final = (0x00100010, 0x00100020, 0x00100030, 0x0020000D, 0x0020000E)
-"""PatientName, PatientID, PatientBirthDate, StudyInstanceUID, SeriesInstanceUID."""
-_ATTRIBUTES: Final = [
-    *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
-    "SpacingBetweenSlices",
-    *("TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
-    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ModalityLUTSequence"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *SEQUENCE_ATTRIBUTES,
-]
-_TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]
-_PIXELS: Final = 0x7FE00010
 _BATCH: Final = 64
 """Files that are looked at together, at most."""
 _BATCH_BYTES: Final = 64 * 2**20
 """No file is added to so many bytes: where headers are all that is wanted, no more stays in memory."""
-_MAX_VALUE_BYTES: Final = 1024
-"""Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
-_MAX_CSA_BYTES: Final = 2**20
 _HEADER_BYTES: Final = 2**16
 """As much of a deflated file that is cut off is looked at, for the series that it is of."""
-_UNDEFINED: Final = 0xFFFFFFFF
 _REFUSAL: Final = "expected whole DICOM images, got one that is cut off or damaged; export the series again"
 
 _T = TypeVar("_T")
@@ -129,7 +102,7 @@ class SortedFiles:
     """Of images that cannot be used and do not say which series they are of, why not."""
     n_inflated_bytes: int = 0
 
-    def add(self, contents: Sequence[bytes]) -> list["Image"]:
+    def add(self, contents: Sequence[bytes]) -> list[Image]:
         """Sort more files in; the images among them that say which series they are of.
 
         Nothing but their headers is parsed. Raises TooLarge if they inflate too far.
@@ -142,7 +115,7 @@ class SortedFiles:
             if isinstance(meta, _Meta) and meta.sop_class in _MR
         ]
         self._count(contents, metas)
-        parsed = sort_dicom(_parsed, opened)
+        parsed = sort_dicom(parsed_image, opened)
         return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
 
     def nothing(self) -> InvalidInput:
@@ -189,26 +162,26 @@ class SortedFiles:
         self.n_directories += others.count(uid.MediaStorageDirectoryStorage)
         self.not_mr += [_name(other) for other in others if other != uid.MediaStorageDirectoryStorage]
 
-    def _broken(self, opened: Sequence["_Opened"], parsed: Sequence["Image | InvalidInput"]) -> list["Image"]:
+    def _broken(self, opened: Sequence[OpenedFile], parsed: Sequence[Image | InvalidInput]) -> list[Image]:
         """Those of some files that cannot be parsed, by what they still say of themselves."""
         broken = [
             (file.content, error)
             for file, error in zip(opened, parsed, strict=True)
             if isinstance(error, InvalidInput)
         ]
-        said = sort_dicom(_identity, [content for content, _ in broken])
+        said = sort_dicom(identity_of, [content for content, _ in broken])
         named = list(zip(said, (error for _, error in broken), strict=True))
         self.lost += [error for image, error in named if isinstance(image, InvalidInput)]
         return [replace(image, error=error) for image, error in named if isinstance(image, Image)]
 
-    def _opened(self, content: bytes, meta: "_Meta") -> "_Opened":
+    def _opened(self, content: bytes, meta: "_Meta") -> OpenedFile:
         """A file as it would be had nobody deflated it, or as much of it as says why it cannot be read."""
         syntax = _name(meta.transfer_syntax)
         if meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
             return self._inflated(content[meta.end :], syntax)
         if meta.transfer_syntax in DECODERS:
-            return _Opened(content, syntax)
-        return _Opened(
+            return OpenedFile(content, syntax)
+        return OpenedFile(
             content,
             syntax,
             UnsupportedTransferSyntax(
@@ -217,15 +190,15 @@ class SortedFiles:
             ),
         )
 
-    def _inflated(self, packed: bytes, syntax: str) -> "_Opened":
+    def _inflated(self, packed: bytes, syntax: str) -> OpenedFile:
         honest_bytes = max(_ALWAYS_INFLATED_BYTES, _MAX_RATIO * len(packed))
         left_bytes = _MAX_INFLATED_BYTES - self.n_inflated_bytes
         try:
             dataset = inflate(packed, max_bytes=min(honest_bytes, left_bytes))
         except UnreadableVolume as error:
-            return _Opened(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), syntax, error)
+            return OpenedFile(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), syntax, error)
         self.n_inflated_bytes += len(dataset)
-        return _Opened(_EXPLICIT_META + dataset, syntax)
+        return OpenedFile(_EXPLICIT_META + dataset, syntax)
 
 
 def _name(value: str) -> str:
@@ -258,88 +231,3 @@ def _meta(content: bytes) -> _Meta:
 
 def _is_behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag.group != 2
-
-
-@dataclass(frozen=True, eq=False)
-class _Opened:
-    """What a file holds, or why it cannot be read."""
-
-    content: bytes
-    transfer_syntax: str
-    """What the standard calls it."""
-    error: InvalidInput | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Image:
-    """The attributes of an image that are needed; only those that say what it is of, if it cannot be used."""
-
-    dataset: Dataset
-    origin: Origin
-    error: InvalidInput | None = None
-    transfer_syntax: str = ""
-    """How the file was stored, as the standard calls it; nothing if it cannot be used."""
-
-
-def _parsed(opened: _Opened) -> Image:
-    """An image that can be parsed. Raises what pydicom does, or InvalidInput."""
-    if opened.error is not None:
-        raise opened.error
-    dataset = pydicom.dcmread(BytesIO(opened.content), specific_tags=_TAGS)
-    if not dataset:  # pydicom only warns of compressed pixels that do not end, and gives nothing at all
-        raise UnreadableVolume("expected whole DICOM images, got one whose compressed pixels are cut off")
-    for element in dataset.values():
-        if isinstance(element, RawDataElement) and element.tag != _PIXELS:
-            _check_element(element)
-    if not is_mosaic(dataset):  # others need no private header, which is large
-        for tag in CSA_ATTRIBUTES:
-            dataset.pop(tag, None)
-    return Image(dataset, _origin(dataset), transfer_syntax=opened.transfer_syntax)
-
-
-def _check_element(element: RawDataElement) -> None:
-    n_bytes = len(element.value or b"")
-    if element.length not in (n_bytes, _UNDEFINED):
-        raise UnreadableVolume("expected whole DICOM images, got one that is cut off in its header")
-    most_bytes = _MAX_CSA_BYTES if element.tag in CSA_ATTRIBUTES else _MAX_VALUE_BYTES
-    if element.VR != "SQ" and n_bytes > most_bytes:
-        raise UnreadableVolume(
-            f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
-        )
-
-
-def _identity(content: bytes) -> Image:
-    """What an image is of, of one that cannot be used. Raises what pydicom does, or UnreadableVolume."""
-    dataset = read_partial(BytesIO(content), stop_when=_is_behind_identity, specific_tags=[*_IDENTITY])
-    series = dataset.get_item("SeriesInstanceUID")
-    if not isinstance(series, RawDataElement):
-        raise UnreadableVolume("expected images that say which series they are of, got one that does not")
-    _check_element(series)
-    return Image(dataset, _origin(dataset))
-
-
-def _origin(dataset: Dataset) -> Origin:
-    """Whose an image is, and what it is of. What names a patient is hashed as it is, and never becomes text.
-
-    That is the PatientID; where there is none, name and date of birth.
-    """
-    number = _raw(dataset, "PatientID")
-    named = (_raw(dataset, "PatientName").upper(), _raw(dataset, "PatientBirthDate"))
-    said = b"" if number or not any(named) else b"\0".join(named)
-    return Origin(
-        patient=sha256(number).hexdigest() if number else "",
-        person=sha256(said).hexdigest() if said else "",
-        study=str(dataset.get("StudyInstanceUID")),
-        series=str(dataset.get("SeriesInstanceUID")),
-    )
-
-
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    """The value of an attribute as it is stored, without padding; nothing if there is none."""
-    element = dataset.get_item(keyword)
-    value = None if element is None else element.value
-    return value.strip(b" \0") if isinstance(value, bytes) else b""
-
-
-def _is_behind_identity(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return int(tag) > _IDENTITY[-1]

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_fragments
 from pydicom.pixels.utils import pixel_array
 
-from disyre.adapters.dicom_files import DECODERS, Image, map_dicom
+from disyre.adapters.dicom_files import DECODERS, map_dicom
+from disyre.adapters.dicom_image import Image
 from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of

@@ -18,8 +18,9 @@ from pydicom import config
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
-from disyre.adapters.dicom_files import Image, SortedFiles, read_in_batches, sort_dicom
+from disyre.adapters.dicom_files import SortedFiles, read_in_batches, sort_dicom
 from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, reject_of, slice_of
+from disyre.adapters.dicom_image import Image
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices

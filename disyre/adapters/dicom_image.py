@@ -1,0 +1,124 @@
+"""A DICOM image: the attributes that are needed, parsed from the bytes of a file (pydicom).
+
+Nothing else is read, so nothing that names a patient gets into memory as text.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from typing import Final
+
+import pydicom
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
+
+from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
+from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
+from disyre.errors import InvalidInput, UnreadableVolume
+from disyre.stacks import Origin
+
+_IDENTITY: Final = (0x00100010, 0x00100020, 0x00100030, 0x0020000D, 0x0020000E)
+"""PatientName, PatientID, PatientBirthDate, StudyInstanceUID, SeriesInstanceUID."""
+_ATTRIBUTES: Final = [
+    *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
+    "SpacingBetweenSlices",
+    *("TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ModalityLUTSequence"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *SEQUENCE_ATTRIBUTES,
+]
+_TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]
+_PIXELS: Final = 0x7FE00010
+_MAX_VALUE_BYTES: Final = 1024
+"""Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
+_MAX_CSA_BYTES: Final = 2**20
+_UNDEFINED: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedFile:
+    """What a file holds, or why it cannot be read."""
+
+    content: bytes
+    transfer_syntax: str
+    """What the standard calls it."""
+    error: InvalidInput | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """The attributes of an image that are needed; only those that say what it is of, if it cannot be used."""
+
+    dataset: Dataset
+    origin: Origin
+    error: InvalidInput | None = None
+    transfer_syntax: str = ""
+    """How the file was stored, as the standard calls it; nothing if it cannot be used."""
+
+
+def parsed_image(opened: OpenedFile) -> Image:
+    """An image that can be parsed. Raises what pydicom does, or InvalidInput."""
+    if opened.error is not None:
+        raise opened.error
+    dataset = pydicom.dcmread(BytesIO(opened.content), specific_tags=_TAGS)
+    if not dataset:  # pydicom only warns of compressed pixels that do not end, and gives nothing at all
+        raise UnreadableVolume("expected whole DICOM images, got one whose compressed pixels are cut off")
+    for element in dataset.values():
+        if isinstance(element, RawDataElement) and element.tag != _PIXELS:
+            _check_element(element)
+    if not is_mosaic(dataset):  # others need no private header, which is large
+        for tag in CSA_ATTRIBUTES:
+            dataset.pop(tag, None)
+    return Image(dataset, _origin(dataset), transfer_syntax=opened.transfer_syntax)
+
+
+def _check_element(element: RawDataElement) -> None:
+    n_bytes = len(element.value or b"")
+    if element.length not in (n_bytes, _UNDEFINED):
+        raise UnreadableVolume("expected whole DICOM images, got one that is cut off in its header")
+    most_bytes = _MAX_CSA_BYTES if element.tag in CSA_ATTRIBUTES else _MAX_VALUE_BYTES
+    if element.VR != "SQ" and n_bytes > most_bytes:
+        raise UnreadableVolume(
+            f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
+        )
+
+
+def identity_of(content: bytes) -> Image:
+    """What an image is of, of one that cannot be used. Raises what pydicom does, or UnreadableVolume."""
+    dataset = read_partial(BytesIO(content), stop_when=_is_behind_identity, specific_tags=[*_IDENTITY])
+    series = dataset.get_item("SeriesInstanceUID")
+    if not isinstance(series, RawDataElement):
+        raise UnreadableVolume("expected images that say which series they are of, got one that does not")
+    _check_element(series)
+    return Image(dataset, _origin(dataset))
+
+
+def _origin(dataset: Dataset) -> Origin:
+    """Whose an image is, and what it is of. What names a patient is hashed as it is, and never becomes text.
+
+    That is the PatientID; where there is none, name and date of birth.
+    """
+    number = _raw(dataset, "PatientID")
+    named = (_raw(dataset, "PatientName").upper(), _raw(dataset, "PatientBirthDate"))
+    said = b"" if number or not any(named) else b"\0".join(named)
+    return Origin(
+        patient=sha256(number).hexdigest() if number else "",
+        person=sha256(said).hexdigest() if said else "",
+        study=str(dataset.get("StudyInstanceUID")),
+        series=str(dataset.get("SeriesInstanceUID")),
+    )
+
+
+def _raw(dataset: Dataset, keyword: str) -> bytes:
+    """The value of an attribute as it is stored, without padding; nothing if there is none."""
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    return value.strip(b" \0") if isinstance(value, bytes) else b""
+
+
+def _is_behind_identity(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) > _IDENTITY[-1]
