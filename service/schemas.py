@@ -1,45 +1,27 @@
-"""The JSON that clients see: views of domain values, a contract of its own."""
+"""The JSON that clients see of uploads, jobs and their results."""
 
 import hashlib
 import math
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from disyre import INTENDED_USE
-from disyre.adapters.worker_registry import WorkerInfo
 from disyre.candidate import Candidate
 from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
-from disyre.modality import Guess, Modality
-from disyre.model_package import (
-    Calibration,
-    Grid,
-    ModelManifest,
-    ModelPackage,
-    ScanSettings,
-    TrainingData,
-)
+from disyre.modality import Guess
 from disyre.progress import Progress
 from service.problems import Problem, problem_of_job
 from service.submission import Study
+from service.view import View
 from service.waiting_line import WaitingLine
 
 JOBS_PATH: Final = "/v1/jobs"
-MODELS_PATH: Final = "/v1/models"
 
 _POLL_S: Final = (1, 30)
 _POLL_BLIND_S: Final = 2
 """Time until the next look at a job of which nobody knows how long it takes."""
-
-
-class View(BaseModel):
-    """What all views have in common."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
 class ModelRef(View):
@@ -226,63 +208,6 @@ class ResultsView(View):
         return cls(job_id=job.id, model=ModelRef.of(job.model, job.provider), results=results)
 
 
-class ModelView(View):
-    """A model package: everything that helps to judge whether to use it."""
-
-    name: str
-    version: str
-    modality: Modality
-    created_at: datetime
-    sha256: str
-    n_parameters: int
-    gflop_per_patch: float
-    grid: Grid
-    scan: ScanSettings
-    calibration: Calibration
-    training_data: tuple[TrainingData, ...]
-    metrics: dict[str, float]
-    licence: str
-    href: str
-    intended_use: str = INTENDED_USE
-
-    @classmethod
-    def of(cls, package: ModelPackage) -> Self:
-        """View of a model package."""
-        manifest: ModelManifest = package.manifest
-        facts = {name: getattr(manifest, name) for name in cls.model_fields if hasattr(manifest, name)}
-        facts["intended_use"] = INTENDED_USE
-        return cls(**facts, href=f"{MODELS_PATH}/{manifest.name}/versions/{manifest.version}")
-
-
-class ModelList(View):
-    """All model packages that are installed, or all versions of one model; the newest version last."""
-
-    models: list[ModelView]
-    intended_use: str = INTENDED_USE
-
-    @classmethod
-    def of(cls, packages: Sequence[ModelPackage]) -> Self:
-        """View of model packages."""
-        return cls(models=[ModelView.of(package) for package in packages])
-
-
-class QueueView(View):
-    """The queue, and who works on it."""
-
-    depth: int
-    """Jobs that wait."""
-    running: int
-    eta_s: float | None
-    """Estimated time until a job that is submitted now begins."""
-    workers: list[WorkerInfo]
-
-    @classmethod
-    def of(cls, line: WaitingLine, workers: list[WorkerInfo]) -> Self:
-        """View of the queue."""
-        depth = len(line.job_ids)
-        return cls(depth=depth, running=line.n_running, eta_s=line.eta_start_s(depth + 1), workers=workers)
-
-
 class InspectionView(View):
     """What an upload holds, as far as its headers say; no job was made."""
 
@@ -290,16 +215,3 @@ class InspectionView(View):
     """The largest first; `code` is null for one that can be scored, by `model` if that is known already."""
     warnings: tuple[str, ...]
     intended_use: str = INTENDED_USE
-
-
-class Liveness(View):
-    """That the process answers."""
-
-    alive: bool = True
-
-
-class Readiness(View):
-    """Whether a scan that is posted now can be scored."""
-
-    ready: bool
-    checks: dict[str, bool]

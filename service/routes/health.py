@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from disyre.errors import Unavailable
 from service.dependencies import GivenParts, Parts
-from service.schemas import Liveness, Readiness
+from service.state_schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
 

@@ -6,8 +6,8 @@ from disyre import errors
 from disyre.model_package import ModelPackage, ModelShelf
 from service.dependencies import GivenParts
 from service.errors import ModelNotFound
+from service.model_schemas import MODELS_PATH, ModelList, ModelView
 from service.openapi import problems
-from service.schemas import MODELS_PATH, ModelList, ModelView
 
 router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from disyre import errors
 from service.dependencies import GivenParts
 from service.openapi import problems
-from service.schemas import QueueView
+from service.state_schemas import QueueView
 
 router = APIRouter(tags=["queue"])
 

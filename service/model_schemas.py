@@ -1,0 +1,52 @@
+"""The JSON that clients see of model packages."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Self
+
+from disyre import INTENDED_USE
+from disyre.modality import Modality
+from disyre.model_package import Calibration, Grid, ModelManifest, ModelPackage, ScanSettings, TrainingData
+from service.view import View
+
+MODELS_PATH: Final = "/v1/models"
+
+
+class ModelView(View):
+    """A model package: everything that helps to judge whether to use it."""
+
+    name: str
+    version: str
+    modality: Modality
+    created_at: datetime
+    sha256: str
+    n_parameters: int
+    gflop_per_patch: float
+    grid: Grid
+    scan: ScanSettings
+    calibration: Calibration
+    training_data: tuple[TrainingData, ...]
+    metrics: dict[str, float]
+    licence: str
+    href: str
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, package: ModelPackage) -> Self:
+        """View of a model package."""
+        manifest: ModelManifest = package.manifest
+        facts = {name: getattr(manifest, name) for name in cls.model_fields if hasattr(manifest, name)}
+        facts["intended_use"] = INTENDED_USE
+        return cls(**facts, href=f"{MODELS_PATH}/{manifest.name}/versions/{manifest.version}")
+
+
+class ModelList(View):
+    """All model packages that are installed, or all versions of one model; the newest version last."""
+
+    models: list[ModelView]
+    intended_use: str = INTENDED_USE
+
+    @classmethod
+    def of(cls, packages: Sequence[ModelPackage]) -> Self:
+        """View of model packages."""
+        return cls(models=[ModelView.of(package) for package in packages])
