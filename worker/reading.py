@@ -1,6 +1,6 @@
 """From the files of a job to its volume and brain mask, whatever format they came in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -114,13 +114,7 @@ def _read_volume(
 ) -> Volume:
     kinds = {file.format for file in files} - {"other"}
     if kinds == {"dicom"}:
-        return read_dicom(
-            paths,
-            series=params.series_uid,
-            max_voxels=max_voxels,
-            on_warning=told.warning,
-            on_images=told.images,
-        )
+        return _read_dicom(paths, params, max_voxels, told)
     if len(files) > 1:
         raise MultipleVolumes(f"expected one file, or several that are all DICOM, got {len(files)} files")
     (path,) = paths
@@ -141,8 +135,12 @@ def _read_volume(
                 on_warning=told.warning,
                 on_form=told.form,
             )
+    return _read_dicom(read_members(path, ArchiveLimits()), params, max_voxels, told)
+
+
+def _read_dicom(instances: Iterable[bytes | Path], params: JobParams, max_voxels: int, told: _Told) -> Volume:
     return read_dicom(
-        read_members(path, ArchiveLimits()),
+        instances,
         series=params.series_uid,
         max_voxels=max_voxels,
         on_warning=told.warning,

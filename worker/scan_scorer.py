@@ -22,7 +22,7 @@ from disyre.volume import Volume
 from worker import results
 from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
-from worker.reading import find_brain, read_volumes
+from worker.reading import Reading, find_brain, read_volumes
 from worker.restorers import Restorers
 from worker.tasks import OnChoice, Outcome
 
@@ -57,9 +57,7 @@ class ScanScorer:
         grid = self.restorers.of(job.model).package.manifest.grid if job.model else Grid()
         with watch.stage("reading"):
             on_progress(Progress(stage="reading", fraction=0.0))
-            path_of = partial(self.artifacts.input_file, job.id)
-            reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
-            check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
+            reading = self._read(job, grid)
         with watch.stage("finding-brain"):
             on_progress(Progress(stage="finding-brain", fraction=_READ))
             scan = find_brain(reading, self.brain_network)
@@ -104,6 +102,12 @@ class ScanScorer:
         summary = summary.model_copy(update={"timings_s": _in_order(watch.timings_s, scored.timings_s)})
         results.write_summary(folder, summary)
         return Outcome(results.describe(folder), summary.short(), restorer.provider, decision.choice)
+
+    def _read(self, job: Job, grid: Grid) -> Reading:
+        path_of = partial(self.artifacts.input_file, job.id)
+        reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
+        check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
+        return reading
 
 
 def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
