@@ -1,0 +1,183 @@
+"""DICOM files, sorted out: what is no image, no MR, or not to be inflated."""
+
+import struct
+from typing import Any
+
+import pytest
+from pydicom import uid
+from pydicom.dataset import FileDataset
+
+from disyre.adapters.dicom_files import SortedFiles, read_in_batches
+from disyre.adapters.dicom_read import read_dicom
+from disyre.errors import (
+    NotAnImage,
+    NotBrainMr,
+    TooLarge,
+    UnreadableVolume,
+    UnsupportedTransferSyntax,
+)
+from tests.dicom_phantom import assert_is_phantom, encoded, make_series
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [[b""], [b"just some text\n" * 100], [bytes(200)], [b"\x1f\x8b" + bytes(400)], []],
+    ids=["empty", "text", "zeros", "gzip", "nothing"],
+)
+def test_what_is_not_dicom_is_refused(contents: list[bytes]) -> None:
+    with pytest.raises(NotAnImage, match="expected DICOM, NIfTI"):
+        read_dicom(contents)
+
+
+def test_a_single_file_that_is_not_dicom_is_counted_as_one() -> None:
+    with pytest.raises(NotAnImage, match=r"\(.hdr and .img\) in a zip, got 1 file of another kind$"):
+        read_dicom([b"text"])
+
+
+def test_other_files_beside_the_images_are_left_out_with_a_warning() -> None:
+    others = [b"readme", bytes(1000), *encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))]
+    warnings: list[str] = []
+
+    volume = read_dicom([*others, *encoded(make_series())], on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert warnings == [
+        "2 files left out, as not DICOM",
+        "1 DICOM file left out, as not MR",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "name"),
+    [
+        (uid.CTImageStorage, "CT Image Storage"),
+        (uid.EncapsulatedPDFStorage, "Encapsulated PDF Storage"),
+        (uid.SecondaryCaptureImageStorage, "Secondary Capture Image Storage"),
+        (uid.UID("1.2.3.4"), "an unknown kind"),
+    ],
+    ids=str,
+)
+def test_what_is_not_mr_is_refused_by_name(sop_class: uid.UID, name: str) -> None:
+    with pytest.raises(NotBrainMr, match=f"expected MR images, got {name}"):
+        read_dicom(encoded(make_series(SOPClassUID=sop_class)))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (uid.MPEG4HP41, "MPEG-4 AVC/H.264 High Profile / Level 4.1"),
+        (uid.MPEG2MPML, "MPEG2 Main Profile / Main Level"),
+        (uid.UID("1.2.3.4"), "an unknown kind"),
+    ],
+    ids=str,
+)
+def test_other_transfer_syntaxes_are_refused_before_the_data_set_is_read(syntax: uid.UID, name: str) -> None:
+    (content,) = encoded(make_series(1))
+    end_of_meta = 144 + struct.unpack("<I", content[140:144])[0]
+    before = uid.ExplicitVRLittleEndian.encode() + bytes(1)
+    element = b"\x02\x00\x10\x00UI" + struct.pack("<H", len(before)) + before
+    after = syntax.encode() + bytes(len(syntax) % 2)
+    meta = content[:end_of_meta].replace(
+        element, b"\x02\x00\x10\x00UI" + struct.pack("<H", len(after)) + after
+    )
+
+    with pytest.raises(UnsupportedTransferSyntax, match=name):
+        read_dicom([meta + b"\xff" * 1000])
+
+
+DIRECTORY: dict[str, Any] = {"SOPClassUID": uid.MediaStorageDirectoryStorage}
+
+
+def test_a_dicomdir_beside_the_images_is_left_out_with_a_warning() -> None:
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded([*make_series(1, **DIRECTORY), *make_series()]), on_warning=warnings.append)
+
+    assert_is_phantom(volume)
+    assert warnings == ["1 DICOMDIR left out: it lists files, and is no image"]
+
+
+def test_a_dicomdir_alone_is_refused_with_advice() -> None:
+    with pytest.raises(
+        NotAnImage, match="got a DICOMDIR, which only lists the files of a disc; send the folders"
+    ):
+        read_dicom(encoded(make_series(1, **DIRECTORY)))
+
+
+def test_a_dicomdir_is_no_reason_for_a_refusal() -> None:
+    with pytest.raises(NotBrainMr, match=r"got CT Image Storage$"):
+        read_dicom(encoded(make_series(1, **DIRECTORY) + make_series(SOPClassUID=uid.CTImageStorage)))
+
+
+def without_preamble(content: bytes) -> bytes:
+    """The data set of a file, as old programs wrote it."""
+    return content[144 + struct.unpack("<I", content[140:144])[0] :]
+
+
+def test_data_sets_without_a_file_around_them_are_refused_with_advice() -> None:
+    bare = [without_preamble(content) for content in encoded(make_series())]
+
+    with pytest.raises(NotAnImage, match=r"export it again as DICOM files \(Part 10\)"):
+        read_dicom(bare)
+
+
+def test_data_sets_without_a_file_around_them_are_left_out_with_advice() -> None:
+    warnings: list[str] = []
+    (bare,) = (without_preamble(content) for content in encoded(make_series(1)))
+
+    read_dicom([bare, b"text", *encoded(make_series())], on_warning=warnings.append)
+
+    assert warnings[0] == "1 file left out, as not DICOM"
+    assert warnings[1].startswith("1 file left out: what looks like DICOM without the header of a file")
+
+
+def test_a_file_that_does_not_say_what_it_is_is_refused_with_advice() -> None:
+    files = [content[:132] + without_preamble(content) for content in encoded(make_series())]
+
+    with pytest.raises(
+        UnreadableVolume, match=r"group 0002.* is missing or damaged; export the series again"
+    ):
+        read_dicom(files)
+
+
+def deflated(image: FileDataset, n_more: int) -> bytes:
+    """A deflated image with zeros behind its pixels."""
+    image.add_new(0xFFFCFFFC, "OB", bytes(n_more))  # what the standard has for padding
+    (content,) = encoded([image], uid.DeflatedExplicitVRLittleEndian)
+    return content
+
+
+def test_a_deflated_image_may_be_mostly_air() -> None:
+    assert_is_phantom(read_dicom([deflated(image, 2**20) for image in make_series()]))
+
+
+def test_a_deflate_bomb_is_refused() -> None:
+    with pytest.raises(TooLarge, match="deflated files"):
+        read_dicom([deflated(image, 2**24) for image in make_series()])
+
+
+@pytest.mark.parametrize(
+    ("n_files", "n_bytes", "sizes"),
+    [(0, 1, []), (64, 1, [64]), (150, 1, [64, 64, 22]), (5, 40 * 2**20, [2, 2, 1]), (2, 64 * 2**20, [1, 1])],
+)
+def test_no_more_files_are_in_memory_together_than_threads_are_worth(
+    n_files: int, n_bytes: int, sizes: list[int]
+) -> None:
+    batches = read_in_batches(bytes(n_bytes) for _ in range(n_files))
+
+    assert [len(batch) for batch in batches] == sizes
+
+
+def test_deflated_images_may_not_be_too_large_together() -> None:
+    files = [deflated(image, 2**20) for image in make_series(4)]
+    found = SortedFiles(n_inflated_bytes=2 * 2**30 - 3 * 2**20)
+
+    with pytest.raises(TooLarge, match="deflated files"):
+        found.add(files)
+
+
+def test_a_deflated_image_that_is_cut_off_is_refused() -> None:
+    files = encoded(make_series(), uid.DeflatedExplicitVRLittleEndian)
+
+    with pytest.raises(UnreadableVolume, match="cut off"):
+        read_dicom([*files[1:], files[0][:-20]])
