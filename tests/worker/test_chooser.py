@@ -17,7 +17,7 @@ from disyre.summary import Summary
 from tests.builders import NOON
 from tests.real_brain import make_real_brain
 from tests.toy_model import make_toy_model
-from tests.worker.test_scan_scorer import JOB_ID, NIFTI
+from tests.worker.scan_jobs import JOB_ID, NIFTI
 from worker.chooser import Chooser
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers

@@ -1,0 +1,143 @@
+"""What a job may upload: files of either format, archives, and what is refused."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from disyre.adapters.dicom_read import read_dicom
+from disyre.adapters.nifti_write import write_nifti
+from disyre.errors import (
+    ArtifactNotFound,
+    InvalidInput,
+    MaskMismatch,
+    MultipleVolumes,
+    TooLarge,
+    UnknownModel,
+)
+from disyre.job import JobInput, JobModel
+from disyre.job_params import JobParams
+from disyre.model_package import ModelPackage
+from disyre.summary import Summary
+from tests.builders import make_volume
+from tests.dicom_phantom import encoded, make_series
+from tests.nifti_files import nifti_bytes
+from tests.worker.scan_jobs import NIFTI, make_input, make_scan_job, score
+from worker.scan_scorer import ScanScorer
+
+SERIES = encoded(make_series(12, shape=(40, 48)))
+
+
+def put_files(upload: Path) -> JobInput:
+    for number, content in enumerate(SERIES):
+        (upload / f"{number:06}").write_bytes(content)
+    return make_input(*((path.name, "dicom") for path in sorted(upload.iterdir())), mask="mask")
+
+
+def put_zip(upload: Path) -> JobInput:
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        for number, content in enumerate(SERIES):
+            archive.writestr(f"{number}.dcm", content)
+    return make_input(("000001", "zip"), mask="mask")
+
+
+def put_files_of_other_kinds(upload: Path) -> JobInput:
+    images = put_files(upload)
+    (upload / "000100").write_bytes(b"a note")
+    return make_input(*((file.name, file.format) for file in images.files), ("000100", "other"), mask="mask")
+
+
+@pytest.mark.parametrize("put", [put_files, put_zip, put_files_of_other_kinds])
+def test_a_dicom_series_is_scored_on_its_own_grid(
+    scorer: ScanScorer,
+    package: ModelPackage,
+    upload: Path,
+    results: Path,
+    put: Callable[[Path], JobInput],
+) -> None:
+    scan = read_dicom(SERIES)
+    job_input = put(upload)
+    write_nifti(upload / "mask", scan.with_voxels(np.ones_like(scan.voxels)), dtype=np.uint8)
+
+    score(scorer, make_scan_job(package, job_input), results)
+
+    image = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")
+    assert image.shape == scan.shape == (40, 48, 12)
+    np.testing.assert_allclose(image.affine, scan.affine, atol=1e-4)
+    assert (image.get_fdata() > 0).all()
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    left_out = [warning for warning in summary.warnings if "left out" in warning]
+    assert (summary.scan.position, summary.scan.padding) == ("dicom", None)
+    assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
+
+
+def test_an_archive_with_dicom_and_nifti_is_refused_and_not_half_read(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        archive.writestr("scan.nii", nifti_bytes(make_volume().voxels))
+        archive.writestr("image.dcm", SERIES[0])
+
+    with pytest.raises(MultipleVolumes, match="got both"):
+        score(scorer, make_scan_job(package, make_input(("000001", "zip"))), results)
+
+
+@pytest.mark.parametrize(
+    ("job_input", "error"),
+    [
+        (make_input(("000001", "nifti-gz"), ("000002", "nifti-gz")), MultipleVolumes),
+        (make_input(("000001", "nifti-gz"), ("000002", "dicom")), MultipleVolumes),
+        (make_input(("000001", "nifti-gz"), mask="000003"), MaskMismatch),
+        (make_input(("000002", "nifti-gz")), TooLarge),
+        (make_input(("000004", "nifti-gz")), TooLarge),
+        (make_input(("000005", "nifti-gz")), ArtifactNotFound),
+    ],
+)
+def test_input_that_cannot_be_scored_is_refused(
+    scorer: ScanScorer,
+    package: ModelPackage,
+    upload: Path,
+    results: Path,
+    job_input: JobInput,
+    error: type[InvalidInput],
+) -> None:
+    write_nifti(upload / "000001", make_volume())
+    write_nifti(upload / "000002", make_volume((70, 70, 70)))
+    write_nifti(upload / "000003", make_volume((40, 48, 35)))
+    write_nifti(upload / "000004", make_volume((20, 20, 20), np.diag([5.0, 5.0, 5.0, 1.0])))
+
+    with pytest.raises(error):
+        score(scorer, make_scan_job(package, job_input), results)
+
+    assert list(results.iterdir()) == []
+
+
+def test_a_model_that_was_removed_is_unknown(
+    scorer: ScanScorer, upload: Path, results: Path, package: ModelPackage
+) -> None:
+    job = make_scan_job(package, NIFTI)
+    gone = job.model_copy(update={"model": JobModel(name="t1w", version="2", sha256="0" * 64)})
+
+    with pytest.raises(UnknownModel):
+        score(scorer, gone, results)
+
+
+def test_of_several_volumes_in_a_zipped_nifti_the_one_that_is_asked_for_is_scored(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    scan = make_volume()
+    both = np.stack([np.zeros_like(scan.voxels), scan.voxels], axis=3)
+    with zipfile.ZipFile(upload / "000001", "w") as archive:
+        archive.writestr("scan.nii", nifti_bytes(both, scan.affine))
+
+    job = make_scan_job(package, make_input(("000001", "zip")), JobParams(volume_index=1))
+    scorer(job, results, lambda progress: None)
+
+    np.testing.assert_array_equal(
+        nib.Nifti1Image.from_filename(results / "mask.nii.gz").get_fdata() > 0, scan.voxels > 0
+    )
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert (summary.scan.position, summary.scan.volume_index) == ("sform", 1)
