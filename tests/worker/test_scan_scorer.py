@@ -27,8 +27,6 @@ from worker.onnx_brain import OnnxBrainNetwork
 from worker.scan_scorer import ScanScorer
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "t1w.nii.gz"
-
-
 OBLIQUE: Affine = np.array([[0, -1, 0.1, 5], [-1.2, 0, 0, 90], [0, 0.1, 1, -40], [0, 0, 0, 1.0]])
 
 
