@@ -1,17 +1,10 @@
 """`disyre serve` as a person starts it: over HTTP, with programs that are killed, until Ctrl-C."""
 
 import gzip
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
 import nibabel as nib
 import numpy as np
 import pytest
@@ -20,131 +13,9 @@ from disyre.adapters.broker import connect
 from disyre.adapters.task_queue import QUEUE_NAME
 from disyre.model_package import NETWORK_FILE
 from tests.builders import make_volume
-from tests.live import ROOT, SeenProcess, descendants, free_port, live_broker, wait_for
+from tests.e2e.stack import SCAN_SHAPE, Serve, serving
+from tests.live import free_port, live_broker, wait_for
 from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
-
-SCAN_SHAPE = (96, 96, 60)
-FINISHED = {"succeeded", "failed", "canceled"}
-Document = dict[str, Any]
-
-
-@dataclass
-class Serve:
-    """A stack that was started on the command line."""
-
-    data_dir: Path
-    models: Path
-    port: int
-    environment: dict[str, str]
-    process: subprocess.Popen[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "cli.main",
-                "serve",
-                "--port",
-                str(self.port),
-                "--data-dir",
-                self.data_dir,
-            ],
-            env={
-                **os.environ,
-                "DISYRE_MODELS_DIR": str(self.models),
-                "DISYRE_LEASE_S": "2",
-                "DISYRE_REAP_INTERVAL_S": "0.5",
-                "DISYRE_THREADS": "1",
-                **self.environment,
-            },
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def wait_until_ready(self) -> str:
-        """The line that says so."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """End it as its user would; its exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(30)
-
-    def processes(self) -> list[SeenProcess]:
-        """All programs of the stack, and what they have started."""
-        return descendants(self.process.pid)
-
-    def kill(self, word: str) -> None:
-        """Kill the processes with a word in their command line."""
-        victims = [process for process in self.processes() if word in process.command]
-        assert victims, f"no process with {word}"
-        for victim in victims:
-            os.kill(victim.pid, signal.SIGKILL)
-
-    def submit(self, model: str = "t1w") -> str:
-        """Post a scan; the id of its job."""
-        answer = self.post("/v1/jobs", files={"file": ("scan.nii.gz", scan_bytes())}, params={"model": model})
-        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-        return str(answer.json()["id"])
-
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=10, **options)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
-
-    def job(self, job_id: str) -> Document | None:
-        """A job's document, if the stack can answer now."""
-        try:
-            answer = self.get(f"/v1/jobs/{job_id}")
-        except httpx.TransportError:
-            return None
-        return answer.json() if answer.status_code == httpx.codes.OK else None
-
-    def wait_until_restoring(self, job_id: str) -> None:
-        def is_restoring() -> bool:
-            job = self.job(job_id) or {}
-            assert job.get("state") not in FINISHED
-            return bool((job.get("progress") or {}).get("step"))
-
-        wait_for(is_restoring, "the job is restoring")
-
-    def wait_until_finished(self, job_id: str) -> Document:
-        def finished() -> Document | None:
-            job = self.job(job_id)
-            return job if job and job["state"] in FINISHED else None
-
-        return wait_for(finished, "the job is finished", within_s=90)
-
-    def assert_one_whole_result(self, job: Document) -> None:
-        """A job has succeeded, all its files can be fetched, and no other attempt has left any."""
-        assert job["state"] == "succeeded", job["error"]
-        artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
-        for artifact in artifacts:
-            content = self.get(artifact["href"])
-            assert (content.status_code, len(content.content)) == (httpx.codes.OK, artifact["size_bytes"])
-        folder = self.data_dir / "jobs" / job["id"]
-        assert {path.name for path in folder.iterdir()} == {"input", f"attempt-{job['attempt']}"}
-
-
-@contextmanager
-def serving(data_dir: Path, models: Path, *, port: int | None = None, **environment: str) -> Iterator[Serve]:
-    serve = Serve(data_dir, models, port or free_port(), environment)
-    with serve.process:  # closes its pipes
-        try:
-            yield serve
-        finally:
-            serve.process.kill()
-
-
-def scan_bytes() -> bytes:
-    image = make_volume(SCAN_SHAPE)
-    return nib.Nifti1Image(image.voxels, image.affine).to_bytes()
 
 
 @pytest.fixture(scope="session")
