@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from disyre.emphasis import Emphasis
 from disyre.errors import Misconfigured, UnknownModel
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule
@@ -72,6 +73,8 @@ class ScanSettings(Frozen):
     """Scale each window's residual by its share of voxels that are not background."""
     across_slices_mm: float = Field(default=0.0, ge=0, le=20)
     """Standard deviation of the Gaussian that the map is smoothed with across slices; 0: not at all."""
+    emphasis: Emphasis | None = None
+    """What counts more than the rest; None: all changes alike, as in the papers."""
     intensity: IntensityRule = IntensityRule()
     bias_correction: bool = False
     """Divide the scan by the shading that is found in it."""

@@ -41,9 +41,9 @@ class ScoredVolume:
     restored: Volume
     """The scan with what the network changes in it, in its own intensities; its background outside the brain.
 
-    In the brain, this less the scan is the mean signed change, and the map the mean size of the changes; a
-    voxel that is not changed is the scan's own, however it was interpolated. Nothing is darker than the
-    background.
+    In the brain, this less the scan is the mean signed change, and the map the mean size of the changes, with
+    the emphasis of the settings; a voxel that is not changed is the scan's own, however it was interpolated.
+    Nothing is darker than the background.
     """
     brain_mask: Mask
     preparation: PreparationRecord
@@ -96,6 +96,8 @@ def score_volume(
         )
     with stage("scoring"):
         residual = _smooth(residual, slices, prepared, settings.across_slices_mm)
+        if settings.emphasis is not None:
+            residual *= settings.emphasis.weight(slices)
         anomaly_map = prepared.to_scan(box.paste(residual))
         healthy = _healthy(volume, prepared.to_scan(box.paste(restored - slices)), prepared, field)
     return ScoredVolume(

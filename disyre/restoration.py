@@ -35,10 +35,12 @@ class Restoration:
     restored: Batch
     """The pseudo-healthy image, in [0, 1]."""
     residual: Batch
-    """Mean over the network calls of |x - x0|; x0 is not clamped."""
+    """Mean over the network calls of |x - x0|, or another size of x - x0; x0 is not clamped."""
 
 
 OnStep = Callable[[Step], None]
+SizeOf = Callable[[Batch], Batch]
+"""The size of changes x - x0, element by element."""
 RestorationLoop = Callable[..., Restoration]
 
 
@@ -52,18 +54,20 @@ def restore_stepwise(
     severities: Sequence[float],
     *,
     told_severities: Sequence[float] | None = None,
+    size_of: SizeOf = np.abs,
     on_step: OnStep = _quiet,
 ) -> Restoration:
     """Walk a batch back to health, one network call for each of `severities` (decreasing, in (0, 1]).
 
     `told_severities`, if given, is what the network is told instead; only the `parity` preset needs it.
-    `on_step` is called after every step; to stop the restoration, let it raise.
+    `size_of` is what counts as residual. `on_step` is called after every step; to stop the restoration, let
+    it raise.
     """
     told = _checked(severities, told_severities)
     residual = np.zeros_like(x)
     for number, severity in enumerate(severities):
         x0 = restorer(x, told[number])
-        residual += np.abs(x - x0)
+        residual += size_of(x - x0)
         is_last = number + 1 == len(severities)
         shrink = np.float32(0.0 if is_last else severities[number + 1] / severity)
         x = np.clip(x0 + shrink * (x - x0), 0.0, 1.0)  # the cold-diffusion update in closed form
@@ -77,6 +81,7 @@ def restore_ensemble(
     severities: Sequence[float],
     *,
     told_severities: Sequence[float] | None = None,
+    size_of: SizeOf = np.abs,
     on_step: OnStep = _quiet,
 ) -> Restoration:
     """Restore the same batch in one step under each of `severities`, and average.
@@ -88,7 +93,7 @@ def restore_ensemble(
     restored = np.zeros_like(x)
     for number, severity in enumerate(told):
         x0 = restorer(x, severity)
-        residual += np.abs(x - x0)
+        residual += size_of(x - x0)
         restored += x0
         on_step(Step(number + 1, total=len(told)))
     n = np.float32(len(told))

@@ -68,6 +68,7 @@ def _restore_batches(
             batch[part],
             settings.severities,
             told_severities=settings.told_severities,
+            size_of=np.abs if settings.emphasis is None else settings.emphasis.size,
             on_step=report,
         )
         restored[part], residual[part] = done.restored, done.residual

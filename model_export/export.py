@@ -30,14 +30,15 @@ from model_export.architecture import Network, count_gflop
 from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
-from model_export.dataset import INTENSITY_RULE, SliceBank
+from model_export.dataset import SliceBank
 from model_export.evaluation.cases import read_healthy
 from model_export.model_card import make_card
 from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
 from model_export.run_folder import RunFolder, Split, describe_run
+from model_export.scan_settings import scan_settings
 from model_export.torch_restorer import load_network
-from model_export.validation import ACROSS_SLICES_MM, SEVERITIES, ValidationSet, measure, read_validation
+from model_export.validation import ValidationSet, measure, read_validation
 from model_export.verify import ExportedRestorer, verify
 
 
@@ -133,12 +134,7 @@ def _manifest(
             n_parameters=count_parameters(network),
             gflop_per_patch=round(count_gflop(network), 3),
             grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
-            scan=ScanSettings(
-                mode="ensemble",
-                severities=SEVERITIES,
-                across_slices_mm=ACROSS_SLICES_MM,
-                intensity=INTENSITY_RULE,
-            ),
+            scan=scan_settings(config.modality),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=split.sources,
             licence=config.licence,

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from disyre import INTENDED_USE
+from disyre.emphasis import Emphasis
 from disyre.model_package import ModelManifest, TrainingData
 from model_export.calibration import HealthyScores
 from model_export.config import TrainingConfig
@@ -32,6 +33,8 @@ def make_card(
         config=config,
         corruption=corruption,
         intended_use=INTENDED_USE,
+        emphasis=_emphasis(manifest.scan.emphasis),
+        dark_or_bright=_other_direction(manifest.scan.emphasis),
         severities=", ".join(f"{s:g}" for s in manifest.scan.severities),
         data="\n".join(_data(each) for each in manifest.training_data),
         n_train=len(split.trained_on),
@@ -47,6 +50,30 @@ def make_card(
             f"| {s.name} | {s.anomaly_score:.3f} | {_share(s.share_above)} |" for s in scores.scans
         ),
     )
+
+
+def _emphasis(emphasis: Emphasis | None) -> str:
+    if emphasis is None:
+        return "all changes alike"
+    look = _comparative(emphasis.towards)
+    words = f"what is {look} than the network expects; the opposite {emphasis.other:.0%} of it"
+    if emphasis.rank_power > 0:
+        words += f"; times the voxel's rank among the brain's greys to the power of {emphasis.rank_power:g}"
+    return words
+
+
+def _other_direction(emphasis: Emphasis | None) -> str:
+    """A line for the limits."""
+    if emphasis is None:
+        return ""
+    missed = "dark" if emphasis.towards == "bright" else "bright"
+    return (
+        f"* What is {missed} where it should not be, as in some bleedings, is marked weakly or not at all.\n"
+    )
+
+
+def _comparative(look: Literal["bright", "dark"]) -> str:
+    return "brighter" if look == "bright" else "darker"
 
 
 def _data(source: TrainingData) -> str:

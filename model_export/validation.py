@@ -13,12 +13,7 @@ from model_export.corruption import Corruption, corrupt, nearest_condition
 from model_export.dataset import SliceBank
 from model_export.lesion_slices import LesionSlices, measure_lesions
 from model_export.run_folder import RunFolder
-
-SEVERITIES: Final = (0.6, 0.25)
-"""What a scan is scored with: in the middle of what training drew. More of them find no more lesions."""
-
-ACROSS_SLICES_MM: Final = 2.0
-"""How far the map of a scan is smoothed across slices."""
+from model_export.scan_settings import SEVERITIES
 
 _SEED: Final = 20_240_706
 """Fixed, so that figures of different runs on the same scans can be compared."""

@@ -25,13 +25,12 @@ from disyre.restoration import Restorer
 from disyre.types import Voxels
 from model_export.architecture import count_gflop
 from model_export.checkpoint import CHECKPOINT_FILE
-from model_export.dataset import INTENSITY_RULE
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
 from model_export.network import count_parameters
 from model_export.run_folder import RunFolder
+from model_export.scan_settings import scan_settings
 from model_export.torch_restorer import TorchRestorer, load_network
-from model_export.validation import ACROSS_SLICES_MM, SEVERITIES
 from model_export.verify import ExportedRestorer
 
 
@@ -76,9 +75,7 @@ class Model:
             n_parameters=count_parameters(network),
             gflop_per_patch=count_gflop(network),
             grid=Grid(stride=network.stride),
-            scan=ScanSettings(
-                severities=SEVERITIES, across_slices_mm=ACROSS_SLICES_MM, intensity=INTENSITY_RULE
-            ),
+            scan=scan_settings(config.modality),
             calibration=Calibration(threshold=1.0, healthy_percentile=99.5, n_scans=1),
             training_data=(TrainingData(name="as the run says", n_scans=1, licence=config.licence),),
             licence=config.licence,
@@ -107,6 +104,7 @@ class Model:
             "stepwise (v1)": _with(own, mode="stepwise"),
             "reference severities": _with(own, **told),
             "reference severities, as meant": _with(own, severities=parity.severities),
+            "all changes alike": _with(own, emphasis=None),
             "not smoothed across slices": _with(own, across_slices_mm=0.0),
             "windows of 128, stride 32": _with(own, windows=Windows()),
             "parity preset (v2)": parity,

@@ -1,0 +1,28 @@
+"""How the models that are trained here score a scan: what an export writes into the manifest."""
+
+from typing import Final
+
+from disyre.emphasis import Emphasis
+from disyre.modality import Modality
+from disyre.model_package import ScanSettings
+from model_export.dataset import INTENSITY_RULE
+
+SEVERITIES: Final = (0.6, 0.25)
+"""In the middle of what training drew. More of them find no more lesions."""
+_ACROSS_SLICES_MM: Final = 2.0
+_EMPHASES: Final[dict[Modality, Emphasis]] = {
+    "T1w": Emphasis(towards="dark"),
+    "T2w": Emphasis(towards="bright", rank_power=1.0),
+    "FLAIR": Emphasis(towards="bright", rank_power=2.0),
+}
+"""Most lesions are dark in T1w and bright in the others; ranks tell little where fluid has the same grey."""
+
+
+def scan_settings(modality: Modality) -> ScanSettings:
+    """The settings that scans of a modality are scored with."""
+    return ScanSettings(
+        severities=SEVERITIES,
+        across_slices_mm=_ACROSS_SLICES_MM,
+        emphasis=_EMPHASES.get(modality),
+        intensity=INTENSITY_RULE,
+    )
