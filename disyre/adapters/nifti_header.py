@@ -95,6 +95,16 @@ class NiftiLayout:
     warnings: tuple[str, ...]
 
     @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along i, j and k, in mm."""
+        return geometry.spacing_mm(self.affine)
+
+    @property
+    def orientation(self) -> str:
+        """Axis codes of the voxel grid, as in "RAS"."""
+        return geometry.orientation(self.affine)
+
+    @property
     def n_bytes(self) -> int:
         """Of one volume."""
         return int(np.prod(self.shape)) * self.dtype.itemsize

@@ -141,6 +141,23 @@ def test_a_scan_that_cannot_be_scored_is_listed_whatever_its_mask_is(api: LiveAp
     assert volume["reason"] == refused.json()["detail"]
 
 
+def test_several_nifti_in_a_zip_are_refused_with_what_they_are_but_not_with_their_names(api: LiveApi) -> None:
+    content = zipped({"CANARY^A.nii": four_cubed(), "b.nii": four_cubed()})
+
+    refused, inspected = (api.client.post(path, content=content) for path in ("/v1/jobs", "/v1/inspect"))
+
+    first, second = refused.json()["candidates"]
+    assert first["description"] == "NIfTI 1 of 2 in the archive: 4 x 4 x 4 voxels of float64"
+    assert (second["shape"], second["spacing_mm"], second["code"]) == (
+        [4, 4, 4],
+        [1, 1, 1],
+        "multiple-volumes",
+    )
+    assert set(first) == set(Candidate.model_fields)
+    assert inspected.json()["candidates"] == refused.json()["candidates"]
+    assert "CANARY" not in refused.text
+
+
 def test_several_volumes_are_refused_with_what_they_are_and_one_can_be_picked(api: LiveApi) -> None:
     files = [("file", image) for image in study()]
 
