@@ -17,7 +17,7 @@ import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
 
-from disyre import brain, geometry
+from disyre import geometry, given_mask
 from disyre.adapters.nifti import read_nifti
 from disyre.brain_package import BrainPackage
 from disyre.resampling import reorient
@@ -43,7 +43,7 @@ def main() -> None:
     network = OnnxBrainNetwork(package, device="cpu", threads=2)
     for head_file, mask_file in zip(arguments.files[::2], arguments.files[1::2], strict=True):
         head = read_nifti(head_file)
-        reference = brain.given_mask(head, read_nifti(mask_file))
+        reference = given_mask.brain_mask(head, read_nifti(mask_file))
         for kind, volume in (("untouched", head), ("defaced", defaced(head, reference))):
             start = time.perf_counter()
             found = network.finder(volume)

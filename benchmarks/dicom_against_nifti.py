@@ -15,7 +15,7 @@ from pathlib import Path
 import dcm2niix
 import numpy as np
 
-from disyre import brain, resampling
+from disyre import given_mask, resampling
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
@@ -42,7 +42,7 @@ def main() -> None:
     network = OnnxBrainNetwork(package, device="cpu")
     scans = {"dicom": read_dicom(read_members(arguments.series, ArchiveLimits()))}
     scans["nifti"] = _converted(arguments.series)
-    given = {name: brain.given_mask(scan, read_nifti(arguments.mask)) for name, scan in scans.items()}
+    given = {name: given_mask.brain_mask(scan, read_nifti(arguments.mask)) for name, scan in scans.items()}
     found = {name: network.finder(scan).mask for name, scan in scans.items()}
     for source, masks in {"given": given, "found": found}.items():
         print(json.dumps({"mask": source, **_compare(scans, masks, restorer)}), flush=True)

@@ -20,6 +20,7 @@ _MOST_SHEAR_DEG: Final = 3.0
 """Of axes against a right angle: up to here a brain is sheared by at most a twentieth of its length, as much
 as a difference in spacing that is not made good (`disyre.resampling`)."""
 _NON_FINITE_SHARE: Final = 0.01
+_WITHOUT_NAN: Final = "; if NaN stands for the background, replace it by 0 and save the file again"
 
 OnWarning: TypeAlias = Callable[[str], None]
 """Is told, in a sentence, what was odd about a scan that was let in all the same."""
@@ -64,7 +65,7 @@ def fill_non_finite(voxels: Voxels, on_warning: OnWarning) -> None:
     if share > _NON_FINITE_SHARE:
         raise NonFiniteVoxels(
             f"expected at most {100 * _NON_FINITE_SHARE:g} % of the voxels to be NaN or infinite, "
-            f"got {100 * share:.1f} %"
+            f"got {100 * share:.1f} %{_WITHOUT_NAN if np.isnan(voxels).any() else ''}"
         )
     voxels[wrong] = 0.0
     on_warning(f"{counted(n_wrong, 'voxel')} set to 0, as NaN or infinite")

@@ -1,4 +1,4 @@
-"""Where the brain is: a mask that was given, or everything that is not background."""
+"""Where the brain is in a scan that is stripped, and what is background."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,13 +8,10 @@ from scipy import ndimage
 
 from disyre import geometry
 from disyre.crop import Crop
-from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
-from disyre.resampling import reorient
+from disyre.errors import EmptyImage, NotBrainMr
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
-_SAME_PLACE_MM = 0.5
-"""Largest distance between the corners of two grids that are still called the same."""
 _STRIPPED_BACKGROUND = 0.2
 """Least share of voxels with the background's value in a scan that counts as skull-stripped."""
 LEAST_BRAIN_ML: Final = 250.0
@@ -24,32 +21,6 @@ MOST_BRAIN_ML: Final = 2500.0
 _DARKEST: Final = 0.1
 """Percentile of what was measured that is not below 0, where a background below 0 is padding."""
 _USUAL_BRAIN_ML = (700.0, 2000.0)
-
-
-def given_mask(volume: Volume, mask: Volume) -> Mask:
-    """A brain mask that came with the scan: what is above 0. Its axes may be stored in another order.
-
-    Raises MaskMismatch if it lies on another grid, is empty, or covers the scan with all its background.
-    """
-    mask = reorient(mask, volume.affine)
-    if mask.shape != volume.shape:
-        raise MaskMismatch(f"expected a mask of the scan's shape {volume.shape}, got {mask.shape}")
-    corners = geometry.corners(volume.shape)
-    apart = geometry.apply_affine(volume.affine, corners) - geometry.apply_affine(mask.affine, corners)
-    distance = np.abs(apart).max()
-    if distance > _SAME_PLACE_MM:
-        raise MaskMismatch(
-            f"expected a mask on the scan's grid, got one whose corners lie {distance:.1f} mm away"
-        )
-    inside = mask.voxels > 0
-    if not inside.any():
-        raise MaskMismatch("expected a mask with voxels above 0, got an empty one")
-    if inside.all() and (_has_background(volume) or is_more_than_brain(inside, volume)):
-        raise MaskMismatch(
-            "expected a mask that is above 0 in the brain and not around it, got one that is above 0 in "
-            "all voxels of the scan, those around the brain too; without a mask, the brain is looked for"
-        )
-    return np.asarray(inside)
 
 
 def stripped_mask(volume: Volume) -> Mask:
@@ -68,7 +39,7 @@ def stripped_mask(volume: Volume) -> Mask:
             f"scan with only {100 * (1 - foreground.mean()):.0f} % of the voxels at the background's value"
         )
     brain = _fill_holes(_drop_islands(foreground))
-    if (size_ml := _size_ml(brain, volume)) > MOST_BRAIN_ML:
+    if (size_ml := volume_ml(brain, volume)) > MOST_BRAIN_ML:
         raise NotBrainMr(
             f"expected a skull-stripped scan, or a brain mask beside it; got {size_ml:.0f} mL that are not "
             "background, which is more than a brain has"
@@ -109,26 +80,27 @@ def without_padding_below_zero(volume: Volume, on_padding: Callable[[float], Non
     return volume.with_voxels(np.where(is_background, np.float32(0), volume.voxels))
 
 
-def _has_background(volume: Volume) -> bool:
+def has_background(volume: Volume) -> bool:
     """Whether so much of a scan has the one value of its border as of one that is skull-stripped."""
     return 1 - float(not_background(volume).mean()) >= _STRIPPED_BACKGROUND
 
 
 def is_more_than_brain(mask: Mask, volume: Volume) -> bool:
     """Whether a mask is larger than any brain."""
-    return _size_ml(mask, volume) > MOST_BRAIN_ML
+    return volume_ml(mask, volume) > MOST_BRAIN_ML
 
 
 def size_warnings(brain: Mask, volume: Volume) -> list[str]:
     """Says so if a mask is unusually large or small for a brain."""
     least, most = _USUAL_BRAIN_ML
-    size_ml = _size_ml(brain, volume)
+    size_ml = volume_ml(brain, volume)
     if least <= size_ml <= most:
         return []
     return [f"the brain that was scored has {size_ml:.0f} mL; adults have {least:.0f} to {most:.0f} mL"]
 
 
-def _size_ml(mask: Mask, volume: Volume) -> float:
+def volume_ml(mask: Mask, volume: Volume) -> float:
+    """How much there is in a mask, in mL."""
     return float(np.count_nonzero(mask) * geometry.voxel_volume_ml(volume.affine))
 
 

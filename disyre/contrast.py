@@ -72,7 +72,10 @@ class ContrastClassifier(Frozen):
         if probabilities[name] < LEAST_CERTAINTY:
             return _nothing(f"its image looks most like {name}, but that is not certain ({percent})")
         if odd is not None:
-            return _nothing(f"its image looks most like {name}, but unlike the scans that are known ({odd})")
+            return _nothing(
+                f"its image looks most like {name}, but the brain is unlike the scans that are known, most "
+                f"of all in {contrast_features.in_words(odd)}"
+            )
         return Guess(name=name, source="image", reason=f"fluid, cortex and white matter look so, {percent}")
 
     def _unusual(self, name: Modality, features: Features) -> str | None:

@@ -5,6 +5,7 @@ ventricles, the cortex near its surface, the white matter deeper inside. All are
 lesion changes them little; none changes if intensities are multiplied, or something is added to them.
 """
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,36 @@ NAMES: Final = (
 )
 """What each feature is: percentiles of the brain, medians of its shells, percentiles of its core. Those of
 shells and core are relative to the median of the brain."""
+_WORDS: Final = dict(
+    zip(
+        NAMES,
+        (
+            "its darkest parts",
+            "its darker parts",
+            "its middle grey",
+            "its brighter parts",
+            "its brightest parts",
+            f"its grey within {_DEPTHS_MM[1]:g} mm of the surface",
+            *(
+                f"its grey {least:g} to {most:g} mm below the surface"
+                for least, most in pairwise(_DEPTHS_MM[1:])
+            ),
+            f"its grey more than {_DEPTHS_MM[-1]:g} mm below the surface",
+            "the darkest parts deep inside, around the ventricles",
+            "the brightest parts deep inside, around the ventricles",
+        ),
+        strict=True,
+    )
+)
+
+
+def in_words(name: str) -> str:
+    """What of a brain a feature is about, for people who know no features.
+
+    >>> in_words("depth 9 mm")
+    'its grey 9 to 13 mm below the surface'
+    """
+    return _WORDS[name]
 
 
 def measure(volume: Volume, brain_mask: Mask) -> Features | None:

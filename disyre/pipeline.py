@@ -1,6 +1,6 @@
 """Scoring a scan, from its voxels to the anomaly map on its own grid: the steps in their order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from disyre.slice_restoration import ENDS, box_to_restore, restore_slices
 from disyre.smoothing import smooth_across
 from disyre.stopwatch import Stopwatch
 from disyre.thickness import check_thickness
-from disyre.tilt import FindPose, Tilt
+from disyre.tilt import FindPose, Swap, Tilt
 from disyre.types import Mask, Slices, Voxels
 from disyre.volume import Volume
 
@@ -80,12 +80,13 @@ def score_volume(
     check_thickness(volume.shape)
     inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
     field = tilt = None
+    swaps: list[Swap] = []
     if settings.bias_correction:
         with stage("correcting-bias"):
             field = _bias_field(volume, inside, find_bias)
     if find_pose is not None or settings.align:
         with stage("measuring-tilt"):
-            tilt = _tilt(volume, inside, find_pose)
+            tilt = _tilt(volume, inside, find_pose, swaps.append)
     with stage("preparing"):
         prepared = _prepare(volume, inside, manifest.grid, settings, field=field, tilt=tilt)
         box = box_to_restore(prepared.mask, manifest.grid.stride, settings)
@@ -104,7 +105,7 @@ def score_volume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
         brain_mask=prepared.seen,
-        preparation=_describe(prepared, volume, field, tilt),
+        preparation=_describe(prepared, volume, field, tilt, swaps),
         timings_s=watch.timings_s,
     )
 
@@ -123,12 +124,14 @@ def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) ->
     return BiasField.measure(volume, brain_mask, brain.background(volume), find_bias)
 
 
-def _tilt(volume: Volume, brain_mask: Mask, find_pose: FindPose | None) -> Tilt | None:
+def _tilt(
+    volume: Volume, brain_mask: Mask, find_pose: FindPose | None, on_swap: Callable[[Swap], None]
+) -> Tilt | None:
     if find_pose is None:
         raise Misconfigured("expected something that finds how a head lies, for align; got nothing")
     if brain.is_more_than_brain(brain_mask, volume):  # where its nose is nobody knows
         return None
-    return Tilt.measure(volume, brain_mask, find_pose)
+    return Tilt.measure(volume, brain_mask, find_pose, on_swap=on_swap)
 
 
 def _prepare(
@@ -170,10 +173,15 @@ def _healthy(volume: Volume, change: Voxels, prepared: Preparation, field: BiasF
 
 
 def _describe(
-    prepared: Preparation, volume: Volume, field: BiasField | None, tilt: Tilt | None
+    prepared: Preparation,
+    volume: Volume,
+    field: BiasField | None,
+    tilt: Tilt | None,
+    swaps: Sequence[Swap],
 ) -> PreparationRecord:
     return prepared.describe(
         volume,
         bias_field=None if field is None else field.range,
         tilt_deg=None if tilt is None else tilt.describe(),
+        swapped=swaps[0] if swaps else None,
     )

@@ -18,7 +18,7 @@ from disyre.figures import Coordinate, PerAxis
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
 from disyre.resampling import GridMap
-from disyre.tilt import TiltRecord, Turn
+from disyre.tilt import Swap, TiltRecord, Turn
 from disyre.types import Mask, Voxels
 from disyre.upright_grid import UprightGridMap
 from disyre.volume import Volume
@@ -47,6 +47,8 @@ class PreparationRecord(Frozen):
     """Smallest and largest factor in the brain of the shading that was divided by; null if none was."""
     tilt_deg: TiltRecord | None
     """How the head lay in the scan's grid; null if that was not, or could not be, found out."""
+    swapped: Swap | None = None
+    """Directions that the header seems to have the wrong way round, by the shape of the brain."""
     aligned: bool
     """Whether the head was turned upright."""
     crop_start: tuple[int, int, int]
@@ -138,8 +140,9 @@ class Preparation:
         *,
         bias_field: tuple[float, float] | None = None,
         tilt_deg: TiltRecord | None = None,
+        swapped: Swap | None = None,
     ) -> PreparationRecord:
-        """What was done to a scan, in order; `bias_field` and `tilt_deg` were found before."""
+        """What was done to a scan, in order; `bias_field`, `tilt_deg` and `swapped` were found before."""
         grid = self.grid
         return PreparationRecord(
             orientation=volume.orientation,
@@ -147,6 +150,7 @@ class Preparation:
             background=self.black,
             bias_field=bias_field,
             tilt_deg=tilt_deg,
+            swapped=swapped,
             aligned=isinstance(grid, UprightGridMap),
             crop_start=self.crop.start,
             crop_shape=self.crop.size,

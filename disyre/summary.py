@@ -43,6 +43,10 @@ _TILTED = (
     "roll {tilt.roll:.0f}, yaw {tilt.yaw:.0f}), the model was trained with heads turned by up to "
     "{limit:g}; with the option align, it is turned upright before"
 )
+_SWAPPED = (
+    "the brain has the shape of an upright one only with {swapped} swapped, so how the head lies was not "
+    "measured: the scan's header may be wrong, and left and right may be too"
+)
 _NOT_ALIGNED = (
     "how the head lies cannot be told from the shape of the brain, so the scan was scored as it lies, "
     "without the option align"
@@ -212,7 +216,8 @@ def _warn_of_tilt(preparation: PreparationRecord, settings: ScanSettings, limit_
     """Says so if the network saw a head that is turned further than those it was trained with."""
     tilt = preparation.tilt_deg
     if tilt is None:
-        return [_NOT_ALIGNED] if settings.align else []
+        swapped = [] if preparation.swapped is None else [_SWAPPED.format(swapped=preparation.swapped)]
+        return [*swapped, *([_NOT_ALIGNED] if settings.align else [])]
     if preparation.aligned or tilt.angle <= limit_deg:
         return []
     return [_TILTED.format(tilt=tilt, limit=limit_deg)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
@@ -27,6 +27,11 @@ _MARGIN: Final = 6
 """Empty voxels around the brain on that grid, so that what reaches beyond it counts against a pose."""
 _LEAST_OVERLAP: Final = 0.88
 """A brain that fits worse on the upright one is no whole brain, and where its nose is nobody knows."""
+_GOOD_OVERLAP: Final = 0.92
+"""A whole brain that fits better lies as its header says; of real ones none fits worse, and none that is
+mirrored or turned over fits as well."""
+_CLEARLY: Final = 0.03
+"""So much better has a brain to fit with two directions swapped for that to be said."""
 _CUT_MM: Final = 2.0
 """So far into a brain, and one voxel more, the border of a scan may reach and not count as a cut."""
 _ROUND_MM: Final = 80.0
@@ -43,8 +48,21 @@ class Pose:
     """Dice coefficient with the upright brain after it was laid upon it, in [0, 1]."""
 
 
+Swap: TypeAlias = Literal["up and down", "front and back", "up and down, front and back"]
+"""Directions that a header has the wrong way round. Left and right look alike, and cannot be told so."""
+_SWAPS: Final[tuple[tuple[Swap, tuple[int, ...]], ...]] = (
+    ("up and down", (2,)),
+    ("front and back", (1,)),
+    ("up and down, front and back", (1, 2)),
+)
+"""And the axes that are reversed with each, in RAS order."""
+
 FindPose: TypeAlias = Callable[[Voxels, float], Pose]
 """Smooth brain in [0, 1] on a grid in RAS order, and the spacing of that in mm -> how the brain lies."""
+
+
+def _ignore(swap: Swap) -> None:
+    """Be told, and do nothing."""
 
 
 class TiltRecord(Frozen):
@@ -69,10 +87,24 @@ class Tilt:
     """From upright to how it lies, in the scan's axes in RAS order."""
 
     @classmethod
-    def measure(cls, volume: Volume, brain_mask: Mask, find_pose: FindPose) -> Self | None:
-        """The tilt of a head; None if the brain has no shape of which it could be told."""
-        pose = find_pose(coarse_brain(volume, brain_mask), SPACING_MM)
-        return cls(pose.turn) if pose.overlap >= _LEAST_OVERLAP else None
+    def measure(
+        cls,
+        volume: Volume,
+        brain_mask: Mask,
+        find_pose: FindPose,
+        *,
+        on_swap: Callable[[Swap], None] = _ignore,
+    ) -> Self | None:
+        """The tilt of a head; None if the brain has no shape of which it could be told.
+
+        None too if the brain has the shape of one only with directions swapped; `on_swap` is told of them.
+        """
+        brain = coarse_brain(volume, brain_mask)
+        pose = find_pose(brain, SPACING_MM)
+        swap = _swap(brain, pose, find_pose)
+        if swap is not None:
+            on_swap(swap)
+        return cls(pose.turn) if pose.overlap >= _LEAST_OVERLAP and swap is None else None
 
     @property
     def angle_deg(self) -> float:
@@ -105,6 +137,18 @@ def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
     return np.asarray(
         ndimage.gaussian_filter(np.pad(grid.to_model(inside.voxels), pads), SMOOTHING_MM / SPACING_MM)
     )
+
+
+def _swap(brain: Voxels, pose: Pose, find_pose: FindPose) -> Swap | None:
+    """With which directions swapped a brain fits well that does not as it is; None if with none."""
+    if pose.overlap >= _GOOD_OVERLAP:
+        return None
+    fits = {
+        swap: find_pose(np.ascontiguousarray(np.flip(brain, axes)), SPACING_MM).overlap
+        for swap, axes in _SWAPS
+    }
+    best = max(fits, key=lambda swap: fits[swap])
+    return best if fits[best] >= max(_GOOD_OVERLAP, pose.overlap + _CLEARLY) else None
 
 
 def _cuts(volume: Volume, brain_mask: Mask) -> list[tuple[bool, bool]]:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from disyre import brain
+from disyre import brain, given_mask
 from disyre.adapters.nifti import read_nifti
 from disyre.crop import Crop
 from disyre.errors import InvalidInput
@@ -81,7 +81,7 @@ def read_scan(path: Path) -> Scan:
     name = scan_name(path)
     volume = read_nifti(path)
     found = find_brain_mask(path, name)
-    mask = brain.given_mask(volume, read_nifti(found)) if found else brain.stripped_mask(volume)
+    mask = given_mask.brain_mask(volume, read_nifti(found)) if found else brain.stripped_mask(volume)
     return Scan(name, volume, mask)
 
 

@@ -8,6 +8,7 @@ from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, r
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti
+from disyre.adapters.nifti_mask import inspect_mask
 from disyre.candidate import Candidate
 from disyre.errors import (
     InvalidParams,
@@ -19,6 +20,7 @@ from disyre.errors import (
 )
 from disyre.job import InputFile
 from disyre.job_params import JobParams
+from disyre.mask_grid import check_same_grid
 from disyre.media import HEAD_BYTES
 from disyre.modality import SILENT, Guess
 from disyre.thickness import check_thickness
@@ -41,19 +43,19 @@ def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: i
     """
     _check_files(upload)
     facts, modality = _check_volume(upload, folder, params, max_voxels)
-    if upload.mask is not None:
-        _check_mask(upload, folder, facts, max_voxels)
+    _check_mask(upload, folder, facts, max_voxels)
     return modality
 
 
 def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxels: int) -> None:
-    assert upload.mask is not None
+    """Check the header of the mask, if there is one; and that it lies on the scan, if that is NIfTI."""
+    if upload.mask is None:
+        return
     if not upload.mask.format.startswith("nifti"):
         raise MaskMismatch(f"expected a mask as NIfTI, got {upload.mask.format}")
-    mask = inspect_nifti(folder / MASK_NAME, max_voxels=max_voxels)
-    # In whatever order its axes are stored.
-    if facts is not None and sorted(mask.shape) != sorted(facts.shape):
-        raise MaskMismatch(f"expected a mask of the scan's shape {facts.shape}, got {mask.shape}")
+    mask = inspect_mask(folder / MASK_NAME, max_voxels=max_voxels)
+    if facts is not None:
+        check_same_grid(facts.shape, facts.affine, mask_shape=mask.shape, mask_affine=mask.affine)
 
 
 def inspect(
@@ -66,16 +68,21 @@ def inspect(
 ) -> Inspection:
     """List the volumes of an upload, or of a series in it; `volume_index` picks one of a NIfTI file.
 
-    Raises InvalidInput if it holds no image at all or not what is picked, or is broken.
+    Raises InvalidInput if it holds no image at all or not what is picked, or is broken; or if there is one
+    volume that can be scored, and the mask is none of it.
     """
     _check_files(upload)
     if _is_nifti(upload.files[0], folder):
         _check_no_series(series)
-        volume, warnings = _inspect_nifti(upload.files[0], folder, max_voxels, volume_index)
-        return Inspection((volume,), warnings)
+        volume, facts = _inspect_nifti(upload.files[0], folder, max_voxels, volume_index)
+        if volume.code is None:
+            _check_mask(upload, folder, facts, max_voxels)
+        return Inspection((volume,), facts.warnings)
     _check_no_index(volume_index)
     said: list[str] = []
     found = inspect_dicom(_instances(upload, folder), said.append, series=series)
+    if [each.code for each in found] == [None]:
+        _check_mask(upload, folder, None, max_voxels)
     return Inspection(tuple(found), tuple(said))
 
 
@@ -153,7 +160,7 @@ def _nifti_facts(file: InputFile, folder: Path, max_voxels: int, volume_index: i
 
 def _inspect_nifti(
     file: InputFile, folder: Path, max_voxels: int, volume_index: int | None
-) -> tuple[Candidate, tuple[str, ...]]:
+) -> tuple[Candidate, NiftiFacts]:
     code, reason = None, None
     try:
         facts = _nifti_facts(file, folder, max_voxels, volume_index)
@@ -175,4 +182,4 @@ def _inspect_nifti(
         code=code,
         reason=reason,
     )
-    return volume, facts.warnings
+    return volume, facts

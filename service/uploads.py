@@ -194,6 +194,8 @@ class MultipartBody:
     def _format_of_mask(self, writer: FileWriter) -> MediaFormat:
         try:
             return writer.format()
+        except EmptyUpload as error:
+            raise EmptyUpload("expected a brain mask as NIfTI, got a file of 0 bytes") from error
         except NotAnImage as error:
             raise NotAnImage(
                 "expected a brain mask as NIfTI, plain or gzipped, got another kind of file"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disyre import brain
+from disyre import brain, given_mask
 from disyre.adapters.archive import ArchiveLimits, check_archive, read_members
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
@@ -32,7 +32,7 @@ def test_the_dicom_example_is_a_head_with_a_mask_on_its_grid() -> None:
 
     assert check_archive(EXAMPLES / "head.zip", ArchiveLimits()) == 192
     assert (volume.shape, volume.orientation, warnings) == ((137, 192, 192), "LPS", [])
-    mask = brain.given_mask(volume, read_nifti(EXAMPLES / "head_mask.nii.gz"))
+    mask = given_mask.brain_mask(volume, read_nifti(EXAMPLES / "head_mask.nii.gz"))
     assert 1500 < mask.sum() * voxel_volume_ml(volume.affine) < 2000
     assert volume.voxels[mask].mean() > 3 * volume.voxels[~mask].mean()
     centre = np.argwhere(mask).mean(axis=0) @ volume.affine[:3, :3].T + volume.affine[:3, 3]

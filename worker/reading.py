@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from disyre import brain
+from disyre import brain, given_mask
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
 from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
 from disyre.adapters.nifti_header import Form
 from disyre.adapters.nifti_magic import holds_nifti
+from disyre.adapters.nifti_mask import read_mask
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
@@ -76,7 +77,7 @@ def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, 
     warnings += [_PADDED.format(value=value) for value in padding]
     mask = None
     if job_input.mask is not None:
-        mask = read_nifti(path_of(job_input.mask.name), max_voxels=max_voxels)
+        mask = read_mask(path_of(job_input.mask.name), max_voxels=max_voxels)
     source = ScanSource(
         position=forms[0] if forms else "dicom",
         images=images[0] if images else None,
@@ -98,7 +99,7 @@ def find_brain(reading: Reading, network: OnnxBrainNetwork | None) -> Scan:
 
 def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None) -> tuple[Mask, BrainSource]:
     if mask is not None:
-        return brain.given_mask(volume, mask), BrainSource(mask="given")
+        return given_mask.brain_mask(volume, mask), BrainSource(mask="given")
     if network is None:
         return brain.stripped_mask(volume), BrainSource(mask="skull-stripped")
     found = network.finder(volume)

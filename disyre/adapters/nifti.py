@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
-from disyre import admission, geometry
+from disyre import admission
 from disyre.adapters.nifti_header import Form, NiftiLayout, read_layout
 from disyre.adapters.nifti_members import one_nifti
 from disyre.adapters.nifti_stream import check_end, opened, read_exactly, skip
@@ -103,8 +103,14 @@ def _facts(header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None
     layout.volume(index)
     skip(image, layout.offset + layout.n_volumes * layout.n_bytes)
     check_end(image)
-    spacing_mm, orientation = geometry.spacing_mm(layout.affine), geometry.orientation(layout.affine)
-    return NiftiFacts(layout.shape, spacing_mm, orientation, layout.affine, layout.n_volumes, layout.warnings)
+    return NiftiFacts(
+        layout.shape,
+        layout.spacing_mm,
+        layout.orientation,
+        layout.affine,
+        layout.n_volumes,
+        layout.warnings,
+    )
 
 
 def _read_volume(

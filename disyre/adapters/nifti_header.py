@@ -4,7 +4,8 @@ The header is checked here before nibabel sees it, because nibabel lets much pas
 
 The affine is nibabel's, in mm: the sform if it has a code, else the qform if it has one, else the spacing
 alone, without its sign. If sform and qform put a corner of the scan more than 1 mm apart, the sform is taken,
-with a warning; a qform that is not taken need not be valid.
+with a warning, which also says where left and right, front and back, or up and down differ; a qform that is
+not taken need not be valid.
 """
 
 import math
@@ -71,6 +72,9 @@ _RIGHT_ANGLE_DEG: Final = 0.1
 _MOST_VOLUMES_OF_VOXELS: Final = 16
 """All volumes of a file together may have so many times the voxels that one may have."""
 
+_WAYS: Final = ("left and right", "front and back", "up and down")
+"""What a sign along each axis of the world tells apart."""
+
 Form: TypeAlias = Literal["sform", "qform", "none"]
 """Which part of a header says where a scan lies."""
 
@@ -89,6 +93,16 @@ class NiftiLayout:
     offset: int
     """Bytes between the header and the first voxel, if both are in one file; of a pair, in front of it."""
     warnings: tuple[str, ...]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along i, j and k, in mm."""
+        return geometry.spacing_mm(self.affine)
+
+    @property
+    def orientation(self) -> str:
+        """Axis codes of the voxel grid, as in "RAS"."""
+        return geometry.orientation(self.affine)
 
     @property
     def n_bytes(self) -> int:
@@ -181,7 +195,8 @@ def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, i
     try:
         with np.errstate(all="ignore"):
             other = _in_mm(header, header.get_qform())
-    except (HeaderDataError, ValueError, ArithmeticError):
+        swapped = _swapped(affine, other)
+    except (HeaderDataError, ValueError, ArithmeticError, UnsupportedGeometry):
         return ("the header's qform is not valid; its sform was taken",)
     corners = geometry.corners(shape)
     apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
@@ -189,9 +204,22 @@ def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, i
     if apart_mm <= _SAME_WORLD_MM:
         return ()
     return (
-        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart; the "
-        "sform was taken",
+        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart"
+        f"{swapped}; the sform was taken",
     )
+
+
+def _swapped(affine: Affine, other: Affine) -> str:
+    """In which directions two affines of one scan disagree, to go on with a sentence; empty if in none.
+
+    Raises UnsupportedGeometry if one of them has no directions.
+    """
+    (axes, signs), (other_axes, other_signs) = geometry.axes_to_ras(affine), geometry.axes_to_ras(other)
+    if axes != other_axes:
+        sform, qform = geometry.orientation(affine), geometry.orientation(other)
+        return f" and name the scan's axes differently ({sform} in the sform, {qform} in the qform)"
+    names = [_WAYS[way] for way in range(3) if signs[way] != other_signs[way]]
+    return f" and disagree on {', and on '.join(names)}" if names else ""
 
 
 def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Final
 
+from disyre.adapters.nifti_candidates import list_candidates
 from disyre.adapters.nifti_header import MAX_OFFSET, SINGLE, read_layout
 from disyre.adapters.nifti_magic import nifti_magic
 from disyre.adapters.nifti_stream import inflating, length
@@ -19,11 +20,17 @@ _MOST_BESIDE: Final = 20
 
 @contextmanager
 def one_nifti(members: Sequence[Opener], max_voxels: int) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Header and voxels of the one NIfTI among some files: one stream, or two of a pair."""
+    """Header and voxels of the one NIfTI among some files: one stream, or two of a pair.
+
+    Raises NotAnImage if there is none, MultipleVolumes with what they are if there are several.
+    """
     found = [(member, magic) for member in members if (magic := nifti_magic(_head(member))) is not None]
-    if len(found) != 1:
-        raise (MultipleVolumes if found else NotAnImage)(
-            f"expected an archive with one NIfTI image in it, got {len(found)}; send each by itself"
+    if not found:
+        raise NotAnImage("expected an archive with one NIfTI image in it, got 0")
+    if len(found) > 1:
+        raise MultipleVolumes(
+            f"expected an archive with one NIfTI image in it, got {len(found)}; send each by itself",
+            list_candidates(found, max_voxels),
         )
     ((header, magic),) = found
     if magic in SINGLE:

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 from pydantic import ValidationError
 
-from disyre import brain
+from disyre import brain, given_mask
 from disyre.adapters.nifti import read_nifti
 from disyre.errors import InvalidInput
 from disyre.frozen import Frozen
@@ -133,11 +133,11 @@ def _lesion(path: Path, volume: Volume) -> Mask:
     """A lesion mask, which may be empty."""
     lesion = read_nifti(path)
     is_empty = not (lesion.voxels > 0).any()
-    return np.zeros(volume.shape, dtype=np.bool_) if is_empty else brain.given_mask(volume, lesion)
+    return np.zeros(volume.shape, dtype=np.bool_) if is_empty else given_mask.on_scan(volume, lesion)
 
 
 def _mask(path: Path, volume: Volume) -> Mask:
-    return brain.given_mask(volume, read_nifti(path))
+    return given_mask.brain_mask(volume, read_nifti(path))
 
 
 def _from_background(volume: Volume) -> Volume:

@@ -53,7 +53,16 @@ def test_more_than_one_in_a_hundred_are_refused() -> None:
     voxels = np.ones((10, 10, 10), dtype=np.float32)
     voxels[0, :2, :] = np.nan
 
-    with pytest.raises(NonFiniteVoxels, match=r"got 2\.0 %"):
+    with pytest.raises(
+        NonFiniteVoxels, match=r"got 2\.0 %; if NaN stands for the background, replace it by 0"
+    ):
+        admission.fill_non_finite(voxels, admission.ignore)
+
+
+def test_what_is_infinite_is_not_taken_for_background() -> None:
+    voxels = np.full((4, 4, 4), np.inf, dtype=np.float32)
+
+    with pytest.raises(NonFiniteVoxels, match=r"got 100\.0 %$"):
         admission.fill_non_finite(voxels, admission.ignore)
 
 

@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from disyre import brain
-from disyre.errors import EmptyImage, MaskMismatch, NotBrainMr
-from disyre.resampling import reorient
-from disyre.types import Affine
+from disyre.errors import EmptyImage, NotBrainMr
 from disyre.volume import Volume
 from tests.builders import make_volume
-from tests.strategies import axis_affines
 
 
 @pytest.mark.parametrize("background", [0.0, -1000.0, 7.0])
@@ -112,72 +107,3 @@ def test_a_background_below_0_of_a_scan_with_other_values_below_0_stays() -> Non
     for scan in (stripped, z_scored, rare, one_value):
         assert brain.without_padding_below_zero(scan, told.append) is scan
     assert told == []
-
-
-def test_a_given_mask_is_what_is_above_0() -> None:
-    volume = make_volume()
-
-    mask = brain.given_mask(volume, volume.with_voxels((volume.voxels > 0).astype(np.float32)))
-
-    np.testing.assert_array_equal(mask, volume.voxels > 0)
-
-
-def test_a_mask_of_another_shape_is_refused() -> None:
-    with pytest.raises(MaskMismatch, match="shape"):
-        brain.given_mask(make_volume(), make_volume((40, 48, 35)))
-
-
-def test_a_mask_in_another_place_is_refused() -> None:
-    moved = np.eye(4)
-    moved[0, 3] = 3
-
-    with pytest.raises(MaskMismatch, match=r"3\.0 mm"):
-        brain.given_mask(make_volume(), make_volume(affine=moved))
-
-
-def test_a_mirrored_mask_is_refused() -> None:
-    mirrored = np.diag([-1.0, 1.0, 1.0, 1.0])
-
-    with pytest.raises(MaskMismatch, match="mm away"):
-        brain.given_mask(make_volume(), make_volume(affine=mirrored))
-
-
-def test_an_empty_mask_is_refused() -> None:
-    volume = make_volume()
-
-    with pytest.raises(MaskMismatch, match="empty"):
-        brain.given_mask(volume, volume.with_voxels(np.zeros_like(volume.voxels)))
-
-
-@pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_a_mask_of_a_whole_scan_with_air_is_refused(scale: float) -> None:
-    """Whether the air is of one value, or the scan only larger than any brain."""
-    rng = np.random.default_rng(0)
-    shape = (70, 70, 70)
-    stripped = make_volume(shape)
-    noisy = Volume(rng.random(shape, dtype=np.float32), np.diag([scale * 10.0] * 3 + [1.0]))
-
-    for volume in (stripped, noisy):
-        with pytest.raises(
-            MaskMismatch, match="above 0 in all voxels of the scan, those around the brain too"
-        ):
-            brain.given_mask(volume, volume.with_voxels(np.ones_like(volume.voxels)))
-
-
-def test_a_mask_of_a_whole_scan_within_a_brain_is_taken() -> None:
-    rng = np.random.default_rng(0)
-    volume = Volume(rng.random((50, 50, 50), dtype=np.float32), np.eye(4) * [2, 2, 2, 1])
-
-    assert brain.given_mask(volume, volume.with_voxels(np.ones_like(volume.voxels))).all()
-
-
-@given(affine=axis_affines(spacing=st.floats(0.5, 3.0)), like=axis_affines(spacing=st.floats(0.5, 3.0)))
-def test_a_mask_that_is_stored_in_another_orientation_is_taken_for_the_same(
-    affine: Affine, like: Affine
-) -> None:
-    rng = np.random.default_rng(0)
-    mask = Volume((rng.random((5, 6, 7)) > 0.5).astype(np.float32), affine)
-    stored = reorient(mask, like)
-
-    assert stored.orientation == Volume(mask.voxels, like).orientation
-    np.testing.assert_array_equal(brain.given_mask(mask, stored), mask.voxels > 0)

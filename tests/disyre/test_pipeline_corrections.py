@@ -132,6 +132,21 @@ def test_a_head_that_need_not_be_turned_is_not_interpolated(align: bool, turn: T
     assert "measuring-tilt" in scored.timings_s
 
 
+def test_what_seems_swapped_in_the_header_is_recorded_and_nothing_is_turned() -> None:
+    fits = iter([0.89, 0.95, 0.5, 0.5])
+
+    scored = score_volume(
+        make_volume(),
+        smooth,
+        make_manifest(),
+        settings=make_settings(align=True),
+        find_pose=lambda brain, spacing_mm: Pose(TURN, next(fits)),
+    )
+
+    record = scored.preparation
+    assert (record.swapped, record.tilt_deg, record.aligned) == ("up and down", None, False)
+
+
 def test_a_mask_that_is_larger_than_any_brain_has_no_tilt() -> None:
     scan = make_volume(affine=np.diag([4.0, 4.0, 4.0, 1.0]))
     everything = np.ones(scan.shape, dtype=bool)

@@ -14,7 +14,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
 from disyre.scan_record import BrainSource, Certainty, ImageSource, ScanSource
 from disyre.summary import Summary, summarize
-from disyre.tilt import Tilt
+from disyre.tilt import Swap, Tilt
 from disyre.volume import Volume
 from tests.builders import make_manifest, make_record, make_settings, make_volume
 
@@ -164,7 +164,13 @@ def test_a_scan_that_is_coarse_within_the_slices_that_are_looked_at_says_so(
 
 
 def tilted(
-    angle: float, *, align: bool, aligned: bool = False, told: bool = True, mm: float = 1.0
+    angle: float,
+    *,
+    align: bool,
+    aligned: bool = False,
+    told: bool = True,
+    swapped: Swap | None = None,
+    mm: float = 1.0,
 ) -> Summary:
     volume, scored = scored_lesion()
     turn = Rotation.from_euler("x", angle, degrees=True).as_matrix()
@@ -172,6 +178,7 @@ def tilted(
         volume,
         spacing_mm=(mm, 1.0, 1.0),
         tilt_deg=Tilt(turn).describe() if told else None,
+        swapped=swapped,
         aligned=aligned,
         own_slices=not aligned,
     )
@@ -195,6 +202,16 @@ def test_a_head_that_is_tilted_further_than_in_training_gives_a_warning_that_nam
     assert "pitch 33, roll 0, yaw 0" in warning
     assert "up to 15;" in warning
     assert "option align" in warning
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_a_head_that_lies_upright_only_with_a_swap_has_a_warning_about_its_header(align: bool) -> None:
+    warnings = tilted(0, align=align, told=False, swapped="up and down").warnings
+
+    (warning,) = (text for text in warnings if "swapped" in text)
+    assert "only with up and down swapped" in warning
+    assert "header may be wrong" in warning
+    assert any("without the option align" in text for text in warnings) == align
 
 
 @pytest.mark.parametrize(

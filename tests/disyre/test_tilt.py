@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from disyre.tilt import SPACING_MM, Pose, Tilt, coarse_brain
+from disyre.tilt import SPACING_MM, Pose, Swap, Tilt, coarse_brain
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 from tests.builders import make_volume
@@ -57,6 +57,43 @@ def test_a_brain_that_fits_on_no_upright_one_has_no_tilt(overlap: float, is_told
 
     assert (tilt is not None) == is_told
     assert seen[0][1] == SPACING_MM
+
+
+def measured(*overlaps: float) -> tuple[Tilt | None, list[Swap]]:
+    """The tilt of a brain that fits so as it is, and with each swap in turn; and what was told."""
+    volume = make_volume()
+    fits = iter(overlaps)
+    swaps: list[Swap] = []
+    tilt = Tilt.measure(
+        volume,
+        volume.voxels > 0,
+        lambda brain, spacing_mm: Pose(np.eye(3), next(fits)),
+        on_swap=swaps.append,
+    )
+    assert next(fits, None) is None  # all were asked for
+    return tilt, swaps
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "swap"),
+    [
+        ((0.89, 0.95, 0.88, 0.86), "up and down"),
+        ((0.86, 0.87, 0.94, 0.88), "front and back"),
+        ((0.85, 0.88, 0.89, 0.95), "up and down, front and back"),
+    ],
+)
+def test_a_brain_that_fits_only_with_directions_swapped_has_no_tilt(
+    overlaps: tuple[float, ...], swap: Swap
+) -> None:
+    assert measured(*overlaps) == (None, [swap])
+
+
+def test_a_brain_that_fits_as_it_is_or_hardly_better_with_a_swap_keeps_its_tilt() -> None:
+    for overlaps in ((0.93,), (0.91, 0.93, 0.9, 0.9), (0.88, 0.915, 0.9, 0.9)):
+        tilt, swaps = measured(*overlaps)
+
+        assert tilt is not None
+        assert swaps == []
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])

@@ -113,6 +113,51 @@ def test_what_holds_no_image_is_refused(api: LiveApi, content: bytes, status: in
     assert api.holds_nothing()
 
 
+def test_a_mask_is_looked_at_as_for_a_job(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    dicom = zipped_images(study()[:8])
+
+    def post(path: str, file: bytes, mask: bytes) -> httpx.Response:
+        return api.client.post(path, files={"file": file, "mask": mask})
+
+    fitting, on_dicom = post("/v1/inspect", scan, mask), post("/v1/inspect", dicom, mask)
+    wrong = [post(path, scan, four_cubed()).json() for path in ("/v1/inspect", "/v1/jobs")]
+    damaged = [post(path, dicom, mask[:-9]).json() for path in ("/v1/inspect", "/v1/jobs")]
+
+    assert (fitting.status_code, on_dicom.status_code) == (200, 200)
+    assert [each["code"] for each in wrong] == ["mask-mismatch"] * 2
+    assert [each["code"] for each in damaged] == ["unreadable-volume"] * 2
+    assert wrong[0]["detail"] == wrong[1]["detail"]
+    assert damaged[0]["detail"] == damaged[1]["detail"]
+
+
+def test_a_scan_that_cannot_be_scored_is_listed_whatever_its_mask_is(api: LiveApi) -> None:
+    several = bytes(nib.Nifti1Image(np.zeros((6, 6, 6, 3)), np.eye(4)).to_bytes())
+
+    listed = api.client.post("/v1/inspect", files={"file": several, "mask": four_cubed()})
+    refused = api.client.post("/v1/jobs", files={"file": several, "mask": four_cubed()})
+
+    (volume,) = listed.json()["volumes"]
+    assert volume["code"] == refused.json()["code"] == "not-3d"
+    assert volume["reason"] == refused.json()["detail"]
+
+
+def test_several_nifti_in_a_zip_are_refused_with_what_they_are_but_not_with_their_names(api: LiveApi) -> None:
+    content = zipped({"CANARY^A.nii": four_cubed(), "b.nii": four_cubed()})
+
+    refused, inspected = (api.client.post(path, content=content) for path in ("/v1/jobs", "/v1/inspect"))
+
+    first, second = refused.json()["candidates"]
+    assert first["description"] == "NIfTI 1 of 2 in the archive: 4 x 4 x 4 voxels of float64"
+    assert (second["shape"], second["spacing_mm"], second["code"]) == (
+        [4, 4, 4],
+        [1, 1, 1],
+        "multiple-volumes",
+    )
+    assert set(first) == set(Candidate.model_fields)
+    assert inspected.json()["candidates"] == refused.json()["candidates"]
+    assert "CANARY" not in refused.text
+
+
 def test_several_volumes_are_refused_with_what_they_are_and_one_can_be_picked(api: LiveApi) -> None:
     files = [("file", image) for image in study()]
 

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from disyre.volume import Volume
 from tests.service.conftest import make_mask, nifti_bytes
 from tests.service.live_api import LiveApi
 from tests.service.refused import check_refused
@@ -118,6 +119,17 @@ FORMS: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         415,
         "not-an-image",
     ),
+    "a mask without a byte": (lambda scan: {"files": {"file": scan, "mask": b""}}, 400, "empty-upload"),
+    "a mask of two volumes": (
+        lambda scan: {"files": {"file": scan, "mask": four_dimensional()}},
+        422,
+        "not-3d",
+    ),
+    "a mask that is cut off": (
+        lambda scan: {"files": {"file": scan, "mask": scan[:-100]}},
+        422,
+        "unreadable-volume",
+    ),
     "a mask that is a text": (lambda scan: {"files": {"file": scan, "mask": b"text"}}, 415, "not-an-image"),
     "a mask that is a zip": (
         lambda scan: {"files": {"file": scan, "mask": zipped({"a": b"b"})}},
@@ -179,6 +191,20 @@ def test_refused_with_a_reason_and_without_a_trace(shared_api: LiveApi, scan: by
     check_refused(shared_api, response, status, code)
 
 
+@pytest.mark.parametrize("what", [what for what in FORMS if what.startswith("a mask")])
+def test_what_is_wrong_with_a_mask_is_said_of_it_and_inspect_says_the_same(
+    shared_api: LiveApi, scan: bytes, what: str
+) -> None:
+    make_request, _, _ = FORMS[what]
+
+    refused = shared_api.client.post("/v1/jobs", **make_request(scan)).json()
+    inspected = shared_api.client.post("/v1/inspect", **make_request(scan)).json()
+
+    assert "mask" in refused["detail"]
+    assert "volume_index" not in refused["detail"]
+    assert (inspected["code"], inspected["detail"]) == (refused["code"], refused["detail"])
+
+
 def test_a_mask_of_another_shape_is_refused(api: LiveApi, scan: bytes, tmp_path: Path) -> None:
     other = nifti_bytes(tmp_path, make_mask((10, 10, 10)))
 
@@ -186,6 +212,17 @@ def test_a_mask_of_another_shape_is_refused(api: LiveApi, scan: bytes, tmp_path:
 
     check_refused(api, response, 422, "mask-mismatch")
     assert "(40, 48, 36)" in response.json()["detail"]
+
+
+def test_a_mask_in_another_place_is_refused_at_once(api: LiveApi, scan: bytes, tmp_path: Path) -> None:
+    moved = np.eye(4)
+    moved[1, 3] = 10
+    mask = Volume(np.ones((40, 48, 36), np.float32), moved)
+
+    response = api.client.post("/v1/jobs", files={"file": scan, "mask": nifti_bytes(tmp_path, mask)})
+
+    check_refused(api, response, 422, "mask-mismatch")
+    assert "10.0 mm away" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,9 @@ ARCHIVES: dict[str, Callable[[], dict[str, bytes]]] = {
 
 
 @pytest.mark.parametrize("files", ARCHIVES.values(), ids=ARCHIVES)
-def test_a_nifti_in_a_zip_is_listed_and_taken(
-    api: LiveApi, mask: bytes, files: Callable[[], dict[str, bytes]]
-) -> None:
+def test_a_nifti_in_a_zip_is_listed_and_taken(api: LiveApi, files: Callable[[], dict[str, bytes]]) -> None:
     facts = api.client.post("/v1/inspect", content=zipped(files())).json()
-    job = api.client.post("/v1/jobs", files=[("file", zipped(files())), ("mask", mask)])
+    job = api.client.post("/v1/jobs", files=[("file", zipped(files())), ("mask", nifti())])
 
     (volume,) = facts["volumes"]
     assert (volume["shape"], volume["orientation"], volume["code"]) == ([40, 48, 36], "LAS", None)

@@ -139,7 +139,7 @@ def test_a_given_mask_is_the_brain(
 ) -> None:
     scan = make_volume()
     mask = np.zeros(scan.shape, dtype=np.float32)
-    mask[10:30, 10:30, 10:30] = 1
+    mask[10:32, 10:32, 10:32] = 1
     write_nifti(upload / "000001", scan.with_voxels(scan.voxels + 5))  # no background of one value
     write_nifti(upload / "mask", scan.with_voxels(mask), dtype=np.uint8)
 

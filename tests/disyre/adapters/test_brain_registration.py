@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from disyre import brain, geometry
 from disyre.adapters.brain_registration import find_pose, upright_brain
 from disyre.adapters.nifti import read_nifti
-from disyre.tilt import Tilt, Turn, coarse_brain
+from disyre.tilt import Swap, Tilt, Turn, coarse_brain
 from disyre.types import Mask
 from disyre.volume import Volume
 from tests.builders import make_volume
@@ -103,6 +103,24 @@ def test_the_same_brain_gives_the_same_pose() -> None:
     shape = coarse_brain(volume, brain.stripped_mask(volume))
 
     np.testing.assert_array_equal(find_pose(shape, 4.0).turn, find_pose(shape, 4.0).turn)
+
+
+@pytest.mark.parametrize(
+    ("ways", "swap"),
+    [((), None), ((2,), "up and down"), ((1,), "front and back"), ((1, 2), "up and down, front and back")],
+)
+def test_a_brain_that_is_stored_in_reverse_under_an_unchanged_header_is_told(
+    ways: tuple[int, ...], swap: Swap | None
+) -> None:
+    volume = read_nifti(EXAMPLE)
+    axes, _ = geometry.axes_to_ras(volume.affine)
+    scan = volume.with_voxels(np.flip(volume.voxels, tuple(axes[way] for way in ways)))
+    told: list[Swap] = []
+
+    tilt = Tilt.measure(scan, brain.stripped_mask(scan), find_pose, on_swap=told.append)
+
+    assert (tilt is None) == (swap is not None)
+    assert told == ([] if swap is None else [swap])
 
 
 def test_a_few_voxels_and_a_ball_lie_nowhere() -> None:

@@ -1,12 +1,14 @@
 """What a NIfTI header says of where and how large a scan is."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from disyre.adapters.nifti import read_nifti
+from disyre.types import Affine
 from tests.nifti_files import nifti_bytes, write_bytes
 
 OBLIQUE = np.array([[0.9, -0.2, 0.3, -80], [0.2, 1.0, -0.3, -100], [-0.1, 0.2, 2.0, -50], [0, 0, 0, 1.0]])
@@ -121,8 +123,37 @@ def test_a_sform_and_a_qform_that_disagree_are_warned_of_and_the_sform_is_taken(
     assert all("1.5 mm apart" in warning for warning in warnings)
 
 
-def test_a_qform_that_is_not_taken_need_not_be_valid(tmp_path: Path) -> None:
-    path = write_bytes(tmp_path, nifti_bytes(qform_code=1, quatern_b=9.0))
+@pytest.mark.parametrize(
+    ("qform", "said"),
+    [
+        (np.diag([-1.0, 1, 1, 1]), "mm apart and disagree on left and right; the sform was taken"),
+        (np.diag([1.0, -1, 1, 1]), "mm apart and disagree on front and back; the sform"),
+        (np.diag([-1.0, 1, -1, 1]), "mm apart and disagree on left and right, and on up and down; the sform"),
+        (
+            np.eye(4)[[1, 0, 2, 3]],
+            "name the scan's axes differently (RAS in the sform, ARS in the qform); the sform",
+        ),
+        (np.eye(4) + np.eye(4, k=3) * 5, "5.0 mm apart; the sform was taken"),
+    ],
+)
+def test_a_sform_and_a_qform_that_disagree_on_a_direction_say_on_which(
+    tmp_path: Path, qform: Affine, said: str
+) -> None:
+    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), None)
+    image.header.set_sform(np.eye(4), code=1)
+    image.header.set_qform(qform, code=1)
+    warnings: list[str] = []
+
+    volume = read_nifti(write_bytes(tmp_path, image.to_bytes()), on_warning=warnings.append)
+
+    (warning,) = warnings
+    assert said in warning
+    np.testing.assert_array_equal(volume.affine, np.eye(4))
+
+
+@pytest.mark.parametrize("fields", [{"quatern_b": 9.0}, {"qoffset_x": np.nan}, {"pixdim": [1, 0] + [1] * 6}])
+def test_a_qform_that_is_not_taken_need_not_be_valid(tmp_path: Path, fields: dict[str, Any]) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(qform_code=1, **fields))
     warnings: list[str] = []
 
     read_nifti(path, on_warning=warnings.append)

@@ -141,3 +141,30 @@ def test_an_archive_without_one_whole_image_is_refused(
 ) -> None:
     with pytest.raises(error, match=came):
         read_nifti_members(as_members(members))
+
+
+def test_several_images_are_listed_with_what_their_headers_say() -> None:
+    first = nifti_bytes(np.zeros((4, 5, 6, 2), np.int16), np.diag([-1.0, 2, 3, 1]))
+    damaged = nifti_bytes(dim=[3, 0, 4, 5, 1, 1, 1, 1])
+    pair = make_pair(nib.Nifti1Pair, pack=gzip.compress)
+
+    with pytest.raises(MultipleVolumes) as refused:
+        read_nifti_members(as_members([first, b"a note", damaged, *pair]))
+
+    usable, broken, of_a_pair = refused.value.candidates
+    assert usable.description == "NIfTI 1 of 3 in the archive: 4 x 5 x 6 voxels of int16"
+    assert (usable.n, usable.shape, usable.spacing_mm, usable.orientation) == (2, (4, 5, 6), (1, 2, 3), "LAS")
+    assert usable.code == of_a_pair.code == "multiple-volumes"
+    assert (broken.description, broken.shape) == ("NIfTI 2 of 3 in the archive", None)
+    assert (broken.code, (broken.reason or "")[:23]) == ("unreadable-volume", "expected 1 to 7 axes of")
+    assert of_a_pair.description == "NIfTI 3 of 3 in the archive: 3 x 4 x 5 voxels of int16, a pair"
+
+
+def test_of_very_many_images_the_first_are_listed() -> None:
+    with pytest.raises(MultipleVolumes, match="got 101") as refused:
+        read_nifti_members(as_members([nifti_bytes()] * 101))
+
+    assert [len(refused.value.candidates), refused.value.candidates[-1].description[:16]] == [
+        100,
+        "NIfTI 100 of 101",
+    ]

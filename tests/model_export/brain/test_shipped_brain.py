@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disyre import brain
+from disyre import brain, given_mask
 from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
@@ -38,7 +38,7 @@ def test_it_is_at_most_5_mb() -> None:
 
 def test_the_brain_of_the_example_head_is_found(network: OnnxBrainNetwork) -> None:
     head = read_dicom(read_members(ROOT / "examples" / "head.zip", ArchiveLimits()))
-    expected = brain.given_mask(head, read_nifti(ROOT / "examples" / "head_mask.nii.gz"))
+    expected = given_mask.brain_mask(head, read_nifti(ROOT / "examples" / "head_mask.nii.gz"))
 
     found = network.finder(head)
 

@@ -61,7 +61,7 @@ def test_a_scan_whose_mean_is_0_is_shifted_so_that_its_background_is_0(tmp_path:
 def test_the_brain_mask_beside_a_scan_is_used(tmp_path: Path) -> None:
     write_case(tmp_path / "a", make_volume())
     given = np.zeros(make_volume().shape, dtype=np.float32)
-    given[10:30, 10:30, 10:30] = 1
+    given[10:32, 10:32, 10:32] = 1
     write_nifti(tmp_path / "a" / "brainmask.nii.gz", make_volume().with_voxels(given))
 
     (case,) = read_cases(tmp_path, "T1w")
@@ -98,7 +98,7 @@ def test_healthy_scans_are_found_by_name_or_by_folder(tmp_path: Path) -> None:
 
 def test_the_mask_beside_a_healthy_scan_is_used(tmp_path: Path) -> None:
     given = np.zeros(make_volume().shape, dtype=np.float32)
-    given[10:30, 10:30, 10:30] = 1
+    given[10:32, 10:32, 10:32] = 1
     write_nifti(tmp_path / "sub-1_T1w.nii.gz", make_volume())
     write_nifti(tmp_path / "sub-1_brainmask.nii.gz", make_volume().with_voxels(given))
 

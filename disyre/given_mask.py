@@ -1,0 +1,87 @@
+"""A mask that came with a scan: whether it lies on it, and whether a brain can be in it."""
+
+from typing import Final
+
+import numpy as np
+
+from disyre import brain
+from disyre.errors import MaskMismatch
+from disyre.mask_grid import check_same_grid
+from disyre.resampling import reorient
+from disyre.types import Mask
+from disyre.volume import Volume
+
+LEAST_MASK_ML: Final = 10.0
+"""A mask may be of a part of a brain, but in less there is nothing to compare."""
+_MOSTLY: Final = 0.75
+"""So much of a mask in the background, and of all else in the scan outside of it, tells a wrong mask."""
+_RANGE: Final = (2.0, 98.0)
+"""Percentiles of what was measured between which its greys lie."""
+_DARK: Final = 0.1
+"""Of that range from its lower end: air, around a head whose background is not of one value."""
+
+
+def on_scan(volume: Volume, mask: Volume) -> Mask:
+    """Where a mask, of whatever it is, is above 0. Its axes may be stored in another order than the scan's.
+
+    Raises MaskMismatch if it lies on another grid, or is empty.
+    """
+    check_same_grid(volume.shape, volume.affine, mask_shape=mask.shape, mask_affine=mask.affine)
+    inside = reorient(mask, volume.affine).voxels > 0
+    if not inside.any():
+        raise MaskMismatch("expected a mask with voxels above 0, got an empty one")
+    return np.asarray(inside)
+
+
+def brain_mask(volume: Volume, mask: Volume) -> Mask:
+    """A mask of the brain, or of a part of it: what is above 0.
+
+    Raises MaskMismatch for what `on_scan` does, and if it is too small or too large for a brain, covers the
+    scan with all its background, or lies in the background while the rest of the scan lies outside of it.
+    """
+    inside = on_scan(volume, mask)
+    if inside.all() and (brain.has_background(volume) or brain.is_more_than_brain(inside, volume)):
+        raise MaskMismatch(
+            "expected a mask that is above 0 in the brain and not around it, got one that is above 0 in "
+            "all voxels of the scan, those around the brain too; without a mask, the brain is looked for"
+        )
+    _check_size(inside, volume)
+    _check_place(inside, volume)
+    return inside
+
+
+def _check_size(inside: Mask, volume: Volume) -> None:
+    size_ml = brain.volume_ml(inside, volume)
+    if size_ml > brain.MOST_BRAIN_ML:
+        raise MaskMismatch(
+            f"expected a brain mask of at most {brain.MOST_BRAIN_ML:g} mL, which no brain exceeds, got one "
+            f"of {size_ml:.0f} mL; it may be inverted, or that of a whole head"
+        )
+    if size_ml < LEAST_MASK_ML:
+        raise MaskMismatch(
+            f"expected a mask of a brain, or of a part of at least {LEAST_MASK_ML:g} mL, got one of "
+            f"{size_ml:.1f} mL"
+        )
+
+
+def _check_place(inside: Mask, volume: Volume) -> None:
+    empty = _is_empty(volume)
+    share_empty = float(np.mean(empty[inside]))
+    n_outside, n_filled = int(np.count_nonzero(~empty & ~inside)), int(np.count_nonzero(~empty))
+    if share_empty >= _MOSTLY and n_outside >= _MOSTLY * n_filled > 0:
+        raise MaskMismatch(
+            f"expected a mask that is above 0 in the brain, got one with {100 * share_empty:.0f} % of it in "
+            f"the background, and {100 * n_outside / n_filled:.0f} % of all else in the scan outside of it; "
+            "it may be inverted, or that of another scan"
+        )
+
+
+def _is_empty(volume: Volume) -> Mask:
+    """Background of one value, and whatever is nearly as dark as the darkest of the rest."""
+    filled = brain.not_background(volume)
+    if not brain.has_background(volume):
+        filled = np.ones_like(filled)
+    if not filled.any():
+        return ~filled
+    low, high = np.percentile(volume.voxels[filled], _RANGE)
+    return np.asarray(~filled | (volume.voxels < low + _DARK * (high - low)))
