@@ -30,7 +30,7 @@ from model_export.architecture import Network, count_gflop
 from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
-from model_export.dataset import INTENSITY_RULE, SliceBank
+from model_export.dataset import SliceBank
 from model_export.evaluation.cases import read_healthy
 from model_export.model_card import make_card
 from model_export.network import count_parameters
@@ -137,7 +137,7 @@ def _manifest(
                 mode="ensemble",
                 severities=SEVERITIES,
                 across_slices_mm=ACROSS_SLICES_MM,
-                intensity=INTENSITY_RULE,
+                intensity=config.intensity,
             ),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=split.sources,

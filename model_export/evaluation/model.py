@@ -25,7 +25,6 @@ from disyre.restoration import Restorer
 from disyre.types import Voxels
 from model_export.architecture import count_gflop
 from model_export.checkpoint import CHECKPOINT_FILE
-from model_export.dataset import INTENSITY_RULE
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
 from model_export.network import count_parameters
@@ -77,7 +76,7 @@ class Model:
             gflop_per_patch=count_gflop(network),
             grid=Grid(stride=network.stride),
             scan=ScanSettings(
-                severities=SEVERITIES, across_slices_mm=ACROSS_SLICES_MM, intensity=INTENSITY_RULE
+                severities=SEVERITIES, across_slices_mm=ACROSS_SLICES_MM, intensity=config.intensity
             ),
             calibration=Calibration(threshold=1.0, healthy_percentile=99.5, n_scans=1),
             training_data=(TrainingData(name="as the run says", n_scans=1, licence=config.licence),),
