@@ -1,7 +1,8 @@
 """Spatial and intensity augmentation on tensors. The augmented patch is what the network has to restore.
 
 DISYRE (ISBI 2024), section 3.1, after the reference implementation, with two additions: smooth shading, and
-background that is background again after every step. Probabilities and ranges are in AugmentationConfig.
+background that is background again after every step. Probabilities and ranges are in AugmentationConfig;
+`model_export.parity_augmentation` is closer to the reference.
 """
 
 import math
@@ -28,7 +29,7 @@ def warp(
 ) -> tuple[Frames, FrameMasks]:
     """Rotate, zoom, bend and mirror some of the slices; masks stay binary and background stays 0."""
     n = len(frames)
-    frames, brain = _mirror(frames, brain, config.p_mirror, generator)
+    frames, brain = mirror(frames, brain, config.p_mirror, generator)
     chosen = (uniform(n, 0, 1, generator) < config.p_spatial).nonzero()[:, 0]
     if len(chosen) == 0:
         return frames, brain
@@ -66,24 +67,26 @@ def vary_intensity(
     x = x * torch.exp(field * only(config.p_shading, uniform(n, 0, config.shading, generator), 0.0))
     noise = torch.randn(x.shape, generator=generator, device=device)
     x = x + noise * only(config.p_noise, uniform(n, 0, config.noise, generator), 0.0)
-    x = _blur_some(x, config, generator)
+    x = blur_some(x, config.p_blur, (0.5, config.blur_px), generator)
     return x.clamp(BRAIN_FLOOR, 1) * brain
 
 
-def _blur_some(x: Frames, config: AugmentationConfig, generator: torch.Generator) -> Frames:
+def blur_some(x: Frames, p: float, sigma_px: tuple[float, float], generator: torch.Generator) -> Frames:
+    """Blur a share p of the images, each with a width of its own."""
     n = len(x)
-    sigma = uniform(n, 0.5, config.blur_px, generator)
-    chosen = (uniform(n, 0, 1, generator) < config.p_blur).nonzero()[:, 0]
+    sigma = uniform(n, *sigma_px, generator)
+    chosen = (uniform(n, 0, 1, generator) < p).nonzero()[:, 0]
     if len(chosen) == 0:
         return x
     x = x.clone()
-    x[chosen, 0] = blur(x[chosen, 0], sigma[chosen], radius=4)
+    x[chosen, 0] = blur(x[chosen, 0], sigma[chosen], radius=math.ceil(3 * sigma_px[1]))
     return x
 
 
-def _mirror(
+def mirror(
     frames: Frames, brain: FrameMasks, p: float, generator: torch.Generator
 ) -> tuple[Frames, FrameMasks]:
+    """Flip a share p of the images along each axis."""
     for axis in (-2, -1):
         flipped = (uniform(len(frames), 0, 1, generator) < p)[:, None, None, None]
         frames = torch.where(flipped, frames.flip(axis), frames)

@@ -10,10 +10,17 @@ from typing import Any, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from disyre.errors import Misconfigured
+from disyre.intensity import BRAIN_FLOOR, IntensityRule
 from disyre.modality import Modality
 
 CONFIGS: Final = Path(__file__).parent / "configs"
 """Where the named configs are."""
+
+PublishedKind = Literal["dag", "fpi"]
+"""Disentangled anomaly generation (v2) or foreign patch interpolation (v1)."""
+
+PARITY_CODEBOOK: Final = (0.00565079, 0.38283867, 0.61224216, 0.76920754, 0.9385473)
+"""The reference implementation's tissue intensities, for every modality; background is the first."""
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -79,17 +86,39 @@ class CorruptionConfig:
     p_clean: float = 0.1  # share of patches that are left alone
     p_fpi: float = 0.15  # share with foreign patch interpolation (v1)
     p_lesion: float = 0.5  # share with what looks like a lesion
+    shapes: tuple[float, float, float] = (1.0, 1.0, 1.0)  # weights of rectangles, discs, blobs
+    p_smooth: float = 0.7  # share of these with a soft edge; of one in five of them it is hard all the same
     p_texture: float = 0.8  # of the DAG patches, drawn independently of the bias
     p_bias: float = 0.8  # of the DAG patches
     p_another: float = 0.5  # that a patch with an anomaly gets one more
     max_anomalies: int = 3  # in one patch
     codebook: tuple[float, ...] = ()  # tissue intensities in [0, 1]; empty: k-means of the training data
     n_classes: int = 5  # entries of a codebook that is measured
+    foreign: Literal["brain", "anywhere"] = "brain"  # a box around brain of another patch, or any box of it
+    floor: float = BRAIN_FLOOR  # what is changed in the brain stays at least this; background is 0
     severity: Literal["realised", "drawn"] = "realised"  # the largest change, or what the reference tells
     p_untold: float = 0.5  # that the network is told any severity instead of the true one
     lesions: LesionConfig = LesionConfig()
 
-    def only(self, kind: Literal["dag", "fpi"]) -> "CorruptionConfig":
+    @classmethod
+    def parity(cls, kind: PublishedKind) -> Self:
+        """As the reference implementation corrupts: one anomaly in every patch, by its own codebook."""
+        return cls(
+            p_clean=0.0,
+            p_fpi=1.0 if kind == "fpi" else 0.0,
+            p_lesion=0.0,
+            p_texture=1.0,
+            p_bias=1.0,
+            p_another=0.0,
+            max_anomalies=1,
+            codebook=PARITY_CODEBOOK,
+            foreign="anywhere",
+            floor=0.0,
+            severity="drawn",
+            p_untold=0.0,
+        )
+
+    def only(self, kind: PublishedKind) -> "CorruptionConfig":
         """The published corruption of one kind, once in every patch: what validation measures."""
         p_fpi = 1.0 if kind == "fpi" else 0.0
         return dataclasses.replace(
@@ -121,6 +150,31 @@ class AugmentationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParityAugmentationConfig:
+    """The reference implementation's augmentations, each drawn for each patch on its own; its figures."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    kind: Literal["parity"]  # tells it from the project's own
+    p_elastic: float = 0.1
+    elastic_sigma: float = 0.25  # largest smoothness of the displacement, as a share of the patch's edge
+    elastic_peak: tuple[float, float] = (0.125, 0.5)  # largest displacement, as a share of its smoothness
+    p_rotation: float = 0.1
+    rotation_deg: float = 15.0  # uniform in +- this
+    p_zoom: float = 0.1
+    zoom: tuple[float, float] = (0.75, 1.25)  # of the distances sampled: half below 1, half above
+    p_mirror: float = 0.5  # along each in-plane axis
+    p_brightness: float = 0.15
+    brightness: tuple[float, float] = (0.9, 1.1)  # factor
+    p_gamma: float = 0.15  # once on the patch and once on its negative
+    gamma: tuple[float, float] = (0.5, 2.0)  # exponent on the patch's range: half below 1, half above
+    p_noise: float = 0.15
+    noise: float = 0.05  # largest standard deviation
+    p_blur: float = 0.075
+    blur_px: tuple[float, float] = (0.5, 1.5)  # standard deviation
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """One training run. Progress is counted in patches, never in steps."""
 
@@ -135,6 +189,10 @@ class TrainingConfig:
     seed: int = 0
     held_back: tuple[str, ...] = ()  # scans kept out of training for validation and calibration
     n_phantoms: int = 6  # synthetic scans, if the run is given no data; the last two are held back
+
+    intensity_over: Literal["brain", "frame"] = "brain"  # where the percentile is taken that becomes 1
+    intensity_percentile: float = 99.0
+    plain_maps: bool = False  # |x - x0| as in the papers: all changes alike, not smoothed across slices
 
     patch_px: int = 128  # edge of a training patch; 1 px is 1 mm
     batch_size: int = 16  # patches
@@ -161,7 +219,12 @@ class TrainingConfig:
 
     network: NetworkConfig | PaperNetworkConfig = NetworkConfig()
     corruption: CorruptionConfig = CorruptionConfig()
-    augmentation: AugmentationConfig = AugmentationConfig()
+    augmentation: AugmentationConfig | ParityAugmentationConfig = AugmentationConfig()
+
+    @property
+    def intensity(self) -> IntensityRule:
+        """How scans are scaled in training; goes into the manifest."""
+        return IntensityRule(over=self.intensity_over, percentile=self.intensity_percentile)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

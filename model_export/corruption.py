@@ -6,21 +6,23 @@ A published anomaly lives in a box of 64 x 64 px, so the work is done on boxes t
 
 Differences from the papers: some patches stay clean, others get up to three anomalies; texture and bias are
 switched on independently; the severity is the largest change that was really made, for texture as for bias;
-the background is what is outside the brain mask, not what is exactly 0; and there is a third kind,
-`model_export.lesions`, because a network can restore DAG patches well and still leave real lesions alone.
+foreign texture is from around a brain pixel; the background is what is outside the brain mask, not what is
+exactly 0; and there is a third kind, `model_export.lesions`, because a network can restore DAG patches well
+and still leave real lesions alone. All but the brain mask are switches, and `CorruptionConfig.parity` sets
+them as the reference implementation behaves; tests hold that to figures that were measured on it.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from disyre.intensity import BRAIN_FLOOR
 from disyre.schedule import SEVERITY_TABLE
+from model_export.brain_box import find_brain
 from model_export.config import CorruptionConfig
 from model_export.lesions import add_lesions
 from model_export.shapes import BOX, Masks, blur, draw_masks, integers, uniform
@@ -49,7 +51,7 @@ class Corruption:
     """A batch of corrupted patches."""
 
     patches: Patches
-    """In [BRAIN_FLOOR, 1] in the brain, 0 around it."""
+    """In [0, 1], 0 around the brain; where the brain was changed, not below the config's floor."""
     severity: Severities
     """Largest absolute change of the patch, or what was drawn, as the config says; 0 if nothing changed."""
     kind: Int64[Tensor, " batch"]
@@ -89,17 +91,36 @@ def add_anomalies(
     drawn = torch.zeros(len(patches), device=patches.device)
     published = ((kind == Kind.FPI) | (kind == Kind.DAG)).nonzero()[:, 0]
     if len(published):
-        foreign = draw_foreign(patches, brain, generator)[published]
+        foreign = draw_foreign(patches, brain, config.foreign, generator)[published]
         patches[published], drawn[published] = add_published(
             patches[published], brain[published], foreign, kind[published], config, generator
         )
     lesions = (kind == Kind.LESION).nonzero()[:, 0]
     if len(lesions):
         x, inside = patches[lesions, 0], brain[lesions, 0]
-        y = add_lesions(x, inside, config.lesions, generator).clamp(BRAIN_FLOOR, 1)
+        y = add_lesions(x, inside, config.lesions, generator).clamp(config.floor, 1)
         patches[lesions, 0] = torch.where(inside, y, x)
         drawn[lesions] = largest_change(patches[lesions, 0], x)
     return patches, drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Anomalies:
+    """Published anomalies, in their boxes."""
+
+    boxes: Boxes
+    """The boxes of the patches, with an anomaly in each."""
+    m: Masks
+    """0 outside the brain."""
+    texture: Severities
+    """Weight of the foreign patch."""
+    bias: Severities
+    """Largest change of intensity by the bias."""
+
+    @property
+    def drawn(self) -> Severities:
+        """How severe they were drawn: what the reference implementation tells its network."""
+        return torch.maximum(self.texture, self.bias)
 
 
 def add_published(
@@ -110,24 +131,43 @@ def add_published(
     config: CorruptionConfig,
     generator: torch.Generator,
 ) -> tuple[Patches, Severities]:
-    """Put one anomaly, FPI or DAG, into a box of every patch.
-
-    How severe it was drawn is, as in the reference implementation, the weight of the foreign patch, or the
-    largest change of intensity by the bias if that is more.
-    """
-    n = len(patches)
+    """Put one anomaly, FPI or DAG, into a box of every patch; also returns how severe it was drawn."""
     corner = draw_corners(brain, generator)
-    x, inside = cut(patches, corner), cut(brain, corner)
-    m = draw_masks(integers(n, 0, 2, generator), generator) * inside
+    x = cut(patches, corner)
+    made = make_published(x, cut(brain, corner), foreign, kind, config, generator)
+    return put_back(patches, made.boxes, corner), made.drawn
+
+
+def make_published(
+    x: Boxes,
+    inside: Bool[Tensor, "batch 64 64"],
+    foreign: Boxes,
+    kind: Int64[Tensor, " batch"],
+    config: CorruptionConfig,
+    generator: torch.Generator,
+) -> Anomalies:
+    """Make an anomaly, FPI or DAG, of what is in each box."""
+    n = len(x)
+    weights = torch.tensor(config.shapes, device=generator.device)
+    family = torch.multinomial(weights, n, replacement=True, generator=generator)
+    m = draw_masks(family, generator, p_smooth=config.p_smooth) * inside
     textured = uniform(n, 0, 1, generator) < config.p_texture
     biased = uniform(n, 0, 1, generator) < config.p_bias
     a = uniform(n, 0, 1, generator)
-    texture = blend(x, match_range(foreign, x, m), m, a * textured)
-    dag = add_bias(texture, m, uniform(n, 0, 1, generator) * biased, config.codebook, generator)
+
+    def floored(y: Boxes) -> Boxes:
+        return torch.where(m > 0, y.clamp(min=config.floor), x)
+
+    texture = floored(blend(x, match_range(foreign, x, m), m, a * textured))
+    biases = uniform(n, 0, 1, generator) * biased
+    dag = floored(add_bias(texture, m, biases, config.codebook, generator))
     is_dag = kind == Kind.DAG
-    y = torch.where(is_dag[:, None, None], dag, blend(x, foreign, m, a))
-    drawn = torch.where(is_dag, torch.maximum(a * textured, largest_change(dag, texture)), a)
-    return put_back(patches, torch.where(m > 0, y.clamp(min=BRAIN_FLOOR), x), corner), drawn
+    return Anomalies(
+        boxes=torch.where(is_dag[:, None, None], dag, floored(blend(x, foreign, m, a))),
+        m=m,
+        texture=torch.where(is_dag, a * textured, a),
+        bias=is_dag * largest_change(dag, texture),
+    )
 
 
 def draw_kinds(n: int, config: CorruptionConfig, generator: torch.Generator) -> Int64[Tensor, " batch"]:
@@ -157,11 +197,14 @@ def nearest_condition(severity: Severities) -> Int64[Tensor, " batch"]:
 def draw_corners(brain: BrainMasks, generator: torch.Generator) -> Int64[Tensor, "batch 2"]:
     """First pixel of a box around a random brain pixel of each patch, such that the box lies in the patch.
 
-    A patch without such a pixel gets any box.
+    A patch without such a pixel gets any box. The box that ends with the patch is only taken then, as in
+    the reference implementation.
     """
     half = BOX // 2
     height, width = brain.shape[-2:]
-    eligible = brain[:, 0, half : height - half + 1, half : width - half + 1]
+    eligible = brain[:, 0, half : height - half + 1, half : width - half + 1].clone()
+    eligible[:, -1, :] = False
+    eligible[:, :, -1] = False
     n_columns = eligible.shape[-1]
     weights = eligible.reshape(len(brain), -1).float()
     weights = torch.where(weights.any(dim=1, keepdim=True), weights, torch.ones_like(weights))
@@ -183,10 +226,33 @@ def put_back(images: Patches, boxes: Boxes, corner: Int64[Tensor, "batch 2"]) ->
     return out
 
 
-def draw_foreign(healthy: Patches, brain: BrainMasks, generator: torch.Generator) -> Boxes:
-    """For each patch a box around a random brain pixel of another patch of the batch."""
-    shift = int(integers(1, 1, max(len(healthy) - 1, 1), generator))
-    return cut(healthy, draw_corners(brain, generator)).roll(shift, dims=0)
+def draw_foreign(
+    patches: Patches,
+    brain: BrainMasks,
+    where: Literal["brain", "anywhere"],
+    generator: torch.Generator,
+) -> Boxes:
+    """For each patch a box of another patch of the batch: around a random brain pixel, or anywhere."""
+    shift = int(integers(1, 1, max(len(patches) - 1, 1), generator))
+    if where == "brain":
+        boxes = cut(patches, draw_corners(brain, generator))
+    else:
+        boxes = cut_anywhere(patches, brain, generator)
+    return boxes.roll(shift, dims=0)
+
+
+def cut_anywhere(patches: Patches, brain: BrainMasks, generator: torch.Generator) -> Boxes:
+    """A random box inside the smallest one around the brain, with 0 on both sides of a brain that is smaller.
+
+    The reference implementation keeps such boxes of some batches in a store. Patches of a batch are as
+    independent as those of several, so none is needed.
+    """
+    first, extent = find_brain(brain)
+    room = extent - BOX
+    drawn = (torch.rand(room.shape, generator=generator, device=room.device) * (room + 1)).long()
+    start = first + torch.where(room >= 0, drawn, room.div(2, rounding_mode="floor"))
+    around = BOX // 2
+    return cut(F.pad(patches, (around,) * 4), start + around)
 
 
 def blend(x: Boxes, foreign: Boxes, m: Masks, a: Severities) -> Boxes:

@@ -134,7 +134,7 @@ def _manifest(
             n_parameters=count_parameters(network),
             gflop_per_patch=round(count_gflop(network), 3),
             grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
-            scan=scan_settings(config.modality),
+            scan=scan_settings(config),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=split.sources,
             licence=config.licence,

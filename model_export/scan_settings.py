@@ -5,7 +5,7 @@ from typing import Final
 from disyre.emphasis import Emphasis
 from disyre.modality import Modality
 from disyre.model_package import ScanSettings
-from model_export.dataset import INTENSITY_RULE
+from model_export.config import TrainingConfig
 
 SEVERITIES: Final = (0.6, 0.25)
 """In the middle of what training drew. More of them find no more lesions."""
@@ -18,11 +18,12 @@ _EMPHASES: Final[dict[Modality, Emphasis]] = {
 """Most lesions are dark in T1w and bright in the others; ranks tell little where fluid has the same grey."""
 
 
-def scan_settings(modality: Modality) -> ScanSettings:
-    """The settings that scans of a modality are scored with."""
+def scan_settings(config: TrainingConfig) -> ScanSettings:
+    """The settings that scans are scored with by a network that was trained with a config."""
+    plain = config.plain_maps
     return ScanSettings(
         severities=SEVERITIES,
-        across_slices_mm=_ACROSS_SLICES_MM,
-        emphasis=_EMPHASES.get(modality),
-        intensity=INTENSITY_RULE,
+        across_slices_mm=0.0 if plain else _ACROSS_SLICES_MM,
+        emphasis=None if plain else _EMPHASES[config.modality],
+        intensity=config.intensity,
     )

@@ -21,7 +21,6 @@ from model_export.board import Board
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import (
-    INTENSITY_RULE,
     Scan,
     SliceBank,
     find_scans,
@@ -148,8 +147,8 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     """Read the scans, split them and write all that is known before training begins."""
     training, held_back, source = _scans(options, config)
     (folder.path / "cache").mkdir(parents=True, exist_ok=True)
-    bank = SliceBank.of(training, INTENSITY_RULE, min_frame_px=config.patch_px)
-    kept = SliceBank.of(held_back, INTENSITY_RULE, min_frame_px=config.patch_px)
+    bank = SliceBank.of(training, config.intensity, min_frame_px=config.patch_px)
+    kept = SliceBank.of(held_back, config.intensity, min_frame_px=config.patch_px)
     labels = _labels(options, config)
     if config.scans_of not in (None, config.modality):
         kept = recoloured(kept, config.modality, seed=config.seed)

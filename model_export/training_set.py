@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from disyre.modality import Modality
+from model_export import parity_augmentation
 from model_export.augmentation import FrameMasks, Frames, vary_intensity, warp
-from model_export.config import TrainingConfig
+from model_export.config import ParityAugmentationConfig, TrainingConfig
 from model_export.contrast import CONTRASTS, draw_scan_palettes, look_up, paint, with_flow_voids
 from model_export.dataset import SliceBank, crop_randomly
 from model_export.label_slices import LabelSlices
@@ -43,9 +44,7 @@ class TrainingSet:
         if self.labels is not None and n_painted:
             painted, brain = self._draw_painted(self.labels, config, n_painted, generator)
             frames, inside = torch.cat([frames, painted]), torch.cat([inside, brain])
-        frames, inside = warp(frames, inside, config.augmentation, generator)
-        patches, inside = crop_randomly(frames, inside, config.patch_px, generator)
-        return vary_intensity(patches, inside, config.augmentation, generator), inside
+        return _augment(frames, inside, config, generator)
 
     def _draw_scans(
         self, config: TrainingConfig, n: int, generator: torch.Generator
@@ -76,6 +75,17 @@ def recoloured(bank: SliceBank, modality: Modality, *, seed: int) -> SliceBank:
     palettes = draw_scan_palettes(bank.measure_anchors()[first], CONTRASTS[modality], generator)
     image = look_up(bank.coded, palettes.repeat_interleave(n_slices, dim=0))
     return replace(bank, coded=torch.round(image * 255).to(torch.uint8))
+
+
+def _augment(
+    frames: Frames, inside: FrameMasks, config: TrainingConfig, generator: torch.Generator
+) -> tuple[Frames, FrameMasks]:
+    augmentation = config.augmentation
+    if isinstance(augmentation, ParityAugmentationConfig):
+        return parity_augmentation.augment(frames, inside, config.patch_px, augmentation, generator)
+    frames, inside = warp(frames, inside, augmentation, generator)
+    patches, inside = crop_randomly(frames, inside, config.patch_px, generator)
+    return vary_intensity(patches, inside, augmentation, generator), inside
 
 
 def _draw(n_slices: int, n: int, generator: torch.Generator) -> Tensor:

@@ -1,14 +1,14 @@
 """How well held-back slices are restored: corrupted once, always the same way, in frames as at inference."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import torch
 from torch import Tensor
 
 from model_export.architecture import Network
 from model_export.augmentation import Frames
-from model_export.config import CorruptionConfig, TrainingConfig
+from model_export.config import CorruptionConfig, PublishedKind, TrainingConfig
 from model_export.corruption import Corruption, corrupt, nearest_condition
 from model_export.dataset import SliceBank
 from model_export.lesion_slices import LesionSlices, measure_lesions
@@ -20,7 +20,6 @@ _SEED: Final = 20_240_706
 _BATCH: Final = 8
 """Slices of one network call."""
 
-PublishedKind = Literal["dag", "fpi"]
 PUBLISHED: Final[tuple[PublishedKind, ...]] = ("dag", "fpi")
 
 

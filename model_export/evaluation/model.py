@@ -75,7 +75,7 @@ class Model:
             n_parameters=count_parameters(network),
             gflop_per_patch=count_gflop(network),
             grid=Grid(stride=network.stride),
-            scan=scan_settings(config.modality),
+            scan=scan_settings(config),
             calibration=Calibration(threshold=1.0, healthy_percentile=99.5, n_scans=1),
             training_data=(TrainingData(name="as the run says", n_scans=1, licence=config.licence),),
             licence=config.licence,

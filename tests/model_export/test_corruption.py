@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Final, Literal
 
 import numpy as np
 import pytest
@@ -6,13 +7,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from disyre import presets
 from disyre.schedule import condition
 from model_export import corruption
-from model_export.config import CorruptionConfig
+from model_export.config import (
+    CorruptionConfig,
+    ParityAugmentationConfig,
+    PublishedKind,
+    TrainingConfig,
+)
 from model_export.corruption import Boxes, Corruption, Kind, corrupt
 from model_export.dataset import SliceBank
 
 CODEBOOK = (0.15, 0.5, 0.85)
+PLACES: Final[tuple[Literal["brain", "anywhere"], ...]] = ("brain", "anywhere")
 EVERYTHING = CorruptionConfig(p_clean=0.25, p_fpi=0.25, p_lesion=0.25, codebook=CODEBOOK)
 
 
@@ -154,8 +162,9 @@ def test_foreign_texture_comes_from_another_patch_of_the_batch() -> None:
     inside = torch.ones_like(patches, dtype=torch.bool)
 
     for seed in range(8):
-        foreign = corruption.draw_foreign(patches, inside, torch.Generator().manual_seed(seed))
-        assert (foreign[:, 0, 0] != values).all()
+        for where in PLACES:
+            foreign = corruption.draw_foreign(patches, inside, where, torch.Generator().manual_seed(seed))
+            assert (foreign[:, 0, 0] != values).all()
 
 
 def test_boxes_are_centred_on_brain(generator: torch.Generator) -> None:
@@ -168,13 +177,136 @@ def test_boxes_are_centred_on_brain(generator: torch.Generator) -> None:
     assert ((centres >= torch.tensor([50, 100])) & (centres < torch.tensor([60, 104]))).all()
 
 
-def test_a_patch_without_brain_is_no_problem(generator: torch.Generator) -> None:
-    nothing = torch.zeros(3, 1, 128, 128)
+@pytest.mark.parametrize("config", [EVERYTHING, CorruptionConfig.parity("dag")], ids=["own", "parity"])
+@pytest.mark.parametrize("edge_px", [64, 128])
+def test_a_patch_without_brain_is_no_problem(
+    config: CorruptionConfig, edge_px: int, generator: torch.Generator
+) -> None:
+    nothing = torch.zeros(3, 1, edge_px, edge_px)
 
-    result = corrupt(nothing, nothing > 0, EVERYTHING, generator)
+    result = corrupt(nothing, nothing > 0, config, generator)
 
     assert torch.equal(result.patches, nothing)
     assert (result.severity == 0).all()
+
+
+def test_a_box_never_ends_where_its_patch_does_unless_there_is_no_brain(generator: torch.Generator) -> None:
+    inside = torch.ones(4000, 1, 70, 70, dtype=torch.bool)
+
+    with_brain, without = (corruption.draw_corners(brain, generator) for brain in (inside, ~inside))
+
+    assert sorted(with_brain.unique().tolist()) == list(range(6))
+    assert sorted(without.unique().tolist()) == list(range(7))
+
+
+def test_a_box_from_anywhere_is_any_in_the_box_around_the_brain(generator: torch.Generator) -> None:
+    places = torch.arange(128 * 128.0).reshape(1, 1, 128, 128).expand(4000, -1, -1, -1)
+    inside = torch.zeros(4000, 1, 128, 128, dtype=torch.bool)
+    inside[:, :, 20, 30] = inside[:, :, 93, 99] = True  # 74 x 70 px around the two
+
+    boxes = corruption.cut_anywhere(places, inside, generator)
+
+    first = boxes[:, 0, 0]
+    assert sorted((first // 128).unique().tolist()) == list(range(20, 31))
+    assert sorted((first % 128).unique().tolist()) == list(range(30, 37))
+    assert torch.bincount((first // 128).long())[20:].float().std() < 30  # of 364: uniform
+
+
+def test_a_brain_that_is_smaller_than_a_box_lies_in_the_middle_with_background_around_it(
+    generator: torch.Generator,
+) -> None:
+    inside = torch.zeros(3, 1, 128, 128, dtype=torch.bool)
+    inside[:, :, :20, 100:] = True
+
+    boxes = corruption.cut_anywhere(inside.float(), inside, generator)
+
+    expected = torch.zeros(64, 64)
+    expected[22:42, 18:46] = 1
+    assert torch.equal(boxes, expected.expand(3, 64, 64))
+
+
+def test_the_floor_is_what_the_config_says(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
+    parity = CorruptionConfig.parity("dag")
+
+    least = [
+        float(_corrupt(healthy, replace(parity, floor=floor)).patches[healthy[1]].min())
+        for floor in (0.0, 1 / 255)
+    ]
+
+    assert least == [0.0, pytest.approx(1 / 255)]
+
+
+def test_several_anomalies_of_a_patch_have_severities_of_their_own(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    config = replace(EVERYTHING.only("fpi"), p_another=1.0, max_anomalies=2, severity="drawn")
+
+    result = _corrupt(healthy, config)
+
+    generator = torch.Generator().manual_seed(3)
+    kind = corruption.draw_kinds(len(healthy[0]), config, generator)
+    once, first = corruption.add_anomalies(*healthy, kind, config, generator)
+    torch.rand(len(kind), generator=generator)  # whether there is another
+    kind = corruption.draw_kinds(len(kind), config, generator)
+    twice, second = corruption.add_anomalies(once, healthy[1], kind, config, generator)
+    assert torch.equal(result.patches, twice)
+    assert (first != second).all()
+    assert float(torch.corrcoef(torch.stack([first, second]))[0, 1]) == pytest.approx(0, abs=0.4)
+    assert torch.equal(result.severity, torch.maximum(first, second))
+
+
+@pytest.mark.parametrize("family", range(3))
+def test_each_family_of_shapes_can_be_had_alone(family: int, generator: torch.Generator) -> None:
+    boxes = torch.rand(300, 64, 64, generator=generator)
+    alone = (float(family == 0), float(family == 1), float(family == 2))
+    config = replace(CorruptionConfig.parity("fpi"), shapes=alone, p_smooth=0.0)
+    kind = torch.full((300,), Kind.FPI)
+
+    m = corruption.make_published(boxes, boxes >= 0, boxes.flip(0), kind, config, generator).m
+
+    filled = m.sum(dim=(1, 2)) / (
+        m.any(dim=1).sum(dim=1) * m.any(dim=2).sum(dim=1)
+    )  # of the box around the shape
+    assert set(m.unique().tolist()) == {0.0, 1.0}
+    if family == 0:
+        assert (filled == 1).float().mean() == pytest.approx(0.5, abs=0.1)  # the others are turned
+    else:
+        assert (filled < 1).float().mean() > 0.9
+    if family == 1:
+        assert filled.min() > 0.68  # π / 4 is 0.79
+
+
+def test_texture_and_bias_are_switched_on_their_own(
+    healthy: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    parity = CorruptionConfig.parity("dag")
+
+    def change(p_texture: float, p_bias: float) -> torch.Tensor:
+        result = _corrupt(healthy, replace(parity, p_texture=p_texture, p_bias=p_bias))
+        return result.patches - healthy[0]
+
+    neither, texture, bias, both = (change(t, b) for t, b in ((0, 0), (1, 0), (0, 1), (1, 1)))
+
+    assert not neither.any()
+    one_sign = [not ((d > 1e-6).any() and (d < -1e-6).any()) for d in bias]
+    assert all(one_sign)  # a shift
+    assert sum((d > 1e-6).any().item() and (d < -1e-6).any().item() for d in texture) > len(texture) / 2
+    assert both.square().mean() > texture.square().mean()
+
+
+def test_all_patches_are_clean_if_the_config_says_so(healthy: tuple[torch.Tensor, torch.Tensor]) -> None:
+    result = _corrupt(healthy, replace(EVERYTHING, p_clean=1.0, p_fpi=0.0, p_lesion=0.0))
+
+    assert torch.equal(result.patches, healthy[0])
+
+
+@pytest.mark.parametrize(("name", "kind"), [("paper", "dag"), ("paper_fpi", "fpi")])
+def test_the_papers_configs_corrupt_as_the_reference_does(name: str, kind: PublishedKind) -> None:
+    config = TrainingConfig.read(name)
+
+    assert config.corruption == CorruptionConfig.parity(kind)
+    assert config.augmentation == ParityAugmentationConfig(kind="parity")
+    assert config.intensity == presets.parity("ensemble").intensity
 
 
 def test_the_severity_that_was_drawn_is_the_weight_of_a_foreign_patch(

@@ -49,6 +49,16 @@ def test_each_image_is_blurred_with_its_own_width(generator: torch.Generator) ->
         np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
+def test_a_soft_mask_ends_four_standard_deviations_from_the_hard_one() -> None:
+    image = torch.zeros(4, 64, 64)
+    image[:, 32, 32] = 1
+
+    blurred = shapes.blur(image, torch.tensor([0.0, 1.0, 2.0, 4.0]), radius=16, tail_sigmas=4.0)
+
+    reach = [int(row.nonzero().max()) - 32 for row in blurred[:, 32]]
+    assert reach == [0, 4, 8, 16]
+
+
 def test_the_same_seed_draws_the_same_masks() -> None:
     family = torch.arange(6) % 3
 

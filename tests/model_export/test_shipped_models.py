@@ -10,11 +10,11 @@ from disyre import INTENDED_USE
 from disyre.modality import MODALITIES
 from disyre.model_package import CARD_FILE, ModelPackage, ModelShelf
 from disyre.restoration import restore_ensemble
-from model_export.config import CorruptionConfig
+from model_export.config import CorruptionConfig, PublishedKind
 from model_export.corruption import nearest_condition
 from model_export.dataset import SliceBank, measure_codebook
 from model_export.training_set import recoloured
-from model_export.validation import PublishedKind, ValidationSet
+from model_export.validation import ValidationSet
 from model_export.verify import ExportedRestorer
 from worker.onnx_restorer import OnnxRestorer
 
