@@ -11,6 +11,7 @@ import numpy as np
 from disyre import brain, geometry
 from disyre.bias_field import BiasField, FindBias
 from disyre.errors import Misconfigured
+from disyre.grey_rank import rank_weight
 from disyre.model_package import Grid, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
 from disyre.progress import OnProgress, Progress, Stage
@@ -98,7 +99,7 @@ def score_volume(
     with stage("scoring"):
         residual = _smooth(residual, slices, prepared, settings.across_slices_mm)
         if settings.emphasis is not None:
-            residual *= settings.emphasis.weight(slices)
+            residual *= rank_weight(slices, settings.emphasis)
         anomaly_map = prepared.to_scan(box.paste(residual))
         healthy = _healthy(volume, prepared.to_scan(box.paste(restored - slices)), prepared, field)
     return ScoredVolume(

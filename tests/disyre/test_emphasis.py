@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from disyre.emphasis import Emphasis
+from disyre.grey_rank import rank_weight
 from disyre.pipeline import score_volume
 from disyre.types import Batch
 from tests.builders import make_manifest, make_settings, make_volume
@@ -41,7 +42,7 @@ def test_the_weight_is_the_rank_in_the_brain_as_scipy_ranks_it(power: float) -> 
     slices = np.repeat(greys, 900).reshape(10, 30, 30)  # even slices: the smoothing changes nothing
     slices[:, :5] = 0
 
-    weight = Emphasis(towards="bright", rank_power=power).weight(slices)
+    weight = rank_weight(slices, Emphasis(towards="bright", rank_power=power))
 
     inside = slices > 0
     expected = ((stats.rankdata(slices[inside]) - 0.5) / inside.sum()) ** power
@@ -52,7 +53,7 @@ def test_the_weight_is_the_rank_in_the_brain_as_scipy_ranks_it(power: float) -> 
 def test_the_darkest_has_the_highest_weight_where_lesions_are_dark() -> None:
     slices = np.random.default_rng(0).uniform(0.1, 1, (4, 20, 20)).astype(np.float32)
 
-    dark, bright = (Emphasis(towards=look, rank_power=1).weight(slices) for look in ("dark", "bright"))
+    dark, bright = (rank_weight(slices, Emphasis(towards=look, rank_power=1)) for look in ("dark", "bright"))
 
     np.testing.assert_allclose(dark + bright, 1, atol=1e-5)
 
@@ -62,11 +63,13 @@ def test_a_gamma_of_the_scan_does_not_change_the_weight() -> None:
     slices = np.random.default_rng(0).uniform(0.1, 1, (4, 40, 40)).astype(np.float32)
     emphasis = Emphasis(towards="bright", rank_power=2)
 
-    np.testing.assert_allclose(emphasis.weight(slices**0.7), emphasis.weight(slices), atol=2e-3)
+    np.testing.assert_allclose(rank_weight(slices**0.7, emphasis), rank_weight(slices, emphasis), atol=2e-3)
 
 
 def test_a_brain_that_is_empty_has_no_weight() -> None:
-    assert not Emphasis(towards="bright", rank_power=1).weight(np.zeros((2, 8, 8), np.float32)).any()
+    empty = np.zeros((2, 8, 8), np.float32)
+
+    assert not rank_weight(empty, Emphasis(towards="bright", rank_power=1)).any()
 
 
 def test_the_map_of_a_scan_is_what_its_settings_make_of_a_change() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from disyre import INTENDED_USE
+from disyre.grey_rank import rank_weight
 from disyre.modality import MODALITIES
 from disyre.model_package import CARD_FILE, ModelPackage, ModelShelf
 from disyre.restoration import restore_ensemble
@@ -96,7 +97,7 @@ def test_hardly_anything_of_healthy_slices_is_above_the_threshold(
 
     done = restore_ensemble(restorer, x, scan.severities, size_of=scan.emphasis.size)
 
-    map_values = (done.residual[:, 0] * scan.emphasis.weight(x[:, 0]))[inside[:, 0]]
+    map_values = (done.residual[:, 0] * rank_weight(x[:, 0], scan.emphasis))[inside[:, 0]]
     assert (map_values > package.manifest.calibration.threshold).mean() < 0.02
     assert map_values.mean() > 1e-5
 
