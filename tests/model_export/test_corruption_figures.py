@@ -77,7 +77,7 @@ def test_changes_are_as_large_as_the_severity_says_or_as_much_smaller(figures: F
 
 
 def test_doing_nothing_costs_what_it_costs_with_the_reference(figures: Figures) -> None:
-    assert _near_in_ratio(figures, "DAG: squared error", within=0.2)  # why it is 0.0014 less is not known
+    assert _near_in_ratio(figures, "DAG: squared error", within=0.2)  # why it is 0.0015 less is not known
     assert _near_in_ratio(figures, "FPI: squared error", within=0.1)
 
 
