@@ -29,7 +29,7 @@ _LEAST_CERTAINTY: Final = 0.85
 """Mean probability in the mask; a network that sees no brain hesitates."""
 _UNDECIDED: Final = (0.1, 0.9)
 _HELP: Final = (
-    "send a brain mask with it, send the whole head (of the upper part of a head alone no brain is found), "
+    "send a brain mask with it, send the whole head (in a part of a head the brain may not be found), "
     "or correct its header if that is wrong about which way up, front and right are"
 )
 """What to try where no brain was found."""

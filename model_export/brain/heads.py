@@ -27,21 +27,21 @@ CONTRASTS: Final = {
     "FLAIR": {"fluid": (0.02, 0.20), "grey": (0.50, 0.72), "white": (0.38, 0.58)},
 }
 """Ranges of the mean intensity of a tissue."""
-ONE_WITHOUT_HEAD: Final = 8
+ONE_WITHOUT_HEAD: Final = 6
 """Of so many seeds in a row, the first that is a multiple of it gives an image without a head."""
 _SHARE_OF_CONTRASTS: Final = 0.6
 """Of heads with the contrast of a known sequence; others have any."""
 
 
 def synthesize(maps: Sequence[LabelMap], seed: int, shape: tuple[int, int, int] = SHAPE) -> Head:
-    """The head of a seed; or, for one seed in eight, something that is none."""
+    """The head of a seed; or, for one seed in six, something that is none."""
     draws = Draws(seed)
-    if seed % ONE_WITHOUT_HEAD == 0:
-        return things.synthesize(draws, shape)
     label_map = maps[draws.integer(len(maps))]
     inside, places = _sample(label_map, _coordinates(draws, label_map, shape))
-    labels = label_map.indices[places].long() * inside
     brain = (label_map.brain[places] * inside).float()
+    if seed % ONE_WITHOUT_HEAD == 0:
+        return things.synthesize(draws, brain)
+    labels = label_map.indices[places].long() * inside
     image = _paint(draws, label_map, labels)
     image = _with_lesions(draws, image, brain)
     image = blur(image, draws.uniform(0.0, 0.9))
@@ -158,13 +158,35 @@ def _grown(brain: Tensor, n_voxels: int) -> Tensor:
 
 
 def _cropped(draws: Draws, image: Tensor, brain: Tensor) -> tuple[Tensor, Tensor]:
-    """Nothing beyond the field of view of some heads."""
-    if draws.happens(0.6):
+    """Nothing beyond the field of view of some heads; of a few, a slab of the brain is all there is."""
+    kind = draws.uniform(0, 1)
+    if kind < 0.5:
         return image, brain
+    edges = _slab(draws, brain) if kind < 0.7 else _narrow_view(draws, image)
     view = torch.zeros_like(image)
+    view[edges] = 1
+    return image * view, brain * view
+
+
+def _narrow_view(draws: Draws, image: Tensor) -> tuple[slice, ...]:
     edges = []
     for axis, n in enumerate(image.shape):
         most = (0.10, 0.10, 0.30)[axis] * n
         edges.append(slice(int(draws.uniform(0, most)), n - int(draws.uniform(0, most))))
-    view[edges[0], edges[1], edges[2]] = 1
-    return image * view, brain * view
+    return tuple(edges)
+
+
+def _slab(draws: Draws, brain: Tensor) -> tuple[slice, ...]:
+    """The upper, middle or lower part of the brain, or its front or back, and all beside it."""
+    axis = 2 if draws.happens(0.8) else 1
+    edges = [slice(0, n) for n in brain.shape]
+    planes = brain.any(dim=3 - axis).any(dim=0).nonzero()[:, 0]
+    if len(planes) == 0:
+        return tuple(edges)
+    first, last = int(planes[0]), int(planes[-1])
+    missing = draws.uniform(0.2, 0.7) * (last - first)
+    below = (0.0, 1.0, draws.uniform(0, 1))[draws.integer(3)]
+    start = first + round(missing * below) if below > 0 else 0
+    stop = last - round(missing * (1 - below)) if below < 1 else brain.shape[axis]
+    edges[axis] = slice(start, stop)
+    return tuple(edges)

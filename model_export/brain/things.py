@@ -1,21 +1,33 @@
-"""Images without a brain in them, so that the network learns to find none: noise, phantoms, shapes."""
+"""Images without a brain in them, so that the network learns to find none: noise, phantoms, shapes, layers.
+
+Layers are the hardest: several greys around one another, with texture on them, in an ellipsoid of the size of
+a brain or in the outline of one, some in a shell like a skull. What they do not have is a cortex with folds.
+"""
 
 import math
 from typing import Final
 
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from model_export.brain.acquisition import Head, blur, noisy, normalize, smooth_field, thick_slices
 from model_export.brain.draws import Draws
 
 _MOST_SHAPES: Final = 6
+_MOST_LAYERS: Final = 7
+_P_OUTLINE: Final = 0.25
+"""Share of the things that have the outline of a brain."""
 
 
-def synthesize(draws: Draws, shape: tuple[int, int, int]) -> Head:
-    """An image of anything else; nothing in it is brain."""
-    make = (_noise, _phantom, _shapes, _ramp)[draws.integer(4)]
-    image = make(draws, shape)
+def synthesize(draws: Draws, brain: Tensor) -> Head:
+    """An image of anything else; nothing in it is brain. `brain` lends its grid, and to some its outline."""
+    shape = (brain.shape[0], brain.shape[1], brain.shape[2])
+    if brain.any() and draws.happens(_P_OUTLINE):
+        image = _layers(draws, _depth(brain))
+    else:
+        makers = (_noise, _phantom, _shapes, _ramp, _ellipsoid, _ellipsoid, _ellipsoid)
+        image = makers[draws.integer(len(makers))](draws, shape)
     image = image * torch.exp(smooth_field(draws, shape, draws.uniform(0.0, 0.45)))
     image = noisy(draws, thick_slices(draws, image.clamp(min=0)))
     return Head(normalize(image), torch.zeros(shape))
@@ -68,6 +80,51 @@ def _shapes(draws: Draws, shape: tuple[int, int, int]) -> Tensor:
         texture = blur(draws.normal(*shape), 1.0) * draws.uniform(0.0, 0.2)
         image = torch.where(inside, draws.uniform(0.1, 1.0) + texture, image)
     return image
+
+
+def _ellipsoid(draws: Draws, shape: tuple[int, int, int]) -> Tensor:
+    """Layers in an ellipsoid of the size of a brain, a little out of shape."""
+    x, y, z = _axes(draws, shape)
+    a, b, c = (draws.uniform(low, high) for low, high in ((50, 80), (65, 95), (45, 75)))
+    distance = ((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2).sqrt()
+    if draws.happens(0.5):
+        distance = distance * (1 + smooth_field(draws, shape, draws.uniform(0.0, 0.08), 6))
+    return _layers(draws, 1 - distance)
+
+
+def _depth(brain: Tensor) -> Tensor:
+    """Of every voxel in the brain, in depths of the deepest; outside negative."""
+    inside = brain.numpy() > 0
+    depth = ndimage.distance_transform_edt(inside)
+    outside = ndimage.distance_transform_edt(~inside)
+    return torch.from_numpy((depth - outside) / depth.max()).float()
+
+
+def _layers(draws: Draws, depth: Tensor) -> Tensor:
+    """One to seven greys around one another, with texture, where the depth is above 0 (at most 1)."""
+    n = 1 + draws.integer(_MOST_LAYERS)
+    greys = torch.rand(n + 1, generator=draws.generator)
+    borders = torch.rand(n - 1, generator=draws.generator).sort().values
+    image = greys[torch.bucketize(depth, borders)]
+    shape = (depth.shape[0], depth.shape[1], depth.shape[2])
+    image = blur(image + draws.uniform(0.0, 0.5) * _texture(draws, shape), draws.uniform(0.0, 1.0))
+    inside = depth > 0
+    if draws.happens(0.5):
+        return image * inside
+    around = torch.full(shape, draws.uniform(0, 0.2))
+    if draws.happens(0.7):
+        gap, thick = draws.uniform(0.0, 0.1), draws.uniform(0.05, 0.25)
+        around[(depth <= -gap) & (depth > -gap - thick)] = draws.uniform(0, 1)
+    return torch.where(inside, image, around)
+
+
+def _texture(draws: Draws, shape: tuple[int, int, int]) -> Tensor:
+    """Texture of a standard deviation of 1, or its absolute values, or one side of it mirrored."""
+    texture = blur(draws.normal(*shape), draws.uniform(0.0, 4.0))
+    texture = texture / texture.std()
+    if draws.happens(0.3):
+        texture = texture.abs()
+    return 0.5 * (texture + texture.flip(0)) if draws.happens(0.3) else texture
 
 
 def _axes(draws: Draws, shape: tuple[int, int, int]) -> list[Tensor]:

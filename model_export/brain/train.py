@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
+from model_export.brain.acquisition import Head
 from model_export.brain.heads import ONE_WITHOUT_HEAD, synthesize
 from model_export.brain.label_maps import LabelMap, read_label_maps
 from model_export.brain.network import BrainNet
@@ -39,12 +41,17 @@ _PEAK_RATE: Final = 2e-3
 _WARM_UP: Final = 0.02
 """Share of the training in which the learning rate rises."""
 _EMA: Final = 0.998
+_MIRRORED_AFTER: Final = 8
+"""Heads between one and its mirror image."""
 _SAVE_EVERY_S: Final = 120.0
 _VALIDATE_EVERY_S: Final = 600.0
 
 
 class Heads(IterableDataset[tuple[Tensor, Tensor]]):
-    """An endless row of heads, from a seed on."""
+    """An endless row of heads, from a seed on; each comes again, somewhat later, as its mirror image.
+
+    Making heads takes about as long as training with them.
+    """
 
     def __init__(self, maps: list[LabelMap], first_seed: int) -> None:
         self.maps = maps
@@ -53,10 +60,15 @@ class Heads(IterableDataset[tuple[Tensor, Tensor]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         torch.set_num_threads(1)
         seed = self.first_seed
+        earlier: deque[Head] = deque()
         while True:
             head = synthesize(self.maps, seed)
+            earlier.append(head)
             yield head.image[None], head.brain[None]
             seed += 1
+            if len(earlier) > _MIRRORED_AFTER:
+                head = earlier.popleft()
+                yield head.image[None].flip(1), head.brain[None].flip(1)
 
 
 def loss_of(logits: Tensor, brain: Tensor) -> Tensor:
@@ -181,7 +193,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     training = Training(options.run, options.seconds, options.warm_start)
     maps = read_label_maps(sorted(options.label_maps.glob("*.nii.gz")))
-    heads = Heads(maps[:-HELD_OUT], first_seed=1 + _BATCH * training.step)
+    heads = Heads(maps[:-HELD_OUT], first_seed=1 + _BATCH * training.step // 2)
     _train(training, DataLoader(heads, batch_size=_BATCH, num_workers=1, prefetch_factor=4), maps[-HELD_OUT:])
 
 

@@ -1,5 +1,6 @@
 """The brain network: heads of a small label map, a training that goes on where it was, and its export."""
 
+from itertools import islice
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from disyre.brain_package import BrainPackage
-from model_export.brain import export, heads, train
+from model_export.brain import export, heads, things, train
+from model_export.brain.draws import Draws
 from model_export.brain.label_maps import LabelMap, brain_of, read_label_map
 from model_export.brain.network import STRIDE, BrainNet
 from model_export.brain.surface import Agreement
@@ -76,6 +78,54 @@ def test_heads_are_finite_in_0_to_1_and_most_of_the_brain_is_there(label_map: La
         assert 0 <= head.image.min() <= head.image.max() <= 1
     volumes_ml = [float(head.brain.sum()) * 8e-3 for head in made]
     assert np.median(volumes_ml) == pytest.approx(float(label_map.brain.sum()) * 1e-3, rel=0.4)
+
+
+def test_one_seed_in_six_gives_an_image_without_a_brain(label_map: LabelMap) -> None:
+    made = [heads.synthesize([label_map], seed, SHAPE) for seed in range(0, 72, heads.ONE_WITHOUT_HEAD)]
+
+    assert not any(head.brain.any() for head in made)
+    assert all(0 <= head.image.min() < head.image.max() <= 1 for head in made)
+
+
+def test_layers_are_around_one_another_and_of_the_size_of_a_brain() -> None:
+    volumes_ml = []
+    for seed in range(20):
+        image = things._ellipsoid(Draws(seed), (96, 112, 96))
+        assert image.isfinite().all()
+        air = image[0, 0, 0]
+        volumes_ml.append(float((image != air).sum()) * 8e-3)
+    assert 500 < np.median(volumes_ml) < 3500
+
+
+def test_a_slab_is_part_of_a_brain_and_often_its_upper_part(label_map: LabelMap) -> None:
+    brain = torch.zeros(40, 40, 40)
+    brain[10:30, 10:30, 8:32] = 1
+    slabs = [heads._slab(Draws(seed), brain) for seed in range(60)]
+
+    shares = [float(brain[slab].sum() / brain.sum()) for slab in slabs]
+    upper = [slab[2].start > 8 and slab[2].stop >= 32 for slab in slabs]
+    assert 0.2 < min(shares) < max(shares) < 0.9
+    assert sum(upper) > 10
+
+
+def test_an_image_without_a_brain_has_no_slab() -> None:
+    assert heads._slab(Draws(0), torch.zeros(8, 9, 10)) == (slice(0, 8), slice(0, 9), slice(0, 10))
+
+
+def test_each_head_comes_again_as_its_mirror_image(
+    label_map: LabelMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "SHAPE", SHAPE)
+    row = islice(train.Heads([label_map], first_seed=1), 24)
+
+    images = [image for image, _ in row]
+
+    mirrored = [
+        sum(torch.equal(image.flip(1), later) for later in images[place + 1 :])
+        for place, image in enumerate(images)
+    ]
+    assert sum(mirrored) == 8
+    assert mirrored[0] == 1
 
 
 @pytest.mark.parametrize("shape", [(32, 48, 64), (16, 16, 32)])
