@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from pydicom import config
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
-from disyre.adapters.dicom_files import SortedFiles, read_in_batches, sort_dicom
+from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
 from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.admission import MAX_VOXELS, OnWarning
@@ -48,7 +47,7 @@ def _ignore(images: ImageSource) -> None:
 
 
 def read_dicom(
-    instances: Iterable[bytes | Path],
+    instances: Iterable[Instance],
     *,
     max_voxels: int = MAX_VOXELS,
     series: str | None = None,
@@ -77,7 +76,7 @@ def read_dicom(
 
 
 def inspect_dicom(
-    instances: Iterable[bytes | Path], on_warning: OnWarning, *, series: str | None = None
+    instances: Iterable[Instance], on_warning: OnWarning, *, series: str | None = None
 ) -> list[Candidate]:
     """The volumes that DICOM files hold, the largest first, each with what keeps it from being scored.
 
@@ -98,7 +97,7 @@ def inspect_dicom(
 
 
 def check_dicom(
-    instances: Iterable[bytes | Path], *, max_voxels: int = MAX_VOXELS, series: str | None = None
+    instances: Iterable[Instance], *, max_voxels: int = MAX_VOXELS, series: str | None = None
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
@@ -119,7 +118,7 @@ def check_dicom(
 
 
 def survey_dicom(
-    instances: Iterable[bytes | Path], on_warning: OnWarning, *, max_voxels: int = MAX_VOXELS
+    instances: Iterable[Instance], on_warning: OnWarning, *, max_voxels: int = MAX_VOXELS
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
@@ -168,7 +167,7 @@ def _with_candidates(error: InvalidInput, images: Images) -> InvalidInput:
 
 
 def _look(
-    instances: Iterable[bytes | Path],
+    instances: Iterable[Instance],
     on_warning: OnWarning,
     *,
     series: str | None = None,
