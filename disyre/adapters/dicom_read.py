@@ -25,15 +25,14 @@ from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
 from disyre.scan_record import ImageSource
-from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of
+from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of, what_differs
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
 _SEVERAL: Final = (
-    "expected a series with one volume, got one with several, such as echoes, or magnitude and phase; send "
-    "the images of one of them alone"
+    "expected a series with one volume, got one with several{}; send the images of one of them alone"
 )
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
@@ -152,8 +151,9 @@ def _check_volume(stack: Stack, max_voxels: int) -> None:
 def _way_out(images: Images, series: str | None) -> str:
     """What a client can do who sent several volumes."""
     if series is not None or len(images.series) == 1:
+        differ = what_differs(images.of(series).parts())
         return (
-            "they are of one series, such as several echoes, or magnitude and phase: send one of them alone"
+            f"they are of one series{f', and differ in {differ}' if differ else ''}: send one of them alone"
         )
     return "the option series_uid picks one, and /v1/studies scores each"
 
@@ -246,9 +246,10 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
     except SeveralPatients as error:
         return error.code, _SHARED
     except MultipleVolumes as error:
-        return error.code, _SEVERAL
-    except InvalidInput:
-        return None  # told of the volume itself
+        differ = what_differs(of_series.parts())
+        return error.code, _SEVERAL.format(f", which differ in {differ}" if differ else "")
+    except InvalidInput as error:
+        return error.code, str(error)
     return None
 
 

@@ -205,6 +205,27 @@ def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> No
     assert [each["code"] for each in facts["left_out"]] == ["unusable-volume"]
 
 
+def test_slices_that_differ_at_the_end_of_a_stack_are_left_out_nowhere(api: LiveApi) -> None:
+    images = make_series(40, SeriesInstanceUID=UIDS["T1w"], **T1W)
+    for image in images[36:]:
+        image.EchoTime = 80
+    upload = zipped_images(encoded(images))
+
+    listed = api.client.post("/v1/inspect", content=upload).json()
+    refused = api.client.post("/v1/jobs", content=upload)
+    study = api.client.post("/v1/studies", content=upload)
+
+    assert [(each["n"], each["code"]) for each in listed["volumes"]] == [
+        (36, "irregular-slices"),
+        (4, "irregular-slices"),
+    ]
+    check_refused(api, refused, 422, "irregular-slices")
+    check_refused(api, study, 422, "nothing-to-score")
+    reason = "where a stack of 36 images goes on differ from it in echo time (80 ms against 12 ms)"
+    for words in (listed["volumes"][0]["reason"], refused.json()["detail"], study.json()["detail"]):
+        assert reason in words
+
+
 @pytest.mark.parametrize("name", ["model", "version", "modality", "series_uid", "volume_index"])
 def test_an_option_of_one_series_is_none_of_a_study(api: LiveApi, name: str) -> None:
     response = api.client.post("/v1/studies", content=zipped_images(study()), params={name: "1"})
