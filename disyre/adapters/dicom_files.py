@@ -113,6 +113,8 @@ class SortedFiles:
     """Of DICOM that is no MR image, what it is."""
     lost: list[InvalidInput] = field(default_factory=list)
     """Of images that cannot be used and do not say which series they are of, why not."""
+    n_without_series: int = 0
+    """Images that state no series by which they could be picked."""
     n_inflated_bytes: int = 0
     lost_slices: LostSlices = field(default_factory=LostSlices)
     """Of what is not DICOM, what may have been."""
@@ -173,6 +175,11 @@ class SortedFiles:
             on_warning(
                 f"{counted(len(self.lost), 'DICOM file')} left out, as cut off or damaged before it is "
                 "said which series they are of; the first or the last slice of a series may be missing"
+            )
+        if self.n_without_series:
+            on_warning(
+                f"{counted(self.n_without_series, 'DICOM file')} without a usable SeriesInstanceUID: those of "
+                "a study were taken for one series, under a series_uid that is made up"
             )
         if n_slices := self.lost_slices.n:
             on_warning(

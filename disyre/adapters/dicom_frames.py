@@ -139,7 +139,7 @@ def _compared(frame: Frame) -> bytes:
 def reject_of(image: Image) -> Reject:
     """An image that cannot be used, of a series. Raises why not if it does not say of which."""
     assert image.error is not None
-    if "SeriesInstanceUID" not in image.dataset:
+    if not image.is_read_to_its_series:
         raise image.error
     parameters = sequence_of(image.dataset, image.dataset)
     return Reject(origin=image.origin, error=image.error, sequence=parameters)

@@ -184,6 +184,7 @@ def _look(
             files = found.add(batch)
             wanted = [file for file in files if series is None or file.origin.series == series]
             n_others += len(files) - len(wanted)
+            found.n_without_series += sum(file.states_no_series for file in wanted)
             _look_into(wanted, images, found, kept)
     if not images and not n_others:
         raise found.nothing()
