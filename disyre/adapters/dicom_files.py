@@ -178,8 +178,8 @@ class SortedFiles:
             )
         if self.n_without_series:
             on_warning(
-                f"{counted(self.n_without_series, 'DICOM file')} without a usable SeriesInstanceUID: those of "
-                "a study were taken for one series, under a series_uid that is made up"
+                f"{counted(self.n_without_series, 'DICOM file')} without a usable SeriesInstanceUID: those "
+                "of a study were taken for one series, under a series_uid that is made up"
             )
         if n_slices := self.lost_slices.n:
             on_warning(

@@ -176,6 +176,12 @@ def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnW
     return voxels
 
 
+def least_slope(frames: Sequence[Frame]) -> float:
+    """The least of the slopes by which the values of frames are scaled."""
+    slopes = (_optional_number(frame.header, "RescaleSlope") for frame in frames)
+    return min(1.0 if slope is None else slope for slope in slopes)
+
+
 def _decoded(dataset: Dataset) -> npt.NDArray[np.number]:
     plugin = DECODERS[dataset.file_meta.TransferSyntaxUID]
     if plugin == "imagecodecs":

@@ -13,16 +13,18 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final, TypeAlias
 
+import numpy as np
 from pydicom import config
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
 from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
-from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, reject_of, slice_of
+from disyre.adapters.dicom_frames import Frame, frames_of, least_slope, read_voxels, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
+from disyre.inversion import check_slope
 from disyre.modality import LOCALIZER, Guess
 from disyre.scan_record import ImageSource
 from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of, what_differs
@@ -70,7 +72,9 @@ def read_dicom(
         voxels = read_voxels(chosen, stack[0].shape, on_warning)
     syntaxes = {frame.image.transfer_syntax for frame in chosen}
     on_images(ImageSource(n=len(chosen), transfer_syntaxes=tuple(sorted(syntaxes))))
-    admission.fill_non_finite(voxels, on_warning)
+    n_infinite = int(np.count_nonzero(~np.isfinite(voxels)))  # pixels are integers: all that is was scaled so
+    admission.fill_non_finite(voxels, on_warning, n_too_large=n_infinite)
+    check_slope(voxels, least_slope(chosen), on_warning)
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 
 
