@@ -55,17 +55,37 @@ def check_grid(affine: Affine) -> None:
         )
 
 
-def fill_non_finite(voxels: Voxels, on_warning: OnWarning) -> None:
-    """Set NaN and infinite voxels to 0, in place. Raises NonFiniteVoxels if they are more than 1 %."""
+def fill_non_finite(voxels: Voxels, on_warning: OnWarning, *, n_too_large: int = 0) -> None:
+    """Set NaN and infinite voxels to 0, in place. Raises NonFiniteVoxels if they are more than 1 %.
+
+    `n_too_large` of them are so only because their values are too large for the 32 bits of a voxel.
+    """
     wrong = ~np.isfinite(voxels)
     n_wrong = int(np.count_nonzero(wrong))
     if n_wrong == 0:
         return
-    share = n_wrong / voxels.size
-    if share > _NON_FINITE_SHARE:
+    if n_wrong > _NON_FINITE_SHARE * voxels.size:
         raise NonFiniteVoxels(
-            f"expected at most {100 * _NON_FINITE_SHARE:g} % of the voxels to be NaN or infinite, "
-            f"got {100 * share:.1f} %{_WITHOUT_NAN if np.isnan(voxels).any() else ''}"
+            _describe_non_finite(voxels.size, n_wrong, n_too_large, has_nan=bool(np.isnan(voxels).any()))
         )
     voxels[wrong] = 0.0
-    on_warning(f"{counted(n_wrong, 'voxel')} set to 0, as NaN or infinite")
+    n_nan = n_wrong - n_too_large
+    if n_nan:
+        on_warning(f"{counted(n_nan, 'voxel')} set to 0, as NaN or infinite")
+    if n_too_large:
+        on_warning(f"{counted(n_too_large, 'voxel')} set to 0, as too large for floats of 32 bits")
+
+
+def _describe_non_finite(n_voxels: int, n_wrong: int, n_too_large: int, *, has_nan: bool) -> str:
+    most, share = 100 * _NON_FINITE_SHARE, 100 * n_wrong / n_voxels
+    if 2 * n_too_large > n_wrong:
+        most_value = np.finfo(np.float32).max
+        return (
+            f"expected values up to {most_value:.2g}, as floats of 32 bits can hold, in all but {most:g} % of "
+            f"the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and the "
+            "slope in the header"
+        )
+    return (
+        f"expected at most {most:g} % of the voxels to be NaN or infinite, got {share:.1f} %"
+        f"{_WITHOUT_NAN if has_nan else ''}"
+    )

@@ -9,7 +9,8 @@ class Candidate(Frozen):
     """What an upload holds, one volume each, in words that no person wrote into a header."""
 
     series_uid: str | None
-    """DICOM SeriesInstanceUID, as the option `series_uid` takes it; null for NIfTI."""
+    """DICOM SeriesInstanceUID, as the option `series_uid` takes it, made up where images state none; null for
+    NIfTI."""
     description: str
     n: int
     """Images of DICOM, those that are there twice counted once; volumes of NIfTI."""

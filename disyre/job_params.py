@@ -1,25 +1,13 @@
 """The options of a submission: how its scan is to be scored, and which part of the upload that is."""
 
-import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from disyre.frozen import Frozen
 from disyre.modality import Modality
 from disyre.model_package import Mode, Severity
-
-_SERIES_UID: Final = r"^[0-9.]{1,64}$"
-
-
-def is_series_uid(text: str) -> bool:
-    """Whether a text has the form of a UID, by which a series can be picked.
-
-    >>> is_series_uid("1.2.840"), is_series_uid("None")
-    (True, False)
-    """
-    return re.fullmatch(_SERIES_UID, text) is not None
-
+from disyre.series_uid import SERIES_UID
 
 Label = Annotated[str, Field(max_length=200)]
 
@@ -41,8 +29,8 @@ class JobParams(Frozen):
     """Whether a head is turned upright that is tilted by more than the model was trained for."""
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
-    series_uid: str | None = Field(default=None, pattern=_SERIES_UID)
-    """Which series of a DICOM upload is scored."""
+    series_uid: str | None = Field(default=None, pattern=SERIES_UID)
+    """Which series of a DICOM upload is scored; a made-up one for images that state none."""
     volume_index: int | None = Field(default=None, ge=0)
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)

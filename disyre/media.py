@@ -14,6 +14,16 @@ HEAD_BYTES: Final = 4096
 _NIFTI_HEADER_BYTES: Final = (348, 540)  # NIfTI-1 and NIfTI-2 begin with the size of their header
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
+_TAR_MAGIC: Final = slice(257, 262)
+_TAR_BYTES: Final = 512
+_KNOWN: Final = {
+    b"PK\x05\x06": "a zip archive that is empty",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; send its files as a zip",
+    b"Rar!\x1a\x07": "a rar archive; send its files as a zip",
+    b"\xfd7zXZ\x00": "a file compressed with xz; send it without, or its files as a zip",
+    b"BZh": "a file compressed with bzip2; send it without, or its files as a zip",
+}
+"""What is not read, by its first bytes, and what to do."""
 _DICOM_MAGIC: Final = slice(128, 132)  # behind a preamble of any content
 _FIRST_GROUPS: Final = (0x0002, 0x0004, 0x0008)
 BARE_DICOM: Final = (
@@ -35,12 +45,34 @@ def sniff(head: bytes) -> MediaFormat:
         return "zip"
     if _is_nifti(head):
         return "nifti"
-    if head.startswith(_GZIP_MAGIC) and _is_nifti(_inflate(head)):
+    if is_gzip(head) and _is_nifti(_inflate(head, 4)):
         return "nifti-gz"
     if head[_DICOM_MAGIC] == b"DICM":
         return "dicom"
-    came = BARE_DICOM if is_bare_dicom(head) else "a file that begins like none"
-    raise NotAnImage(f"expected NIfTI, plain or gzipped, DICOM, or a zip of one of these, got {came}")
+    raise NotAnImage(f"expected NIfTI, plain or gzipped, DICOM, or a zip of one of these, got {_named(head)}")
+
+
+def _named(head: bytes) -> str:
+    """What a file is that is not read, if its beginning says so, and what to do."""
+    if is_bare_dicom(head):
+        return BARE_DICOM
+    if is_gzip(head) and _is_tar(_inflate(head, _TAR_BYTES)):
+        return "a tar.gz archive; send its files as a zip"
+    if is_gzip(head):
+        return "gzip with something else than NIfTI in it; send DICOM without gzip, or as a zip"
+    if _is_tar(head):
+        return "a tar archive; send its files as a zip"
+    named = (what for magic, what in _KNOWN.items() if head.startswith(magic))
+    return next(named, "a file that begins like none")
+
+
+def is_gzip(head: bytes) -> bool:
+    """Whether a file begins like one that gzip made."""
+    return head.startswith(_GZIP_MAGIC)
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[_TAR_MAGIC] == b"ustar"
 
 
 def is_bare_dicom(head: bytes) -> bool:
@@ -73,9 +105,9 @@ def _is_nifti(head: bytes) -> bool:
     return any(int.from_bytes(head[:4], order) in _NIFTI_HEADER_BYTES for order in ("little", "big"))
 
 
-def _inflate(head: bytes) -> bytes:
-    """The first four bytes inside a gzip stream, or fewer if it is broken."""
+def _inflate(head: bytes, n_bytes: int) -> bytes:
+    """The first bytes inside a gzip stream, or fewer if it is broken."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, 4)
+        return zlib.decompressobj(wbits=31).decompress(head, n_bytes)
     except zlib.error:
         return b""

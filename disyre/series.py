@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
+from disyre.continuation import check_continuation
+from disyre.difference import differences
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
@@ -19,6 +21,7 @@ _LOCALIZER_SLICES: Final = 12
 """A stack of fewer images may be left out, if it is also far smaller than the only other one."""
 _LOCALIZER_SHARE: Final = 0.25
 _MOST_DESCRIBED: Final = 8
+_MOST_DIFFERENCES: Final = 4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,12 +141,16 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
 
     Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
     `series` picks one, by its UID.
-    Raises SeveralPatients, MultipleVolumes, TooFewSlices, IrregularSlices or GantryTilt, or what is wrong
-    with an image of the volume; InvalidParams if there is no such series.
+    Raises SeveralPatients, MultipleVolumes, TooFewSlices, IrregularSlices (also if what would be left out
+    continues the stack) or GantryTilt, or what is wrong with an image of the volume; InvalidParams if there
+    is no such series.
     """
     images = images.of(series)
     images.check_patient()
-    part = _only_part(images.parts(), on_warning)
+    parts = images.parts()
+    if not isinstance(parts[0], Spoiled):
+        check_continuation(parts[0], [part for part in parts[1:] if not isinstance(part, Spoiled)])
+    part = _only_part(parts, on_warning)
     if isinstance(part, Spoiled):
         raise part.error
     return stacks.in_order(part, on_warning)
@@ -161,6 +168,13 @@ def descriptions(parts: Sequence[Part]) -> list[str]:
     return distinction.distinguished(
         [describe(part) for part in parts], [None if isinstance(part, Spoiled) else part for part in parts]
     )
+
+
+def what_differs(parts: Sequence[Part]) -> str:
+    """What tells volumes of one series apart, in words; nothing if they are one, or not known."""
+    usable = [part for part in parts if not isinstance(part, Spoiled)]
+    words = dict.fromkeys(words for other in usable[1:] for words in differences(usable[0][0], other[0]))
+    return "; ".join(list(words)[:_MOST_DIFFERENCES])
 
 
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from disyre.admission import OnWarning
+from disyre.directions import check_directions
 from disyre.errors import (
     GantryTilt,
     IrregularSlices,
@@ -28,8 +29,6 @@ from disyre.wording import counted
 LEAST_SLICES: Final = 4
 _DIRECTION_TOLERANCE: Final = 1e-4
 """For cosines, and for spacings in mm; scanners repeat them with rounding errors."""
-_COSINE_TOLERANCE: Final = 1e-3
-"""How far the two directions of an image may be from length 1 and from a right angle."""
 _ECHO_TOLERANCE_MS: Final = 0.1
 POSITION_TOLERANCE_MM: Final = 0.1
 """How far a slice may be from where an even stack has it."""
@@ -84,11 +83,7 @@ class Slice:
     """As encoded; only compared."""
 
     def __post_init__(self) -> None:
-        axes = self.orientation.reshape(2, 3)
-        if np.abs(axes @ axes.T - np.eye(2)).max() > _COSINE_TOLERANCE:
-            raise UnsupportedGeometry(
-                "expected rows and columns at a right angle (ImageOrientationPatient), got others"
-            )
+        check_directions(self.orientation)
 
     @property
     def origin(self) -> Origin:
@@ -109,10 +104,14 @@ class Slice:
         )
         return (
             mine == theirs
-            and _near(self.orientation, other.orientation, _DIRECTION_TOLERANCE)
-            and _near(self.spacing_mm, other.spacing_mm, _DIRECTION_TOLERANCE)
-            and _near(self.echo_time_ms or 0.0, other.echo_time_ms or 0.0, _ECHO_TOLERANCE_MS)
+            and is_near(self.orientation, other.orientation)
+            and is_near(self.spacing_mm, other.spacing_mm)
+            and self.has_echo_time_of(other)
         )
+
+    def has_echo_time_of(self, other: "Slice") -> bool:
+        """Whether two images are of one echo; what does not say its time is of none."""
+        return _near(self.echo_time_ms or 0.0, other.echo_time_ms or 0.0, _ECHO_TOLERANCE_MS)
 
 
 Stack = list[Slice]
@@ -282,6 +281,11 @@ def _check_upright(stack: Stack) -> None:
             f"slice is shifted sideways against the one before, by {drift_mm:.1f} mm over the stack; "
             "reformat the series to straight slices at the scanner (MPR) and export that"
         )
+
+
+def is_near(a: npt.ArrayLike, b: npt.ArrayLike) -> bool:
+    """Whether cosines, or spacings in mm, are equal but for rounding."""
+    return _near(a, b, _DIRECTION_TOLERANCE)
 
 
 def _near(a: npt.ArrayLike, b: npt.ArrayLike, tolerance: float) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, NoModelForModality, UnknownModel, UnusableVolume
-from disyre.job_params import JobParams, is_series_uid
+from disyre.errors import InvalidInput, NoModelForModality, UnknownModel
+from disyre.job_params import JobParams
 from disyre.modality import SILENT
 from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelShelf
@@ -25,9 +25,6 @@ def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candi
     known = candidate.model_copy(update={"modality": modality})
     if candidate.code is not None:
         return known
-    if candidate.series_uid is not None and not is_series_uid(candidate.series_uid):
-        reason = "expected a series with a SeriesInstanceUID by which it can be picked, got one without"
-        return known.model_copy(update={"code": UnusableVolume.code, "reason": reason})
     try:
         package = choose(models, params, modality)
     except NoModelForModality as error:  # its own words say again what the modality says already

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_named
+from disyre.adapters.dicom_files import Instance
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti
@@ -136,10 +137,10 @@ def _check_no_index(volume_index: int | None) -> None:
         raise InvalidParams("expected volume_index with NIfTI only, got it with DICOM")
 
 
-def _instances(upload: Upload, folder: Path) -> Iterator[bytes | Path]:
+def _instances(upload: Upload, folder: Path) -> Iterator[Instance]:
     paths = [folder / file.name for file in upload.files]
     if upload.files[0].format == "zip":
-        return iter(read_members(paths[0], ArchiveLimits()))
+        return iter(read_named(paths[0], ArchiveLimits()))
     return iter(paths)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from disyre import brain, given_mask
-from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_members
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_named
+from disyre.adapters.dicom_files import Instance
 from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
 from disyre.adapters.nifti_header import Form
@@ -136,10 +137,10 @@ def _read_volume(
                 on_warning=told.warning,
                 on_form=told.form,
             )
-    return _read_dicom(read_members(path, ArchiveLimits()), params, max_voxels, told)
+    return _read_dicom(read_named(path, ArchiveLimits()), params, max_voxels, told)
 
 
-def _read_dicom(instances: Iterable[bytes | Path], params: JobParams, max_voxels: int, told: _Told) -> Volume:
+def _read_dicom(instances: Iterable[Instance], params: JobParams, max_voxels: int, told: _Told) -> Volume:
     return read_dicom(
         instances,
         series=params.series_uid,

@@ -1,7 +1,7 @@
 """Zip archives of untrusted origin: what may be in one, and its members as bytes or as streams.
 
-Nothing is ever extracted, and the names of members are not used for anything. What the members hold is for
-the reader of the content to say: files of an operating system among them are simply not DICOM.
+Nothing is ever extracted. The names of members decide only whether an empty one is passed on, to be warned
+of; what members hold is for the reader of the content to say.
 """
 
 import stat
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from disyre.errors import TooLarge, UnusableArchive
+from disyre.slice_names import NamedFile, is_of_a_system
 from disyre.types import Opener
+from disyre.wording import counted
 
 _MAGIC: Final = b"PK\x03\x04"
 _LOCAL_HEADER: Final = 30
@@ -56,6 +58,20 @@ def read_members(path: Path, limits: ArchiveLimits) -> Iterator[bytes]:
     with _opened(path, limits) as archive:
         for number, member in enumerate(_checked_files(archive, limits), start=1):
             yield _inflated(archive, member, number)
+
+
+def read_named(path: Path, limits: ArchiveLimits) -> Iterator[NamedFile]:
+    """The same with the names of the files, and with those that are empty; not those of an operating system.
+
+    Raises what `read_members` raises.
+    """
+    with _opened(path, limits) as archive:
+        _checked_files(archive, limits)
+        for number, member in enumerate(archive.infolist(), start=1):
+            if member.file_size > 0 and not _is_folder(member):
+                yield NamedFile(member.filename, _inflated(archive, member, number))
+            elif not _is_folder(member) and not is_of_a_system(member.filename):
+                yield NamedFile(member.filename, b"")
 
 
 def read_heads(path: Path, limits: ArchiveLimits, n_bytes: int) -> Iterator[bytes]:
@@ -125,11 +141,20 @@ def _checked_files(archive: zipfile.ZipFile, limits: ArchiveLimits) -> list[zipf
     for member in members:
         _check_member(member)
     _check_overlap(members, archive.start_dir)
-    files = [member for member in members if not member.filename.endswith("/") and member.file_size > 0]
+    files = [member for member in members if not _is_folder(member)]
     if not files:
-        raise UnusableArchive("expected files in the archive, got none")
-    _check_expansion(files, limits)
-    return files
+        raise UnusableArchive("expected files in the archive, got none: it is empty")
+    filled = [member for member in files if member.file_size > 0]
+    if not filled:
+        raise UnusableArchive(
+            f"expected files with something in them, got {counted(len(files), 'file')} of 0 bytes"
+        )
+    _check_expansion(filled, limits)
+    return filled
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.filename.endswith("/")
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:

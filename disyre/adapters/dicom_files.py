@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydicom import uid
 from pydicom.filereader import read_dataset
@@ -15,7 +15,8 @@ from disyre.admission import OnWarning
 from disyre.containment import map_untrusted, sort_untrusted
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr, UnreadableVolume, UnsupportedTransferSyntax
 from disyre.inflation import inflate, inflate_start
-from disyre.media import BARE_DICOM, HEAD_BYTES, is_bare_dicom
+from disyre.media import BARE_DICOM, HEAD_BYTES, is_bare_dicom, is_gzip
+from disyre.slice_names import LostSlices, NamedFile
 from disyre.wording import counted
 
 _MR: Final = {uid.MRImageStorage, uid.EnhancedMRImageStorage, uid.LegacyConvertedEnhancedMRImageStorage}
@@ -57,6 +58,11 @@ _HEADER_BYTES: Final = 2**16
 """As much of a deflated file that is cut off is looked at, for the series that it is of."""
 _REFUSAL: Final = "expected whole DICOM images, got one that is cut off or damaged; export the series again"
 
+_GZIP: Final = "compressed with gzip, which is not read inside a zip but for NIfTI; send DICOM without it"
+
+Instance: TypeAlias = bytes | Path | NamedFile
+"""A file that may be DICOM."""
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -71,20 +77,23 @@ def sort_dicom(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R | I
     return sort_untrusted(function, items, refusal=_REFUSAL)
 
 
-def read_in_batches(instances: Iterable[bytes | Path]) -> Iterator[list[bytes]]:
-    """The contents of files, so many at a time that threads are worth their while."""
-    batch: list[bytes] = []
+def read_in_batches(instances: Iterable[Instance]) -> Iterator[list[NamedFile]]:
+    """Files with their contents, so many at a time that threads are worth their while."""
+    batch: list[NamedFile] = []
     for instance in instances:
-        batch.append(_content(instance))
-        if len(batch) == _BATCH or sum(map(len, batch)) >= _BATCH_BYTES:
+        batch.append(_named(instance))
+        if len(batch) == _BATCH or sum(len(file.content) for file in batch) >= _BATCH_BYTES:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _content(instance: bytes | Path) -> bytes:
-    return instance.read_bytes() if isinstance(instance, Path) else instance
+def _named(instance: Instance) -> NamedFile:
+    """A file with its content; what comes without a name, or under one that we gave it, has none."""
+    if isinstance(instance, NamedFile):
+        return instance
+    return NamedFile("", instance.read_bytes() if isinstance(instance, Path) else instance)
 
 
 @dataclass
@@ -92,6 +101,10 @@ class SortedFiles:
     """Files, by what they are."""
 
     n_not_dicom: int = 0
+    n_empty: int = 0
+    """Of what is not DICOM, files of 0 bytes."""
+    n_gzip: int = 0
+    """Of what is not DICOM, what gzip made."""
     n_bare: int = 0
     """Of what is not DICOM, what would be if it had the header of a file."""
     n_directories: int = 0
@@ -100,14 +113,19 @@ class SortedFiles:
     """Of DICOM that is no MR image, what it is."""
     lost: list[InvalidInput] = field(default_factory=list)
     """Of images that cannot be used and do not say which series they are of, why not."""
+    n_without_series: int = 0
+    """Images that state no series by which they could be picked."""
     n_inflated_bytes: int = 0
+    lost_slices: LostSlices = field(default_factory=LostSlices)
+    """Of what is not DICOM, what may have been."""
 
-    def add(self, contents: Sequence[bytes]) -> list[Image]:
+    def add(self, files: Sequence[NamedFile]) -> list[Image]:
         """Sort more files in; the images among them that say which series they are of.
 
         Nothing but their headers is parsed. Raises TooLarge if they inflate too far.
         """
-        dicom = [content for content in contents if content[128:132] == b"DICM"]
+        contents = [file.content for file in files]
+        dicom = [content for content in contents if _is_dicom(content)]
         metas = sort_dicom(_meta, dicom)
         opened = [
             self._opened(content, meta)
@@ -115,6 +133,8 @@ class SortedFiles:
             if isinstance(meta, _Meta) and meta.sop_class in _MR
         ]
         self._count(contents, metas)
+        for file in files:
+            self.lost_slices.note(file, is_image=_is_dicom(file.content))
         parsed = sort_dicom(parsed_image, opened)
         return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
 
@@ -133,12 +153,16 @@ class SortedFiles:
             )
         return NotAnImage(
             "expected DICOM, NIfTI (.nii, .nii.gz), or both files of a NIfTI pair (.hdr and .img) in a zip, "
-            f"got {counted(self.n_not_dicom, 'file')} of another kind"
+            f"got {counted(self.n_not_dicom, 'file')} {_GZIP if self.n_gzip else 'of another kind'}"
         )
 
     def warn(self, on_warning: OnWarning) -> None:
         """Say what was left out."""
-        n_foreign = self.n_not_dicom - self.n_bare
+        n_foreign = self.n_not_dicom - self.n_bare - self.n_empty - self.n_gzip
+        if self.n_empty:
+            on_warning(f"{counted(self.n_empty, 'file')} left out, as empty (0 bytes)")
+        if self.n_gzip:
+            on_warning(f"{counted(self.n_gzip, 'file')} left out, as {_GZIP}")
         if n_foreign:
             on_warning(f"{counted(n_foreign, 'file')} left out, as not DICOM")
         if self.n_bare:
@@ -152,12 +176,25 @@ class SortedFiles:
                 f"{counted(len(self.lost), 'DICOM file')} left out, as cut off or damaged before it is "
                 "said which series they are of; the first or the last slice of a series may be missing"
             )
+        if self.n_without_series:
+            on_warning(
+                f"{counted(self.n_without_series, 'DICOM file')} without a usable SeriesInstanceUID: those "
+                "of a study were taken for one series, under a series_uid that is made up"
+            )
+        if n_slices := self.lost_slices.n:
+            on_warning(
+                f"{counted(n_slices, 'file')} of those that were left out may have been slices, by name or "
+                "by what is left of them: slices at the ends of a series may be missing, which nothing else "
+                "shows; compare the number of slices, and send the series again"
+            )
 
     def _count(self, contents: Sequence[bytes], metas: Sequence["_Meta | InvalidInput"]) -> None:
         """Remember what is no image."""
         self.lost += [meta for meta in metas if isinstance(meta, InvalidInput)]
         others = [m.sop_class for m in metas if isinstance(m, _Meta) and m.sop_class not in _MR]
         self.n_not_dicom += len(contents) - len(metas)
+        self.n_empty += contents.count(b"")
+        self.n_gzip += sum(map(is_gzip, contents))
         self.n_bare += sum(is_bare_dicom(content[:HEAD_BYTES]) for content in contents)
         self.n_directories += others.count(uid.MediaStorageDirectoryStorage)
         self.not_mr += [_name(other) for other in others if other != uid.MediaStorageDirectoryStorage]
@@ -199,6 +236,10 @@ class SortedFiles:
             return OpenedFile(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), syntax, error)
         self.n_inflated_bytes += len(dataset)
         return OpenedFile(_EXPLICIT_META + dataset, syntax)
+
+
+def _is_dicom(content: bytes) -> bool:
+    return content[128:132] == b"DICM"
 
 
 def _name(value: str) -> str:

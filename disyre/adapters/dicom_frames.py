@@ -139,7 +139,7 @@ def _compared(frame: Frame) -> bytes:
 def reject_of(image: Image) -> Reject:
     """An image that cannot be used, of a series. Raises why not if it does not say of which."""
     assert image.error is not None
-    if "SeriesInstanceUID" not in image.dataset:
+    if not image.is_read_to_its_series:
         raise image.error
     parameters = sequence_of(image.dataset, image.dataset)
     return Reject(origin=image.origin, error=image.error, sequence=parameters)
@@ -174,6 +174,12 @@ def read_voxels(frames: Sequence[Frame], shape: tuple[int, int], on_warning: OnW
     if any(map_dicom(fill, list(places.values()))):
         _fill_padding(voxels, on_warning)
     return voxels
+
+
+def least_slope(frames: Sequence[Frame]) -> float:
+    """The least of the slopes by which the values of frames are scaled."""
+    slopes = (_optional_number(frame.header, "RescaleSlope") for frame in frames)
+    return min(1.0 if slope is None else slope for slope in slopes)
 
 
 def _decoded(dataset: Dataset) -> npt.NDArray[np.number]:

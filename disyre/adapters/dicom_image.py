@@ -17,6 +17,7 @@ from pydicom.tag import BaseTag, Tag
 from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
 from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
 from disyre.errors import InvalidInput, UnreadableVolume
+from disyre.series_uid import is_series_uid, made_up_uid
 from disyre.stacks import Origin
 
 _IDENTITY: Final = (0x00100010, 0x00100020, 0x00100030, 0x0020000D, 0x0020000E)
@@ -58,6 +59,16 @@ class Image:
     error: InvalidInput | None = None
     transfer_syntax: str = ""
     """How the file was stored, as the standard calls it; nothing if it cannot be used."""
+
+    @property
+    def is_read_to_its_series(self) -> bool:
+        """Whether what comes behind the SeriesInstanceUID was read, so that no cut took that."""
+        return max(self.dataset.keys(), default=0) >= _IDENTITY[-1]
+
+    @property
+    def states_no_series(self) -> bool:
+        """Whether the UID of its series had to be made up."""
+        return self.is_read_to_its_series and not is_series_uid(_stated_series(self.dataset))
 
 
 def parsed_image(opened: OpenedFile) -> Image:
@@ -105,12 +116,17 @@ def _origin(dataset: Dataset) -> Origin:
     number = _raw(dataset, "PatientID")
     named = (_raw(dataset, "PatientName").upper(), _raw(dataset, "PatientBirthDate"))
     said = b"" if number or not any(named) else b"\0".join(named)
+    study, series = str(dataset.get("StudyInstanceUID")), _stated_series(dataset)
     return Origin(
         patient=sha256(number).hexdigest() if number else "",
         person=sha256(said).hexdigest() if said else "",
-        study=str(dataset.get("StudyInstanceUID")),
-        series=str(dataset.get("SeriesInstanceUID")),
+        study=study,
+        series=series if is_series_uid(series) else made_up_uid(study, series),
     )
+
+
+def _stated_series(dataset: Dataset) -> str:
+    return str(dataset.get("SeriesInstanceUID") or "")
 
 
 def _raw(dataset: Dataset, keyword: str) -> bytes:

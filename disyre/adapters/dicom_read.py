@@ -11,30 +11,30 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, TypeAlias
 
+import numpy as np
 from pydicom import config
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
-from disyre.adapters.dicom_files import SortedFiles, read_in_batches, sort_dicom
-from disyre.adapters.dicom_frames import Frame, frames_of, read_voxels, reject_of, slice_of
+from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
+from disyre.adapters.dicom_frames import Frame, frames_of, least_slope, read_voxels, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
+from disyre.inversion import check_slope
 from disyre.modality import LOCALIZER, Guess
 from disyre.scan_record import ImageSource
-from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of
+from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of, what_differs
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
 _SEVERAL: Final = (
-    "expected a series with one volume, got one with several, such as echoes, or magnitude and phase; send "
-    "the images of one of them alone"
+    "expected a series with one volume, got one with several{}; send the images of one of them alone"
 )
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
@@ -48,7 +48,7 @@ def _ignore(images: ImageSource) -> None:
 
 
 def read_dicom(
-    instances: Iterable[bytes | Path],
+    instances: Iterable[Instance],
     *,
     max_voxels: int = MAX_VOXELS,
     series: str | None = None,
@@ -72,12 +72,14 @@ def read_dicom(
         voxels = read_voxels(chosen, stack[0].shape, on_warning)
     syntaxes = {frame.image.transfer_syntax for frame in chosen}
     on_images(ImageSource(n=len(chosen), transfer_syntaxes=tuple(sorted(syntaxes))))
-    admission.fill_non_finite(voxels, on_warning)
+    n_infinite = int(np.count_nonzero(~np.isfinite(voxels)))  # pixels are integers: all that is was scaled so
+    admission.fill_non_finite(voxels, on_warning, n_too_large=n_infinite)
+    check_slope(voxels, least_slope(chosen), on_warning)
     return Volume(voxels=voxels, affine=geometry.ras_to_lps(affine))
 
 
 def inspect_dicom(
-    instances: Iterable[bytes | Path], on_warning: OnWarning, *, series: str | None = None
+    instances: Iterable[Instance], on_warning: OnWarning, *, series: str | None = None
 ) -> list[Candidate]:
     """The volumes that DICOM files hold, the largest first, each with what keeps it from being scored.
 
@@ -98,7 +100,7 @@ def inspect_dicom(
 
 
 def check_dicom(
-    instances: Iterable[bytes | Path], *, max_voxels: int = MAX_VOXELS, series: str | None = None
+    instances: Iterable[Instance], *, max_voxels: int = MAX_VOXELS, series: str | None = None
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
@@ -119,7 +121,7 @@ def check_dicom(
 
 
 def survey_dicom(
-    instances: Iterable[bytes | Path], on_warning: OnWarning, *, max_voxels: int = MAX_VOXELS
+    instances: Iterable[Instance], on_warning: OnWarning, *, max_voxels: int = MAX_VOXELS
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
@@ -153,8 +155,9 @@ def _check_volume(stack: Stack, max_voxels: int) -> None:
 def _way_out(images: Images, series: str | None) -> str:
     """What a client can do who sent several volumes."""
     if series is not None or len(images.series) == 1:
+        differ = what_differs(images.of(series).parts())
         return (
-            "they are of one series, such as several echoes, or magnitude and phase: send one of them alone"
+            f"they are of one series{f', and differ in {differ}' if differ else ''}: send one of them alone"
         )
     return "the option series_uid picks one, and /v1/studies scores each"
 
@@ -168,7 +171,7 @@ def _with_candidates(error: InvalidInput, images: Images) -> InvalidInput:
 
 
 def _look(
-    instances: Iterable[bytes | Path],
+    instances: Iterable[Instance],
     on_warning: OnWarning,
     *,
     series: str | None = None,
@@ -185,6 +188,7 @@ def _look(
             files = found.add(batch)
             wanted = [file for file in files if series is None or file.origin.series == series]
             n_others += len(files) - len(wanted)
+            found.n_without_series += sum(file.states_no_series for file in wanted)
             _look_into(wanted, images, found, kept)
     if not images and not n_others:
         raise found.nothing()
@@ -247,9 +251,10 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
     except SeveralPatients as error:
         return error.code, _SHARED
     except MultipleVolumes as error:
-        return error.code, _SEVERAL
-    except InvalidInput:
-        return None  # told of the volume itself
+        differ = what_differs(of_series.parts())
+        return error.code, _SEVERAL.format(f", which differ in {differ}" if differ else "")
+    except InvalidInput as error:
+        return error.code, str(error)
     return None
 
 

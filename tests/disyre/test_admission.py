@@ -74,3 +74,17 @@ def test_finite_voxels_are_left_alone() -> None:
 
     assert warnings == []
     assert (voxels == np.finfo(np.float32).max).all()
+
+
+def test_voxels_that_are_too_large_are_told_from_others() -> None:
+    voxels = np.zeros((10, 10, 10), np.float32)
+    voxels[0, 0, :4] = np.inf
+    warnings: list[str] = []
+
+    admission.fill_non_finite(voxels, warnings.append, n_too_large=3)
+
+    assert warnings == [
+        "1 voxel set to 0, as NaN or infinite",
+        "3 voxels set to 0, as too large for floats of 32 bits",
+    ]
+    assert not voxels.any()

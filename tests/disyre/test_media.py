@@ -45,6 +45,28 @@ def test_what_begins_like_nothing_known_is_not_an_image(head: bytes) -> None:
         sniff(head)
 
 
+TAR = b"a" * 257 + b"ustar" + bytes(250)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"PK\x05\x06" + bytes(18), "got a zip archive that is empty"),
+        (TAR, "a tar archive; send its files as a zip"),
+        (gzip.compress(TAR), "a tar.gz archive; send its files as a zip"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(400), "a 7z archive; send its files as a zip"),
+        (b"Rar!\x1a\x07\0" + bytes(400), "a rar archive; send its files as a zip"),
+        (b"\xfd7zXZ\0" + bytes(400), "compressed with xz"),
+        (b"BZh91AY" + bytes(400), "compressed with bzip2"),
+        (gzip.compress(bytes(128) + b"DICM"), "gzip with something else .* send DICOM without gzip"),
+        (b"text", "begins like none"),
+    ],
+)
+def test_archives_that_are_not_read_are_named_with_what_to_do(head: bytes, words: str) -> None:
+    with pytest.raises(NotAnImage, match=words):
+        sniff(head)
+
+
 _FIRST, _SECOND = (0x0008, 0x0000), (0x0008, 0x0005)
 
 

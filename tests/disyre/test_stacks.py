@@ -210,11 +210,19 @@ def test_copies_do_not_count_as_slices() -> None:
 
 
 @pytest.mark.parametrize(
-    "orientation",
-    [[0, 0, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 1.01, 0], [1, 0, 0, 0.01, 1, 0]],
+    ("orientation", "words"),
+    [
+        ([0, 0, 0, 0, 0, 0], "unit length .* got lengths of 0 and 0"),
+        ([2, 0, 0, 0, 2, 0], "unit length .* got lengths of 2 and 2"),
+        ([1, 0, 0, 0, 1.01, 0], "unit length .* got lengths of 1 and 1.01"),
+        ([1, 0, 0, 1, 0, 0], "right angle .* got an angle of 0 degrees"),
+        ([1, 0, 0, 0.01, 1, 0], "right angle .* got an angle of 89.43 degrees"),
+    ],
 )
-def test_an_image_without_two_directions_at_a_right_angle_is_refused(orientation: list[float]) -> None:
-    with pytest.raises(UnsupportedGeometry, match="right angle"):
+def test_an_image_without_two_directions_at_a_right_angle_is_refused(
+    orientation: list[float], words: str
+) -> None:
+    with pytest.raises(UnsupportedGeometry, match=words):
         make_stack(1, orientation=np.array(orientation, dtype=np.float64))
 
 

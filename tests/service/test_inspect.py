@@ -281,6 +281,8 @@ def test_volumes_of_one_series_are_not_said_to_be_fine_where_none_can_be_picked(
     refused = api.client.post("/v1/jobs", content=upload, params={"series_uid": FIRST})
 
     assert [each["code"] for each in volumes] == ["multiple-volumes"] * 2
+    assert "differ in echo time (3 ms against 90 ms);" in volumes[0]["reason"]
+    assert "differ in echo time (3 ms against 90 ms): send one" in refused.json()["detail"]
     assert (refused.status_code, refused.json()["code"]) == (422, "multiple-volumes")
 
 

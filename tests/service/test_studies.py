@@ -18,7 +18,7 @@ from tests.zip_files import zipped_images
 T1W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 600, "EchoTime": 12}
 T2W: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 4500, "EchoTime": 98}
 DWI: dict[str, Any] = {"ScanningSequence": "EP", "DiffusionBValue": 1000.0}
-UIDS = {"T1w": "1.2.1", "T2w": "1.2.2", "dwi": "1.2.3", "unknown": "1.2.4", "short": "1.2.5", "odd": "x"}
+UIDS = {"T1w": "1.2.1", "T2w": "1.2.2", "dwi": "1.2.3", "unknown": "1.2.4", "short": "1.2.5"}
 
 
 @pytest.fixture
@@ -196,13 +196,56 @@ def test_a_study_of_one_series_that_cannot_be_scored_says_why(api: LiveApi) -> N
     )
 
 
-def test_a_series_that_could_not_be_picked_again_is_left_out(api: LiveApi) -> None:
-    facts = api.client.post(
-        "/v1/studies", content=zipped_images([*series("T1w", **T1W), *series("odd", **T1W)])
-    ).json()
+@pytest.mark.parametrize("said", [None, "", "x"], ids=["none", "empty", "no UID"])
+def test_a_series_without_a_uid_is_scored_wherever_it_is_sent(api: LiveApi, said: str | None) -> None:
+    upload = zipped_images(encoded(make_series(6, SeriesInstanceUID=said, **T1W)))
 
-    assert len(facts["jobs"]) == 1
-    assert [each["code"] for each in facts["left_out"]] == ["unusable-volume"]
+    listed = api.client.post("/v1/inspect", content=upload).json()
+    study = api.client.post("/v1/studies", content=upload).json()
+    submitted = api.client.post("/v1/jobs", content=upload)
+
+    (volume,), (job,) = listed["volumes"], study["jobs"]
+    assert (volume["code"], volume["model"], volume["n"]) == (None, "t1w/1", 6)
+    assert job["params"]["series_uid"] == volume["series_uid"]
+    assert submitted.status_code == 202
+    for facts in (listed, study):
+        assert facts["warnings"] == [
+            "6 DICOM files without a usable SeriesInstanceUID: those of a study were taken for one series, "
+            "under a series_uid that is made up"
+        ]
+
+
+def test_a_series_without_a_uid_can_be_picked_beside_another(api: LiveApi) -> None:
+    nameless = encoded(make_series(6, SeriesInstanceUID=None, **T1W))
+    upload = zipped_images([*nameless, *series("T2w", **T2W)])
+
+    jobs = api.client.post("/v1/studies", content=upload).json()["jobs"]
+    made_up = jobs[0]["params"]["series_uid"]
+    picked = api.client.post("/v1/jobs", content=upload, params={"series_uid": made_up})
+
+    assert [job["model"]["name"] for job in jobs] == ["t1w", "t2w"]
+    assert (picked.status_code, picked.json()["model"]["name"]) == (202, "t1w")
+
+
+def test_slices_that_differ_at_the_end_of_a_stack_are_left_out_nowhere(api: LiveApi) -> None:
+    images = make_series(40, SeriesInstanceUID=UIDS["T1w"], **T1W)
+    for image in images[36:]:
+        image.EchoTime = 80
+    upload = zipped_images(encoded(images))
+
+    listed = api.client.post("/v1/inspect", content=upload).json()
+    refused = api.client.post("/v1/jobs", content=upload)
+    study = api.client.post("/v1/studies", content=upload)
+
+    assert [(each["n"], each["code"]) for each in listed["volumes"]] == [
+        (36, "irregular-slices"),
+        (4, "irregular-slices"),
+    ]
+    check_refused(api, refused, 422, "irregular-slices")
+    check_refused(api, study, 422, "nothing-to-score")
+    reason = "where a stack of 36 images goes on differ from it in echo time (80 ms against 12 ms)"
+    for words in (listed["volumes"][0]["reason"], refused.json()["detail"], study.json()["detail"]):
+        assert reason in words
 
 
 @pytest.mark.parametrize("name", ["model", "version", "modality", "series_uid", "volume_index"])

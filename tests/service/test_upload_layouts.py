@@ -19,6 +19,12 @@ SERIES = encoded(make_series(8))
 DICOMDIR = encoded(make_series(1, SOPClassUID=uid.MediaStorageDirectoryStorage))[0]
 REPORT = encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))[0]
 LEFT_OUT = "1 DICOMDIR left out: it lists files, and is no image"
+EMPTY = "1 file left out, as empty (0 bytes)"
+MAY_BE_SLICES = (
+    "1 file of those that were left out may have been slices, by name or by what is left of them: slices at "
+    "the ends of a series may be missing, which nothing else shows; compare the number of slices, and send "
+    "the series again"
+)
 
 
 def disc() -> dict[str, bytes]:
@@ -57,12 +63,18 @@ LAYOUTS: dict[str, tuple[Callable[[], dict[str, Any]], list[str]]] = {
     "a zip": (lambda: {"content": zipped_images(SERIES)}, []),
     "a zip of a disc": (
         lambda: {"content": zipped(disc())},
-        ["2 files left out, as not DICOM", LEFT_OUT, "1 DICOM file left out, as not MR"],
+        [EMPTY, "2 files left out, as not DICOM", LEFT_OUT, "1 DICOM file left out, as not MR"],
     ),
     "many files": (lambda: as_form(SERIES), []),
     "many files of a disc, foreign ones first": (
         lambda: as_form([content for name, content in disc().items() if not name.endswith("/")]),
-        ["3 files left out, as not DICOM", LEFT_OUT, "1 DICOM file left out, as not MR"],
+        [
+            EMPTY,
+            "2 files left out, as not DICOM",
+            LEFT_OUT,
+            "1 DICOM file left out, as not MR",
+            MAY_BE_SLICES,
+        ],
     ),
     "one enhanced file": (lambda: {"content": encoded([make_enhanced(make_series(8))])[0]}, []),
     "an enhanced file with a note": (
@@ -94,6 +106,19 @@ def test_a_series_is_found_in_whatever_it_comes(
 REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], int, str, str]] = {
     "a DICOMDIR alone": (lambda: {"content": DICOMDIR}, 415, "not-an-image", "send the folders beside it"),
     "notes alone": (lambda: as_form([b"a note", b"another"]), 415, "not-an-image", "begins like none"),
+    "DICOM files in gzip": (
+        lambda: {"content": zipped({f"{n}.dcm.gz": gzip.compress(image) for n, image in enumerate(SERIES)})},
+        415,
+        "not-an-image",
+        "got 8 files compressed with gzip",
+    ),
+    "an empty zip": (lambda: {"content": zipped({})}, 415, "not-an-image", "a zip archive that is empty"),
+    "a zip of empty files": (
+        lambda: {"content": zipped({"a.dcm": b"", "b.dcm": b""})},
+        422,
+        "unusable-archive",
+        "got 2 files of 0 bytes",
+    ),
     "empty files alone": (lambda: as_form([b"", b""]), 400, "empty-upload", "0 bytes"),
     "a data set without a file around it": (
         lambda: {"content": SERIES[0][144 + int.from_bytes(SERIES[0][140:144], "little") :]},

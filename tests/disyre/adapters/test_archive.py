@@ -16,8 +16,10 @@ from disyre.adapters.archive import (
     opened_members,
     read_heads,
     read_members,
+    read_named,
 )
 from disyre.errors import InvalidInput, TooLarge, UnusableArchive
+from disyre.slice_names import NamedFile
 from tests.zip_files import zipped
 
 LIMITS = ArchiveLimits()
@@ -56,6 +58,40 @@ def test_members_come_in_the_order_of_the_archive_without_folders_and_empty_file
 
     assert read(path) == [b"first", b"second"]
     assert check_archive(path, LIMITS) == 2
+
+
+def test_with_their_names_files_come_even_if_they_are_empty_but_not_those_of_a_system(
+    tmp_path: Path,
+) -> None:
+    files = {"S/": b"", "S/IM1": b"first", "S/IM2": b"", "S/.DS_Store": b"", "__MACOSX/S/._IM1": b"x"}
+
+    found = read_named(write(tmp_path, zipped(files)), LIMITS)
+
+    assert [(file.name, file.content) for file in found] == [
+        ("S/IM1", b"first"),
+        ("S/IM2", b""),
+        ("__MACOSX/S/._IM1", b"x"),
+    ]
+
+
+def test_names_are_not_shown() -> None:
+    assert "CANARY" not in repr(NamedFile("CANARY", b"CANARY"))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"S/": b""}, "got none: it is empty"),
+        ({"a": b"", "b": b""}, "2 files of 0 bytes"),
+    ],
+)
+def test_an_archive_with_nothing_in_it_is_refused_by_name(
+    tmp_path: Path, files: dict[str, bytes], words: str
+) -> None:
+    path = write(tmp_path, zipped(files))
+
+    with pytest.raises(UnusableArchive, match=words):
+        check_archive(path, LIMITS)
 
 
 @pytest.mark.parametrize(

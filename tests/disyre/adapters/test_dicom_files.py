@@ -1,6 +1,8 @@
 """DICOM files, sorted out: what is no image, no MR, or not to be inflated."""
 
+import gzip
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from disyre.errors import (
     UnreadableVolume,
     UnsupportedTransferSyntax,
 )
+from disyre.slice_names import NamedFile
 from tests.dicom_phantom import assert_is_phantom, encoded, make_series
 
 
@@ -35,7 +38,7 @@ def test_a_single_file_that_is_not_dicom_is_counted_as_one() -> None:
 
 
 def test_other_files_beside_the_images_are_left_out_with_a_warning() -> None:
-    others = [b"readme", bytes(1000), *encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))]
+    others = [b"readme", b"\1" * 1000, *encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))]
     warnings: list[str] = []
 
     volume = read_dicom([*others, *encoded(make_series())], on_warning=warnings.append)
@@ -83,6 +86,58 @@ def test_other_transfer_syntaxes_are_refused_before_the_data_set_is_read(syntax:
 
     with pytest.raises(UnsupportedTransferSyntax, match=name):
         read_dicom([meta + b"\xff" * 1000])
+
+
+def named(files: list[bytes], pattern: str = "S/IM{:04}") -> list[NamedFile]:
+    return [NamedFile(pattern.format(number), content) for number, content in enumerate(files)]
+
+
+def test_files_in_gzip_are_refused_or_left_out_by_name() -> None:
+    files = encoded(make_series(9))
+    packed = [gzip.compress(content) for content in files]
+    warnings: list[str] = []
+
+    with pytest.raises(NotAnImage, match=r"got 9 files compressed with gzip, .* send DICOM without it"):
+        read_dicom(named(packed, "{}.dcm.gz"))
+    read_dicom(named([*files[:8], packed[8]]), on_warning=warnings.append)
+
+    assert warnings[0].startswith("1 file left out, as compressed with gzip")
+    assert warnings[1].startswith("1 file of those that were left out may have been slices")
+
+
+EMPTIED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda content: b"", "3 files left out, as empty (0 bytes)"),
+    "zeros": (lambda content: bytes(len(content)), "3 files left out, as not DICOM"),
+    "cut in the preamble": (lambda content: content[:100], "3 files left out, as not DICOM"),
+}
+
+
+@pytest.mark.parametrize(("emptied", "warning"), EMPTIED.values(), ids=EMPTIED)
+@pytest.mark.parametrize("name", ["S/IM{:04}", "{:03}.dcm", ""], ids=["number", "extension", "no name"])
+def test_the_end_of_a_stack_that_a_transfer_left_empty_is_warned_of(
+    emptied: Callable[[bytes], bytes], warning: str, name: str
+) -> None:
+    files = encoded(make_series(9))
+    upload = named([*files[:6], *(emptied(content) for content in files[6:])], name)
+    warnings: list[str] = []
+
+    volume = read_dicom(upload, on_warning=warnings.append)
+
+    assert volume.shape[2] == 6
+    assert warnings[0] == warning
+    assert warnings[1].startswith("3 files of those that were left out may have been slices")
+    assert "slices at the ends of a series may be missing" in warnings[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"a note", bytes(1000)], ids=["empty", "text", "zeros"])
+@pytest.mark.parametrize("name", ["S/readme", "S/report.pdf", "__MACOSX/S/._IM0001", "S/.DS_Store", "LOCK"])
+def test_what_is_named_otherwise_is_no_lost_slice(content: bytes, name: str) -> None:
+    warnings: list[str] = []
+
+    read_dicom([*named(encoded(make_series())), NamedFile(name, content)], on_warning=warnings.append)
+
+    assert len(warnings) == 1
+    assert warnings[0] in ("1 file left out, as empty (0 bytes)", "1 file left out, as not DICOM")
 
 
 DIRECTORY: dict[str, Any] = {"SOPClassUID": uid.MediaStorageDirectoryStorage}
@@ -169,7 +224,7 @@ def test_no_more_files_are_in_memory_together_than_threads_are_worth(
 
 
 def test_deflated_images_may_not_be_too_large_together() -> None:
-    files = [deflated(image, 2**20) for image in make_series(4)]
+    files = [NamedFile("", deflated(image, 2**20)) for image in make_series(4)]
     found = SortedFiles(n_inflated_bytes=2 * 2**30 - 3 * 2**20)
 
     with pytest.raises(TooLarge, match="deflated files"):

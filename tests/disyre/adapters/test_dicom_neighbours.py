@@ -274,3 +274,37 @@ def test_a_fragment_that_is_longer_than_its_file_is_seen_in_the_headers() -> Non
 
     with pytest.raises(UnreadableVolume):
         check_dicom([*whole, longer])
+
+
+@pytest.mark.parametrize("said", [None, "", "CANARY"])
+def test_images_that_state_no_series_are_one_that_is_read_and_picked(said: str | None) -> None:
+    nameless = encoded(make_series(12, SeriesInstanceUID=said))
+    upload = [*nameless, *good()]
+    made_up = next(each.series_uid for each in inspect_dicom(upload, ignore) if each.series_uid != GOOD)
+    warnings: list[str] = []
+
+    assert_is_phantom(read_dicom(nameless, on_warning=warnings.append))
+    assert_is_phantom(read_dicom(upload, series=made_up))
+    read_dicom(upload, series=GOOD, on_warning=warnings.append)
+
+    assert made_up is not None
+    assert made_up.startswith("2.25.")
+    assert len(warnings) == 1
+    assert warnings[0].startswith("12 DICOM files without a usable SeriesInstanceUID")
+    assert "CANARY" not in warnings[0]
+
+
+def test_images_of_two_studies_that_state_no_series_are_of_two() -> None:
+    upload = [
+        *encoded(make_series(12, SeriesInstanceUID=None, StudyInstanceUID="1.5.1")),
+        *encoded(make_series(12, SeriesInstanceUID=None, StudyInstanceUID="1.5.2")),
+    ]
+
+    assert len({each.series_uid for each in inspect_dicom(upload, ignore)}) == 2
+
+
+def test_an_image_that_cannot_be_used_spoils_its_series_if_that_states_no_uid() -> None:
+    files = encoded(make_series(12, SeriesInstanceUID=None))
+
+    with pytest.raises(UnreadableVolume, match=r"cut off.*\(1 of 12 images in this series\)"):
+        check_dicom([*files[:11], files[11][:-20]])

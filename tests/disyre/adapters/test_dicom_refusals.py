@@ -14,6 +14,7 @@ from disyre.errors import (
     GantryTilt,
     IrregularSlices,
     MultipleVolumes,
+    NonFiniteVoxels,
     TooFewSlices,
     UnreadableVolume,
     UnsupportedGeometry,
@@ -100,6 +101,23 @@ def test_what_is_wrong_with_a_volume_is_told_of_it_and_not_of_the_localizer_in_i
 def test_one_slice_is_no_volume() -> None:
     with pytest.raises(TooFewSlices, match="got 1"):
         read(make_series(1))
+
+
+def test_values_that_a_slope_makes_too_large_are_refused_by_name() -> None:
+    with pytest.raises(NonFiniteVoxels, match=r"floats of 32 bits can hold .* check the .* slope"):
+        read(make_series(RescaleSlope="1e38"))
+
+
+def test_a_slope_that_inverts_a_scan_is_refused_by_name() -> None:
+    series = make_series(8, shape=(16, 16))
+    for k, image in enumerate(series):
+        plane = np.zeros((16, 16), "<u2")
+        plane[4:12, 4:12] = 100 * (1 < k < 6)
+        image.PixelData = plane.tobytes()
+        image.RescaleSlope, image.RescaleIntercept = -1, 1000
+
+    with pytest.raises(UnusableVolume, match=r"RescaleSlope.* is above 0, got -1,"):
+        read(series)
 
 
 BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,19 +28,46 @@ from disyre.errors import (
 from tests.nifti_files import nifti_bytes, write_bytes
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_a_volume_without_numbers_is_refused(tmp_path: Path, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.nan, r"to be NaN or infinite, got 100\.0 %"),
+        (np.inf, r"to be NaN or infinite, got 100\.0 %"),
+        (1e300, r"up to 3\.4e\+38, as floats of 32 bits can hold.* got larger ones in 100\.0 %"),
+    ],
+)
+def test_a_volume_without_numbers_is_refused(tmp_path: Path, value: float, words: str) -> None:
     path = write_bytes(tmp_path, nifti_bytes(np.full((3, 4, 5), value)))
 
-    with pytest.raises(NonFiniteVoxels, match=r"got 100\.0 %"):
+    with pytest.raises(NonFiniteVoxels, match=words):
         read_nifti(path)
 
 
 def test_scaling_out_of_range_is_refused(tmp_path: Path) -> None:
     path = write_bytes(tmp_path, nifti_bytes(np.full((3, 4, 5), 1000, np.int16), scl_slope=1e38))
 
-    with pytest.raises(NonFiniteVoxels):
+    with pytest.raises(NonFiniteVoxels, match="larger ones"):
         read_nifti(path)
+
+
+def a_box(inside: int, outside: int) -> npt.NDArray[np.int16]:
+    return np.pad(np.full((6, 6, 6), inside, np.int16), 2, constant_values=outside)
+
+
+def test_a_slope_that_inverts_a_scan_is_refused_by_name(tmp_path: Path) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(a_box(100, 0), scl_slope=-1, scl_inter=100))
+
+    with pytest.raises(UnusableVolume, match=r"scl_slope.* is above 0, got -1,"):
+        read_nifti(path)
+
+
+def test_a_negative_slope_that_inverts_nothing_is_told(tmp_path: Path) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(a_box(-100, 0), scl_slope=-1))
+    warnings: list[str] = []
+
+    read_nifti(path, on_warning=warnings.append)
+
+    assert warnings == ["the header's slope (RescaleSlope, scl_slope) is negative: -1"]
 
 
 _QFORM = {"sform_code": 0, "qform_code": 1}

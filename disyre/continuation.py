@@ -1,0 +1,122 @@
+"""Images beside a volume that lie where its slices go on: they are slices of it, whatever keeps them apart.
+
+To leave out an image there is to leave out a part of the head, and no gap would show that it is missing.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from disyre.difference import differences
+from disyre.errors import IrregularSlices
+from disyre.stacks import Slice, Stack, Vector, n_images
+from disyre.wording import counted
+
+_PARALLEL: Final = float(np.cos(np.radians(5.0)))
+"""The least cosine between normals, whichever way they point."""
+_SPACING_TOLERANCE: Final = 0.02
+"""Of the size of pixels, as a share."""
+_ASIDE: Final = 0.25
+"""How far an image may lie beside the stack, as a share of its shorter side."""
+_OVERLAP: Final = 0.5
+_MOST_APART: Final = 2.5
+"""How near to an end of a stack a slice lies in it and beyond it at most; both in gaps between slices."""
+_NO_SLICES: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP"})
+"""Values of ImageType."""
+
+Points = npt.NDArray[np.float64]
+
+
+class _Reach(NamedTuple):
+    """From where to where slices lie along the normal, in mm from the first."""
+
+    low: float
+    high: float
+
+
+def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
+    """Raise IrregularSlices, with what differs, if other images of the series continue a volume."""
+    found = continuing(volume, others)
+    if not found:
+        return
+    n_found = sum(map(n_images, found))
+    what, lie = ("image", "lies") if n_found == 1 else ("images", "lie")
+    differing = "; ".join(
+        dict.fromkeys(words for stack in found for words in differences(stack[0], volume[0]))
+    )
+    raise IrregularSlices(
+        f"expected one stack of slices, but {n_found} {what} that {lie} where a stack of "
+        f"{counted(n_images(volume), 'image')} goes on differ from it in {differing}; without the {what} a "
+        f"part of the head would be missing: export the series again, or, if the {what} should not be in it, "
+        "send the others alone"
+    )
+
+
+def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
+    """Those of some stacks that continue that of a volume at its ends, or what does, without overlap."""
+    heights = np.unique(np.round(_heights(volume, volume[0]), 3))
+    if len(heights) < 2:
+        return []
+    gap_mm = float(np.median(np.diff(heights)))
+    own = reach = _Reach(float(heights[0]), float(heights[-1]))
+    pending, found = [stack for stack in others if _is_alike(volume[0], stack[0])], list[Stack]()
+    while True:
+        more = [stack for stack in pending if _continues(stack, volume[0], own, reach, gap_mm)]
+        if not more:
+            return found
+        found += more
+        pending = [stack for stack in pending if all(stack is not other for other in more)]
+        reach = _widened(reach, more, volume[0])
+
+
+def _is_alike(image: Slice, other: Slice) -> bool:
+    """Whether an image may be a slice of another's stack, wherever it lies."""
+    return (
+        image.origin == other.origin
+        and image.shape == other.shape
+        and np.allclose(image.spacing_mm, other.spacing_mm, rtol=_SPACING_TOLERANCE)
+        and abs(float(image.normal @ other.normal)) >= _PARALLEL
+        and _NO_SLICES.isdisjoint(other.image_type)
+    )
+
+
+def _continues(stack: Stack, first: Slice, own: _Reach, reach: _Reach, gap_mm: float) -> bool:
+    """Whether images lie beyond a volume and not far from it, by their first pixels or by their centres.
+
+    If a header has only the direction wrong, the first pixels are where they should be; if an image is turned
+    about its centre, that is.
+    """
+    most_aside_mm = _ASIDE * min(first.shape[0] * first.spacing_mm[1], first.shape[1] * first.spacing_mm[0])
+    for offsets in _offsets(stack, first):
+        heights = offsets @ first.normal
+        aside_mm = np.linalg.norm(offsets - heights[:, None] * first.normal, axis=1).max()
+        beyond = np.maximum(own.low - heights, heights - own.high).min()
+        apart = np.maximum(reach.low - heights, heights - reach.high).min()
+        if aside_mm <= most_aside_mm and beyond > _OVERLAP * gap_mm and apart <= _MOST_APART * gap_mm:
+            return True
+    return False
+
+
+def _widened(reach: _Reach, stacks: Sequence[Stack], first: Slice) -> _Reach:
+    heights = np.concatenate([_heights(stack, first) for stack in stacks])
+    return _Reach(min(reach.low, float(heights.min())), max(reach.high, float(heights.max())))
+
+
+def _heights(stack: Stack, first: Slice) -> Vector:
+    """How far images lie from another along its normal, in mm, by their first pixels."""
+    return np.asarray(_offsets(stack, first)[0] @ first.normal)
+
+
+def _offsets(stack: Stack, first: Slice) -> tuple[Points, Points]:
+    """From an image to each of others, in mm: between first pixels, and between centres."""
+    corners = np.array([image.position for image in stack]) - first.position
+    centres = np.array([_centre(image) for image in stack]) - _centre(first)
+    return corners, centres
+
+
+def _centre(image: Slice) -> Vector:
+    (columns, rows), (between_rows, between_columns) = image.shape, image.spacing_mm
+    along_row = image.orientation[:3] * between_columns * (columns - 1) / 2
+    return np.asarray(image.position + along_row + image.orientation[3:] * between_rows * (rows - 1) / 2)

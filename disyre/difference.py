@@ -1,0 +1,70 @@
+"""What differs between two images of one series that are of different volumes, in words for people.
+
+As everywhere, nothing that a person wrote into a header: numbers, and the names of attributes.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from disyre.stacks import Slice, is_near
+
+_REVERSED_DEG: Final = 179.0
+"""Directions that are turned by more, within their plane, are called reversed."""
+_PARALLEL: Final = 0.999
+"""The cosine between normals up to which planes are called the same."""
+
+
+def differences(image: Slice, other: Slice) -> list[str]:
+    """All that keeps two images apart (`Slice.is_with`); the first is named first.
+
+    Nothing if they may be of one volume.
+    """
+    if image.is_with(other):
+        return []
+    found = {
+        "patient, study or series": image.origin != other.origin,
+        "frame of reference (FrameOfReferenceUID)": image.frame_of_reference != other.frame_of_reference,
+        _sizes(image, other): image.shape != other.shape,
+        _pixels(image, other): not is_near(image.spacing_mm, other.spacing_mm),
+        _turn(image, other): not is_near(image.orientation, other.orientation),
+        _echo_times(image, other): not image.has_echo_time_of(other),
+        "time (TemporalPosition)": image.temporal_position != other.temporal_position,
+        "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
+    }
+    return [words for words, differs in found.items() if differs]
+
+
+def _sizes(image: Slice, other: Slice) -> str:
+    return "size ({} x {} against {} x {} pixels)".format(*image.shape, *other.shape)
+
+
+def _pixels(image: Slice, other: Slice) -> str:
+    return "size of pixels ({:.4g} x {:.4g} against {:.4g} x {:.4g} mm, PixelSpacing)".format(
+        *image.spacing_mm, *other.spacing_mm
+    )
+
+
+def _echo_times(image: Slice, other: Slice) -> str:
+    one, two = ("none" if te is None else f"{te:g} ms" for te in (image.echo_time_ms, other.echo_time_ms))
+    return f"echo time ({one} against {two})"
+
+
+def _turn(image: Slice, other: Slice) -> str:
+    """How one image is turned against another."""
+    angle_deg = turn_deg(image, other)
+    if angle_deg > _REVERSED_DEG and float(image.normal @ other.normal) > _PARALLEL:
+        return "orientation (rows and columns run the other way, ImageOrientationPatient)"
+    return f"orientation (turned by {round(angle_deg, 1):g} degrees, ImageOrientationPatient)"
+
+
+def turn_deg(image: Slice, other: Slice) -> float:
+    """By how many degrees the one has to be turned to lie as the other."""
+    turn = _axes(image) @ _axes(other).T
+    sine = np.linalg.norm([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+    return float(np.degrees(np.arctan2(sine, (np.trace(turn) - 1) / 2)))
+
+
+def _axes(image: Slice) -> np.ndarray:
+    """Columns: along a row, along a column, and the normal."""
+    return np.stack([image.orientation[:3], image.orientation[3:], image.normal], axis=1)

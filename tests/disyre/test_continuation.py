@@ -1,0 +1,134 @@
+"""Images that differ from a volume and lie where its slices go on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from disyre import series, stacks
+from disyre.difference import differences
+from disyre.errors import IrregularSlices, MultipleVolumes
+from disyre.series import Images
+from disyre.stacks import Stack
+from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
+
+
+def find(slices: Stack) -> tuple[Stack, list[str]]:
+    warnings: list[str] = []
+    return series.find_volume(Images(slices), warnings.append), warnings
+
+
+def tilted(deg: float) -> stacks.Vector:
+    """Axial, turned about the rows."""
+    angle = np.radians(deg)
+    return np.array([1.0, 0, 0, 0, np.cos(angle), np.sin(angle)])
+
+
+def with_end(n: int, n_end: int, **changes: Any) -> Stack:
+    """A stack of which the last images differ."""
+    whole = make_stack(n, gap_mm=3.0)
+    return [*whole[: n - n_end], *(moved(image, (0, 0, 0), **changes) for image in whole[n - n_end :])]
+
+
+@pytest.mark.parametrize(
+    ("n_end", "changes", "words"),
+    [
+        (8, {"echo_time_ms": 80.0}, r"echo time \(80 ms against none\)"),
+        (1, {"echo_time_ms": 80.0}, "1 image that lies where a stack of 47 images goes on"),
+        (1, {"orientation": tilted(0.5)}, "turned by 0.5 degrees"),
+        (3, {"orientation": tilted(3)}, "turned by 3 degrees"),
+        (11, {"orientation": -AXIAL}, "orientation .rows and columns run the other way"),
+        (24, {"orientation": -AXIAL}, "24 images that lie where a stack of 24 images goes on"),
+        (24, {"echo_time_ms": 80.0}, "echo time"),
+        (5, {"image_type": ("NORM",)}, "kind of image"),
+        (5, {"temporal_position": 2.0}, "time"),
+        (5, {"frame_of_reference": "2"}, "frame of reference"),
+        (5, {"spacing_mm": (1.0, 1.001)}, "size of pixels"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("is_flipped", [False, True])
+def test_the_end_of_a_stack_that_differs_is_no_localizer(
+    n_end: int, changes: dict[str, Any], words: str, is_flipped: bool
+) -> None:
+    slices = with_end(48, n_end, **changes)
+    if is_flipped:
+        slices = [moved(image, (0, 0, -2 * image.position[2])) for image in slices]
+
+    with pytest.raises(IrregularSlices, match=words):
+        find(slices)
+
+
+def test_both_ends_and_ends_in_pieces_are_seen() -> None:
+    slices = make_stack(48)
+    for number, place in enumerate((0, 45, 46, 47)):
+        slices[place] = moved(slices[place], (0, 0, 0), echo_time_ms=10.0 * (number + 1))
+
+    with pytest.raises(IrregularSlices, match="4 images that lie where a stack of 44 images goes on"):
+        find(slices)
+
+
+def test_an_image_that_is_turned_about_its_centre_is_seen_too() -> None:
+    slices = with_end(48, 1, orientation=tilted(3))
+    slices[-1] = moved(slices[-1], (0, 0, -4 * np.sin(np.radians(3))))
+
+    with pytest.raises(IrregularSlices):
+        find(slices)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"orientation": SAGITTAL},
+        {"shape": (16, 16)},
+        {"spacing_mm": (2.0, 2.0)},
+        {"image_type": ("LOCALIZER",)},
+        {"image_type": ("PROJECTION IMAGE",)},
+        {"series": "2"},
+        {"orientation": tilted(20)},
+    ],
+    ids=str,
+)
+def test_a_true_localizer_is_left_out(changes: dict[str, Any]) -> None:
+    stack, warnings = find(with_end(48, 3, **changes))
+
+    assert len(stack) == 45
+    assert len(warnings) == 1
+    assert "left out, as not part of the volume" in warnings[0]
+
+
+@pytest.mark.parametrize("by", [(0, 0, -10.0), (0, 0, 30.0), (6.0, 0, 0)], ids=["inside", "far", "aside"])
+def test_what_overlaps_or_lies_elsewhere_is_left_out(by: tuple[float, float, float]) -> None:
+    slices = with_end(48, 2, echo_time_ms=80.0)
+
+    stack, warnings = find([*slices[:46], *(moved(image, by) for image in slices[46:])])
+
+    assert (len(stack), len(warnings)) == (46, 1)
+
+
+def test_echoes_at_the_same_places_are_several_volumes() -> None:
+    with pytest.raises(MultipleVolumes):
+        find(make_stack() + make_stack(echo_time_ms=30.0))
+
+
+@pytest.mark.parametrize("orientation", [-AXIAL, SAGITTAL, tilted(30)], ids=str)
+def test_images_with_one_place_have_no_stack_that_could_go_on(orientation: stacks.Vector) -> None:
+    with pytest.raises(MultipleVolumes):
+        find([*make_stack(1), *make_stack(1, orientation=orientation)])
+
+
+def test_nothing_differs_between_images_of_one_volume() -> None:
+    first, second = make_stack(2)
+
+    assert differences(first, second) == []
+
+
+def test_all_that_differs_is_named() -> None:
+    (image,) = make_stack(1)
+    (other,) = make_stack(1, series="2", shape=(9, 9), orientation=SAGITTAL)
+
+    assert differences(image, other) == [
+        "patient, study or series",
+        "size (8 x 9 against 9 x 9 pixels)",
+        "orientation (turned by 120 degrees, ImageOrientationPatient)",
+    ]
