@@ -81,8 +81,8 @@ def _describe_non_finite(n_voxels: int, n_wrong: int, n_too_large: int, *, has_n
     if 2 * n_too_large > n_wrong:
         most_value = np.finfo(np.float32).max
         return (
-            f"expected values up to {most_value:.2g}, as floats of 32 bits can hold, in all but {most:g} % of "
-            f"the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and the "
+            f"expected values up to {most_value:.2g}, as floats of 32 bits can hold, in all but {most:g} % "
+            f"of the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and the "
             "slope in the header"
         )
     return (
