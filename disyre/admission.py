@@ -82,8 +82,8 @@ def _describe_non_finite(n_voxels: int, n_wrong: int, n_too_large: int, *, has_n
         most_value = np.finfo(np.float32).max
         return (
             f"expected values up to {most_value:.2g}, as floats of 32 bits can hold, in all but {most:g} % "
-            f"of the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and the "
-            "slope in the header"
+            f"of the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and "
+            "the slope in the header"
         )
     return (
         f"expected at most {most:g} % of the voxels to be NaN or infinite, got {share:.1f} %"
