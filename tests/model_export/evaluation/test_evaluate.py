@@ -123,7 +123,7 @@ def test_settings_are_compared_on_the_first_cases(place: Path) -> None:
     figures = evaluate(place, "--no-baselines", "--ablations", "1", "--protocol", "reference")
 
     section = figures["sections"][1]
-    assert len(section["methods"]) == 8
+    assert len(section["methods"]) == 9
     assert all(len(cases) == 1 for cases in section["cases"].values())
     whole, windows = (
         section["methods"][name]["average_precision"]["value"]
