@@ -76,15 +76,23 @@ def test_finite_voxels_are_left_alone() -> None:
     assert (voxels == np.finfo(np.float32).max).all()
 
 
-def test_voxels_that_are_too_large_are_told_from_others() -> None:
+@pytest.mark.parametrize(
+    ("n_too_large", "told"),
+    [
+        (0, ["4 voxels set to 0, as NaN or infinite"]),
+        (
+            3,
+            ["1 voxel set to 0, as NaN or infinite", "3 voxels set to 0, as too large for floats of 32 bits"],
+        ),
+        (4, ["4 voxels set to 0, as too large for floats of 32 bits"]),
+    ],
+)
+def test_voxels_that_are_too_large_are_told_from_others(n_too_large: int, told: list[str]) -> None:
     voxels = np.zeros((10, 10, 10), np.float32)
     voxels[0, 0, :4] = np.inf
     warnings: list[str] = []
 
-    admission.fill_non_finite(voxels, warnings.append, n_too_large=3)
+    admission.fill_non_finite(voxels, warnings.append, n_too_large=n_too_large)
 
-    assert warnings == [
-        "1 voxel set to 0, as NaN or infinite",
-        "3 voxels set to 0, as too large for floats of 32 bits",
-    ]
+    assert warnings == told
     assert not voxels.any()
