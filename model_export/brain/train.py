@@ -193,7 +193,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     training = Training(options.run, options.seconds, options.warm_start)
     maps = read_label_maps(sorted(options.label_maps.glob("*.nii.gz")))
-    heads = Heads(maps[:-HELD_OUT], first_seed=1 + _BATCH * training.step // 2)
+    seen = _BATCH * training.step // 2  # half of them are mirror images
+    heads = Heads(maps[:-HELD_OUT], first_seed=1 + seen)
     _train(training, DataLoader(heads, batch_size=_BATCH, num_workers=1, prefetch_factor=4), maps[-HELD_OUT:])
 
 
