@@ -79,11 +79,11 @@ def fill_non_finite(voxels: Voxels, on_warning: OnWarning, *, n_too_large: int =
 def _describe_non_finite(n_voxels: int, n_wrong: int, n_too_large: int, *, has_nan: bool) -> str:
     most, share = 100 * _NON_FINITE_SHARE, 100 * n_wrong / n_voxels
     if 2 * n_too_large > n_wrong:
-        most_value = np.finfo(np.float32).max
+        too_large = 100 * n_too_large / n_voxels
         return (
-            f"expected values up to {most_value:.2g}, as floats of 32 bits can hold, in all but {most:g} % "
-            f"of the voxels, got larger ones in {100 * n_too_large / n_voxels:.1f} %; check the values and "
-            "the slope in the header"
+            f"expected values up to {np.finfo(np.float32).max:.2g}, as floats of 32 bits can hold, in all "
+            f"but {most:g} % of the voxels, got larger ones in {too_large:.1f} %; check the "
+            "values and the slope in the header"
         )
     return (
         f"expected at most {most:g} % of the voxels to be NaN or infinite, got {share:.1f} %"

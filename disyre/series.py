@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
+from disyre.completeness import warn_of_missing
 from disyre.continuation import check_continuation
 from disyre.difference import differences
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
@@ -153,7 +154,9 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     part = _only_part(parts, on_warning)
     if isinstance(part, Spoiled):
         raise part.error
-    return stacks.in_order(part, on_warning)
+    stack = stacks.in_order(part, on_warning)
+    warn_of_missing(stack, [image for image in images.slices if image.origin == stack[0].origin], on_warning)
+    return stack
 
 
 def describe(part: Part) -> str:

@@ -77,6 +77,11 @@ class Slice:
     echo_time_ms: float | None = None
     temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
+    n_in_acquisition: int | None = None
+    """Images that the acquisition has, as the header says."""
+    gap_stated_mm: float | None = None
+    """From a slice to the next, as the header says."""
+    thickness_mm: float | None = None
     sequence: SequenceParameters = _UNKNOWN
     """How it was made; no part of the decision what belongs together."""
     pixels: bytes = field(default=b"", repr=False)

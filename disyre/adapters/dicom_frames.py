@@ -16,7 +16,7 @@ from disyre.adapters.dicom_files import DECODERS, map_dicom
 from disyre.adapters.dicom_image import Image
 from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
-from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of
+from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of, stated_number
 from disyre.admission import OnWarning
 from disyre.errors import UnreadableVolume, UnusableVolume
 from disyre.series import Reject
@@ -112,6 +112,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         position = frame.mosaic.position(
             frame.index, said=position, orientation=orientation, spacing_mm=spacing_mm
         )
+    n_in_acquisition = stated_number(header, "ImagesInAcquisition")
     time = "TemporalPositionIndex" if frame.is_enhanced else "TemporalPositionIdentifier"
     return Slice(
         number=number,
@@ -124,6 +125,9 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         echo_time_ms=_optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=_optional_number(header, time),
         image_type=tuple(image_type or ())[2:],
+        n_in_acquisition=None if n_in_acquisition is None else int(n_in_acquisition),
+        gap_stated_mm=stated_number(header, "SpacingBetweenSlices"),
+        thickness_mm=stated_number(header, "SliceThickness"),
         sequence=sequence_of(dataset, header),
         pixels=_compared(frame),
     )

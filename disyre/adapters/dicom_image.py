@@ -24,7 +24,7 @@ _IDENTITY: Final = (0x00100010, 0x00100020, 0x00100030, 0x0020000D, 0x0020000E)
 """PatientName, PatientID, PatientBirthDate, StudyInstanceUID, SeriesInstanceUID."""
 _ATTRIBUTES: Final = [
     *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
-    "SpacingBetweenSlices",
+    *("SpacingBetweenSlices", "SliceThickness", "ImagesInAcquisition"),
     *("TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),

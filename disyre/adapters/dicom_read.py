@@ -7,8 +7,7 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -16,28 +15,24 @@ from typing import Final, TypeAlias
 import numpy as np
 from pydicom import config
 
-from disyre import admission, geometry, sequence, stacks
+from disyre import admission, geometry
 from disyre.adapters import dicom_geometry
+from disyre.adapters.dicom_candidates import candidate_of, candidates_of, modality_of, unusable
 from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
 from disyre.adapters.dicom_frames import Frame, frames_of, least_slope, read_voxels, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients, TooFewSlices
+from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.inversion import check_slope
-from disyre.modality import LOCALIZER, Guess
+from disyre.modality import Guess
 from disyre.scan_record import ImageSource
-from disyre.series import Images, Part, Spoiled, describe, descriptions, find_volume, series_of, what_differs
+from disyre.series import Images, describe, find_volume, what_differs
 from disyre.stacks import Slice, Stack
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
-_SEVERAL: Final = (
-    "expected a series with one volume, got one with several{}; send the images of one of them alone"
-)
-_SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
-
 
 OnImages: TypeAlias = Callable[[ImageSource], None]
 """Is told which images a volume is made of."""
@@ -96,7 +91,7 @@ def inspect_dicom(
         found.check_patient()
     except SeveralPatients as error:
         on_warning(str(error))
-    return _candidates(found, on_warning)
+    return candidates_of(found, on_warning)
 
 
 def check_dicom(
@@ -117,7 +112,7 @@ def check_dicom(
         raise _with_candidates(told, images) from error
     except InvalidInput as error:
         raise _with_candidates(error, images) from error
-    return _modality(stack)
+    return modality_of(stack)
 
 
 def survey_dicom(
@@ -142,9 +137,9 @@ def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) ->
     except InvalidInput as error:
         spoiled = images.spoiled()
         if spoiled:
-            return _candidate(spoiled[0], describe(spoiled[0]), admission.ignore)
-        return _unusable(images.slices, describe(images.slices), error)
-    return _candidate(stack, describe(stack), admission.ignore)
+            return candidate_of(spoiled[0], describe(spoiled[0]), admission.ignore)
+        return unusable(images.slices, describe(images.slices), error)
+    return candidate_of(stack, describe(stack), admission.ignore)
 
 
 def _check_volume(stack: Stack, max_voxels: int) -> None:
@@ -164,7 +159,7 @@ def _way_out(images: Images, series: str | None) -> str:
 
 def _with_candidates(error: InvalidInput, images: Images) -> InvalidInput:
     """The same error with what there was to choose from, if it was anything."""
-    candidates = _candidates(images, admission.ignore)
+    candidates = candidates_of(images, admission.ignore)
     if len(candidates) == 1 and not isinstance(error, MultipleVolumes | InvalidParams):
         return type(error)(str(error))
     return type(error)(str(error), candidates[:_MOST_LISTED])
@@ -223,77 +218,3 @@ def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: lis
 def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
     image = slice_of(numbered)
     return replace(image, pixels=sha256(image.pixels).digest())
-
-
-def _candidates(images: Images, on_warning: OnWarning) -> list[Candidate]:
-    """All volumes, and series that cannot be used, the largest first; what cannot be picked says why."""
-    parts, by_series = images.parts(), images.by_series()
-    n_parts = Counter(series_of(part) for part in parts)
-    unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
-    return [
-        _judged(_candidate(part, words, on_warning), unpickable)
-        for part, words in zip(parts, descriptions(parts), strict=True)
-    ]
-
-
-def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
-    why_not = unpickable.get(candidate.series_uid or "")
-    if candidate.code is not None or why_not is None:
-        return candidate
-    code, reason = why_not
-    return candidate.model_copy(update={"code": code, "reason": reason})
-
-
-def _why_not(of_series: Images) -> tuple[str, str] | None:
-    """The code and the reason for which `series_uid` cannot pick a volume: it stands for several."""
-    try:
-        find_volume(of_series, admission.ignore)
-    except SeveralPatients as error:
-        return error.code, _SHARED
-    except MultipleVolumes as error:
-        differ = what_differs(of_series.parts())
-        return error.code, _SEVERAL.format(f", which differ in {differ}" if differ else "")
-    except InvalidInput as error:
-        return error.code, str(error)
-    return None
-
-
-def _candidate(part: Part, words: str, on_warning: OnWarning) -> Candidate:
-    """A volume, described in some words, or why it is none."""
-    if isinstance(part, Spoiled):
-        return _unusable(part, words, part.error)
-    try:
-        ordered = stacks.in_order(part, on_warning)
-        affine = geometry.ras_to_lps(dicom_geometry.affine(ordered))
-    except InvalidInput as error:
-        return _unusable(part, words, error)
-    return Candidate(
-        series_uid=series_of(part),
-        description=words,
-        n=len(ordered),
-        shape=(*ordered[0].shape, len(ordered)),
-        spacing_mm=geometry.spacing_mm(affine),
-        orientation=geometry.orientation(affine),
-        modality=_modality(part),
-    )
-
-
-def _unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
-    is_localizer = isinstance(error, TooFewSlices) and not isinstance(part, Spoiled)
-    return Candidate(
-        series_uid=series_of(part),
-        description=words,
-        n=len(part) if isinstance(part, Spoiled) else stacks.n_images(part),
-        shape=None,
-        spacing_mm=None,
-        orientation=None,
-        code=error.code,
-        reason=str(error),
-        modality=LOCALIZER if is_localizer else _modality(part),
-    )
-
-
-def _modality(part: Part) -> Guess:
-    """What the sequence of some images makes of them: all have the same."""
-    first = part.rejects[0] if isinstance(part, Spoiled) else part[0]
-    return sequence.guess(first.sequence)

@@ -39,12 +39,12 @@ def sequence_of(top: Dataset, header: Dataset) -> SequenceParameters:
         variant=_enhanced_variant(top) if is_enhanced else _words(top, "SequenceVariant"),
         options=_enhanced_options(header) if is_enhanced else _words(top, "ScanOptions"),
         image_type=_image_type(top, header, "FrameType" if is_enhanced else "ImageType"),
-        tr_ms=_number(header, "RepetitionTime"),
-        te_ms=_number(header, "EffectiveEchoTime" if is_enhanced else "EchoTime"),
-        ti_ms=_number(header, "InversionTimes" if is_enhanced else "InversionTime"),
-        flip_deg=_number(header, "FlipAngle"),
-        n_echoes=_number(header, "RFEchoTrainLength" if is_enhanced else "EchoTrainLength"),
-        b_value=_number(header, "DiffusionBValue", least=0.0),
+        tr_ms=stated_number(header, "RepetitionTime"),
+        te_ms=stated_number(header, "EffectiveEchoTime" if is_enhanced else "EchoTime"),
+        ti_ms=stated_number(header, "InversionTimes" if is_enhanced else "InversionTime"),
+        flip_deg=stated_number(header, "FlipAngle"),
+        n_echoes=stated_number(header, "RFEchoTrainLength" if is_enhanced else "EchoTrainLength"),
+        b_value=stated_number(header, "DiffusionBValue", least=0.0),
         is_angio=_is_angio(top),
         is_3d="3D" in _words(top, "MRAcquisitionType"),
         has_agent=bool(_words(top, "ContrastBolusAgent") - _NO_AGENT) or "ContrastBolusAgentSequence" in top,
@@ -87,7 +87,7 @@ def _listed(dataset: Dataset, keyword: str) -> list[str]:
     return [str(value).strip().upper() for value in _values(dataset, keyword) if str(value).strip()]
 
 
-def _number(dataset: Dataset, keyword: str, *, least: float | None = None) -> float | None:
+def stated_number(dataset: Dataset, keyword: str, *, least: float | None = None) -> float | None:
     """The first number of an attribute if it is finite and above 0, or at least `least`; else None."""
     for value in _values(dataset, keyword)[:1]:
         try:

@@ -227,6 +227,18 @@ def test_a_series_without_a_uid_can_be_picked_beside_another(api: LiveApi) -> No
     assert (picked.status_code, picked.json()["model"]["name"]) == (202, "t1w")
 
 
+def test_what_headers_say_of_slices_that_did_not_come_is_a_warning(api: LiveApi) -> None:
+    images = series("T1w", gap_mm=6.0, ImagesInAcquisition=10, SpacingBetweenSlices=3.0, **T1W)
+
+    for path in ("/v1/inspect", "/v1/studies"):
+        warnings = api.client.post(path, content=zipped_images(images)).json()["warnings"]
+
+        assert [warning.partition(":")[0] for warning in warnings] == [
+            "the headers say that the acquisition has 10 images (ImagesInAcquisition), and 6 came",
+            "the slices are 6.00 mm apart, where the headers say 3.00 mm (SpacingBetweenSlices)",
+        ]
+
+
 def test_slices_that_differ_at_the_end_of_a_stack_are_left_out_nowhere(api: LiveApi) -> None:
     images = make_series(40, SeriesInstanceUID=UIDS["T1w"], **T1W)
     for image in images[36:]:

@@ -290,3 +290,9 @@ def test_slope_and_intercept_may_differ_from_image_to_image() -> None:
     series = [make_series(slope=1.0 + k, intercept=100.0 * k)[k] for k in range(6)]
 
     assert_is_phantom(read(series), tolerance=3.1)
+
+
+def test_optional_attributes_that_are_damaged_spoil_nothing() -> None:
+    assert_is_phantom(
+        read(make_series(ImagesInAcquisition=-5, SpacingBetweenSlices="nan", SliceThickness=None))
+    )

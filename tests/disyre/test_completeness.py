@@ -1,0 +1,61 @@
+"""What headers say of slices that did not come."""
+
+from typing import Any
+
+import pytest
+
+from disyre.completeness import warn_of_missing
+from tests.dicom_stacks import make_stack
+
+
+def told(n: int = 48, *, n_series: int = 0, gap_mm: float = 6.0, **facts: Any) -> list[str]:
+    warnings: list[str] = []
+    stack = make_stack(n, gap_mm=gap_mm, **facts)
+    warn_of_missing(stack[::-1], [*stack, *make_stack(n_series, echo_time_ms=9.0)], warnings.append)
+    return warnings
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"n_in_acquisition": 48},
+        {"n_in_acquisition": 1},
+        {"n_in_acquisition": 51, "n_series": 3},
+        {"gap_stated_mm": 6.0},
+        {"gap_stated_mm": 5.9},
+        {"gap_stated_mm": 4.6},
+        {"gap_stated_mm": 12.0},
+        {"gap_stated_mm": 1.0, "thickness_mm": 5.0},
+        {"gap_stated_mm": 2.0, "thickness_mm": 4.0},
+    ],
+    ids=str,
+)
+def test_headers_that_fit_the_slices_are_no_matter(facts: dict[str, Any]) -> None:
+    assert told(**facts) == []
+
+
+def test_fewer_images_than_the_acquisition_has_are_told() -> None:
+    assert told(n_in_acquisition=60) == [
+        "the headers say that the acquisition has 60 images (ImagesInAcquisition), and 48 came: slices may "
+        "be missing at the ends"
+    ]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"gap_stated_mm": 3.0},
+        {"gap_stated_mm": 3.0, "thickness_mm": 3.0},
+        {"gap_stated_mm": 2.0, "thickness_mm": 2.0},
+        {"gap_stated_mm": 3.0, "thickness_mm": 5.0},
+    ],
+    ids=str,
+)
+def test_slices_that_lie_a_multiple_of_the_stated_spacing_apart_are_told(facts: dict[str, Any]) -> None:
+    (warning,) = told(**facts)
+
+    assert warning == (
+        f"the slices are 6.00 mm apart, where the headers say {facts['gap_stated_mm']:.2f} mm "
+        "(SpacingBetweenSlices): slices between them may be missing"
+    )
