@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre import geometry
+from disyre.brain_size import MOST_BRAIN_ML
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.types import Mask, Voxels
@@ -14,10 +15,6 @@ from disyre.volume import Volume
 
 _STRIPPED_BACKGROUND = 0.2
 """Least share of voxels with the background's value in a scan that counts as skull-stripped."""
-LEAST_BRAIN_ML: Final = 250.0
-"""A scan with less brain holds none, or too little to be scored."""
-MOST_BRAIN_ML: Final = 2500.0
-"""No brain is larger: what is, is a head."""
 _DARKEST: Final = 0.1
 """Percentile of what was measured that is not below 0, where a background below 0 is padding."""
 _USUAL_BRAIN_ML = (700.0, 2000.0)

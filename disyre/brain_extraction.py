@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre import anatomy, brain, geometry
+from disyre.brain_size import LEAST_BRAIN_ML, MOST_BRAIN_ML
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import GridMap
@@ -115,9 +116,9 @@ def _largest_piece(mask: Mask) -> Mask:
 def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
     """Raise NotBrainMr if what was found is too small or too large for a brain, or uncertain."""
     size_ml = np.count_nonzero(found) * ml_per_voxel
-    if not brain.LEAST_BRAIN_ML <= size_ml <= brain.MOST_BRAIN_ML:
+    if not LEAST_BRAIN_ML <= size_ml <= MOST_BRAIN_ML:
         raise NotBrainMr(
-            f"expected an image of a head with {brain.LEAST_BRAIN_ML:g} to {brain.MOST_BRAIN_ML:g} mL of "
+            f"expected an image of a head with {LEAST_BRAIN_ML:g} to {MOST_BRAIN_ML:g} mL of "
             f"brain in it, got one in which {size_ml:.0f} mL look like brain; if there is one in it, {_HELP}"
         )
     certainty = float(probability[found].mean())

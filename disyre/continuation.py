@@ -4,6 +4,7 @@ To leave out an image there is to leave out a part of the head, and no gap would
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -74,12 +75,18 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
 def _is_alike(image: Slice, other: Slice) -> bool:
     """Whether an image may be a slice of another's stack, wherever it lies."""
     return (
-        image.origin == other.origin
+        (image.origin == other.origin or _differs_in_series_only(image, other))
         and image.shape == other.shape
         and np.allclose(image.spacing_mm, other.spacing_mm, rtol=_SPACING_TOLERANCE)
         and abs(float(image.normal @ other.normal)) >= _PARALLEL
         and _NO_SLICES.isdisjoint(other.image_type)
     )
+
+
+def _differs_in_series_only(image: Slice, other: Slice) -> bool:
+    """Whether images of one study are alike in all but the series that they are said to be of."""
+    same = replace(other, series=image.series)
+    return image.origin == same.origin and image.is_with(same)
 
 
 def _continues(stack: Stack, first: Slice, own: _Reach, reach: _Reach, gap_mm: float) -> bool:

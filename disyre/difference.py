@@ -23,7 +23,8 @@ def differences(image: Slice, other: Slice) -> list[str]:
     if image.is_with(other):
         return []
     found = {
-        "patient, study or series": image.origin != other.origin,
+        "patient or study": image.origin[:3] != other.origin[:3],
+        "series (SeriesInstanceUID)": image.series != other.series,
         "frame of reference (FrameOfReferenceUID)": image.frame_of_reference != other.frame_of_reference,
         _sizes(image, other): image.shape != other.shape,
         _pixels(image, other): not is_near(image.spacing_mm, other.spacing_mm),

@@ -5,14 +5,13 @@ from typing import Final
 import numpy as np
 
 from disyre import brain
+from disyre.brain_size import EMPTY, check_size
 from disyre.errors import MaskMismatch
 from disyre.mask_grid import check_same_grid
 from disyre.resampling import reorient
 from disyre.types import Mask
 from disyre.volume import Volume
 
-LEAST_MASK_ML: Final = 10.0
-"""A mask may be of a part of a brain, but in less there is nothing to compare."""
 _MOSTLY: Final = 0.75
 """So much of a mask in the background, and of all else in the scan outside of it, tells a wrong mask."""
 _RANGE: Final = (2.0, 98.0)
@@ -29,7 +28,7 @@ def on_scan(volume: Volume, mask: Volume) -> Mask:
     check_same_grid(volume.shape, volume.affine, mask_shape=mask.shape, mask_affine=mask.affine)
     inside = reorient(mask, volume.affine).voxels > 0
     if not inside.any():
-        raise MaskMismatch("expected a mask with voxels above 0, got an empty one")
+        raise MaskMismatch(EMPTY)
     return np.asarray(inside)
 
 
@@ -45,23 +44,9 @@ def brain_mask(volume: Volume, mask: Volume) -> Mask:
             "expected a mask that is above 0 in the brain and not around it, got one that is above 0 in "
             "all voxels of the scan, those around the brain too; without a mask, the brain is looked for"
         )
-    _check_size(inside, volume)
+    check_size(brain.volume_ml(inside, volume))
     _check_place(inside, volume)
     return inside
-
-
-def _check_size(inside: Mask, volume: Volume) -> None:
-    size_ml = brain.volume_ml(inside, volume)
-    if size_ml > brain.MOST_BRAIN_ML:
-        raise MaskMismatch(
-            f"expected a brain mask of at most {brain.MOST_BRAIN_ML:g} mL, which no brain exceeds, got one "
-            f"of {size_ml:.0f} mL; it may be inverted, or that of a whole head"
-        )
-    if size_ml < LEAST_MASK_ML:
-        raise MaskMismatch(
-            f"expected a mask of a brain, or of a part of at least {LEAST_MASK_ML:g} mL, got one of "
-            f"{size_ml:.1f} mL"
-        )
 
 
 def _check_place(inside: Mask, volume: Volume) -> None:

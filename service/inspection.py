@@ -10,6 +10,7 @@ from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.adapters.nifti_mask import inspect_mask
+from disyre.brain_size import check_size
 from disyre.candidate import Candidate
 from disyre.errors import (
     InvalidParams,
@@ -49,7 +50,7 @@ def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: i
 
 
 def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxels: int) -> None:
-    """Check the header of the mask, if there is one; and that it lies on the scan, if that is NIfTI."""
+    """Check the mask by itself, if there is one; and that it lies on the scan, if that is NIfTI."""
     if upload.mask is None:
         return
     if not upload.mask.format.startswith("nifti"):
@@ -57,6 +58,7 @@ def _check_mask(upload: Upload, folder: Path, facts: NiftiFacts | None, max_voxe
     mask = inspect_mask(folder / MASK_NAME, max_voxels=max_voxels)
     if facts is not None:
         check_same_grid(facts.shape, facts.affine, mask_shape=mask.shape, mask_affine=mask.affine)
+    check_size(mask.size_ml)
 
 
 def inspect(

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-import numpy as np
-
 from disyre import admission
-from disyre.adapters.nifti_header import Form, NiftiLayout, read_layout
+from disyre.adapters.nifti_header import Form, read_layout
 from disyre.adapters.nifti_members import one_nifti
-from disyre.adapters.nifti_stream import check_end, opened, read_exactly, skip
+from disyre.adapters.nifti_stream import check_end, opened, skip
+from disyre.adapters.nifti_voxels import read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.inversion import check_slope
-from disyre.types import Affine, Opener, Voxels
+from disyre.types import Affine, Opener
 from disyre.volume import Volume
 
 OnForm: TypeAlias = Callable[[Form], None]
@@ -126,7 +125,7 @@ def _read_volume(
     layout = read_layout(header, max_voxels, is_pair=header is not image)
     number = layout.volume(index)
     skip(image, layout.offset + number * layout.n_bytes)
-    voxels, n_too_large = _read_voxels(image, layout)
+    voxels, n_too_large = read_voxels(image, layout)
     skip(image, (layout.n_volumes - 1 - number) * layout.n_bytes)
     check_end(image)
     for warning in layout.warnings:
@@ -135,22 +134,3 @@ def _read_volume(
     admission.fill_non_finite(voxels, on_warning, n_too_large=n_too_large)
     check_slope(voxels, layout.slope, on_warning)
     return Volume(voxels=voxels, affine=layout.affine)
-
-
-def _read_voxels(stream: BinaryIO, layout: NiftiLayout) -> tuple[Voxels, int]:
-    """Slice by slice, so that the file's own type is never in memory as a whole.
-
-    Also gives how many values are finite in the file, and infinite or NaN as float32.
-    """
-    i, j, n_slices = layout.shape
-    voxels = np.empty(layout.shape, dtype=np.float32, order="F")
-    is_scaled = (layout.slope, layout.inter) != (1.0, 0.0)
-    n_too_large = 0
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and counted
-        for k in range(n_slices):
-            raw = np.frombuffer(read_exactly(stream, i * j * layout.dtype.itemsize), dtype=layout.dtype)
-            values = raw.astype(np.float64) * layout.slope + layout.inter if is_scaled else raw
-            voxels[:, :, k] = values.reshape((i, j), order="F")
-            wrong = ~np.isfinite(voxels[:, :, k])
-            n_too_large += int(np.count_nonzero(np.isfinite(raw.reshape((i, j), order="F")[wrong])))
-    return voxels, n_too_large

@@ -37,7 +37,7 @@ _N_VALIDATION: Final = 12
 _BATCH: Final = 2
 _SOFTNESS: Final = 1000.0
 """Voxels in Dice that let the loss of an image without a brain fall gradually."""
-_PEAK_RATE: Final = 2e-3
+PEAK_RATE: Final = 2e-3
 _WARM_UP: Final = 0.02
 """Share of the training in which the learning rate rises."""
 _EMA: Final = 0.998
@@ -86,11 +86,11 @@ def dice_of(a: Tensor, b: Tensor) -> float:
     return float(2 * (a & b).sum() / max(1, int(a.sum() + b.sum())))
 
 
-def learning_rate(share: float) -> float:
-    """At a share of the training: linear warm-up, then half a cosine."""
+def learning_rate(share: float, peak: float = PEAK_RATE) -> float:
+    """At a share of the training: linear warm-up to the peak, then half a cosine."""
     if share < _WARM_UP:
-        return _PEAK_RATE * (0.02 + 0.98 * share / _WARM_UP)
-    return _PEAK_RATE * (0.005 + 0.995 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, share))))
+        return peak * (0.02 + 0.98 * share / _WARM_UP)
+    return peak * (0.005 + 0.995 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, share))))
 
 
 def exported_weights(path: Path) -> dict[str, Tensor]:
@@ -104,12 +104,15 @@ def exported_weights(path: Path) -> dict[str, Tensor]:
 class Training:
     """A run: the network, its average, and how far it is."""
 
-    def __init__(self, run: Path, total_s: float, warm_start: Path | None = None) -> None:
+    def __init__(
+        self, run: Path, total_s: float, warm_start: Path | None = None, peak_rate: float = PEAK_RATE
+    ) -> None:
         self.run = run
         self.total_s = total_s
+        self.peak_rate = peak_rate
         self.network = BrainNet()
         self.average = BrainNet()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=_PEAK_RATE, weight_decay=1e-4)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=peak_rate, weight_decay=1e-4)
         self.step, self.trained_s = 0, 0.0
         run.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
@@ -130,6 +133,11 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self.step, self.trained_s = int(state["step"]), float(state["trained_s"])  # type: ignore[call-overload, arg-type]
 
+    @property
+    def rate(self) -> float:
+        """The learning rate now."""
+        return learning_rate(self.trained_s / self.total_s, self.peak_rate)
+
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         state = {
@@ -146,9 +154,8 @@ class Training:
     def update(self, image: Tensor, brain: Tensor) -> float:
         """One step; the loss."""
         started = time.monotonic()
-        rate = learning_rate(self.trained_s / self.total_s)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate
         self.optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
             logits = self.network(image)
@@ -189,12 +196,16 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--seconds", type=float, default=7200.0, help="of training, all sittings together")
     parser.add_argument("--warm-start", type=Path, help="model.onnx with whose weights to begin")
+    parser.add_argument(
+        "--peak-rate", type=float, default=PEAK_RATE, help="of learning; less after a warm start"
+    )
+    parser.add_argument("--first-seed", type=int, default=1, help="of the heads; another after a warm start")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    training = Training(options.run, options.seconds, options.warm_start)
+    training = Training(options.run, options.seconds, options.warm_start, options.peak_rate)
     maps = read_label_maps(sorted(options.label_maps.glob("*.nii.gz")))
     seen = _BATCH * training.step // 2  # half of them are mirror images
-    heads = Heads(maps[:-HELD_OUT], first_seed=1 + seen)
+    heads = Heads(maps[:-HELD_OUT], first_seed=options.first_seed + seen)
     _train(training, DataLoader(heads, batch_size=_BATCH, num_workers=1, prefetch_factor=4), maps[-HELD_OUT:])
 
 
@@ -207,9 +218,7 @@ def _train(training: Training, loader: DataLoader[tuple[Tensor, Tensor]], held_o
         is_over = training.trained_s >= training.total_s
         if now - saved > _SAVE_EVERY_S or is_over:
             training.save()
-            training.log(
-                loss=sum(losses) / len(losses), rate=learning_rate(training.trained_s / training.total_s)
-            )
+            training.log(loss=sum(losses) / len(losses), rate=training.rate)
             saved, losses = now, []
         if now - validated > _VALIDATE_EVERY_S or is_over:
             training.log(**training.validate(held_out))

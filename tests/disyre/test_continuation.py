@@ -68,6 +68,14 @@ def test_both_ends_and_ends_in_pieces_are_seen() -> None:
         find(slices)
 
 
+def test_the_end_of_a_stack_under_another_series_is_no_localizer_either() -> None:
+    """Some exports give the end of an acquisition a SeriesInstanceUID of its own."""
+    slices = with_end(48, 3, series="other")
+
+    with pytest.raises(IrregularSlices, match=r"goes on differ from it in series .SeriesInstanceUID.;"):
+        find(slices)
+
+
 def test_an_image_that_is_turned_about_its_centre_is_seen_too() -> None:
     slices = with_end(48, 1, orientation=tilted(3))
     slices[-1] = moved(slices[-1], (0, 0, -4 * np.sin(np.radians(3))))
@@ -84,7 +92,8 @@ def test_an_image_that_is_turned_about_its_centre_is_seen_too() -> None:
         {"spacing_mm": (2.0, 2.0)},
         {"image_type": ("LOCALIZER",)},
         {"image_type": ("PROJECTION IMAGE",)},
-        {"series": "2"},
+        {"series": "2", "echo_time_ms": 80.0},
+        {"series": "2", "frame_of_reference": "2"},
         {"orientation": tilted(20)},
     ],
     ids=str,
@@ -128,7 +137,7 @@ def test_all_that_differs_is_named() -> None:
     (other,) = make_stack(1, series="2", shape=(9, 9), orientation=SAGITTAL)
 
     assert differences(image, other) == [
-        "patient, study or series",
+        "series (SeriesInstanceUID)",
         "size (8 x 9 against 9 x 9 pixels)",
         "orientation (turned by 120 degrees, ImageOrientationPatient)",
     ]

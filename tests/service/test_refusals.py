@@ -214,6 +214,21 @@ def test_a_mask_of_another_shape_is_refused(api: LiveApi, scan: bytes, tmp_path:
     assert "(40, 48, 36)" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(("value", "spacing", "words"), [(0, 1, "an empty one"), (1, 4, "one of 4424 mL")])
+def test_a_mask_that_no_brain_fits_is_refused_at_once(
+    api: LiveApi, tmp_path: Path, value: float, spacing: float, words: str
+) -> None:
+    voxels = np.random.default_rng(0).random((40, 48, 36), dtype=np.float32)
+    grid = Volume(voxels, np.diag([spacing] * 3 + [1.0]))
+    mask = grid.with_voxels(np.full(grid.shape, value, np.float32))
+    files = {"file": nifti_bytes(tmp_path, grid), "mask": nifti_bytes(tmp_path, mask)}
+
+    response = api.client.post("/v1/jobs", files=files)
+
+    check_refused(api, response, 422, "mask-mismatch")
+    assert words in response.json()["detail"]
+
+
 def test_a_mask_in_another_place_is_refused_at_once(api: LiveApi, scan: bytes, tmp_path: Path) -> None:
     moved = np.eye(4)
     moved[1, 3] = 10

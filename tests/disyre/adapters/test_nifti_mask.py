@@ -22,6 +22,7 @@ def test_a_mask_is_read_as_a_scan_is(tmp_path: Path) -> None:
     path = write_bytes(tmp_path, nifti_bytes())
 
     assert inspect_mask(path).shape == (3, 4, 5)
+    assert inspect_mask(path).size_ml == pytest.approx(0.059), "59 of 60 voxels of 1 mm are above 0"
     np.testing.assert_array_equal(read_mask(path).voxels, np.arange(60).reshape(3, 4, 5))
 
 
