@@ -88,9 +88,12 @@ class BrainFinder:
         return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
+        """The mean of what the network says of an image and of its mirror image: heads have two like sides."""
         padding = [(0, -n % self.stride) for n in image.shape]
         x, y, z = image.shape
-        return self.network(np.pad(normalize(image), padding))[:x, :y, :z]
+        padded = np.pad(normalize(image), padding)
+        mirrored = self.network(np.ascontiguousarray(padded[::-1]))[::-1]
+        return (self.network(padded) + mirrored)[:x, :y, :z] / 2
 
 
 def normalize(image: Voxels) -> Voxels:

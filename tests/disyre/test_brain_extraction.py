@@ -113,6 +113,20 @@ def test_padding_around_a_scan_changes_nothing(skull: float, noise: float, value
     assert found.mask.sum() == expected.mask.sum()
 
 
+def test_left_and_right_are_treated_alike() -> None:
+    """A network that prefers one side has its preference averaged away."""
+    volume, _ = make_head()
+
+    def sided(image: Voxels) -> Voxels:
+        weight = np.linspace(0.8, 1.0, len(image), dtype=np.float32)[:, None, None]
+        return np.asarray(bright(image) * weight)
+
+    finder = BrainFinder(sided, spacing_mm=4, stride=8)
+    mirrored = volume.with_voxels(np.ascontiguousarray(volume.voxels[::-1]))
+
+    np.testing.assert_array_equal(finder(mirrored).mask, finder(volume).mask[::-1])
+
+
 def test_noise_is_no_brain() -> None:
     noise = np.random.default_rng(0).random((60, 60, 60), dtype=np.float32)
 
