@@ -1,12 +1,13 @@
 """How fast a brain is restored, beside the papers' way: their network in eager torch, window by window.
 
-    scripts/run dev python benchmarks/against_the_papers.py examples/t1w.nii.gz [--slices 4]
+    scripts/run dev python benchmarks/against_the_papers.py SCAN [--slices 4]
 
-(a) the papers' network in eager torch, as the reference runs it: each slice in windows of 128 x 128 at a
-stride of 32, four conditions. (b) the same weights through ONNX Runtime, whole slices, four conditions.
-(c) the model that ships, as it ships. Slices are spread over the brain, and seconds are for those slices;
-weights of (a) and (b) are random, which changes no time. The peak is that of a large float32 matrix product
-in numpy, on as many threads. Prints JSON lines.
+(a) the papers' network in eager torch, as the reference runs it: each slice of the scan with all that is
+around the brain, padded to windows of 128 x 128 at a stride of 32, four conditions. (b) the same weights
+through ONNX Runtime, whole slices of the box around the brain, four conditions. (c) the models that ship, as
+they ship. SCAN is skull-stripped. Slices are spread over the brain, and seconds are for those slices; weights
+of (a) and (b) are random, which changes no time. The peak is that of a large float32 matrix product in numpy,
+on as many threads. Prints JSON lines.
 """
 
 import argparse
@@ -14,13 +15,14 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import torch
 
-from disyre import brain
+from disyre import brain, geometry
 from disyre.adapters.nifti import read_nifti
 from disyre.model_package import ModelShelf
 from disyre.preparation import Preparation
@@ -49,46 +51,77 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    slices = _slices(arguments.scan, arguments.slices)
+    scan = Scan.read(arguments.scan)
     paper = make_network(PaperNetworkConfig(kind="paper")).eval()
-    pixels = float(np.prod(slices.shape))
-    gflop = count_gflop(paper) / _WINDOW_PX**2 * pixels * len(SEVERITIES)
+    frame, box = scan.frame(arguments.slices), scan.box(arguments.slices, stride=_STRIDE_PX)
+    gflop = count_gflop(paper) / _WINDOW_PX**2 * box.size * len(SEVERITIES)
     peak = _peak_gflop_per_s()
-    _print({"slices": slices.shape, "threads": arguments.threads, "peak_gflop_per_s": peak})
-    windows_s = _seconds(lambda: _eager_windows(paper, slices))
+    shapes = {"slices": frame.shape, "box": box.shape, "windows": len(_windows(frame))}
+    _print(shapes | {"threads": arguments.threads, "peak_gflop_per_s": peak})
+    windows_s = _seconds(lambda: _eager_windows(paper, frame))
     _print({"way": "papers' network, torch, windows", "s": windows_s})
     onnx = ExportedRestorer(to_onnx(paper, name="paper/0"), threads=arguments.threads)
-    whole_s = _seconds(lambda: _whole(onnx, slices, SEVERITIES))
+    whole_s = _seconds(lambda: _whole(onnx, box, SEVERITIES))
     rate = gflop / whole_s
     row = {"way": "papers' network, ONNX, whole slices", "s": whole_s, "times": windows_s / whole_s}
     _print(row | {"gflop_per_s": rate, "of_peak": rate / peak})
     for package in ModelShelf(MODELS).packages():
         shipped = ExportedRestorer(package.verified_network(), threads=arguments.threads)
-        shipped_s = _seconds(lambda one=shipped, p=package: _whole(one, slices, p.manifest.scan.severities))
+        own = scan.box(arguments.slices, stride=package.manifest.grid.stride)
+        severities = package.manifest.scan.severities
+        shipped_s = _seconds(lambda one=shipped, b=own, told=severities: _whole(one, b, told))
         name = f"{package.manifest.name}/{package.manifest.version}, as it ships"
         _print({"way": name, "s": shipped_s, "times": windows_s / shipped_s})
     _print({"peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
 
 
-def _slices(scan: Path, n: int) -> Slices:
-    """Prepared slices, in the box that both ways can take."""
-    volume = read_nifti(scan)
-    prepared = Preparation.of(volume, brain.stripped_mask(volume), INTENSITY_RULE, spacing_mm=1.0)
-    box = BrainBox.around(prepared.mask, stride=_STRIDE_PX, least=_WINDOW_PX)
-    every = box.cut(prepared.voxels)
-    middle = np.linspace(0.3, 0.7, n) * len(every)
-    return np.ascontiguousarray(every[middle.astype(int)])
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan, prepared, and how large its own slices are."""
+
+    prepared: Preparation
+    edges_px: tuple[int, int]
+    """Of a slice of the scan at 1 mm, with all that is around the brain."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A skull-stripped scan."""
+        volume = read_nifti(path)
+        prepared = Preparation.of(volume, brain.stripped_mask(volume), INTENSITY_RULE, spacing_mm=1.0)
+        axes, _ = geometry.axes_to_ras(volume.affine)
+        i, j = (round(volume.shape[axis] * volume.spacing_mm[axis]) for axis in axes[:2])
+        return cls(prepared, (i, j))
+
+    def box(self, n: int, *, stride: int) -> Slices:
+        """Slices of the box around the brain, as they are restored here."""
+        every = BrainBox.around(self.prepared.mask, stride=stride).cut(self.prepared.voxels)
+        middle = np.linspace(0.3, 0.7, n) * len(every)
+        return np.ascontiguousarray(every[middle.astype(int)])
+
+    def frame(self, n: int) -> Slices:
+        """The same slices in the middle of the scan's own, padded as the reference pads them."""
+        edges = [
+            _WINDOW_PX + -(-max(0, edge - _WINDOW_PX) // _STRIDE_PX) * _STRIDE_PX for edge in self.edges_px
+        ]
+        slices = self.box(n, stride=1)
+        frame = np.zeros((n, *edges), np.float32)
+        i, j = ((edge - inner) // 2 for edge, inner in zip(edges, slices.shape[1:], strict=True))
+        frame[:, i : i + slices.shape[1], j : j + slices.shape[2]] = slices
+        return frame
+
+
+def _windows(slices: Slices) -> list[tuple[int, int]]:
+    rows, columns = (range(0, edge - _WINDOW_PX + 1, _STRIDE_PX) for edge in slices.shape[1:])
+    return [(i, j) for i in rows for j in columns]
 
 
 @torch.no_grad()
 def _eager_windows(network: torch.nn.Module, slices: Slices) -> None:
     image = torch.from_numpy(slices)[:, None]
-    rows, columns = (range(0, edge - _WINDOW_PX + 1, _STRIDE_PX) for edge in slices.shape[1:])
     for severity in SEVERITIES:
         told = torch.full((len(image),), condition(severity), dtype=torch.int64)
-        for i in rows:
-            for j in columns:
-                network(image[:, :, i : i + _WINDOW_PX, j : j + _WINDOW_PX], told)
+        for i, j in _windows(slices):
+            network(image[:, :, i : i + _WINDOW_PX, j : j + _WINDOW_PX], told)
 
 
 def _whole(restorer: ExportedRestorer, slices: Slices, severities: tuple[float, ...]) -> None:

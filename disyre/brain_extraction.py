@@ -88,7 +88,7 @@ class BrainFinder:
         return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
-        """The mean of what the network says of an image and of its mirror image: heads have two like sides."""
+        """What the network says of an image and of its mirror image, on average: heads have two like sides."""
         padding = [(0, -n % self.stride) for n in image.shape]
         x, y, z = image.shape
         padded = np.pad(normalize(image), padding)

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from torch import Tensor
 
-from disyre.intensity import measure_scale
+from disyre.intensity import IntensityRule, measure_scale
 from disyre.modality import Modality
 from model_export.architecture import Network
 from model_export.corruption import nearest_condition
-from model_export.dataset import INTENSITY_RULE, SliceBank
+from model_export.dataset import SliceBank
 from model_export.evaluation.cases import Case
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
 
@@ -35,10 +35,10 @@ class LesionSlices:
     """Number of the case that a slice is of, rising from 0."""
 
     @classmethod
-    def of(cls, bank: SliceBank, shapes: Path, modality: Modality, n_cases: int) -> Self:
-        """Put lesions with real shapes into the scans of a bank."""
+    def of(cls, bank: SliceBank, rule: IntensityRule, shapes: Path, modality: Modality, n_cases: int) -> Self:
+        """Put lesions with real shapes into the scans of a bank, and scale them by a rule."""
         cases = semi_synthetic_cases(list(bank.scans()), shapes, modality, n_cases, _SEED)
-        parts = [_slices(case) for case in cases]
+        parts = [_slices(case, rule) for case in cases]
         coded, lesion = (np.concatenate(stacks) for stacks in zip(*parts, strict=True))
         lengths = torch.tensor([len(part[0]) for part in parts])
         number = torch.arange(len(parts)).repeat_interleave(lengths)
@@ -90,9 +90,9 @@ def average_precision(scores: Float32[Tensor, " voxel"], is_lesion: Bool[Tensor,
     return (precision * hit).sum() / hit.sum().clamp(min=1)
 
 
-def _slices(case: Case) -> tuple[np.ndarray, np.ndarray]:
+def _slices(case: Case, rule: IntensityRule) -> tuple[np.ndarray, np.ndarray]:
     """[slice, i, j] of the case's image, coded, and of its lesion."""
-    scale = measure_scale(case.volume.voxels, case.brain_mask, INTENSITY_RULE)
+    scale = measure_scale(case.volume.voxels, case.brain_mask, rule)
     coded = np.rint(255 * scale.normalize_brain(case.volume.voxels, case.brain_mask)).astype(np.uint8)
     kept = (np.moveaxis(array, 2, 0)[::_SLICE_STEP] for array in (coded, case.lesion & case.brain_mask))
     first, second = kept

@@ -153,7 +153,8 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     if config.scans_of not in (None, config.modality):
         kept = recoloured(kept, config.modality, seed=config.seed)
     if options.lesion_shapes is not None:
-        lesions = LesionSlices.of(kept, options.lesion_shapes, config.modality, config.n_lesion_cases)
+        shapes, n_cases = options.lesion_shapes, config.n_lesion_cases
+        lesions = LesionSlices.of(kept, config.intensity, shapes, config.modality, n_cases)
         lesions.save(folder.lesion_cache)
     bank.save(folder.train_cache)
     kept.save(folder.held_back_cache)

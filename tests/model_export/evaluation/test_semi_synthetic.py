@@ -7,12 +7,14 @@ import pytest
 
 from disyre import scoring
 from disyre.errors import InvalidInput
+from disyre.intensity import IntensityRule
 from disyre.modality import MODALITIES, Modality
 from disyre.volume import Volume
 from model_export.dataset import Scan
 from model_export.evaluation.appearance import LOOKS, Tissues
 from model_export.evaluation.placement import BrainFrame, place
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
+from model_export.lesion_slices import LesionSlices
 from model_export.phantom import make_phantom
 from tests.model_export.evaluation.conftest import make_ball
 
@@ -134,3 +136,17 @@ def test_without_scans_there_are_no_cases(shapes_folder: Path) -> None:
 
 def test_every_modality_has_several_looks() -> None:
     assert all(len(looks) >= 3 for looks in LOOKS.values())
+
+
+def test_slices_for_validation_are_scaled_as_the_training_is(brain: Scan, shapes_folder: Path) -> None:
+    class Bank:
+        def scans(self) -> list[Scan]:
+            return [brain]
+
+    def saturated(percentile: float) -> float:
+        rule = IntensityRule(over="brain", percentile=percentile)
+        coded = LesionSlices.of(Bank(), rule, shapes_folder, "T1w", 1).coded  # type: ignore[arg-type]
+        return float((coded == 255).sum() / (coded > 0).sum())
+
+    assert saturated(99.0) < 0.05
+    assert saturated(60.0) > 0.2
