@@ -88,7 +88,7 @@ class BrainFinder:
         return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
-        """What the network says of an image and of its mirror image, on average: heads have two like sides."""
+        """Mean of what the network says of an image and of its mirror image, as heads have two like sides."""
         padding = [(0, -n % self.stride) for n in image.shape]
         x, y, z = image.shape
         padded = np.pad(normalize(image), padding)
