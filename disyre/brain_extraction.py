@@ -59,6 +59,11 @@ class BrainFinder:
     """Of the network's grid."""
     stride: int
     """Edges of the network's input are multiples of this."""
+    least_shape: tuple[int, int, int] = (1, 1, 1)
+    """Of the network's input; a smaller image lies in the middle of nothing.
+
+    A network that normalises over its whole input sees no brain in a slab that fills it.
+    """
 
     def __call__(self, volume: Volume) -> FoundBrain:
         """The brain of a scan, or all of a scan that is skull-stripped already.
@@ -89,11 +94,20 @@ class BrainFinder:
 
     def _probability(self, image: Voxels) -> Voxels:
         """Mean of what the network says of an image and of its mirror image, as heads have two like sides."""
-        padding = [(0, -n % self.stride) for n in image.shape]
-        x, y, z = image.shape
+        padding = [
+            _around(n, least, self.stride) for n, least in zip(image.shape, self.least_shape, strict=True)
+        ]
         padded = np.pad(normalize(image), padding)
         mirrored = self.network(np.ascontiguousarray(padded[::-1]))[::-1]
-        return (self.network(padded) + mirrored)[:x, :y, :z] / 2
+        inside = tuple(slice(before, before + n) for (before, _), n in zip(padding, image.shape, strict=True))
+        return (self.network(padded) + mirrored)[inside] / 2
+
+
+def _around(n: int, least: int, stride: int) -> tuple[int, int]:
+    """How many voxels of nothing go before and behind n, to make them at least so many, and whole strides."""
+    more = max(n, least) - n
+    more += -(n + more) % stride
+    return more // 2, more - more // 2
 
 
 def normalize(image: Voxels) -> Voxels:

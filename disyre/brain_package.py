@@ -6,6 +6,7 @@ from typing import Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from disyre.brain_extraction import BrainFinder, BrainNetwork
 from disyre.errors import Misconfigured
 from disyre.frozen import Frozen
 from disyre.model_package import NETWORK_FILE, TrainingData, verified_network
@@ -28,10 +29,18 @@ class BrainManifest(Frozen):
     """Of the grid, in RAS order, on which the network wants a head."""
     stride: int = Field(ge=1)
     """Edges of its input are multiples of this."""
+    least_shape: tuple[int, int, int] = (1, 1, 1)
+    """Of its input; a smaller image lies in the middle of nothing."""
     training_data: tuple[TrainingData, ...]
     licence: str
     intended_use: str
     metrics: dict[str, float]
+
+    def finder(self, network: BrainNetwork) -> BrainFinder:
+        """What finds brains with the network of this package."""
+        return BrainFinder(
+            network, spacing_mm=self.spacing_mm, stride=self.stride, least_shape=self.least_shape
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from disyre.brain_extraction import BrainFinder
 from disyre.brain_package import BrainPackage
 from disyre.errors import Misconfigured
 from disyre.types import Voxels
@@ -44,7 +43,7 @@ class OnnxBrainNetwork:
                 f"the network at {package.folder}"
             )
         manifest = package.manifest
-        self.finder = BrainFinder(self._run, spacing_mm=manifest.spacing_mm, stride=manifest.stride)
+        self.finder = manifest.finder(self._run)
         """Finds brains with this network."""
         self._probe(manifest.stride * _PROBE_STRIDES)
 

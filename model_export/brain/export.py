@@ -39,7 +39,7 @@ _FIRST_SEED: Final = 2 * 10**9
 _N_HEADS: Final = 60
 _TOLERANCE: Final = 1e-4
 _SHAPE: Final = (112, 128, 112)
-"""Voxels of a head that is measured on."""
+"""Voxels of a head that is measured on, and of the least frame that the network is given."""
 
 
 class _Probability(nn.Module):
@@ -98,7 +98,7 @@ def measure(exported: ort.InferenceSession, maps: list[LabelMap]) -> dict[str, f
         (brain,) = exported.run(["brain"], {"image": image[None, None]})
         return np.asarray(brain[0, 0])
 
-    finder = BrainFinder(run, spacing_mm=SPACING_MM, stride=STRIDE)
+    finder = BrainFinder(run, spacing_mm=SPACING_MM, stride=STRIDE, least_shape=_SHAPE)
     found: list[Agreement] = []
     n_refused = 0
     for number in range(_N_HEADS):
@@ -157,6 +157,7 @@ def _write(
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
         spacing_mm=SPACING_MM,
         stride=STRIDE,
+        least_shape=_SHAPE,
         training_data=(
             TrainingData(
                 name="SynthSeg label maps",

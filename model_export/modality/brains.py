@@ -103,7 +103,7 @@ def _finder(models: Path) -> BrainFinder:
         (probability,) = session.run(["brain"], {"image": image[np.newaxis, np.newaxis]})
         return np.asarray(probability[0, 0])
 
-    return BrainFinder(run, spacing_mm=package.manifest.spacing_mm, stride=package.manifest.stride)
+    return package.manifest.finder(run)
 
 
 def _variants(volume: Volume, mask: Mask, rng: np.random.Generator) -> Iterator[tuple[str, Volume, Mask]]:

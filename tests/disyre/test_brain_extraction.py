@@ -127,6 +127,23 @@ def test_left_and_right_are_treated_alike() -> None:
     np.testing.assert_array_equal(finder(mirrored).mask, finder(volume).mask[::-1])
 
 
+def test_a_small_image_lies_in_the_middle_of_nothing() -> None:
+    """A network that normalises over its whole input has to see as much nothing as in its training."""
+    head, _ = make_head()
+    seen: list[tuple[int, ...]] = []
+
+    def frame(image: Voxels) -> Voxels:
+        seen.append(image.shape)
+        assert not image[:4].any()
+        assert not image[:, :, -4:].any()
+        return bright(image)
+
+    found = BrainFinder(frame, spacing_mm=4, stride=8, least_shape=(56, 60, 64))(head)
+
+    assert set(seen) == {(56, 64, 64)}
+    np.testing.assert_array_equal(found.mask, find(head).mask)
+
+
 def test_noise_is_no_brain() -> None:
     noise = np.random.default_rng(0).random((60, 60, 60), dtype=np.float32)
 
