@@ -1,5 +1,6 @@
 """Inference sessions of ONNX Runtime, on the device that was asked for or not at all."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -25,6 +26,8 @@ CUDA_OPTIONS: Final[dict[str, Any]] = {
     "cudnn_conv_algo_search": "HEURISTIC",
 }
 """What CUDA is told, beyond its defaults."""
+TENSORRT_ENVIRONMENT: Final = {"NVIDIA_TF32_OVERRIDE": "0"}
+"""What TensorRT is told, beyond its defaults: no TF32, as above. ONNX Runtime has no option for it."""
 _LOAD_ERRORS: Final = (
     ort_errors.EPFail,
     ort_errors.Fail,
@@ -57,6 +60,9 @@ def open_session(
     Raises Misconfigured if the bytes are no network, or if the device is not to be had.
     """
     check_device(device)
+    if device == "tensorrt":
+        os.environ.update(TENSORRT_ENVIRONMENT)
+        cache = cache and engine_folder(cache, network)
     if device != "cpu":
         ort.preload_dlls()  # CUDA and cuDNN, where they were installed as Python packages
     options = ort.SessionOptions()
@@ -86,6 +92,22 @@ def providers_for(device: Device, *, cache: Path | None) -> list[tuple[str, dict
         return [cuda]
     engines = {} if cache is None else {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
     return [(PROVIDERS["tensorrt"], engines), cuda]
+
+
+def engine_folder(cache: Path, network: bytes) -> Path:
+    """Make the folder, below `cache`, of the engines that TensorRT builds for one network.
+
+    ONNX Runtime names an engine after the names in the graph, which are the same in all models of one
+    architecture: in one folder, a model would be given the engine, and so the weights, of another.
+
+    Raises Misconfigured if it cannot be made.
+    """
+    folder = cache / hashlib.sha256(network).hexdigest()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"{cache} cannot hold TensorRT's engines: {error.strerror}") from error
+    return folder
 
 
 def reason_of(message: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.settings import ServiceSettings
-from tests.docker.conftest import Composition, compose_config
+from tests.docker.conftest import ROOT, Composition, compose_config
 from worker.settings import WorkerSettings
 
 SERVICES = ("valkey", "service", "worker", "worker-gpu")
@@ -172,3 +172,19 @@ def _seconds(duration: str) -> int:
     """Of a duration as Go writes it, such as 1m30s."""
     minutes, _, seconds = duration.removesuffix("s").rpartition("m")
     return 60 * int(minutes or 0) + int(seconds)
+
+
+def test_tensorrt_is_mounted_where_the_worker_looks_for_it_and_opens_nothing_else() -> None:
+    files = ("-f", "docker-compose.yml", "-f", "docker/tensorrt.yml", "--profile", "gpu")
+    (with_it, without) = (
+        compose_config(*options)["services"]["worker-gpu"] for options in (files, ("--profile", "gpu"))
+    )
+    data, libraries = with_it["volumes"]
+
+    assert with_it["environment"]["DISYRE_PROVIDER"] == "tensorrt"
+    assert with_it["environment"]["LD_LIBRARY_PATH"] == libraries["target"]
+    assert libraries["read_only"] is True
+    assert libraries["source"] == str(ROOT / "docker" / "tensorrt" / "tensorrt_libs")
+    assert [data] == without["volumes"]
+    changed = {key for key in with_it if with_it[key] != without.get(key)}
+    assert changed == {"environment", "volumes", "healthcheck"}

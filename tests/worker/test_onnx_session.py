@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from worker.onnx_session import PROVIDERS, providers_for
+import pytest
+
+from disyre.errors import Misconfigured
+from worker.onnx_session import CUDA_OPTIONS, PROVIDERS, TENSORRT_ENVIRONMENT, engine_folder, providers_for
 
 
 def test_a_gpu_computes_as_exactly_as_a_cpu() -> None:
@@ -28,6 +31,31 @@ def test_tensorrt_keeps_its_engines_where_it_is_told(tmp_path: Path) -> None:
     (_, options), _ = providers_for("tensorrt", cache=tmp_path)
 
     assert options["trt_engine_cache_path"] == str(tmp_path)
+
+
+def test_tensorrt_computes_as_exactly_as_cuda(tmp_path: Path) -> None:
+    _, (_, cuda) = providers_for("tensorrt", cache=tmp_path)
+
+    assert cuda == CUDA_OPTIONS
+    assert TENSORRT_ENVIRONMENT["NVIDIA_TF32_OVERRIDE"] == "0"
+
+
+def test_a_network_is_never_given_the_engine_of_another(tmp_path: Path) -> None:
+    cache = tmp_path / "engines"
+
+    t1w, t2w, again = (engine_folder(cache, network) for network in (b"t1w", b"t2w", b"t1w"))
+
+    assert t1w != t2w
+    assert t1w == again
+    assert t1w.is_dir()
+    assert {t1w.parent, t2w.parent} == {cache}
+
+
+def test_engines_that_cannot_be_kept_are_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "engines").write_bytes(b"")
+
+    with pytest.raises(Misconfigured, match="cannot hold TensorRT's engines"):
+        engine_folder(tmp_path / "engines", b"t1w")
 
 
 def test_a_cpu_is_asked_for_with_nothing() -> None:
