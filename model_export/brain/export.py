@@ -8,6 +8,7 @@ import hashlib
 import io
 import logging
 import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -19,9 +20,10 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
-from disyre import INTENDED_USE
+from disyre import INTENDED_USE, brain
 from disyre.brain_extraction import BrainFinder
 from disyre.brain_package import MANIFEST_FILE, BrainManifest
+from disyre.brain_size import LEAST_BRAIN_ML
 from disyre.errors import NotBrainMr
 from disyre.model_package import CARD_FILE, NETWORK_FILE, TrainingData
 from disyre.volume import Volume
@@ -100,23 +102,33 @@ def measure(exported: ort.InferenceSession, maps: list[LabelMap]) -> dict[str, f
 
     finder = BrainFinder(run, spacing_mm=SPACING_MM, stride=STRIDE, least_shape=_SHAPE)
     found: list[Agreement] = []
-    n_refused = 0
+    n_refused = n_wrongly = 0
     for number in range(_N_HEADS):
         head = synthesize(maps, _FIRST_SEED + ONE_WITHOUT_HEAD * number + 1, _SHAPE)
         volume = Volume(head.image.numpy(), np.diag([SPACING_MM] * 3 + [1.0]))
+        truth = head.brain.numpy() > 0
         try:
             mask = finder(volume).mask
         except NotBrainMr:
             n_refused += 1
+            n_wrongly += brain.volume_ml(truth, volume) >= LEAST_BRAIN_ML
             continue
-        found.append(Agreement.of(mask, head.brain.numpy() > 0, (SPACING_MM,) * 3))
+        found.append(Agreement.of(mask, truth, (SPACING_MM,) * 3))
+    return figures(found, n_refused=n_refused, n_wrongly=n_wrongly)
+
+
+def figures(found: Sequence[Agreement], *, n_refused: int, n_wrongly: int) -> dict[str, float]:
+    """Means over heads of which some were refused, and of these some (`n_wrongly`) with enough brain in view."""
+    dice, hd95_mm = [each.dice for each in found], [each.hd95_mm for each in found]
     return {
-        "heads": float(_N_HEADS),
+        "heads": float(len(found) + n_refused),
         "refused": float(n_refused),
-        "dice": _rounded(np.mean([each.dice for each in found])),
-        "dice_p5": _rounded(np.percentile([each.dice for each in found], 5)),
-        "hd95_mm": _rounded(np.mean([each.hd95_mm for each in found])),
-        "hd95_mm_p95": _rounded(np.percentile([each.hd95_mm for each in found], 95)),
+        "wrongly_refused": float(n_wrongly),
+        "dice": _rounded(np.mean(dice)),
+        "dice_p5": _rounded(np.percentile(dice, 5)),
+        "dice_with_wrongly_refused": _rounded(np.mean(dice + [0.0] * n_wrongly)),
+        "hd95_mm": _rounded(np.mean(hd95_mm)),
+        "hd95_mm_p95": _rounded(np.percentile(hd95_mm, 95)),
     }
 
 
@@ -178,6 +190,7 @@ def _write(
             **metrics,
             "heads": f"{metrics['heads']:.0f}",
             "refused": f"{metrics['refused']:.0f}",
+            "wrongly_refused": f"{metrics['wrongly_refused']:.0f}",
             "version": folder.name,
             "n_maps": n_maps,
             "n_held_out": HELD_OUT,

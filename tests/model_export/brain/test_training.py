@@ -181,13 +181,15 @@ def test_the_export_agrees_with_torch_and_its_package_can_be_read(tmp_path: Path
     torch.manual_seed(0)
     network = BrainNet((8, 8, 8, 8))
     exported = export.to_onnx(network)
-    metrics = dict.fromkeys(("heads", "refused", "dice", "dice_p5", "hd95_mm", "hd95_mm_p95"), 0.0)
+    metrics = export.figures([Agreement(0.9, 2.0), Agreement(0.8, 4.0)], n_refused=2, n_wrongly=1)
 
     apart = export.verify(network, ort.InferenceSession(exported, providers=["CPUExecutionProvider"]))
     export._write(tmp_path / "brain" / "3", exported, network, metrics, n_maps=8, steps=1)
     package = BrainPackage.newest(tmp_path)
 
     assert apart < 1e-5
+    assert (metrics["heads"], metrics["dice"]) == (4.0, 0.85)
+    assert metrics["dice_with_wrongly_refused"] == pytest.approx(1.7 / 3, abs=1e-4)
     assert package is not None
     assert (package.name, package.manifest.stride) == ("brain/3", STRIDE)
     assert package.verified_network() == exported
