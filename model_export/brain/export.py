@@ -118,7 +118,7 @@ def measure(exported: ort.InferenceSession, maps: list[LabelMap]) -> dict[str, f
 
 
 def figures(found: Sequence[Agreement], *, n_refused: int, n_wrongly: int) -> dict[str, float]:
-    """Means over heads of which some were refused, and of these some (`n_wrongly`) with enough brain in view."""
+    """Means over heads; some were refused, and of these some (`n_wrongly`) with enough brain in view."""
     dice, hd95_mm = [each.dice for each in found], [each.hd95_mm for each in found]
     return {
         "heads": float(len(found) + n_refused),
