@@ -85,7 +85,7 @@ class Slice:
     sequence: SequenceParameters = _UNKNOWN
     """How it was made; no part of the decision what belongs together."""
     pixels: bytes = field(default=b"", repr=False)
-    """As encoded; only compared."""
+    """What is equal in copies only, such as a hash."""
 
     def __post_init__(self) -> None:
         check_directions(self.orientation)
