@@ -30,6 +30,7 @@ def differences(image: Slice, other: Slice) -> list[str]:
         _pixels(image, other): not is_near(image.spacing_mm, other.spacing_mm),
         _turn(image, other): not is_near(image.orientation, other.orientation),
         _echo_times(image, other): not image.has_echo_time_of(other),
+        **dict.fromkeys(image.sequence.differences(other.sequence), True),
         "time (TemporalPosition)": image.temporal_position != other.temporal_position,
         "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
     }

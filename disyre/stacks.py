@@ -83,7 +83,7 @@ class Slice:
     """From a slice to the next, as the header says."""
     thickness_mm: float | None = None
     sequence: SequenceParameters = _UNKNOWN
-    """How it was made; no part of the decision what belongs together."""
+    """How it was made."""
     pixels: bytes = field(default=b"", repr=False)
     """What is equal in copies only, such as a hash."""
 
@@ -112,6 +112,7 @@ class Slice:
             and is_near(self.orientation, other.orientation)
             and is_near(self.spacing_mm, other.spacing_mm)
             and self.has_echo_time_of(other)
+            and not self.sequence.differences(other.sequence)
         )
 
     def has_echo_time_of(self, other: "Slice") -> bool:

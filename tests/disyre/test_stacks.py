@@ -7,6 +7,7 @@ import pytest
 
 from disyre import series, stacks
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Slice, Stack
 from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
@@ -37,6 +38,7 @@ def test_slices_are_sorted_along_their_normal_whatever_order_they_came_in(orient
         {"shape": (9, 8)},
         {"spacing_mm": (1.0, 1.01)},
         {"echo_time_ms": 30.0},
+        {"sequence": SequenceParameters(tr_ms=500.0)},
         {"temporal_position": 2.0},
         {"image_type": ("P",)},
         {"orientation": SAGITTAL},
