@@ -24,6 +24,8 @@ _ASIDE: Final = 0.25
 _OVERLAP: Final = 0.5
 _MOST_APART: Final = 2.5
 """How near to an end of a stack a slice lies in it and beyond it at most; both in gaps between slices."""
+_MOST_ROUNDS: Final = 50
+"""As often it is looked again for what continues what was found; of very many, not all are counted."""
 _NO_SLICES: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP"})
 """Values of ImageType."""
 
@@ -63,13 +65,15 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
     gap_mm = float(np.median(np.diff(heights)))
     own = reach = _Reach(float(heights[0]), float(heights[-1]))
     pending, found = [stack for stack in others if _is_alike(volume[0], stack[0])], list[Stack]()
-    while True:
+    for _ in range(_MOST_ROUNDS):
         more = [stack for stack in pending if _continues(stack, volume[0], own, reach, gap_mm)]
         if not more:
-            return found
+            break
         found += more
-        pending = [stack for stack in pending if all(stack is not other for other in more)]
+        taken = {id(stack) for stack in more}
+        pending = [stack for stack in pending if id(stack) not in taken]
         reach = _widened(reach, more, volume[0])
+    return found
 
 
 def _is_alike(image: Slice, other: Slice) -> bool:

@@ -3,6 +3,7 @@
 As everywhere, nothing that a person wrote into a header: numbers, and the names of attributes.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,15 @@ def differences(image: Slice, other: Slice) -> list[str]:
         "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
     }
     return [words for words, differs in found.items() if differs]
+
+
+def kinds_of_difference(images: Sequence[Slice]) -> list[str]:
+    """In what images differ from the first of them: of each kind of difference, the first."""
+    found: dict[str, str] = {}
+    for image in images[1:]:
+        for words in differences(images[0], image):
+            found.setdefault(words.split(" (")[0], words)
+    return list(found.values())
 
 
 def _sizes(image: Slice, other: Slice) -> str:

@@ -35,7 +35,6 @@ POSITION_TOLERANCE_MM: Final = 0.1
 DRIFT_TOLERANCE_MM: Final = 0.5
 """How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
-_MANY: Final = 100
 _MOST_HOLES: Final = 5
 """Places of missing slices that are named."""
 
@@ -144,8 +143,8 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     return stack
 
 
-def split(slices: Sequence[Slice]) -> list[Stack]:
-    """Part images into stacks, the largest first. Raises MultipleVolumes if there are very many."""
+def split(slices: Sequence[Slice], *, most: int) -> list[Stack]:
+    """Part images into stacks. At more than `most` it stops, with one image in the last of them."""
     stacks: list[Stack] = []
     for image in slices:
         stack = next((stack for stack in stacks if stack[0].is_with(image)), None)
@@ -153,9 +152,9 @@ def split(slices: Sequence[Slice]) -> list[Stack]:
             stack.append(image)
             continue
         stacks.append([image])
-        if len(stacks) > _MANY:
-            raise MultipleVolumes(f"expected the images of one volume, got images of more than {_MANY} kinds")
-    return sorted(stacks, key=len, reverse=True)
+        if len(stacks) > most:
+            break
+    return stacks
 
 
 def describe(stack: Stack) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from disyre import series, stacks
+from disyre.continuation import continuing
 from disyre.difference import differences
 from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.sequence_parameters import SequenceParameters
@@ -144,3 +145,11 @@ def test_all_that_differs_is_named() -> None:
         "size (8 x 9 against 9 x 9 pixels)",
         "orientation (turned by 120 degrees, ImageOrientationPatient)",
     ]
+
+
+def test_what_continues_in_very_many_pieces_is_not_looked_for_without_end() -> None:
+    first, *pieces = (make_stack(4), *([image] for image in make_stack(250)[4:]))
+
+    found = continuing(first, pieces)
+
+    assert 50 <= len(found) < 200
