@@ -108,15 +108,15 @@ class Slice:
         )
         return (
             mine == theirs
+            and self.has_echo_time_of(other)  # what is quickly told comes first: of many images all are asked
+            and not self.sequence.differences(other.sequence)
             and is_near(self.orientation, other.orientation)
             and is_near(self.spacing_mm, other.spacing_mm)
-            and self.has_echo_time_of(other)
-            and not self.sequence.differences(other.sequence)
         )
 
     def has_echo_time_of(self, other: "Slice") -> bool:
         """Whether two images are of one echo; what does not say its time is of none."""
-        return _near(self.echo_time_ms or 0.0, other.echo_time_ms or 0.0, _ECHO_TOLERANCE_MS)
+        return abs((self.echo_time_ms or 0.0) - (other.echo_time_ms or 0.0)) <= _ECHO_TOLERANCE_MS
 
 
 Stack = list[Slice]
