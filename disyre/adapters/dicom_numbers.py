@@ -1,7 +1,6 @@
 """Numbers in headers of DICOM that are needed, or a refusal that says which is not there (pydicom)."""
 
-import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -21,7 +20,7 @@ _MEANING: Final = {
 
 def numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
     """The finite numbers of an attribute. Raises UnreadableVolume if they are not `n`."""
-    value = _value(dataset, keyword)
+    value = dataset.get(keyword)
     try:
         found = [float(number) for number in (value if n > 1 else [value])]
     except (TypeError, ValueError):
@@ -39,12 +38,4 @@ def numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
 
 def optional_number(dataset: Dataset, keyword: str) -> float | None:
     """The one number of an attribute; None if it is not there. Raises UnreadableVolume if it is none."""
-    return None if _value(dataset, keyword) in (None, "") else numbers(dataset, keyword, 1)[0]
-
-
-def _value(dataset: Dataset, keyword: str) -> Any:
-    """What an attribute holds; NaN if it is text of which no number can be made."""
-    try:
-        return dataset.get(keyword)
-    except ValueError:
-        return math.nan
+    return None if dataset.get(keyword) in (None, "") else numbers(dataset, keyword, 1)[0]
