@@ -24,6 +24,8 @@ _ASIDE: Final = 0.25
 _OVERLAP: Final = 0.5
 _MOST_APART: Final = 2.5
 """How near to an end of a stack a slice lies in it and beyond it at most; both in gaps between slices."""
+_MOST_ROUNDS: Final = 50
+"""As often it is looked again for what continues what was found; of very many, not all are counted."""
 _NO_SLICES: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP"})
 """Values of ImageType."""
 
@@ -62,14 +64,18 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
         return []
     gap_mm = float(np.median(np.diff(heights)))
     own = reach = _Reach(float(heights[0]), float(heights[-1]))
-    pending, found = [stack for stack in others if _is_alike(volume[0], stack[0])], list[Stack]()
-    while True:
-        more = [stack for stack in pending if _continues(stack, volume[0], own, reach, gap_mm)]
+    alike = [stack for stack in others if _is_alike(volume[0], stack[0])]
+    pending = [(stack, _heights_beyond(stack, volume[0], own, gap_mm)) for stack in alike]
+    found: list[Stack] = []
+    for _ in range(_MOST_ROUNDS):
+        more = [stack for stack, heights in pending if _is_close(heights, reach, gap_mm)]
         if not more:
-            return found
+            break
         found += more
-        pending = [stack for stack in pending if all(stack is not other for other in more)]
+        taken = {id(stack) for stack in more}
+        pending = [(stack, heights) for stack, heights in pending if id(stack) not in taken]
         reach = _widened(reach, more, volume[0])
+    return found
 
 
 def _is_alike(image: Slice, other: Slice) -> bool:
@@ -89,21 +95,29 @@ def _differs_in_series_only(image: Slice, other: Slice) -> bool:
     return image.origin == same.origin and image.is_with(same)
 
 
-def _continues(stack: Stack, first: Slice, own: _Reach, reach: _Reach, gap_mm: float) -> bool:
-    """Whether images lie beyond a volume and not far from it, by their first pixels or by their centres.
+def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:
+    """How far images lie from the first of a volume, if that is beyond its ends and not beside it.
 
-    If a header has only the direction wrong, the first pixels are where they should be; if an image is turned
-    about its centre, that is.
+    That is asked of their first pixels and of their centres. If a header has only the direction wrong, the
+    first pixels are where they should be; if an image is turned about its centre, that is.
     """
     most_aside_mm = _ASIDE * min(first.shape[0] * first.spacing_mm[1], first.shape[1] * first.spacing_mm[0])
+    found = []
     for offsets in _offsets(stack, first):
-        heights = offsets @ first.normal
+        heights = np.asarray(offsets @ first.normal)
         aside_mm = np.linalg.norm(offsets - heights[:, None] * first.normal, axis=1).max()
         beyond = np.maximum(own.low - heights, heights - own.high).min()
-        apart = np.maximum(reach.low - heights, heights - reach.high).min()
-        if aside_mm <= most_aside_mm and beyond > _OVERLAP * gap_mm and apart <= _MOST_APART * gap_mm:
-            return True
-    return False
+        if aside_mm <= most_aside_mm and beyond > _OVERLAP * gap_mm:
+            found.append(heights)
+    return found
+
+
+def _is_close(found: Sequence[Vector], reach: _Reach, gap_mm: float) -> bool:
+    """Whether any of some images lies no further from a stack than its next slices would."""
+    return any(
+        np.maximum(reach.low - heights, heights - reach.high).min() <= _MOST_APART * gap_mm
+        for heights in found
+    )
 
 
 def _widened(reach: _Reach, stacks: Sequence[Stack], first: Slice) -> _Reach:

@@ -3,6 +3,7 @@
 As everywhere, nothing that a person wrote into a header: numbers, and the names of attributes.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -30,10 +31,20 @@ def differences(image: Slice, other: Slice) -> list[str]:
         _pixels(image, other): not is_near(image.spacing_mm, other.spacing_mm),
         _turn(image, other): not is_near(image.orientation, other.orientation),
         _echo_times(image, other): not image.has_echo_time_of(other),
+        **dict.fromkeys(image.sequence.differences(other.sequence), True),
         "time (TemporalPosition)": image.temporal_position != other.temporal_position,
         "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
     }
     return [words for words, differs in found.items() if differs]
+
+
+def kinds_of_difference(images: Sequence[Slice]) -> list[str]:
+    """In what images differ from the first of them: of each kind of difference, the first."""
+    found: dict[str, str] = {}
+    for image in images[1:]:
+        for words in differences(images[0], image):
+            found.setdefault(words.split(" (")[0], words)
+    return list(found.values())
 
 
 def _sizes(image: Slice, other: Slice) -> str:

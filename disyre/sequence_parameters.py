@@ -1,6 +1,10 @@
 """The parameters of a pulse sequence that tell its contrast, as a header says them."""
 
 from dataclasses import dataclass
+from typing import Final
+
+_TOLERANCE: Final = 0.05
+"""How far numbers may be apart within a volume, as a share of the larger: gating makes some of them vary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,24 @@ class SequenceParameters:
         is_said = "IR" in self.sequence or any(option.startswith("IR") for option in self.options)
         return is_said or bool(self.ti_ms)
 
+    def differences(self, other: "SequenceParameters") -> list[str]:
+        """In what images are too far apart to be of one volume, in words; what is not said counts as 0.
+
+        >>> SequenceParameters(tr_ms=500).differences(SequenceParameters(tr_ms=4000, flip_deg=90))
+        ['repetition time (500 ms against 4000 ms)', 'flip angle (none against 90 degrees)']
+        """
+        numbers = (
+            ("repetition time", "ms", self.tr_ms, other.tr_ms),
+            ("inversion time", "ms", self.ti_ms, other.ti_ms),
+            ("flip angle", "degrees", self.flip_deg, other.flip_deg),
+            ("b-value", "s/mm2", self.b_value, other.b_value),
+        )
+        return [
+            f"{name} ({_said(mine, unit)} against {_said(theirs, unit)})"
+            for name, unit, mine, theirs in numbers
+            if mine != theirs and not _is_near(mine or 0.0, theirs or 0.0)
+        ]
+
     def describe(self, kind: str) -> str:
         """The parameters in words.
 
@@ -56,3 +78,11 @@ class SequenceParameters:
         angle = (("flip angle", self.flip_deg, " degrees"),) if "GR" in self.sequence else ()
         words = [f"{name} {value:g}{unit}" for name, value, unit in (*numbers, *angle) if value is not None]
         return ", ".join([kind, *words, *(["after a contrast agent"] if self.has_agent else [])])
+
+
+def _is_near(a: float, b: float) -> bool:
+    return abs(a - b) <= _TOLERANCE * max(a, b)
+
+
+def _said(number: float | None, unit: str) -> str:
+    return "none" if number is None else f"{number:g} {unit}"

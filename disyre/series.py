@@ -12,7 +12,7 @@ from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.completeness import warn_of_missing
 from disyre.continuation import check_continuation
-from disyre.difference import differences
+from disyre.difference import differences, kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
@@ -21,6 +21,10 @@ from disyre.wording import counted
 _LOCALIZER_SLICES: Final = 12
 """A stack of fewer images may be left out, if it is also far smaller than the only other one."""
 _LOCALIZER_SHARE: Final = 0.25
+_MOST_KINDS: Final = 100
+"""Of images in a series; one with more is one over time, or no volume at all."""
+_MOST_VOLUMES: Final = 1000
+"""In an upload."""
 _MOST_DESCRIBED: Final = 8
 _MOST_DIFFERENCES: Final = 4
 
@@ -36,23 +40,18 @@ class Reject:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spoiled:
-    """A series with images that cannot be used, so that none of them is."""
+    """A series none of whose images is used, as some cannot be, or they are of too many kinds."""
 
     origin: Origin
-    rejects: tuple[Reject, ...]
+    error: InvalidInput
+    """Why not."""
+    sequence: SequenceParameters
+    """Of its first image."""
     n: int
     """Images, those that could be used among them."""
 
     def __len__(self) -> int:
         return self.n
-
-    @property
-    def error(self) -> InvalidInput:
-        """Why the first image that cannot be used cannot."""
-        first = self.rejects[0].error
-        if len(self.rejects) == self.n:
-            return type(first)(str(first))
-        return type(first)(f"{first} ({len(self.rejects)} of {counted(self.n, 'image')} in this series)")
 
 
 Part: TypeAlias = Stack | Spoiled
@@ -94,22 +93,28 @@ class Images:
         return found
 
     def parts(self) -> list[Part]:
-        """The volumes, and the series that cannot be used, the largest first. Raises MultipleVolumes."""
+        """The volumes, and the series that cannot be used, the largest first.
+
+        Raises MultipleVolumes if they are very many.
+        """
         spoiled = self.spoiled()
-        bad = {part.origin for part in spoiled}
-        whole = stacks.split([image for image in self.slices if image.origin not in bad])
-        return sorted([*whole, *spoiled], key=len, reverse=True)
+        whole: dict[Origin, Stack] = {part.origin: [] for part in spoiled}
+        for image in self.slices:
+            whole.setdefault(image.origin, []).append(image)
+        for part in spoiled:
+            del whole[part.origin]
+        parts = [*(part for images in whole.values() for part in _parts_of(images)), *spoiled]
+        if len(parts) - len(spoiled) > _MOST_VOLUMES:
+            raise MultipleVolumes(f"expected one volume, got more than {_MOST_VOLUMES}: send fewer series")
+        return sorted(parts, key=len, reverse=True)
 
     def spoiled(self) -> list[Spoiled]:
-        """The series that cannot be used."""
+        """The series that have images that cannot be used."""
         rejects: dict[Origin, list[Reject]] = {}
         for reject in self.rejects:
             rejects.setdefault(reject.origin, []).append(reject)
         n_good = Counter(image.origin for image in self.slices)
-        return [
-            Spoiled(origin=origin, rejects=tuple(found), n=len(found) + n_good[origin])
-            for origin, found in rejects.items()
-        ]
+        return [_spoiled(found, n_good=n_good[origin]) for origin, found in rejects.items()]
 
     def by_series(self) -> "dict[str, Images]":
         """The images of each series, by its UID, in the order of `series`."""
@@ -178,6 +183,28 @@ def what_differs(parts: Sequence[Part]) -> str:
     usable = [part for part in parts if not isinstance(part, Spoiled)]
     words = dict.fromkeys(words for other in usable[1:] for words in differences(usable[0][0], other[0]))
     return "; ".join(list(words)[:_MOST_DIFFERENCES])
+
+
+def _parts_of(images: Stack) -> Sequence[Part]:
+    """The volumes of one series; if there are very many, only why none of them is looked at."""
+    kinds = stacks.split(images, most=_MOST_KINDS)
+    if len(kinds) <= _MOST_KINDS:
+        return kinds
+    differ = "; ".join(kinds_of_difference([kind[0] for kind in kinds]))
+    error = MultipleVolumes(
+        f"expected the images of one volume, got images of more than {_MOST_KINDS} kinds, which differ in "
+        f"{differ}"
+    )
+    n = stacks.n_images(images)
+    return [Spoiled(origin=images[0].origin, error=error, sequence=images[0].sequence, n=n)]
+
+
+def _spoiled(rejects: Sequence[Reject], *, n_good: int) -> Spoiled:
+    """A series of which some images, or all, cannot be used: it says why the first cannot."""
+    first, n = rejects[0], len(rejects) + n_good
+    among = f" ({len(rejects)} of {counted(n, 'image')} in this series)" if n_good else ""
+    error = type(first.error)(f"{first.error}{among}")
+    return Spoiled(origin=first.origin, error=error, sequence=first.sequence, n=n)
 
 
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:

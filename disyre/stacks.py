@@ -35,7 +35,6 @@ POSITION_TOLERANCE_MM: Final = 0.1
 DRIFT_TOLERANCE_MM: Final = 0.5
 """How far the last slice may be from straight above the first."""
 _TILT_TOLERANCE_DEG: Final = 2.0
-_MANY: Final = 100
 _MOST_HOLES: Final = 5
 """Places of missing slices that are named."""
 
@@ -83,9 +82,9 @@ class Slice:
     """From a slice to the next, as the header says."""
     thickness_mm: float | None = None
     sequence: SequenceParameters = _UNKNOWN
-    """How it was made; no part of the decision what belongs together."""
+    """How it was made."""
     pixels: bytes = field(default=b"", repr=False)
-    """As encoded; only compared."""
+    """What is equal in copies only, such as a hash."""
 
     def __post_init__(self) -> None:
         check_directions(self.orientation)
@@ -109,14 +108,15 @@ class Slice:
         )
         return (
             mine == theirs
+            and self.has_echo_time_of(other)  # what is quickly told comes first: of many images all are asked
+            and not self.sequence.differences(other.sequence)
             and is_near(self.orientation, other.orientation)
             and is_near(self.spacing_mm, other.spacing_mm)
-            and self.has_echo_time_of(other)
         )
 
     def has_echo_time_of(self, other: "Slice") -> bool:
         """Whether two images are of one echo; what does not say its time is of none."""
-        return _near(self.echo_time_ms or 0.0, other.echo_time_ms or 0.0, _ECHO_TOLERANCE_MS)
+        return abs((self.echo_time_ms or 0.0) - (other.echo_time_ms or 0.0)) <= _ECHO_TOLERANCE_MS
 
 
 Stack = list[Slice]
@@ -143,8 +143,8 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     return stack
 
 
-def split(slices: Sequence[Slice]) -> list[Stack]:
-    """Part images into stacks, the largest first. Raises MultipleVolumes if there are very many."""
+def split(slices: Sequence[Slice], *, most: int) -> list[Stack]:
+    """Part images into stacks. At more than `most` it stops, with one image in the last of them."""
     stacks: list[Stack] = []
     for image in slices:
         stack = next((stack for stack in stacks if stack[0].is_with(image)), None)
@@ -152,9 +152,9 @@ def split(slices: Sequence[Slice]) -> list[Stack]:
             stack.append(image)
             continue
         stacks.append([image])
-        if len(stacks) > _MANY:
-            raise MultipleVolumes(f"expected the images of one volume, got images of more than {_MANY} kinds")
-    return sorted(stacks, key=len, reverse=True)
+        if len(stacks) > most:
+            break
+    return stacks
 
 
 def describe(stack: Stack) -> str:

@@ -94,5 +94,4 @@ def unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
 
 def modality_of(part: Part) -> Guess:
     """What the sequence of some images makes of them: all have the same."""
-    first = part.rejects[0] if isinstance(part, Spoiled) else part[0]
-    return sequence.guess(first.sequence)
+    return sequence.guess(part.sequence if isinstance(part, Spoiled) else part[0].sequence)

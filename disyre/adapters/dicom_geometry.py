@@ -5,7 +5,7 @@ from highdicom import VolumeGeometry
 from highdicom.spatial import get_volume_positions
 
 from disyre import admission, geometry, stacks
-from disyre.errors import IrregularSlices
+from disyre.errors import IrregularSlices, UnsupportedGeometry
 from disyre.stacks import DRIFT_TOLERANCE_MM, POSITION_TOLERANCE_MM, Stack
 from disyre.types import Affine
 
@@ -15,13 +15,13 @@ def affine(stack: Stack) -> Affine:
 
     The slice axis goes through the positions themselves; highdicom's, along the normal, is the check.
     Raises IrregularSlices if highdicom sees no volume in the stack or one that lies elsewhere,
-    UnsupportedGeometry if the voxels have no size.
+    UnsupportedGeometry if the voxels have no size, or highdicom can make nothing of them.
     """
     found = stacks.affine(stack)
     admission.check_grid(found)
     columns, rows = stack[0].shape
     corners = geometry.corners((columns, rows, len(stack)))
-    apart = geometry.apply_affine(found, corners) - geometry.apply_affine(_by_highdicom(stack), corners)
+    apart = geometry.apply_affine(found, corners) - geometry.apply_affine(_second_opinion(stack), corners)
     apart_mm = float(np.linalg.norm(apart, axis=1).max())
     if apart_mm > DRIFT_TOLERANCE_MM:
         raise IrregularSlices(
@@ -31,8 +31,19 @@ def affine(stack: Stack) -> Affine:
     return found
 
 
+def _second_opinion(stack: Stack) -> Affine:
+    """The same, as highdicom has it. Raises UnsupportedGeometry if it can make nothing of it."""
+    try:
+        return _by_highdicom(stack)
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        raise UnsupportedGeometry(
+            "expected positions, directions and a size of pixels (ImagePositionPatient, "
+            "ImageOrientationPatient, PixelSpacing) of which a volume can be made, got others"
+        ) from error
+
+
 def _by_highdicom(stack: Stack) -> Affine:
-    """The same, as highdicom has it."""
+    """(column, row, slice) to mm; its errors are those of highdicom, but IrregularSlices."""
     first, last = stack[0], stack[-1]
     along_columns = first.orientation[:3] / np.linalg.norm(first.orientation[:3])
     # Cosines are rounded in headers, and it takes right angles only.

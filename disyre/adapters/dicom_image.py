@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Final
 
 import pydicom
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
@@ -33,6 +34,7 @@ _ATTRIBUTES: Final = [
     *SEQUENCE_ATTRIBUTES,
 ]
 _TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]
+_SEQUENCES: Final = {Tag(name) for name in _ATTRIBUTES if dictionary_VR(name) == "SQ"}
 _PIXELS: Final = 0x7FE00010
 _MAX_VALUE_BYTES: Final = 1024
 """Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
@@ -92,10 +94,17 @@ def _check_element(element: RawDataElement) -> None:
     if element.length not in (n_bytes, _UNDEFINED):
         raise UnreadableVolume("expected whole DICOM images, got one that is cut off in its header")
     most_bytes = _MAX_CSA_BYTES if element.tag in CSA_ATTRIBUTES else _MAX_VALUE_BYTES
-    if element.VR != "SQ" and n_bytes > most_bytes:
+    if not _is_sequence(element) and n_bytes > most_bytes:
         raise UnreadableVolume(
             f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
         )
+
+
+def _is_sequence(element: RawDataElement) -> bool:
+    """Whether an element has items, whether or not it says so itself."""
+    if element.VR in (None, "UN"):  # as in implicit VR, and in what was made of it
+        return element.tag in _SEQUENCES
+    return element.VR == "SQ"
 
 
 def identity_of(content: bytes) -> Image:

@@ -6,7 +6,6 @@ The header places the mosaic as if it were one large slice with the same centre 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -31,8 +30,6 @@ class Mosaic:
     """From slice to slice."""
     shape: tuple[int, int]
     """Columns and rows of a tile."""
-    pixels_hash: bytes
-    """Of all tiles together."""
 
     @property
     def side(self) -> int:
@@ -71,7 +68,7 @@ def mosaic_of(dataset: Dataset) -> Mosaic | None:
     if dataset.Columns % side or dataset.Rows % side:
         return None
     shape = (dataset.Columns // side, dataset.Rows // side)
-    return Mosaic(facts, float(gap_mm), shape, sha256(dataset.PixelData).digest())
+    return Mosaic(facts, float(gap_mm), shape)
 
 
 def is_mosaic(dataset: Dataset) -> bool:

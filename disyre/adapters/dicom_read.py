@@ -9,7 +9,6 @@ Voxels come out as (column, row, slice), which is the order in which NIfTI files
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from hashlib import sha256
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,8 +18,9 @@ from disyre import admission, geometry
 from disyre.adapters import dicom_geometry
 from disyre.adapters.dicom_candidates import candidate_of, candidates_of, modality_of, unusable
 from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
-from disyre.adapters.dicom_frames import Frame, frames_of, least_slope, read_voxels, reject_of, slice_of
+from disyre.adapters.dicom_frames import Frame, frames_of, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
+from disyre.adapters.dicom_voxels import least_slope, read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
@@ -28,7 +28,7 @@ from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.scan_record import ImageSource
 from disyre.series import Images, describe, find_volume, what_differs
-from disyre.stacks import Slice, Stack
+from disyre.stacks import Stack
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
@@ -200,8 +200,7 @@ def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: lis
         else:
             frames += inside
     start = len(images.slices) if kept is None else len(kept)
-    make = _slice_without_pixels if kept is None else slice_of
-    for frame, image in zip(frames, sort_dicom(make, list(enumerate(frames, start=start))), strict=True):
+    for frame, image in zip(frames, sort_dicom(slice_of, list(enumerate(frames, start=start))), strict=True):
         if isinstance(image, InvalidInput):
             bad.append(replace(frame.image, error=image))
         else:
@@ -213,8 +212,3 @@ def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: lis
             images.rejects.append(reject)
     if kept is not None:
         kept += frames
-
-
-def _slice_without_pixels(numbered: tuple[int, Frame]) -> Slice:
-    image = slice_of(numbered)
-    return replace(image, pixels=sha256(image.pixels).digest())

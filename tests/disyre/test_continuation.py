@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from disyre import series, stacks
+from disyre.continuation import continuing
 from disyre.difference import differences
 from disyre.errors import IrregularSlices, MultipleVolumes
+from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Stack
 from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
@@ -40,6 +42,8 @@ def with_end(n: int, n_end: int, **changes: Any) -> Stack:
         (11, {"orientation": -AXIAL}, "orientation .rows and columns run the other way"),
         (24, {"orientation": -AXIAL}, "24 images that lie where a stack of 24 images goes on"),
         (24, {"echo_time_ms": 80.0}, "echo time"),
+        (24, {"sequence": SequenceParameters(tr_ms=4000)}, r"repetition time \(4000 ms against none\)"),
+        (5, {"sequence": SequenceParameters(ti_ms=900)}, r"inversion time \(900 ms against none\)"),
         (5, {"image_type": ("NORM",)}, "kind of image"),
         (5, {"temporal_position": 2.0}, "time"),
         (5, {"frame_of_reference": "2"}, "frame of reference"),
@@ -141,3 +145,11 @@ def test_all_that_differs_is_named() -> None:
         "size (8 x 9 against 9 x 9 pixels)",
         "orientation (turned by 120 degrees, ImageOrientationPatient)",
     ]
+
+
+def test_what_continues_in_very_many_pieces_is_not_looked_for_without_end() -> None:
+    first, *pieces = (make_stack(4), *([image] for image in make_stack(250)[4:]))
+
+    found = continuing(first, pieces)
+
+    assert 50 <= len(found) < 200

@@ -7,6 +7,7 @@ import pytest
 
 from disyre import series, stacks
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Slice, Stack
 from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
@@ -37,6 +38,7 @@ def test_slices_are_sorted_along_their_normal_whatever_order_they_came_in(orient
         {"shape": (9, 8)},
         {"spacing_mm": (1.0, 1.01)},
         {"echo_time_ms": 30.0},
+        {"sequence": SequenceParameters(tr_ms=500.0)},
         {"temporal_position": 2.0},
         {"image_type": ("P",)},
         {"orientation": SAGITTAL},
@@ -84,9 +86,24 @@ def test_what_may_be_a_volume_of_its_own_is_not_left_out(n: int, n_other: int) -
         find(make_stack(n) + make_stack(n_other, series="2"))
 
 
-def test_images_of_very_many_kinds_are_refused_early() -> None:
-    with pytest.raises(MultipleVolumes, match="more than 100 kinds"):
-        find([image for n in range(120) for image in make_stack(1, series=str(n))])
+def test_images_of_very_many_kinds_are_refused_early_with_what_differs() -> None:
+    kinds: list[dict[str, Any]] = [
+        {"temporal_position": float(n), "frame_of_reference": str(n % 3), "echo_time_ms": 10.0 * (n % 4)}
+        for n in range(120)
+    ]
+
+    with pytest.raises(MultipleVolumes) as refused:
+        find([image for kind in kinds for image in make_stack(1, **kind)])
+
+    assert str(refused.value) == (
+        "expected the images of one volume, got images of more than 100 kinds, which differ in frame of "
+        "reference (FrameOfReferenceUID); echo time (0 ms against 10 ms); time (TemporalPosition)"
+    )
+
+
+def test_very_many_volumes_in_an_upload_are_refused() -> None:
+    with pytest.raises(MultipleVolumes, match="more than 1000: send fewer series"):
+        find([image for n in range(1001) for image in make_stack(1, series=str(n))])
 
 
 def test_of_many_volumes_the_first_are_described_and_the_others_counted() -> None:

@@ -53,3 +53,9 @@ def test_cosines_that_are_rounded_are_accepted(cosines: tuple[float, ...]) -> No
 def test_voxels_without_a_size_are_refused() -> None:
     with pytest.raises(UnsupportedGeometry):
         dicom_geometry.affine(make_stack(spacing_mm=(0.0, 1.0)))
+
+
+@pytest.mark.parametrize("spacing_mm", [(-1.5, 2.0), (1.5, -2.0)])
+def test_what_highdicom_can_make_nothing_of_is_refused(spacing_mm: tuple[float, float]) -> None:
+    with pytest.raises(UnsupportedGeometry, match="of which a volume can be made"):
+        dicom_geometry.affine(make_stack(spacing_mm=spacing_mm))

@@ -8,7 +8,7 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
-from disyre.adapters.dicom_read import inspect_dicom, read_dicom
+from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
 from disyre.errors import (
     DisyreError,
     GantryTilt,
@@ -122,6 +122,9 @@ def test_a_slope_that_inverts_a_scan_is_refused_by_name() -> None:
 
 BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "spacing of 0": ({"PixelSpacing": [0, 0]}, UnsupportedGeometry),
+    "spacing below 0": ({"PixelSpacing": [-1.5, 2.0]}, UnsupportedGeometry),
+    "spacing of 0 in one direction": ({"PixelSpacing": [1.5, 0]}, UnsupportedGeometry),
+    "spacing that is infinite": ({"PixelSpacing": ["1.5", "inf"]}, UnreadableVolume),
     "spacing of 100 mm": ({"PixelSpacing": [100, 100]}, UnsupportedGeometry),
     "spacing that is no number": ({"PixelSpacing": ["nan", "nan"]}, UnreadableVolume),
     "one spacing": ({"PixelSpacing": 1}, UnreadableVolume),
@@ -130,7 +133,9 @@ BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "no orientation": ({"ImageOrientationPatient": None}, UnreadableVolume),
     "no position": ({"ImagePositionPatient": None}, UnreadableVolume),
     "slope of 0": ({"RescaleSlope": 0}, UnreadableVolume),
-    "slope that is no number": ({"RescaleSlope": "nan"}, UnreadableVolume),
+    "slope that is not a number": ({"RescaleSlope": "nan"}, UnreadableVolume),
+    "two slopes": ({"RescaleSlope": ["1", "2"]}, UnreadableVolume),
+    "infinite intercept": ({"RescaleIntercept": "inf"}, UnreadableVolume),
     "colour": ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, UnusableVolume),
     "inverted greys": ({"PhotometricInterpretation": "MONOCHROME1"}, UnusableVolume),
     "the place of a slice, but not in the patient": (
@@ -152,10 +157,45 @@ BROKEN_HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
 def test_a_broken_header_is_refused(attributes: dict[str, Any], error: type[DisyreError]) -> None:
     series = encoded(make_series(**attributes))
 
+    (listed,) = inspect_dicom(series, lambda warning: None)
     with pytest.raises(error) as refusal:
+        check_dicom(series)
+    with pytest.raises(error):
         read_dicom(series)
 
+    assert listed.code == error.code
     assert "CANARY" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"PixelSpacing": [-1.5, 2.0]}, r"above 0 mm \(PixelSpacing\), got -1.5 x 2 mm"),
+        ({"RescaleSlope": 0}, r"other than 0 \(RescaleSlope\), got 0"),
+        ({"RescaleSlope": "nan"}, "expected 1 number as RescaleSlope"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(attributes: dict[str, Any], words: str) -> None:
+    with pytest.raises(DisyreError, match=words):
+        check_dicom(encoded(make_series(**attributes)))
+
+
+@pytest.mark.parametrize("attribute", ["RescaleSlope", "RescaleIntercept"])
+def test_a_word_in_place_of_a_number_is_refused_by_the_name_of_the_number(attribute: str) -> None:
+    number: dict[str, Any] = {attribute: "1.2345"}
+    files = [content.replace(b"1.2345", b"abcdef") for content in encoded(make_series(**number))]
+
+    (listed,) = inspect_dicom(files, lambda warning: None)
+
+    assert (listed.code, listed.reason) == (
+        "unreadable-volume",
+        f"expected 1 number as {attribute}, got something else",
+    )
+
+
+@pytest.mark.parametrize("attributes", [{"RescaleSlope": ""}, {"RescaleIntercept": " "}])
+def test_a_scale_that_is_left_empty_changes_no_value(attributes: dict[str, Any]) -> None:
+    assert_is_phantom(read(make_series(**attributes)))
 
 
 @pytest.mark.parametrize(

@@ -244,3 +244,32 @@ def test_frames_of_an_enhanced_image_may_be_compressed(syntax: uid.UID) -> None:
     volume, _ = read([make_enhanced(make_series(6, shape=(33, 36)))], syntax)
 
     assert_is_phantom(volume)
+
+
+def test_an_enhanced_image_in_implicit_vr_may_have_sequences_of_a_stated_length() -> None:
+    image = make_enhanced(make_series(24))
+    (content,) = encoded([image], uid.ImplicitVRLittleEndian)
+    start = content.index(b"\x00\x52\x30\x92") + 4
+
+    volume = read_dicom([content])
+
+    assert 1024 < int.from_bytes(content[start : start + 4], "little") < 0xFFFFFFFF
+    assert_is_phantom(volume)
+
+
+def test_sequences_of_an_enhanced_image_may_be_stored_as_of_an_unknown_kind() -> None:
+    image, tag = make_enhanced(make_series(24)), b"\x00\x52\x30\x92"
+    (implicit,), (explicit,) = encoded([image], uid.ImplicitVRLittleEndian), encoded([image])
+    value = implicit[implicit.index(tag) + 4 : implicit.index(b"\xe0\x7f\x10\x00")]  # its length comes first
+    before, behind = explicit[: explicit.index(tag)], explicit[explicit.index(b"\xe0\x7f\x10\x00OW") :]
+
+    volume = read_dicom([before + tag + b"UN\0\0" + value + behind])
+
+    assert_is_phantom(volume)
+
+
+def test_a_long_attribute_is_refused_in_implicit_vr_too() -> None:
+    with pytest.raises(
+        UnreadableVolume, match="headers of the usual size, got one with an attribute of 4000"
+    ):
+        read(make_series(EchoTime=["1.5"] * 1000), uid.ImplicitVRLittleEndian)
