@@ -16,6 +16,7 @@ from disyre.difference import differences
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
+from disyre.tear import tears
 from disyre.wording import counted
 
 _LOCALIZER_SLICES: Final = 12
@@ -94,10 +95,18 @@ class Images:
         return found
 
     def parts(self) -> list[Part]:
-        """The volumes, and the series that cannot be used, the largest first. Raises MultipleVolumes."""
+        """The volumes, and the series that cannot be used, the largest first.
+
+        Raises MultipleVolumes if they are very many, or IrregularSlices if they are pieces of one stack.
+        """
         spoiled = self.spoiled()
         bad = {part.origin for part in spoiled}
-        whole = stacks.split([image for image in self.slices if image.origin not in bad])
+        good = [image for image in self.slices if image.origin not in bad]
+        try:
+            whole = stacks.split(good)
+        except MultipleVolumes:
+            _check_torn([[image] for image in good])
+            raise
         return sorted([*whole, *spoiled], key=len, reverse=True)
 
     def spoiled(self) -> list[Spoiled]:
@@ -150,7 +159,8 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     images.check_patient()
     parts = images.parts()
     if not isinstance(parts[0], Spoiled):
-        check_continuation(parts[0], [part for part in parts[1:] if not isinstance(part, Spoiled)])
+        check_continuation(parts[0], usable(parts[1:]))
+        _check_torn(usable(parts))
     part = _only_part(parts, on_warning)
     if isinstance(part, Spoiled):
         raise part.error
@@ -173,11 +183,27 @@ def descriptions(parts: Sequence[Part]) -> list[str]:
     )
 
 
+def has_enough(parts: Sequence[Part]) -> bool:
+    """Whether any part has as many images as a volume needs, at least."""
+    return any(len(part) >= stacks.LEAST_SLICES for part in parts)
+
+
 def what_differs(parts: Sequence[Part]) -> str:
     """What tells volumes of one series apart, in words; nothing if they are one, or not known."""
-    usable = [part for part in parts if not isinstance(part, Spoiled)]
-    words = dict.fromkeys(words for other in usable[1:] for words in differences(usable[0][0], other[0]))
+    found = usable(parts)
+    words = dict.fromkeys(words for other in found[1:] for words in differences(found[0][0], other[0]))
     return "; ".join(list(words)[:_MOST_DIFFERENCES])
+
+
+def usable(parts: Sequence[Part]) -> list[Stack]:
+    """Those that are no series that cannot be used."""
+    return [part for part in parts if not isinstance(part, Spoiled)]
+
+
+def _check_torn(found: Sequence[Stack]) -> None:
+    """Raise IrregularSlices if the largest stack is a part of one that an attribute tears apart."""
+    if error := tears(found).get(0):
+        raise error
 
 
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
