@@ -13,7 +13,7 @@ from pydicom.encaps import parse_fragments
 from pydicom.pixels.utils import pixel_array
 
 from disyre.adapters.dicom_files import DECODERS, map_dicom
-from disyre.adapters.dicom_image import Image
+from disyre.adapters.dicom_image import Image, check_pixels_described
 from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of, stated_number
@@ -230,6 +230,7 @@ def _rescaled(image: npt.NDArray[np.number], header: Dataset) -> npt.NDArray[np.
 def _check_pixels(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
         raise UnreadableVolume("expected images with pixels, got one without, or one that is cut off")
+    check_pixels_described(dataset)
     kind = dataset.get("PhotometricInterpretation")
     if (dataset.get("SamplesPerPixel"), kind) != (1, "MONOCHROME2"):
         came = "inverted ones (MONOCHROME1)" if kind == "MONOCHROME1" else "colour"
