@@ -20,8 +20,10 @@ from disyre.tear import tears
 from disyre.wording import counted
 
 _LOCALIZER_SLICES: Final = 12
-"""A stack of fewer images may be left out, if it is also far smaller than the only other one."""
+"""Fewer images of a series in one plane may be left out, if they are also far fewer than the volume's."""
 _LOCALIZER_SHARE: Final = 0.25
+_SAME_PLANE: Final = 0.99
+"""The least cosine between normals: 8 degrees."""
 _MOST_DESCRIBED: Final = 8
 _MOST_DIFFERENCES: Final = 4
 
@@ -208,14 +210,33 @@ def _check_torn(found: Sequence[Stack]) -> None:
 
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
     largest, others = parts[0], parts[1:]
+    most = min(_LOCALIZER_SLICES - 1, _LOCALIZER_SHARE * len(largest))
+    if max(_sizes_in_plane(others), default=0) > most:
+        listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
+        more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
+        raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
     for other in others:
-        if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
-            listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
-            more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
-            raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
         on_warning(f"{describe(other)}: left out, as not part of the volume{reason}")
     return largest
+
+
+def _sizes_in_plane(parts: Sequence[Part]) -> list[int]:
+    """How many images each part has together with those of its series that lie in the same plane.
+
+    So a series over time has all its images, while a localizer is counted once for each of its planes.
+    """
+    planes: list[tuple[Slice, int]] = []
+    sizes = [len(part) for part in parts if isinstance(part, Spoiled)]
+    for stack in usable(parts):
+        first = stack[0]
+        for number, (other, n) in enumerate(planes):
+            if other.origin == first.origin and abs(float(other.normal @ first.normal)) >= _SAME_PLANE:
+                planes[number] = (other, n + len(stack))
+                break
+        else:
+            planes.append((first, len(stack)))
+    return [*sizes, *(n for _, n in planes)]
 
 
 def _n_patients(origins: Iterable[Origin]) -> int:

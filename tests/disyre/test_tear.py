@@ -11,7 +11,7 @@ from disyre.continuation import is_alike
 from disyre.difference import differences
 from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.series import Images
-from disyre.stacks import Stack, Vector
+from disyre.stacks import Slice, Stack, Vector
 from disyre.tear import tears
 from tests.dicom_stacks import AXIAL, make_stack, moved
 
@@ -126,8 +126,13 @@ def test_single_images_that_lie_unevenly_are_no_stack() -> None:
 def test_of_very_many_single_images_only_the_first_kinds_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(tear, "is_alike", lambda *a, **options: asked.append(True) or is_alike(*a, **options))
+    asked: list[Slice] = []
+
+    def counted(image: Slice, other: Slice, **options: bool) -> bool:
+        asked.append(other)
+        return is_alike(image, other, **options)
+
+    monkeypatch.setattr(tear, "is_alike", counted)
     slices = make_stack(250)
     for k, image in enumerate(slices):
         slices[k] = moved(image, (0, 0, 0), series=str(k), shape=(8, 9 + k))
