@@ -106,9 +106,10 @@ class Images:
         good = [image for image in self.slices if image.origin not in bad]
         try:
             whole = stacks.split(good)
-        except MultipleVolumes:
-            _check_torn([[image] for image in good])
-            raise
+        except MultipleVolumes as error:
+            torn = tears([[image] for image in good])
+            is_one_stack = len(torn) == len(good) and len(set(torn.values())) == 1
+            raise torn[0] if is_one_stack else error from None
         return sorted([*whole, *spoiled], key=len, reverse=True)
 
     def spoiled(self) -> list[Spoiled]:

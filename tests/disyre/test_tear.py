@@ -100,6 +100,13 @@ def test_what_differs_from_slice_to_slice_is_named_of_very_many_too() -> None:
         find(slices)
 
 
+def test_very_many_kinds_of_which_some_are_no_pieces_stay_very_many_kinds() -> None:
+    pieces = with_each(150, "frame_of_reference", [str(k) for k in range(150)])
+
+    with pytest.raises(MultipleVolumes, match="more than 100 kinds"):
+        find([*pieces, *make_stack(series="2")])
+
+
 def test_slices_with_a_series_each_are_named_by_that() -> None:
     slices = with_each(8, "series", [str(k) for k in range(8)])
     slices = [moved(image, (0, 0, 0), frame_of_reference=image.series) for image in slices]
