@@ -34,12 +34,11 @@ def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
 def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
     first, *others = numbers
-    if not others:
-        return {}
     is_plain = len(others) == 1 and len(stacks[first]) >= LEAST_SLICES  # two volumes may be interleaved
-    if not is_plain and _is_one([stacks[number] for number in numbers]):
+    if others and not is_plain and _is_one([stacks[number] for number in numbers]):
         return dict.fromkeys(numbers, _torn([stacks[number] for number in numbers]))
-    inside = [number for number in others if _fills_hole(stacks[first], stacks[number])]
+    asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
+    inside = [number for number in asked if _fills_hole(stacks[first], stacks[number])]
     if not inside:
         return {}
     return dict.fromkeys([first, *inside], _interrupted(stacks[first], [stacks[k] for k in inside]))
@@ -111,7 +110,7 @@ def _interrupted(volume: Stack, others: Sequence[Stack]) -> IrregularSlices:
     n = sum(map(n_images, others))
     what, lie = ("image", "lies") if n == 1 else ("images", "lie")
     return IrregularSlices(
-        f"expected one stack of slices, but {n} {what} of the series that {lie} where a slice would be "
+        f"expected one stack of slices, but {n} {what} that {lie} where a slice would be "
         f"missing from the {counted(n_images(volume), 'other')} differ from them in "
         f"{_differing([volume, *others])}; export the series again with the same there in all images"
     )
