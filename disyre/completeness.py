@@ -13,6 +13,9 @@ _NEAR: Final = 0.05
 _THINNER: Final = 0.9
 """Below this share of the thickness, a spacing that is stated may be the gap between two slices."""
 
+_APART: Final = 2 * (1 - _NEAR)
+"""In units of their thickness: hardly anyone leaves so much out between slices on purpose."""
+
 
 def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> None:
     """Tell what in a volume's headers speaks for more slices; `of_series` has all images of its series."""
@@ -20,9 +23,11 @@ def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> No
     n_stated = max(image.n_in_acquisition or 0 for image in stack)
     n_came = n_images(of_series)
     if n_stated > n_came:
+        # a multiple counts all echoes, or times, of which one may have been sent alone
+        others = "other echoes or times were not sent, or " if n_stated % n_came == 0 else ""
         on_warning(
             f"the headers say that the acquisition has {counted(n_stated, 'image')} (ImagesInAcquisition), "
-            f"and {n_came} came: slices may be missing at the ends"
+            f"and {n_came} came: {others}slices may be missing at the ends"
         )
     along_mm = [float(image.position @ first.normal) for image in stack]
     gap_mm = float(np.ptp(along_mm)) / max(1, n_places(stack) - 1)
@@ -30,6 +35,11 @@ def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> No
         on_warning(
             f"the slices are {gap_mm:.2f} mm apart, where the headers say {first.gap_stated_mm:.2f} mm "
             "(SpacingBetweenSlices): slices between them may be missing"
+        )
+    elif first.thickness_mm and not first.gap_stated_mm and gap_mm >= _APART * first.thickness_mm:
+        on_warning(
+            f"the slices are {gap_mm:.2f} mm apart and {first.thickness_mm:.2f} mm thick (SliceThickness): "
+            "about half of the head or more lies between them, and every second slice may be missing"
         )
 
 

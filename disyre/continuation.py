@@ -19,7 +19,7 @@ _PARALLEL: Final = float(np.cos(np.radians(5.0)))
 """The least cosine between normals, whichever way they point."""
 _SPACING_TOLERANCE: Final = 0.02
 """Of the size of pixels, as a share."""
-_ASIDE: Final = 0.25
+ASIDE: Final = 0.25
 """How far an image may lie beside the stack, as a share of its shorter side."""
 _OVERLAP: Final = 0.5
 _MOST_APART: Final = 2.5
@@ -64,7 +64,7 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
         return []
     gap_mm = float(np.median(np.diff(heights)))
     own = reach = _Reach(float(heights[0]), float(heights[-1]))
-    alike = [stack for stack in others if _is_alike(volume[0], stack[0])]
+    alike = [stack for stack in others if is_alike(volume[0], stack[0])]
     pending = [(stack, _heights_beyond(stack, volume[0], own, gap_mm)) for stack in alike]
     found: list[Stack] = []
     for _ in range(_MOST_ROUNDS):
@@ -78,10 +78,14 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
     return found
 
 
-def _is_alike(image: Slice, other: Slice) -> bool:
-    """Whether an image may be a slice of another's stack, wherever it lies."""
+def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool:
+    """Whether an image may be a slice of another's stack, wherever it lies.
+
+    An image of another series of the study differs in nothing but that, unless it is `across_series`.
+    """
+    is_across = across_series and image.origin[:3] == other.origin[:3]
     return (
-        (image.origin == other.origin or _differs_in_series_only(image, other))
+        (image.origin == other.origin or is_across or _differs_in_series_only(image, other))
         and image.shape == other.shape
         and np.allclose(image.spacing_mm, other.spacing_mm, rtol=_SPACING_TOLERANCE)
         and abs(float(image.normal @ other.normal)) >= _PARALLEL
@@ -101,11 +105,11 @@ def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> l
     That is asked of their first pixels and of their centres. If a header has only the direction wrong, the
     first pixels are where they should be; if an image is turned about its centre, that is.
     """
-    most_aside_mm = _ASIDE * min(first.shape[0] * first.spacing_mm[1], first.shape[1] * first.spacing_mm[0])
+    most_aside_mm = ASIDE * min(first.shape[0] * first.spacing_mm[1], first.shape[1] * first.spacing_mm[0])
     found = []
-    for offsets in _offsets(stack, first):
-        heights = np.asarray(offsets @ first.normal)
-        aside_mm = np.linalg.norm(offsets - heights[:, None] * first.normal, axis=1).max()
+    for between in offsets(stack, first):
+        heights = np.asarray(between @ first.normal)
+        aside_mm = np.linalg.norm(between - heights[:, None] * first.normal, axis=1).max()
         beyond = np.maximum(own.low - heights, heights - own.high).min()
         if aside_mm <= most_aside_mm and beyond > _OVERLAP * gap_mm:
             found.append(heights)
@@ -127,10 +131,10 @@ def _widened(reach: _Reach, stacks: Sequence[Stack], first: Slice) -> _Reach:
 
 def _heights(stack: Stack, first: Slice) -> Vector:
     """How far images lie from another along its normal, in mm, by their first pixels."""
-    return np.asarray(_offsets(stack, first)[0] @ first.normal)
+    return np.asarray(offsets(stack, first)[0] @ first.normal)
 
 
-def _offsets(stack: Stack, first: Slice) -> tuple[Points, Points]:
+def offsets(stack: Stack, first: Slice) -> tuple[Points, Points]:
     """From an image to each of others, in mm: between first pixels, and between centres."""
     corners = np.array([image.position for image in stack]) - first.position
     centres = np.array([_centre(image) for image in stack]) - _centre(first)

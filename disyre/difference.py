@@ -12,6 +12,7 @@ from disyre.stacks import Slice, is_near
 
 _REVERSED_DEG: Final = 179.0
 """Directions that are turned by more, within their plane, are called reversed."""
+_LEAST_TOLD_DEG: Final = 0.1
 _PARALLEL: Final = 0.999
 """The cosine between normals up to which planes are called the same."""
 
@@ -52,9 +53,17 @@ def _sizes(image: Slice, other: Slice) -> str:
 
 
 def _pixels(image: Slice, other: Slice) -> str:
-    return "size of pixels ({:.4g} x {:.4g} against {:.4g} x {:.4g} mm, PixelSpacing)".format(
-        *image.spacing_mm, *other.spacing_mm
-    )
+    one, two = _told_apart(image.spacing_mm, other.spacing_mm)
+    return f"size of pixels ({one} against {two} mm, PixelSpacing)"
+
+
+def _told_apart(one_mm: tuple[float, float], two_mm: tuple[float, float]) -> tuple[str, str]:
+    """Two sizes with as many digits as it takes to see that they differ, if they do."""
+    for digits in range(4, 10):
+        one, two = (" x ".join(f"{mm:.{digits}g}" for mm in size) for size in (one_mm, two_mm))
+        if one != two:
+            break
+    return one, two
 
 
 def _echo_times(image: Slice, other: Slice) -> str:
@@ -67,7 +76,8 @@ def _turn(image: Slice, other: Slice) -> str:
     angle_deg = turn_deg(image, other)
     if angle_deg > _REVERSED_DEG and float(image.normal @ other.normal) > _PARALLEL:
         return "orientation (rows and columns run the other way, ImageOrientationPatient)"
-    return f"orientation (turned by {round(angle_deg, 1):g} degrees, ImageOrientationPatient)"
+    turned = f"{angle_deg:.1f}".removesuffix(".0") if angle_deg >= _LEAST_TOLD_DEG else "less than 0.1"
+    return f"orientation (turned by {turned} degrees, ImageOrientationPatient)"
 
 
 def turn_deg(image: Slice, other: Slice) -> float:

@@ -22,6 +22,9 @@ OtherContrast: TypeAlias = Literal[
     "map",
     "STIR",
     "bSSFP",
+    # of a complex image, or of two images
+    "imaginary",
+    "subtraction",
 ]
 """What else a series may be recognised as."""
 Contrast: TypeAlias = Modality | OtherContrast

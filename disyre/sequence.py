@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from disyre.image_words import kind_of, plain
 from disyre.modality import Contrast, Guess, Source
 from disyre.sequence_parameters import SequenceParameters
 
@@ -23,15 +24,13 @@ _NOTHING: Final = _Verdict(None, "the header says too little of the sequence")
 
 def guess(parameters: SequenceParameters) -> Guess:
     """What the parameters of a sequence make of its images."""
-    words = _LOCALIZER_WORDS & parameters.image_type
-    if words:
-        return Guess(name=None, source="header", reason=f"the header calls the image {min(words)}")
-    verdict = _against_stated(parameters, _by_rules(parameters))
+    kind = kind_of(parameters.image_type, parameters.stated)
+    if kind is not None and kind.contrast is None:
+        return Guess(name=None, source="header", reason=kind.reason)
+    found = _by_rules(parameters) if kind is None else _Verdict(kind.contrast, kind.reason)
+    verdict = _against_stated(parameters, found)
     source: Source | None = None if verdict == _NOTHING else "header"
     return Guess(name=verdict.contrast, source=source, reason=verdict.reason)
-
-
-_LOCALIZER_WORDS: Final = frozenset({"LOCALIZER"})
 
 
 _STATED: Final[dict[str, Contrast]] = {
@@ -43,25 +42,6 @@ _STATED: Final[dict[str, Contrast]] = {
     "STIR": "STIR",
 }
 """What AcquisitionContrast says, as far as no rule on the kind of image knows it."""
-_KINDS: Final[dict[Contrast, frozenset[str]]] = {
-    "phase": frozenset({"P", "PHASE", "PHASE MAP"}),
-    "map": frozenset(
-        {"T1 MAP", "T2 MAP", "T2 STAR MAP", "T2* MAP", "R1 MAP", "R2 MAP", "R2 STAR MAP", "R2* MAP"}
-        | {"B0 MAP", "B1 MAP", "PD MAP", "PROTON DENSITY MAP", "FIELD MAP", "VELOCITY", "MTR"}
-    ),
-    "dwi": frozenset(
-        {"DIFFUSION", "ADC", "EADC", "TRACE", "TRACEW", "FA", "FRACTIONAL ANISOTROPY", "TENSOR", "TENSOR B0"}
-        | {"EXPONENTIAL", "DIFFUSION ANISO"}
-    ),
-    "perfusion": frozenset(
-        {"PERFUSION", "ASL", "CBF", "CBV", "MTT", "TTP", "TMAX", "RELCBF", "RELCBV", "RELMTT", "GBP", "PBP"}
-    ),
-    "bold": frozenset({"FMRI"}),
-    "T2starw": frozenset({"SWI", "MNIP", "MIN IP"}),
-    "angio": frozenset({"ANGIO", "TOF", "FLOW ENCODED", "MAX IP", "MIP", "PROJECTION IMAGE"}),
-    "UNIT1": frozenset({"UNI"}),
-}
-"""Words in ImageType, FrameType or AcquisitionContrast that settle it."""
 _REFINED: Final[dict[Contrast, frozenset[Contrast]]] = {
     "T1w": frozenset({"MP2RAGE", "bSSFP"}),
     "T2w": frozenset({"FLAIR", "STIR", "epi", "bSSFP"}),
@@ -78,7 +58,7 @@ def _by_rules(parameters: SequenceParameters) -> _Verdict:
 
 def _against_stated(parameters: SequenceParameters, found: _Verdict) -> _Verdict:
     """The verdict of the rules, held against what the header itself calls the contrast."""
-    stated = _STATED.get(_plain(parameters.stated or ""))
+    stated = _STATED.get(plain(parameters.stated or ""))
     if stated is None or stated == found.contrast or found.contrast in _REFINED.get(stated, ()):
         return found
     if found.contrast is None:
@@ -87,15 +67,6 @@ def _against_stated(parameters: SequenceParameters, found: _Verdict) -> _Verdict
         None,
         f"the header calls the contrast {stated}, its parameters ({found.reason}) are of {found.contrast}",
     )
-
-
-def _kind_of_image(p: SequenceParameters) -> _Verdict | None:
-    """Images that were computed, or whose kind the header names."""
-    words = {_plain(word) for word in (*p.image_type, p.stated or "")}
-    for contrast, known in _KINDS.items():
-        if words & known:
-            return _Verdict(contrast, f"the header calls the image {min(words & known)}")
-    return None
 
 
 def _angiography(p: SequenceParameters) -> _Verdict | None:
@@ -264,12 +235,7 @@ def _within(value: float | None, least: float, most: float) -> bool:
     return value is not None and least <= value <= most
 
 
-def _plain(word: str) -> str:
-    return word.replace("_", " ")
-
-
 _RULES: Final[tuple[Callable[[SequenceParameters], _Verdict | None], ...]] = (
-    _kind_of_image,
     _angiography,
     _diffusion,
     _echo_planar,

@@ -16,15 +16,18 @@ from disyre.difference import differences, kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
+from disyre.tear import tears
 from disyre.wording import counted
 
 _LOCALIZER_SLICES: Final = 12
-"""A stack of fewer images may be left out, if it is also far smaller than the only other one."""
+"""Fewer images of a series in one plane may be left out, if they are also far fewer than the volume's."""
 _LOCALIZER_SHARE: Final = 0.25
 _MOST_KINDS: Final = 100
 """Of images in a series; one with more is one over time, or no volume at all."""
 _MOST_VOLUMES: Final = 1000
 """In an upload."""
+_SAME_PLANE: Final = 0.99
+"""The least cosine between normals: 8 degrees."""
 _MOST_DESCRIBED: Final = 8
 _MOST_DIFFERENCES: Final = 4
 
@@ -155,7 +158,8 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     images.check_patient()
     parts = images.parts()
     if not isinstance(parts[0], Spoiled):
-        check_continuation(parts[0], [part for part in parts[1:] if not isinstance(part, Spoiled)])
+        check_continuation(parts[0], usable(parts[1:]))
+        _check_torn(usable(parts))
     part = _only_part(parts, on_warning)
     if isinstance(part, Spoiled):
         raise part.error
@@ -178,10 +182,15 @@ def descriptions(parts: Sequence[Part]) -> list[str]:
     )
 
 
+def has_enough(parts: Sequence[Part]) -> bool:
+    """Whether any part has as many images as a volume needs, at least."""
+    return any(len(part) >= stacks.LEAST_SLICES for part in parts)
+
+
 def what_differs(parts: Sequence[Part]) -> str:
     """What tells volumes of one series apart, in words; nothing if they are one, or not known."""
-    usable = [part for part in parts if not isinstance(part, Spoiled)]
-    words = dict.fromkeys(words for other in usable[1:] for words in differences(usable[0][0], other[0]))
+    found = usable(parts)
+    words = dict.fromkeys(words for other in found[1:] for words in differences(found[0][0], other[0]))
     return "; ".join(list(words)[:_MOST_DIFFERENCES])
 
 
@@ -190,13 +199,23 @@ def _parts_of(images: Stack) -> Sequence[Part]:
     kinds = stacks.split(images, most=_MOST_KINDS)
     if len(kinds) <= _MOST_KINDS:
         return kinds
+    error = _one_stack(images) or _too_many(kinds)
+    n = stacks.n_images(images)
+    return [Spoiled(origin=images[0].origin, error=error, sequence=images[0].sequence, n=n)]
+
+
+def _one_stack(images: Stack) -> InvalidInput | None:
+    """What is wrong if all images are pieces of one stack; nothing if they are not."""
+    torn = tears([[image] for image in images])
+    return torn[0] if len(torn) == len(images) and len(set(torn.values())) == 1 else None
+
+
+def _too_many(kinds: Sequence[Stack]) -> InvalidInput:
     differ = "; ".join(kinds_of_difference([kind[0] for kind in kinds]))
-    error = MultipleVolumes(
+    return MultipleVolumes(
         f"expected the images of one volume, got images of more than {_MOST_KINDS} kinds, which differ in "
         f"{differ}"
     )
-    n = stacks.n_images(images)
-    return [Spoiled(origin=images[0].origin, error=error, sequence=images[0].sequence, n=n)]
 
 
 def _spoiled(rejects: Sequence[Reject], *, n_good: int) -> Spoiled:
@@ -207,16 +226,46 @@ def _spoiled(rejects: Sequence[Reject], *, n_good: int) -> Spoiled:
     return Spoiled(origin=first.origin, error=error, sequence=first.sequence, n=n)
 
 
+def usable(parts: Sequence[Part]) -> list[Stack]:
+    """Those that are no series that cannot be used."""
+    return [part for part in parts if not isinstance(part, Spoiled)]
+
+
+def _check_torn(found: Sequence[Stack]) -> None:
+    """Raise IrregularSlices if the largest stack is a part of one that an attribute tears apart."""
+    if error := tears(found).get(0):
+        raise error
+
+
 def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
     largest, others = parts[0], parts[1:]
+    most = min(_LOCALIZER_SLICES - 1, _LOCALIZER_SHARE * len(largest))
+    if max(_sizes_in_plane(others), default=0) > most:
+        listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
+        more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
+        raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
     for other in others:
-        if len(other) >= _LOCALIZER_SLICES or len(other) > _LOCALIZER_SHARE * len(largest):
-            listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
-            more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
-            raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
         on_warning(f"{describe(other)}: left out, as not part of the volume{reason}")
     return largest
+
+
+def _sizes_in_plane(parts: Sequence[Part]) -> list[int]:
+    """How many images each part has together with those of its series that lie in the same plane.
+
+    So a series over time has all its images, while a localizer is counted once for each of its planes.
+    """
+    planes: list[tuple[Slice, int]] = []
+    sizes = [len(part) for part in parts if isinstance(part, Spoiled)]
+    for stack in usable(parts):
+        first = stack[0]
+        for number, (other, n) in enumerate(planes):
+            if other.origin == first.origin and abs(float(other.normal @ first.normal)) >= _SAME_PLANE:
+                planes[number] = (other, n + len(stack))
+                break
+        else:
+            planes.append((first, len(stack)))
+    return [*sizes, *(n for _, n in planes)]
 
 
 def _n_patients(origins: Iterable[Origin]) -> int:

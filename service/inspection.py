@@ -26,6 +26,7 @@ from disyre.mask_grid import check_same_grid
 from disyre.media import HEAD_BYTES
 from disyre.modality import SILENT, Guess
 from disyre.thickness import check_thickness
+from disyre.wording import collapsed
 from service.uploads import MASK_NAME, Upload
 
 
@@ -86,7 +87,7 @@ def inspect(
     found = inspect_dicom(_instances(upload, folder), said.append, series=series)
     if [each.code for each in found] == [None]:
         _check_mask(upload, folder, None, max_voxels)
-    return Inspection(tuple(found), tuple(said))
+    return Inspection(tuple(found), collapsed(said))
 
 
 def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
@@ -98,7 +99,7 @@ def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
         raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
     said: list[str] = []
     found = survey_dicom(_instances(upload, folder), said.append, max_voxels=max_voxels)
-    return Inspection(tuple(found), tuple(said))
+    return Inspection(tuple(found), collapsed(said))
 
 
 def _check_files(upload: Upload) -> None:

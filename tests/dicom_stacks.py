@@ -8,6 +8,7 @@ from disyre import stacks
 from disyre.stacks import Slice, Stack
 
 AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
+CORONAL = np.array([1.0, 0, 0, 0, 0, -1])
 SAGITTAL = np.array([0, 1.0, 0, 0, 0, -1])
 
 

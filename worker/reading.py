@@ -22,6 +22,7 @@ from disyre.scan_record import BrainSource, ImageSource, ScanSource
 from disyre.thickness import check_thickness
 from disyre.types import Mask
 from disyre.volume import Volume
+from disyre.wording import collapsed
 from worker.onnx_brain import OnnxBrainNetwork
 
 InputPath: TypeAlias = Callable[[str], Path]
@@ -85,7 +86,7 @@ def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, 
         volume_index=params.volume_index,
         padding=padding[0] if padding else None,
     )
-    return Reading(volume, mask, source, tuple(warnings))
+    return Reading(volume, mask, source, collapsed(warnings))
 
 
 def find_brain(reading: Reading, network: OnnxBrainNetwork | None) -> Scan:

@@ -1,7 +1,7 @@
 """What is found in DICOM files, as candidates: volumes that could be scored, and why others could not."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from disyre import admission, geometry, sequence, stacks
@@ -9,13 +9,25 @@ from disyre.adapters import dicom_geometry
 from disyre.admission import OnWarning
 from disyre.candidate import Candidate
 from disyre.completeness import warn_of_missing
-from disyre.errors import InvalidInput, MultipleVolumes, SeveralPatients, TooFewSlices
+from disyre.errors import InvalidInput, IrregularSlices, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
-from disyre.series import Images, Part, Spoiled, descriptions, find_volume, series_of, what_differs
+from disyre.series import (
+    Images,
+    Part,
+    Spoiled,
+    descriptions,
+    find_volume,
+    has_enough,
+    series_of,
+    usable,
+    what_differs,
+)
+from disyre.tear import tears
 
 _SEVERAL: Final = (
     "expected a series with one volume, got one with several{}; send the images of one of them alone"
 )
+_PIECES: Final = "expected a series with one volume, got one with images{}: they cannot be put together"
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
@@ -24,14 +36,23 @@ def candidates_of(images: Images, on_warning: OnWarning) -> list[Candidate]:
     parts, by_series = images.parts(), images.by_series()
     n_parts = Counter(series_of(part) for part in parts)
     unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
+    torn = _torn(parts)
     found = [
-        _judged(candidate_of(part, words, on_warning), unpickable)
-        for part, words in zip(parts, descriptions(parts), strict=True)
+        unusable(part, words, torn[number])
+        if number in torn
+        else _judged(candidate_of(part, words, on_warning), unpickable)
+        for number, (part, words) in enumerate(zip(parts, descriptions(parts), strict=True))
     ]
     for part, candidate in zip(parts, found, strict=True):
         if candidate.code is None and not isinstance(part, Spoiled):
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
     return found
+
+
+def _torn(parts: Sequence[Part]) -> dict[int, IrregularSlices]:
+    """Of parts that are pieces of one stack, by their numbers, what tears it apart."""
+    places = [place for place, part in enumerate(parts) if not isinstance(part, Spoiled)]
+    return {places[number]: error for number, error in tears(usable(parts)).items()}
 
 
 def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
@@ -49,8 +70,10 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
     except SeveralPatients as error:
         return error.code, _SHARED
     except MultipleVolumes as error:
-        differ = what_differs(of_series.parts())
-        return error.code, _SEVERAL.format(f", which differ in {differ}" if differ else "")
+        parts = of_series.parts()
+        differ = what_differs(parts)
+        reason = _SEVERAL if has_enough(parts) else _PIECES
+        return error.code, reason.format(f", which differ in {differ}" if differ else "")
     except InvalidInput as error:
         return error.code, str(error)
     return None

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_fragments
 
 from disyre.adapters.dicom_files import DECODERS
-from disyre.adapters.dicom_image import Image
+from disyre.adapters.dicom_image import Image, check_pixels_described
 from disyre.adapters.dicom_jpeg import checked_frames
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_numbers import numbers, optional_number
@@ -160,6 +160,7 @@ def reject_of(image: Image) -> Reject:
 def _check_pixels(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
         raise UnreadableVolume("expected images with pixels, got one without, or one that is cut off")
+    check_pixels_described(dataset)
     kind = dataset.get("PhotometricInterpretation")
     if (dataset.get("SamplesPerPixel"), kind) != (1, "MONOCHROME2"):
         came = "inverted ones (MONOCHROME1)" if kind == "MONOCHROME1" else "colour"

@@ -11,7 +11,7 @@ from typing import Final
 import pydicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
@@ -40,6 +40,14 @@ _MAX_VALUE_BYTES: Final = 1024
 """Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
 _MAX_CSA_BYTES: Final = 2**20
 _UNDEFINED: Final = 0xFFFFFFFF
+_OF_PIXELS: Final = {
+    "SamplesPerPixel": "how many values a pixel has",
+    "PhotometricInterpretation": "whether it is grey, and which values are bright",
+    "BitsAllocated": "how many bits a pixel takes",
+    "BitsStored": "how many of its bits are used",
+    "PixelRepresentation": "whether its values have a sign",
+}
+"""Without these, pixels could only be guessed at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +86,8 @@ def parsed_image(opened: OpenedFile) -> Image:
     if opened.error is not None:
         raise opened.error
     dataset = pydicom.dcmread(BytesIO(opened.content), specific_tags=_TAGS)
-    if not dataset:  # pydicom only warns of compressed pixels that do not end, and gives nothing at all
-        raise UnreadableVolume("expected whole DICOM images, got one whose compressed pixels are cut off")
+    if not dataset:  # pydicom gives nothing at all where it cannot go on, and only warns
+        raise UnreadableVolume(_why_nothing(dataset))
     for element in dataset.values():
         if isinstance(element, RawDataElement) and element.tag != _PIXELS:
             _check_element(element)
@@ -87,6 +95,27 @@ def parsed_image(opened: OpenedFile) -> Image:
         for tag in CSA_ATTRIBUTES:
             dataset.pop(tag, None)
     return Image(dataset, _origin(dataset), transfer_syntax=opened.transfer_syntax)
+
+
+def _why_nothing(dataset: FileDataset) -> str:
+    """What is wrong with a file of which nothing could be parsed."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        return "expected whole DICOM images, got one whose compressed pixels are cut off"
+    return (
+        "expected images that are stored as their first part (file meta information) says, got one that is "
+        f"not {syntax.name}, or is cut off; export the series again"
+    )
+
+
+def check_pixels_described(dataset: Dataset) -> None:
+    """Raise UnreadableVolume, with the name of what is missing, if a header does not say what pixels are."""
+    for name, meaning in _OF_PIXELS.items():
+        if dataset.get(name) in (None, ""):
+            raise UnreadableVolume(
+                f"expected every image to say {meaning} ({name}), got one that does not; export the series "
+                "again"
+            )
 
 
 def _check_element(element: RawDataElement) -> None:

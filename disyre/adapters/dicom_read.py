@@ -7,7 +7,7 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -23,12 +23,13 @@ from disyre.adapters.dicom_image import Image
 from disyre.adapters.dicom_voxels import least_slope, read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
+from disyre.errors import InvalidInput, InvalidParams, IrregularSlices, MultipleVolumes, SeveralPatients
 from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.scan_record import ImageSource
-from disyre.series import Images, describe, find_volume, what_differs
+from disyre.series import Images, describe, find_volume, has_enough, what_differs
 from disyre.stacks import Stack
+from disyre.tear import tears
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
@@ -127,7 +128,25 @@ def survey_dicom(
         images.check_patient()
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
-    return [_volume_of_series(each, on_warning, max_voxels) for each in images.by_series().values()]
+    by_series = images.by_series()
+    torn = _torn_by_series(by_series)
+    return [
+        unusable(each.slices, describe(each.slices), torn[series])
+        if series in torn
+        else _volume_of_series(each, on_warning, max_voxels)
+        for series, each in by_series.items()
+    ]
+
+
+def _torn_by_series(by_series: Mapping[str, Images]) -> dict[str, IrregularSlices]:
+    """Of series of one image each that are slices of one stack, why they are none."""
+    single = {
+        series: each.slices
+        for series, each in by_series.items()
+        if len(each.slices) == 1 and not each.rejects
+    }
+    names = list(single)
+    return {names[number]: error for number, error in tears(list(single.values())).items()}
 
 
 def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
@@ -150,10 +169,10 @@ def _check_volume(stack: Stack, max_voxels: int) -> None:
 def _way_out(images: Images, series: str | None) -> str:
     """What a client can do who sent several volumes."""
     if series is not None or len(images.series) == 1:
-        differ = what_differs(images.of(series).parts())
-        return (
-            f"they are of one series{f', and differ in {differ}' if differ else ''}: send one of them alone"
-        )
+        parts = images.of(series).parts()
+        differ = what_differs(parts)
+        way_out = "send one of them alone" if has_enough(parts) else "they cannot be put together"
+        return f"they are of one series{f', and differ in {differ}' if differ else ''}: {way_out}"
     return "the option series_uid picks one, and /v1/studies scores each"
 
 

@@ -28,6 +28,8 @@ SEQUENCE_GROUPS: Final = (
 )
 """Functional groups of an enhanced image."""
 _NO_AGENT: Final = {"NONE", "NO", "N", "NO CONTRAST"}
+_COMPONENTS: Final = {"PHASE", "REAL", "IMAGINARY"}
+"""Of complex images; a magnitude is what all others are."""
 _PULSES: Final = {"SPIN": {"SE"}, "GRADIENT": {"GR"}, "BOTH": {"SE", "GR"}}
 
 
@@ -71,7 +73,7 @@ def _enhanced_options(header: Dataset) -> frozenset[str]:
 
 def _image_type(top: Dataset, header: Dataset, keyword: str) -> frozenset[str]:
     component = _words(header, "ComplexImageComponent") or _words(top, "ComplexImageComponent")
-    return frozenset(_listed(header, keyword)[2:]) | (component & {"PHASE"})
+    return frozenset(_listed(header, keyword)[2:]) | (component & _COMPONENTS)
 
 
 def _is_angio(top: Dataset) -> bool:

@@ -7,7 +7,9 @@ Colours depend on the threshold alone, so that pictures with the same threshold 
 """
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +24,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.summary import Summary
 from disyre.views import AXIAL, CORONAL, SAGITTAL, Views, plane
 from disyre.volume import Volume
+from disyre.wording import counted
 
 _COLUMNS: Final = ("scan", "restored", "scan with the anomaly map")
 _PLANES: Final = ("Sagittal", "Coronal", "Axial")
@@ -48,6 +51,8 @@ _BETWEEN: Final = 22
 """Above each row."""
 _HEAD: Final = 134
 """Above the first row, without the warnings."""
+_WARNING_LINES: Final = 6
+"""Of the warnings, at most."""
 _CHARACTERS: Final = 160
 """Of a line of text."""
 
@@ -63,7 +68,7 @@ def draw_preview(volume: Volume, scored: ScoredVolume, summary: Summary) -> Figu
     views = Views.of(volume, scored)
     shades = _Shades.of(views, summary.threshold)
     rows = _choose_rows(views, summary.threshold)
-    warnings = [line for text in summary.warnings for line in _wrap(f"Warning: {text}")]
+    warnings = _warning_lines(summary.warnings)
     notes = _notes(summary, shades)
     scale = _CELL / max(views.edges_mm)
     heights = [scale * views.edges_mm[1 if row.axis == AXIAL else 2] for row in rows]
@@ -231,6 +236,19 @@ def _notes(summary: Summary, shades: _Shades) -> list[str]:
         summary.intended_use,
     )
     return [line for text in texts for line in _wrap(text)]
+
+
+def _warning_lines(warnings: Sequence[str]) -> list[str]:
+    """Warnings in lines; of very many, the first, and how many more there are."""
+    wrapped = [_wrap(f"Warning: {text}") for text in warnings]
+    if sum(map(len, wrapped)) <= _WARNING_LINES:
+        return [line for lines in wrapped for line in lines]
+    room = _WARNING_LINES - 1
+    n_shown = max(1, sum(n <= room for n in accumulate(map(len, wrapped))))
+    shown = [line for lines in wrapped[:n_shown] for line in lines][:room]
+    n_more = len(wrapped) - n_shown
+    more = f"and {counted(n_more, 'more warning')}" if n_more else "the whole of it is"
+    return [*shown, f"{more} in summary.json"]
 
 
 def _wrap(text: str) -> list[str]:

@@ -28,6 +28,9 @@ def told(n: int = 48, *, n_series: int = 0, gap_mm: float = 6.0, **facts: Any) -
         {"gap_stated_mm": 12.0},
         {"gap_stated_mm": 1.0, "thickness_mm": 5.0},
         {"gap_stated_mm": 2.0, "thickness_mm": 4.0},
+        {"gap_stated_mm": 6.0, "thickness_mm": 3.0},
+        {"thickness_mm": 5.0},
+        {"thickness_mm": 3.2},
     ],
     ids=str,
 )
@@ -59,3 +62,18 @@ def test_slices_that_lie_a_multiple_of_the_stated_spacing_apart_are_told(facts: 
         f"the slices are 6.00 mm apart, where the headers say {facts['gap_stated_mm']:.2f} mm "
         "(SpacingBetweenSlices): slices between them may be missing"
     )
+
+
+def test_one_echo_of_an_acquisition_with_several_may_be_all_that_was_sent() -> None:
+    assert told(n_in_acquisition=96) == [
+        "the headers say that the acquisition has 96 images (ImagesInAcquisition), and 48 came: other "
+        "echoes or times were not sent, or slices may be missing at the ends"
+    ]
+
+
+@pytest.mark.parametrize("thickness_mm", [3.0, 3.1, 1.0])
+def test_slices_with_as_much_between_them_as_they_are_thick_are_told(thickness_mm: float) -> None:
+    (warning,) = told(thickness_mm=thickness_mm)
+
+    assert warning.startswith(f"the slices are 6.00 mm apart and {thickness_mm:.2f} mm thick")
+    assert warning.endswith("every second slice may be missing")

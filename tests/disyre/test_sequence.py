@@ -21,6 +21,38 @@ def parameters(
     return SequenceParameters(**sets, **numbers)
 
 
+COMPUTED: dict[Contrast | None, tuple[str, ...]] = {
+    None: ("R_FFE\\R\\FFE", "REAL", "R\\ND", "DIXON\\FAT"),
+    "imaginary": ("I_FFE\\I\\FFE", "IMAGINARY", "I\\ND"),
+    "phase": ("P_FFE\\P\\FFE", "PHASE", "PHASE MAP\\P\\FFE"),
+    "subtraction": ("SUBTRACTION", "M\\SUB\\ND"),
+    "map": (
+        "M\\QSM",
+        "T2_STAR_UNI",
+        "T2_STAR MAP",
+        "B0 MAP\\B0\\FFE",
+        "B0",
+        "PD_MAP",
+        "MTR",
+        "XYZ_MAP",
+        "MAP",
+    ),
+    "dwi": ("COLOR FA", "COLOR_FA", "FA", "TRACEW\\NORM", "CALC_BVALUE", "ADC_REFORMAT"),
+    "perfusion": ("CBF", "REL_CBV", "MTT", "TTP", "TMAX", "CBF MAP", "PERFUSION_ASL"),
+    "T2starw": ("SWI", "MNIP", "MIN IP", "M\\SWI_COMBINED"),
+    "UNIT1": ("UNI", "M\\UNI_DEN"),
+    "T1w": (
+        "M_FFE\\M\\FFE",
+        "M\\ND\\NORM",
+        "DIXON\\IN_PHASE",
+        "DIXON\\WATER",
+        "M\\NORM\\DIS3D\\FM4_2\\FIL",
+        "M\\MPR",
+    ),
+}
+"""Words of images with the parameters of a T1w gradient echo."""
+
+
 PROTOCOLS: list[tuple[Contrast | None, str, SequenceParameters]] = [
     (
         "T1w",
@@ -77,6 +109,11 @@ PROTOCOLS: list[tuple[Contrast | None, str, SequenceParameters]] = [
     ("phase", "phase", parameters("GR", image="P\\ND", tr_ms=500, te_ms=5, flip_deg=60)),
     ("map", "T1 map", parameters("GR", image="T1 MAP")),
     ("map", "the same, spelt differently", parameters("GR", image="T1_MAP")),
+    *[
+        (kind, image, parameters("GR", variant="SP", image=image, tr_ms=25, te_ms=5, flip_deg=30))
+        for kind, images in COMPUTED.items()
+        for image in images
+    ],
     (None, "field map", parameters("GR", tr_ms=500, te_ms=4.9, flip_deg=60)),
     (None, "gradient echo, TE between", parameters("GR", tr_ms=500, te_ms=10, flip_deg=60)),
     (None, "gradient echo, no angle", parameters("GR", tr_ms=500, te_ms=5)),
@@ -190,6 +227,13 @@ def test_what_the_header_calls_the_contrast_must_agree(
     assert guess(dataclasses.replace(p, stated=stated)).name == expected
 
 
+def test_a_real_part_is_left_to_a_person_though_its_contrast_is_stated() -> None:
+    found = guess(dataclasses.replace(BASE["IRGR"], image_type=frozenset({"REAL"}), stated="T1"))
+
+    assert (found.name, found.source) == (None, "header")
+    assert "REAL (real part)" in found.reason
+
+
 def test_a_contradiction_says_both_sides() -> None:
     reason = guess(dataclasses.replace(BASE["SE"], stated="T1")).reason
 
@@ -207,7 +251,9 @@ def test_a_reason_tells_the_parameters_and_the_agent() -> None:
 
 NUMBERS = st.none() | st.floats(1e-3, 1e5)
 WORDS = st.frozensets(
-    st.sampled_from(["SE", "IR", "GR", "EP", "RM", "SS", "SP", "MP", "FC", "ADC", "P", "ZZ"])
+    st.sampled_from(
+        ["SE", "IR", "GR", "EP", "RM", "SS", "SP", "MP", "FC", "ADC", "P", "ZZ", "ZZ_MAP", "R_ZZ"]
+    )
 )
 
 

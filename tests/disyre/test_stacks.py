@@ -10,7 +10,7 @@ from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSl
 from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Slice, Stack
-from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
+from tests.dicom_stacks import AXIAL, CORONAL, SAGITTAL, make_stack, moved
 
 
 def find(slices: Stack) -> tuple[Stack, list[str]]:
@@ -78,6 +78,25 @@ def test_a_localizer_beside_a_volume_is_left_out_with_a_warning() -> None:
 
     assert len(stack) == 20
     assert warnings == ["3 sagittal images of 8 x 9: left out, as not part of the volume"]
+
+
+def test_a_series_over_time_is_no_localizer_though_each_time_is_as_small_as_one() -> None:
+    times = [image for k in range(60) for image in make_stack(10, series="2", temporal_position=float(k))]
+
+    with pytest.raises(MultipleVolumes, match="got 61"):
+        find(make_stack(48) + times)
+
+
+def test_a_localizer_in_three_planes_counts_once_for_each() -> None:
+    planes = [
+        image
+        for orientation in (AXIAL, SAGITTAL, CORONAL)
+        for image in make_stack(5, series="2", gap_mm=10, orientation=orientation)
+    ]
+
+    stack, warnings = find(planes + make_stack())
+
+    assert (len(stack), len(warnings)) == (20, 3)
 
 
 @pytest.mark.parametrize(("n", "n_other"), [(20, 6), (176, 12)])

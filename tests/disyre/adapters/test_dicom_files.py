@@ -10,7 +10,7 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 
 from disyre.adapters.dicom_files import SortedFiles, read_in_batches
-from disyre.adapters.dicom_read import read_dicom
+from disyre.adapters.dicom_read import read_dicom, survey_dicom
 from disyre.errors import (
     NotAnImage,
     NotBrainMr,
@@ -103,6 +103,21 @@ def test_files_in_gzip_are_refused_or_left_out_by_name() -> None:
 
     assert warnings[0].startswith("1 file left out, as compressed with gzip")
     assert warnings[1].startswith("1 file of those that were left out may have been slices")
+
+
+def test_a_file_that_may_have_been_a_slice_is_told_once_of_a_study() -> None:
+    files = [
+        *encoded(make_series(9, SeriesInstanceUID="1.2.1")),
+        *encoded(make_series(9, SeriesInstanceUID="1.2.2")),
+    ]
+    warnings: list[str] = []
+
+    survey_dicom(named([*files, b""]), warnings.append)
+
+    assert [warning.startswith("1 file of those that were left out may") for warning in warnings] == [
+        False,
+        True,
+    ]
 
 
 EMPTIED: dict[str, tuple[Callable[[bytes], bytes], str]] = {

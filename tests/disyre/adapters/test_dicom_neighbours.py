@@ -308,3 +308,40 @@ def test_an_image_that_cannot_be_used_spoils_its_series_if_that_states_no_uid() 
 
     with pytest.raises(UnreadableVolume, match=r"cut off.*\(1 of 12 images in this series\)"):
         check_dicom([*files[:11], files[11][:-20]])
+
+
+def test_where_each_slice_has_a_series_of_its_own_every_list_says_so() -> None:
+    series = make_series(8)
+    for number, image in enumerate(series):
+        image.SeriesInstanceUID = f"1.2.{number}"
+    upload = encoded(series)
+
+    listed = [*inspect_dicom(upload, ignore), *survey_dicom(upload, ignore)]
+
+    assert [each.code for each in listed] == ["irregular-slices"] * 16
+    assert all("differ in series (SeriesInstanceUID)" in (each.reason or "") for each in listed)
+    assert all(each.modality and "localizer" not in each.modality.reason for each in listed)
+    with pytest.raises(IrregularSlices, match="SeriesInstanceUID") as refused:
+        check_dicom(upload)
+    assert len(refused.value.candidates) == 8
+
+
+def test_a_slice_that_differs_and_the_others_say_the_same_of_it() -> None:
+    series = make_series(12, SeriesInstanceUID=GOOD, EchoTime=10)
+    series[5].EchoTime = 10.2
+
+    listed = inspect_dicom(encoded(series), ignore)
+
+    assert [(each.n, each.code) for each in listed] == [(11, "irregular-slices"), (1, "irregular-slices")]
+    assert all("echo time (10.2 ms against 10 ms)" in (each.reason or "") for each in listed)
+
+
+def test_of_a_few_images_that_differ_nobody_is_told_to_send_one_alone() -> None:
+    upload = encoded([*make_series(3), *make_series(3, EchoTime=50)])
+
+    with pytest.raises(
+        MultipleVolumes, match=r"differ in echo time .*: they cannot be put together"
+    ) as refused:
+        check_dicom(upload)
+
+    assert "alone" not in str(refused.value)

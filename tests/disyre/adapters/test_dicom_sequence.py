@@ -44,6 +44,10 @@ def recognised(**attributes: Any) -> Guess:
         ({**T1W, "DiffusionBValue": 1000.0}, "dwi"),
         ({**T1W, "ImageType": ["DERIVED", "PRIMARY", "ADC"]}, "dwi"),
         ({**GRE, "ComplexImageComponent": "PHASE"}, "phase"),
+        ({**GRE, "ComplexImageComponent": "IMAGINARY"}, "imaginary"),
+        ({**GRE, "ComplexImageComponent": "REAL"}, None),
+        ({**GRE, "ImageType": ["DERIVED", "PRIMARY", "M", "QSM"]}, "map"),
+        ({**GRE, "ImageType": ["ORIGINAL", "PRIMARY", "R_FFE", "R", "FFE"]}, None),
         ({**GRE, "AcquisitionContrast": "T2_STAR"}, None),
     ],
 )

@@ -158,6 +158,41 @@ def test_inverted_greys_are_refused_by_name() -> None:
         read(make_series(PhotometricInterpretation="MONOCHROME1"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation"],
+)
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_what_a_header_does_not_say_of_pixels_is_named(name: str, is_empty: bool) -> None:
+    series = make_series()
+    for image in series:
+        del image[name]
+        if is_empty:
+            setattr(image, name, None)
+
+    with pytest.raises(UnreadableVolume, match=rf"every image to say .* \({name}\), got one that does not"):
+        read(series)
+
+
+@pytest.mark.parametrize("written", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian], ids=str)
+def test_another_byte_order_than_the_file_says_is_not_called_compressed(written: uid.UID) -> None:
+    files = [
+        content.replace(
+            b"\x02\x00\x10\x00UI"
+            + (len(written) + len(written) % 2).to_bytes(2, "little")
+            + written.encode(),
+            b"\x02\x00\x10\x00UI\x14\x00" + uid.ExplicitVRBigEndian.encode(),
+            1,
+        )
+        for content in encoded(make_series(), written)
+    ]
+
+    with pytest.raises(UnreadableVolume) as refused:
+        read_dicom(files)
+
+    assert "compressed" not in str(refused.value)
+
+
 def test_colour_is_refused_by_name() -> None:
     with pytest.raises(UnusableVolume, match="got colour"):
         read(make_series(PhotometricInterpretation="RGB", SamplesPerPixel=3))

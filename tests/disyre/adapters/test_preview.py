@@ -155,6 +155,32 @@ def test_warnings_are_in_the_picture_and_make_room_for_themselves() -> None:
     assert warned.get_figheight() > plain.get_figheight()
 
 
+@pytest.mark.parametrize(
+    ("warnings", "n_lines", "last"),
+    [
+        (["odd"] * 6, 6, "Warning: odd"),
+        (["odd"] * 7, 6, "and 2 more warnings in summary.json"),
+        (["odd"] * 300, 6, "and 295 more warnings in summary.json"),
+        (["odd", "very odd, " * 60, "odd"], 6, "Warning: odd"),
+        (["odd", "very odd, " * 90, "odd"], 2, "and 2 more warnings in summary.json"),
+        (["very odd, " * 500], 6, "the whole of it is in summary.json"),
+        (["very odd, " * 500, "odd"], 6, "and 1 more warning in summary.json"),
+    ],
+    ids=["6", "7", "300", "5 and 1", "1 that is long", "long alone", "long first"],
+)
+def test_very_many_warnings_are_counted_and_not_all_drawn(
+    warnings: list[str], n_lines: int, last: str
+) -> None:
+    volume, scored = scored_lesion()
+    summary = summary_of(volume, scored).model_copy(update={"warnings": tuple(warnings)})
+
+    figure = draw_preview(volume, scored, summary)
+
+    (said,) = [text for text in words_of(figure) if text.startswith("Warning: ")]
+    assert len(said.splitlines()) == n_lines
+    assert said.splitlines()[-1] == last
+
+
 def test_no_text_leaves_the_picture_or_touches_another_or_a_panel() -> None:
     figure = draw(*scored_lesion(), *["a slice is missing between the others of this series, or more"] * 5)
     figure.canvas.draw()
