@@ -11,9 +11,9 @@ from disyre.adapters.archive_heads import read_heads
 from disyre.adapters.dicom_files import Instance
 from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
-from disyre.adapters.nifti_header import Form
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.adapters.nifti_mask import read_mask
+from disyre.adapters.nifti_position import Form
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput

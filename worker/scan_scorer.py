@@ -9,6 +9,7 @@ from pathlib import Path
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
+from disyre.admission import RAISE_LIMIT
 from disyre.errors import TooLarge
 from disyre.job import Choice, Job
 from disyre.model_choice import warnings as warnings_of
@@ -116,7 +117,10 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
     if math.prod(spans) > max_voxels:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(volume.shape, volume.spacing_mm, strict=True))
         limit = f"{max_voxels} voxels of {grid.spacing_mm:g} mm"
-        raise TooLarge(f"expected a field of view of at most {limit}, got {size} mm")
+        raise TooLarge(
+            f"expected a field of view of at most {limit}, got {size} mm; crop the scan to the head, or "
+            f"{RAISE_LIMIT}"
+        )
 
 
 def _in_order(around: Mapping[str, float], scoring: Mapping[str, float]) -> dict[str, float]:

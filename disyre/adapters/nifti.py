@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from disyre import admission
-from disyre.adapters.nifti_header import Form, read_layout
+from disyre.adapters.nifti_header import read_layout
 from disyre.adapters.nifti_members import one_nifti
+from disyre.adapters.nifti_position import Form
 from disyre.adapters.nifti_stream import check_end, opened, skip
 from disyre.adapters.nifti_voxels import read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
