@@ -27,6 +27,11 @@ T = TypeVar("T")
 
 RAW_TYPES: Final = (
     *("application/octet-stream", "application/gzip", "application/zip", "application/dicom"),
+    *(
+        "application/x-gzip",
+        "application/x-zip",
+        "application/x-zip-compressed",
+    ),  # what browsers and Windows say
     "application/x-www-form-urlencoded",  # what curl --data-binary says if it is told nothing
 )
 _FORM_TYPE: Final = "multipart/form-data"
