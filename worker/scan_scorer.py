@@ -34,6 +34,8 @@ def _ignore(choice: Choice) -> None:
 
 _READ: float = 0.01
 """Share of a job's progress at which its scan is read."""
+_FOUND: float = 0.015
+"""Share of a job's progress at which its brain is found."""
 _WRITING: float = 0.95
 """Share of a job's progress at which its files are written."""
 
@@ -63,6 +65,7 @@ class ScanScorer:
             on_progress(Progress(stage="finding-brain", fraction=_READ))
             scan = find_brain(reading, self.brain_network)
         with watch.stage("recognising"):
+            on_progress(Progress(stage="recognising", fraction=_FOUND))
             decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
         restorer = self.restorers.of(decision.model)
         manifest = restorer.package.manifest
