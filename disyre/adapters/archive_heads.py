@@ -15,6 +15,7 @@ from disyre.errors import InvalidInput, NotAnImage, TooLarge, UnusableArchive
 from disyre.media import HEAD_BYTES, MediaFormat, sniff
 from disyre.types import Opener
 
+_CHUNK: Final = 2**20
 _ENTRY_MAGIC: Final = b"PK\x01\x02"
 """In front of each member in a directory."""
 _EXPECTED: Final = "expected image files in the archive, got an archive"
@@ -55,8 +56,7 @@ def _check_foreign(archives: Sequence[Opener], limits: ArchiveLimits) -> None:
     """Raise UnusableArchive if an archive beside images holds an image too, or cannot be looked into."""
     left = limits.max_inner_members
     for archive in archives:
-        with archive() as file:
-            content = file.read()
+        content = _content(archive)
         left -= content.count(_ENTRY_MAGIC)
         try:
             if left < 0:
@@ -72,6 +72,15 @@ def _check_foreign(archives: Sequence[Opener], limits: ArchiveLimits) -> None:
                 f"{_EXPECTED} beside the images that holds images too; unpack it and send all images of the "
                 "scan in one zip, or leave it out"
             )
+
+
+def _content(member: Opener) -> bytes:
+    """All of a file, in pieces: an archive is not read in large ones."""
+    pieces = []
+    with member() as file:
+        while piece := file.read(_CHUNK):
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _head(member: Opener) -> bytes:

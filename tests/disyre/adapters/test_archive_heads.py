@@ -48,6 +48,15 @@ def test_an_archive_without_images_beside_an_image_is_passed_over(tmp_path: Path
     assert heads(tmp_path, files) == [image, b"a note"]
 
 
+def test_a_large_archive_beside_an_image_is_looked_into(tmp_path: Path) -> None:
+    limits = ArchiveLimits(max_members=3)
+    large = np.random.default_rng(0).bytes(3 * 2**20)
+
+    assert heads(tmp_path, {"a": DICOM, "jar": zipped({"b": large})}, limits) == [DICOM]
+    with pytest.raises(UnusableArchive, match="holds images too"):
+        heads(tmp_path, {"a": DICOM, "jar": zipped({"b": large, "c": DICOM})}, limits)
+
+
 def test_an_archive_beside_no_image_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(UnusableArchive, match="an archive within the archive; send that by itself"):
         heads(tmp_path, {"inner": zipped({"b": DICOM}), "note": b"a note"})
