@@ -13,6 +13,8 @@ from disyre.wording import counted
 
 MAX_VOXELS: Final = 512**3
 """A head of 0.5 mm voxels fits; as float32 it takes 0.5 GiB."""
+RAISE_LIMIT: Final = "have the operator of the service raise the limit (DISYRE_MAX_VOXELS)"
+"""What else can be done about a scan with too many voxels, to end a refusal."""
 _MAX_ALONG_AXIS: Final = 2**15 - 1
 """What NIfTI-1, in which results are written, can hold."""
 _SPACING_MM: Final = (0.1, 20.0)
@@ -34,7 +36,10 @@ def check_size(shape: Sequence[int], *, max_voxels: int = MAX_VOXELS) -> None:
     """Raise TooLarge if a volume of this shape has more than `max_voxels` voxels, or a far too long axis."""
     n_voxels = math.prod(shape)
     if n_voxels > max_voxels:
-        raise TooLarge(f"expected at most {max_voxels} voxels, got {n_voxels}")
+        raise TooLarge(
+            f"expected at most {max_voxels} voxels, got {n_voxels}; resample the scan to larger voxels, or "
+            f"{RAISE_LIMIT}"
+        )
     if max(shape) > _MAX_ALONG_AXIS:
         raise TooLarge(f"expected at most {_MAX_ALONG_AXIS} voxels along an axis, got {max(shape)}")
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from disyre.errors import NotAnImage
 
 MediaFormat = Literal["nifti", "nifti-gz", "dicom", "zip", "other"]
-"""`other` is what `sniff` refuses: files that lie beside a series of DICOM."""
+"""`other` is what `sniff` refuses, and a zip without images: files that lie beside a series of DICOM."""
 
 HEAD_BYTES: Final = 4096
 """As much of a file as `sniff` wants to see."""

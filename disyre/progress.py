@@ -10,6 +10,7 @@ from disyre.frozen import Frozen
 Stage: TypeAlias = Literal[
     "reading",
     "finding-brain",
+    "recognising",
     "correcting-bias",
     "measuring-tilt",
     "preparing",

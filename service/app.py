@@ -13,6 +13,7 @@ from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore, RedisJobStore
+from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
@@ -86,8 +87,9 @@ _ROUTERS: Final = (
 def production_app() -> FastAPI:
     """The API on a broker and a folder, for `uvicorn --factory service.app:production_app`.
 
-    Ends the process if it cannot start as it was told to.
+    Ends the process if it cannot start as it was told to. From here on libraries say nothing in this process.
     """
+    silence_libraries()
     try:
         return _on_broker(read_settings(ServiceSettings))
     except Misconfigured as error:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_named
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_named
+from disyre.adapters.archive_heads import read_heads
 from disyre.adapters.dicom_files import Instance
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
@@ -23,7 +24,6 @@ from disyre.errors import (
 from disyre.job import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
-from disyre.media import HEAD_BYTES
 from disyre.modality import SILENT, Guess
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
@@ -110,7 +110,8 @@ def _check_files(upload: Upload) -> None:
     if "other" in formats:
         raise NotAnImage("expected a NIfTI or a zip by itself, got files with it that are no image")
     came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
-    raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}")
+    advice = "; unpack the zip and send all files of the scan, or leave it out" if "zip" in formats else ""
+    raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}{advice}")
 
 
 def _check_volume(
@@ -150,7 +151,7 @@ def _instances(upload: Upload, folder: Path) -> Iterator[Instance]:
 def _is_nifti(file: InputFile, folder: Path) -> bool:
     """Whether a file is NIfTI, or a zip with NIfTI in it."""
     if file.format == "zip":
-        return holds_nifti(read_heads(folder / file.name, ArchiveLimits(), HEAD_BYTES))
+        return holds_nifti(read_heads(folder / file.name, ArchiveLimits()))
     return file.format.startswith("nifti")
 
 

@@ -78,7 +78,10 @@ SUBMISSION: Final[dict[str, Any]] = {
             },
             "application/octet-stream": _BINARY,
             "application/gzip": _BINARY,
+            "application/x-gzip": _BINARY,
             "application/zip": _BINARY,
+            "application/x-zip": _BINARY,
+            "application/x-zip-compressed": _BINARY,
             "application/dicom": _BINARY,
             "application/x-www-form-urlencoded": {
                 "schema": {

@@ -18,6 +18,7 @@ from disyre.errors import StorageFull, TooLarge
 from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
+from service.foreign_archives import set_aside_archives
 from service.settings import ServiceSettings
 from service.uploads import Body, MultipartBody, RawBody, Upload
 
@@ -26,6 +27,11 @@ T = TypeVar("T")
 
 RAW_TYPES: Final = (
     *("application/octet-stream", "application/gzip", "application/zip", "application/dicom"),
+    *(
+        "application/x-gzip",
+        "application/x-zip",
+        "application/x-zip-compressed",
+    ),  # what browsers and Windows say
     "application/x-www-form-urlencoded",  # what curl --data-binary says if it is told nothing
 )
 _FORM_TYPE: Final = "multipart/form-data"
@@ -74,11 +80,12 @@ async def receive(request: Request, folder: Path, settings: ServiceSettings) -> 
         async with asyncio.timeout(settings.upload_timeout_s):
             async for data in _batches(request, settings.max_upload_bytes):
                 await _to_disk(body.feed, data)
-            return await _to_disk(body.finish)
+            upload = await _to_disk(body.finish)
     except TimeoutError as error:
         raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
     finally:
         body.close()
+    return await _to_disk(set_aside_archives, upload, folder)
 
 
 def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:

@@ -1,7 +1,6 @@
 """Request bodies on their way to the disk: under neutral names, with their SHA-256, in constant memory."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -66,9 +65,7 @@ class FileWriter:
         return sniff(self._head)
 
     def finish(self, format: MediaFormat) -> InputFile:
-        """Have the disk hold the file."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Close the file, and say what it is; that the disk holds it is seen to once it is a job's."""
         self._file.close()
         return InputFile(
             name=self._name,

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
@@ -48,8 +48,6 @@ CHILD_REFUSES: Final = signal.SIGUSR2
 """Tells the parent that its child cannot start, and no other child could."""
 
 _BROKER_TIMEOUT_S: Final = 10.0
-_LOUD_LIBRARIES: Final = ("nibabel", "pydicom", "highdicom", "py.warnings")
-"""Their messages may quote what stands in a scan's header."""
 
 
 def make_app(settings: WorkerSettings) -> Celery:
@@ -151,9 +149,7 @@ def run_job(job_id: str) -> None:
 @worker_process_init.connect
 def _start(**_: object) -> None:
     """Make the parts of this process; a process that cannot is the end of the worker."""
-    for name in _LOUD_LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    warnings.simplefilter("ignore")
+    silence_libraries()
     try:
         child = this_child()
     except DisyreError as error:

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from disyre import brain, given_mask
-from disyre.adapters.archive import ArchiveLimits, opened_members, read_heads, read_named
+from disyre.adapters.archive import ArchiveLimits, opened_members, read_named
+from disyre.adapters.archive_heads import read_heads
 from disyre.adapters.dicom_files import Instance
 from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
-from disyre.adapters.nifti_header import Form
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.adapters.nifti_mask import read_mask
+from disyre.adapters.nifti_position import Form
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
 from disyre.job_params import JobParams
-from disyre.media import HEAD_BYTES
 from disyre.scan_record import BrainSource, ImageSource, ScanSource
 from disyre.thickness import check_thickness
 from disyre.types import Mask
@@ -129,7 +129,7 @@ def _read_volume(
             on_warning=told.warning,
             on_form=told.form,
         )
-    if holds_nifti(read_heads(path, ArchiveLimits(), HEAD_BYTES)):
+    if holds_nifti(read_heads(path, ArchiveLimits())):
         with opened_members(path, ArchiveLimits()) as members:
             return read_nifti_members(
                 members,

@@ -9,6 +9,7 @@ from pathlib import Path
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
+from disyre.admission import RAISE_LIMIT
 from disyre.errors import TooLarge
 from disyre.job import Choice, Job
 from disyre.model_choice import warnings as warnings_of
@@ -33,6 +34,8 @@ def _ignore(choice: Choice) -> None:
 
 _READ: float = 0.01
 """Share of a job's progress at which its scan is read."""
+_FOUND: float = 0.015
+"""Share of a job's progress at which its brain is found."""
 _WRITING: float = 0.95
 """Share of a job's progress at which its files are written."""
 
@@ -62,6 +65,7 @@ class ScanScorer:
             on_progress(Progress(stage="finding-brain", fraction=_READ))
             scan = find_brain(reading, self.brain_network)
         with watch.stage("recognising"):
+            on_progress(Progress(stage="recognising", fraction=_FOUND))
             decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
         restorer = self.restorers.of(decision.model)
         manifest = restorer.package.manifest
@@ -116,7 +120,10 @@ def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
     if math.prod(spans) > max_voxels:
         size = " x ".join(f"{n * mm:.0f}" for n, mm in zip(volume.shape, volume.spacing_mm, strict=True))
         limit = f"{max_voxels} voxels of {grid.spacing_mm:g} mm"
-        raise TooLarge(f"expected a field of view of at most {limit}, got {size} mm")
+        raise TooLarge(
+            f"expected a field of view of at most {limit}, got {size} mm; crop the scan to the head, or "
+            f"{RAISE_LIMIT}"
+        )
 
 
 def _in_order(around: Mapping[str, float], scoring: Mapping[str, float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader, FileIO
+from io import BufferedReader, BytesIO, FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -28,6 +28,18 @@ _LOCAL_HEADER: Final = 30
 _ENTRY: Final = 512
 """Room for one member in the directory: 46 bytes, its name and extra fields."""
 _CHUNK: Final = 2**20
+_METHODS: Final = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64",
+    12: "bzip2",
+    14: "LZMA",
+    93: "Zstandard",
+    95: "xz",
+    98: "PPMd",
+    99: "AES, which is a password",
+}
+"""Of compression that is not read here, what it is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,8 @@ class ArchiveLimits:
     max_total_bytes: int = 2 * 2**30
     max_member_bytes: int = 2**30
     max_members: int = 10_000
+    max_inner_members: int = 50_000
+    """Of all archives among the files together: a viewer on a patient's CD may bring its own Java."""
     max_ratio: float = 200.0
     """Expanded to packed, of all members together: a single slice of air may well be above it."""
 
@@ -74,26 +88,13 @@ def read_named(path: Path, limits: ArchiveLimits) -> Iterator[NamedFile]:
                 yield NamedFile(member.filename, b"")
 
 
-def read_heads(path: Path, limits: ArchiveLimits, n_bytes: int) -> Iterator[bytes]:
-    """Check an archive, then give the first bytes of each of its files, in the order of its directory.
-
-    Raises what `read_members` raises.
-    """
-    with opened_members(path, limits) as members:
-        for member in members:
-            with member() as file:
-                head = file.read(n_bytes)
-            _check_no_archive(head)
-            yield head
-
-
 @contextmanager
-def opened_members(path: Path, limits: ArchiveLimits) -> Iterator[list[Opener]]:
+def opened_members(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[list[Opener]]:
     """Check an archive, and give its files to be opened, in the order of its directory.
 
     Raises what `read_members` raises, and so does the reading of a file that is damaged.
     """
-    with _opened(path, limits) as archive:
+    with _opened(source, limits) as archive:
         yield [
             partial(_opened_member, archive, member, number)
             for number, member in enumerate(_checked_files(archive, limits), start=1)
@@ -101,8 +102,8 @@ def opened_members(path: Path, limits: ArchiveLimits) -> Iterator[list[Opener]]:
 
 
 @contextmanager
-def _opened(path: Path, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
-    with _Bounded(path, max_read=max(_CHUNK, _ENTRY * limits.max_members)) as file:
+def _opened(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
+    with _Bounded(source, max_read=max(_CHUNK, _ENTRY * limits.max_members)) as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise UnusableArchive("expected a zip archive with files in it, got something else")
         try:
@@ -122,8 +123,8 @@ def _opened(path: Path, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
 class _Bounded(BufferedReader):
     """A file that is not read in large pieces: `zipfile` reads the directory in one, before any check."""
 
-    def __init__(self, path: Path, *, max_read: int) -> None:
-        super().__init__(FileIO(path))
+    def __init__(self, source: Path | BytesIO, *, max_read: int) -> None:
+        super().__init__(FileIO(source) if isinstance(source, Path) else source)
         self._max_read = max_read
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -161,8 +162,10 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 0x1:
         raise UnusableArchive("expected an archive without a password, got one with encrypted members")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
         raise UnusableArchive(
-            f"expected members that are stored or deflated, got compression method {member.compress_type}"
+            "expected files that are packed with Deflate, as most programs do, or not at all, got the "
+            f"compression {method}; save the archive again with Deflate"
         )
     file_type = stat.S_IFMT(member.external_attr >> 16)
     if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -197,7 +200,6 @@ def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) ->
         content = b"".join(iter(lambda: file.read(_CHUNK), b""))
     if len(content) != member.file_size:
         raise UnusableArchive(f"expected {member.file_size} bytes in member {number}, got {len(content)}")
-    _check_no_archive(content)
     return content
 
 
@@ -215,10 +217,3 @@ def _opened_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: in
         struct.error,
     ) as error:
         raise UnusableArchive(f"expected whole members, got a damaged one (number {number})") from error
-
-
-def _check_no_archive(content: bytes) -> None:
-    if content.startswith(_MAGIC):
-        raise UnusableArchive(
-            "expected image files in the archive, got an archive within the archive; send that by itself"
-        )

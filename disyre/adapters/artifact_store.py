@@ -6,23 +6,31 @@ incoming/<random>/            an upload that is not a job yet
 jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
 
+import errno
 import math
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from disyre.errors import ArtifactNotFound
+from disyre.errors import ArtifactNotFound, StorageFull
+
+_SYNCED_AT_ONCE: Final = 8
+"""Files of an upload that are waited for together; a journal that is written for one is for all."""
 
 
 class FolderArtifactStore:
     """Artifacts in a folder that the API and the workers share. Everything in it is on one file system."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sync: Callable[[Path], None] | None = None) -> None:
         self._root = root
+        self._sync = sync or _sync
+        """Has the disk hold a file, or a folder's entries."""
 
     def prepare(self) -> None:
         """Make the folders, readable to this user alone."""
@@ -47,23 +55,39 @@ class FolderArtifactStore:
         """Make an upload the input of some jobs: of all, or, if something fails, of none.
 
         Its bytes are on the disk once; each job has names of its own for them, so that removing one harms no
-        other.
+        other. A power cut after this loses nothing of them. Raises StorageFull if the disk is.
         """
         *others, last = job_ids
         made: list[str] = []
         try:
+            self._sync_upload(incoming)
             for job_id in job_ids:
                 self._job(job_id).mkdir(mode=0o700)
                 made.append(job_id)
             for job_id in others:
-                _link(incoming, self._job(job_id) / "input")
+                self._link(incoming, self._job(job_id) / "input")
             incoming.rename(self._job(last) / "input")
-            for job_id in job_ids:
-                _sync(self._job(job_id))
-        except BaseException:
+            for folder in (*(self._job(job_id) for job_id in job_ids), self._root / "jobs"):
+                self._sync(folder)
+        except BaseException as error:
             for job_id in made:
                 self.remove(job_id)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("the disk ran full as the upload was stored") from error
             raise
+
+    def _sync_upload(self, folder: Path) -> None:
+        """Have the disk hold all files of an upload, each as soon as it can: one by one they wait in turn."""
+        with ThreadPoolExecutor(max_workers=_SYNCED_AT_ONCE) as threads:
+            list(threads.map(self._sync, folder.iterdir()))
+        self._sync(folder)
+
+    def _link(self, folder: Path, other: Path) -> None:
+        """Make a folder with the same files."""
+        other.mkdir(mode=0o700)
+        for file in folder.iterdir():
+            (other / file.name).hardlink_to(file)
+        self._sync(other)
 
     def input_file(self, job_id: str, name: str) -> Path:
         """An uploaded file. Raises ArtifactNotFound if it is gone."""
@@ -81,10 +105,10 @@ class FolderArtifactStore:
         try:
             yield partial
             for file in partial.iterdir():
-                _sync(file)
-            _sync(partial)
+                self._sync(file)
+            self._sync(partial)
             partial.rename(self._job(job_id) / f"attempt-{attempt}")
-            _sync(self._job(job_id))
+            self._sync(self._job(job_id))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -115,14 +139,6 @@ class FolderArtifactStore:
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
-
-
-def _link(folder: Path, other: Path) -> None:
-    """A folder with the same files."""
-    other.mkdir(mode=0o700)
-    for file in folder.iterdir():
-        (other / file.name).hardlink_to(file)
-    _sync(other)
 
 
 def _existing(path: Path) -> Path:

@@ -5,19 +5,21 @@ memory.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from disyre import admission
-from disyre.adapters.nifti_header import Form, read_layout
+from disyre.adapters.nifti_header import read_layout
 from disyre.adapters.nifti_members import one_nifti
+from disyre.adapters.nifti_position import Form
 from disyre.adapters.nifti_stream import check_end, opened, skip
 from disyre.adapters.nifti_voxels import read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.inversion import check_slope
 from disyre.types import Affine, Opener
 from disyre.volume import Volume
+from disyre.wording import counted
 
 OnForm: TypeAlias = Callable[[Form], None]
 """Is told which part of the header said where the scan lies."""
@@ -37,7 +39,7 @@ class NiftiFacts:
     affine: Affine
     n_volumes: int
     warnings: tuple[str, ...]
-    """What is odd about the header."""
+    """What is odd about the header, or was left out beside it."""
 
 
 def inspect_nifti(path: Path, *, max_voxels: int = MAX_VOXELS, volume_index: int | None = None) -> NiftiFacts:
@@ -58,7 +60,9 @@ def inspect_nifti_members(
     Raises what `inspect_nifti` and `read_nifti_members` raise.
     """
     with one_nifti(members, max_voxels) as (header, image):
-        return _facts(header, image, max_voxels, volume_index)
+        facts = _facts(header, image, max_voxels, volume_index)
+    left_out = _left_out(members, is_pair=header is not image)
+    return replace(facts, warnings=(*left_out, *facts.warnings))
 
 
 def read_nifti(
@@ -94,7 +98,15 @@ def read_nifti_members(
     Raises MultipleVolumes if there are several, NotAnImage if there is none, and what `read_nifti` raises.
     """
     with one_nifti(members, max_voxels) as (header, image):
+        for warning in _left_out(members, is_pair=header is not image):
+            on_warning(warning)
         return _read_volume(header, image, max_voxels, volume_index, on_warning, on_form)
+
+
+def _left_out(members: Sequence[Opener], *, is_pair: bool) -> tuple[str, ...]:
+    """What to say of the files that lie beside the one NIfTI in an archive."""
+    n_others = len(members) - (2 if is_pair else 1)
+    return (f"{counted(n_others, 'file')} left out, as not NIfTI",) if n_others else ()
 
 
 def _facts(header: BinaryIO, image: BinaryIO, max_voxels: int, index: int | None) -> NiftiFacts:

@@ -1,24 +1,21 @@
-"""NIfTI headers: where the voxels are in a file, what they mean and where they lie (nibabel).
+"""NIfTI headers: where the voxels are in a file, and what they mean (nibabel).
 
 The header is checked here before nibabel sees it, because nibabel lets much pass that makes wrong voxels.
 
-The affine is nibabel's, in mm: the sform if it has a code, else the qform if it has one, else the spacing
-alone, without its sign. If sform and qform put a corner of the scan more than 1 mm apart, the sform is taken,
-with a warning, which also says where left and right, front and back, or up and down differ; a qform that is
-not taken need not be valid.
+Where the scan lies is read by `nifti_position`.
 """
 
 import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import BinaryIO, Final
 
 import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 
 from disyre import admission, geometry
+from disyre.adapters.nifti_position import Form, affine_of, check_grid, form_of, oddities
 from disyre.adapters.nifti_stream import read_exactly
 from disyre.errors import (
     InvalidParams,
@@ -26,7 +23,6 @@ from disyre.errors import (
     NotThreeDimensional,
     TooLarge,
     UnreadableVolume,
-    UnsupportedGeometry,
     UnusableVolume,
 )
 from disyre.types import Affine
@@ -54,6 +50,8 @@ _HEADERS: Final[dict[int, tuple[Callable[..., nib.Nifti1Header], bytes]]] = {
 SINGLE: Final = (b"n+1", b"n+2")
 PAIR: Final = (b"ni1", b"ni2")
 """What the header says of a file with header and voxels, and of two files."""
+_EXTENSION_FLAG: Final = 4
+"""Bytes behind the header of a single file that say whether it has extensions."""
 MAX_OFFSET: Final = 64 * 2**20
 """Header extensions, in bytes; they are skipped."""
 NOT_NIFTI: Final = (
@@ -61,22 +59,8 @@ NOT_NIFTI: Final = (
     "where left and right are"
 )
 """What to say of a header that is as long as that of NIfTI, and is none."""
-_UNITS: Final = {1: ("metre", 1000.0), 3: ("micrometre", 0.001)}
-"""Codes of lengths that are not mm, and how many mm they are; an unknown unit is taken for mm."""
-_UNIT_BITS: Final = 0b111
-"""Of `xyzt_units`; the others are the unit of time."""
-_SAME_WORLD_MM: Final = 1.0
-"""So far apart may sform and qform put a corner of the scan without a word."""
-_RIGHT_ANGLE_DEG: Final = 0.1
-"""Axes may be so far from a right angle without a word: rounding is far below."""
 _MOST_VOLUMES_OF_VOXELS: Final = 16
 """All volumes of a file together may have so many times the voxels that one may have."""
-
-_WAYS: Final = ("left and right", "front and back", "up and down")
-"""What a sign along each axis of the world tells apart."""
-
-Form: TypeAlias = Literal["sform", "qform", "none"]
-"""Which part of a header says where a scan lies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,95 +115,53 @@ def read_layout(stream: BinaryIO, max_voxels: int, *, is_pair: bool = False) -> 
     admission.check_size(shape, max_voxels=max_voxels)
     if n_volumes * math.prod(shape) > _MOST_VOLUMES_OF_VOXELS * max_voxels:
         most = _MOST_VOLUMES_OF_VOXELS * max_voxels
-        raise TooLarge(f"expected at most {most} voxels in all volumes together, got {n_volumes} of {shape}")
+        raise TooLarge(
+            f"expected at most {most} voxels in all volumes together, got {n_volumes} of {shape}; send one "
+            f"volume by itself, or {admission.RAISE_LIMIT}"
+        )
     dtype = _dtype(header)
     slope, inter = _scaling(header)
-    affine = _affine(header)
-    _check_grid(affine, header)
-    offset = float(header["vox_offset"])
-    least = 0 if is_pair else header.sizeof_hdr + 4
-    if not (least <= offset <= MAX_OFFSET and offset.is_integer()):
-        raise UnreadableVolume(f"expected voxels at a byte from {least} to {MAX_OFFSET}, got {offset:g}")
-    behind = int(offset) - (0 if is_pair else header.sizeof_hdr)
+    affine = affine_of(header)
+    check_grid(affine, header)
     return NiftiLayout(
         shape,
         n_volumes,
         affine,
-        _form(header),
+        form_of(header),
         dtype,
         slope,
         inter,
-        behind,
-        (*_oddities(header, affine, shape), *_shear_warnings(affine)),
+        _offset(header, is_pair=is_pair),
+        (*_unplaced(header, is_pair=is_pair), *oddities(header, affine, shape)),
     )
 
 
-def _form(header: nib.Nifti1Header) -> Form:
-    if header["sform_code"] > 0:
-        return "sform"
-    return "qform" if header["qform_code"] > 0 else "none"
-
-
-def _check_grid(affine: Affine, header: nib.Nifti1Header) -> None:
-    """Raise UnsupportedGeometry if the grid is none of a scan; says so if that may be due to its unit."""
-    try:
-        admission.check_grid(affine)
-    except UnsupportedGeometry as error:
-        unit = _UNITS.get(int(header["xyzt_units"]) & _UNIT_BITS)
-        if unit is None:
-            raise
-        raise UnsupportedGeometry(f"{error}; the unit of its header is the {unit[0]}") from error
-
-
-def _shear_warnings(affine: Affine) -> tuple[str, ...]:
-    shear_deg = geometry.shear_deg(affine)
-    if shear_deg <= _RIGHT_ANGLE_DEG:
-        return ()
-    return (
-        f"the scan's axes are up to {shear_deg:.1f} degrees from a right angle; the network looks at it as "
-        "if they were not, and the map lies where the scan lies",
-    )
-
-
-def _oddities(header: nib.Nifti1Header, affine: Affine, shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """What is odd about where a header says that the scan lies."""
-    has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0
-    if not has_sform and not has_qform:
-        return (
-            "the header gives no orientation: that the scan is stored from the right to the left, from the "
-            "back to the front and from the feet to the head is assumed, so left and right, front and back, "
-            "up and down may be swapped",
+def _offset(header: nib.Nifti1Header, *, is_pair: bool) -> int:
+    """Bytes between the header and the first voxel; of a pair, in front of it. Raises UnreadableVolume."""
+    offset = float(header["vox_offset"])
+    least = 0 if is_pair else header.sizeof_hdr + _EXTENSION_FLAG
+    if _is_unplaced(header, is_pair=is_pair):
+        offset = float(least)
+    if not (least <= offset <= MAX_OFFSET and offset.is_integer()):
+        raise UnreadableVolume(
+            f"expected a header that says at which byte the voxels begin (vox_offset, {least} to "
+            f"{MAX_OFFSET}), got {offset:g}; the file is damaged or was saved wrongly: convert the scan again"
         )
-    if not (has_sform and has_qform):
-        return ()
-    try:
-        with np.errstate(all="ignore"):
-            other = _in_mm(header, header.get_qform())
-        swapped = _swapped(affine, other)
-    except (HeaderDataError, ValueError, ArithmeticError, UnsupportedGeometry):
-        return ("the header's qform is not valid; its sform was taken",)
-    corners = geometry.corners(shape)
-    apart = geometry.apply_affine(affine, corners) - geometry.apply_affine(other, corners)
-    apart_mm = float(np.linalg.norm(apart, axis=1).max())
-    if apart_mm <= _SAME_WORLD_MM:
+    return int(offset) - (0 if is_pair else header.sizeof_hdr)
+
+
+def _is_unplaced(header: nib.Nifti1Header, *, is_pair: bool) -> bool:
+    """Whether a header with voxels behind it in its file does not say where they begin."""
+    return not is_pair and header["vox_offset"] == 0
+
+
+def _unplaced(header: nib.Nifti1Header, *, is_pair: bool) -> tuple[str, ...]:
+    if not _is_unplaced(header, is_pair=is_pair):
         return ()
     return (
-        f"the header's two positions of the scan, sform and qform, are up to {apart_mm:.1f} mm apart"
-        f"{swapped}; the sform was taken",
+        "the header does not say where in the file the voxels begin; that they follow it at once was "
+        "assumed, which the length of the file fits",
     )
-
-
-def _swapped(affine: Affine, other: Affine) -> str:
-    """In which directions two affines of one scan disagree, to go on with a sentence; empty if in none.
-
-    Raises UnsupportedGeometry if one of them has no directions.
-    """
-    (axes, signs), (other_axes, other_signs) = geometry.axes_to_ras(affine), geometry.axes_to_ras(other)
-    if axes != other_axes:
-        sform, qform = geometry.orientation(affine), geometry.orientation(other)
-        return f" and name the scan's axes differently ({sform} in the sform, {qform} in the qform)"
-    names = [_WAYS[way] for way in range(3) if signs[way] != other_signs[way]]
-    return f" and disagree on {', and on '.join(names)}" if names else ""
 
 
 def _read_header(stream: BinaryIO, *, is_pair: bool) -> nib.Nifti1Header:
@@ -288,22 +230,3 @@ def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
             f"expected a finite intensity scaling, got slope {slope:g} and intercept {inter:g}"
         )
     return slope, inter
-
-
-def _affine(header: nib.Nifti1Header) -> Affine:
-    if _form(header) == "none":  # where a sign means nothing
-        header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
-    try:
-        with np.errstate(all="ignore"):
-            return _in_mm(header, header.get_best_affine())
-    except (HeaderDataError, ValueError, ArithmeticError) as error:
-        raise UnsupportedGeometry(
-            "expected a header that says which way the scan lies, got one whose rotation or spacing (qform) "
-            "is impossible; convert the scan again"
-        ) from error
-
-
-def _in_mm(header: nib.Nifti1Header, affine: Affine) -> Affine:
-    """An affine in the header's unit of length, in mm."""
-    _, mm = _UNITS.get(int(header["xyzt_units"]) & _UNIT_BITS, ("millimetre", 1.0))
-    return np.asarray(np.diag([mm, mm, mm, 1.0]) @ affine, dtype=np.float64)

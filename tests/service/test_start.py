@@ -51,3 +51,34 @@ def test_a_setting_that_is_wrong_ends_the_api_with_one_line(
 
     assert (run.returncode, run.stdout) == (EX_CONFIG, "")
     assert run.stderr == f"disyre API: cannot start: {reason}\n"
+
+
+LISTING = """
+from disyre.adapters.dicom_read import inspect_dicom
+from tests.dicom_phantom import encoded, make_series
+print(len(inspect_dicom(encoded(make_series(8, SpecificCharacterSet="ZZCANARY")), print)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "is_quoted"),
+    [("", True), ("from service.app import production_app; production_app()", False)],
+    ids=["libraries by themselves", "the API"],
+)
+def test_what_stands_in_a_header_does_not_reach_the_log_by_a_library(
+    tmp_path: Path, start: str, is_quoted: bool
+) -> None:
+    settings = {"DISYRE_DATA_DIR": str(tmp_path), "DISYRE_BROKER_URL": "redis://127.0.0.1:1"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", start + LISTING],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+
+    assert run.stdout == "1\n"
+    assert ("ZZCANARY" in run.stderr) is is_quoted

@@ -16,6 +16,7 @@ from disyre import INTENDED_USE
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
+from service.receiving import RAW_TYPES
 from service.submission import new_job_id, query_options
 from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
@@ -140,6 +141,17 @@ def test_a_zip_is_taken(api: LiveApi) -> None:
     )
 
     assert (response.status_code, response.json()["input"]["format"]) == (202, "zip")
+
+
+@pytest.mark.parametrize("media_type", [each for each in RAW_TYPES if each != "application/octet-stream"])
+def test_every_type_that_is_taken_is_in_the_contract_and_leads_to_the_bytes(
+    api: LiveApi, scan: bytes, media_type: str
+) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers={"Content-Type": media_type})
+
+    assert (response.status_code, response.json()["input"]["format"]) == (202, "nifti-gz")
+    document = api.client.get("/openapi.json").json()
+    assert media_type in document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
 
 
 def test_the_name_of_a_file_is_used_for_nothing(api: LiveApi, scan: bytes) -> None:

@@ -19,6 +19,7 @@ SERIES = encoded(make_series(8))
 DICOMDIR = encoded(make_series(1, SOPClassUID=uid.MediaStorageDirectoryStorage))[0]
 REPORT = encoded(make_series(1, SOPClassUID=uid.EncapsulatedPDFStorage))[0]
 LEFT_OUT = "1 DICOMDIR left out: it lists files, and is no image"
+JAR = zipped({"Viewer.class": b"\xca\xfe\xba\xbe"})
 EMPTY = "1 file left out, as empty (0 bytes)"
 MAY_BE_SLICES = (
     "1 file of those that were left out may have been slices, by name or by what is left of them: slices at "
@@ -75,6 +76,14 @@ LAYOUTS: dict[str, tuple[Callable[[], dict[str, Any]], list[str]]] = {
             "1 DICOM file left out, as not MR",
             MAY_BE_SLICES,
         ],
+    ),
+    "a zip of a disc with a viewer": (
+        lambda: {"content": zipped({**disc(), "VIEWER/lib.jar": JAR})},
+        [EMPTY, "3 files left out, as not DICOM", LEFT_OUT, "1 DICOM file left out, as not MR"],
+    ),
+    "many files with a viewer among them": (
+        lambda: as_form([JAR, *SERIES, JAR]),
+        ["2 files left out, as not DICOM"],
     ),
     "one enhanced file": (lambda: {"content": encoded([make_enhanced(make_series(8))])[0]}, []),
     "an enhanced file with a note": (
@@ -139,6 +148,30 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], int, str, str]] = {
         "multiple-volumes",
         "got both",
     ),
+    "a zip of images beside images": (
+        lambda: as_form([*SERIES[:6], zipped_images(SERIES[6:])]),
+        422,
+        "multiple-volumes",
+        "7 files that are dicom and zip; unpack the zip and send all files of the scan",
+    ),
+    "a broken zip beside images": (
+        lambda: as_form([*SERIES, JAR[:-30]]),
+        422,
+        "multiple-volumes",
+        "9 files that are dicom and zip",
+    ),
+    "a zip of images in a zip of images": (
+        lambda: {"content": zipped({**disc(), "more.zip": zipped_images(SERIES)})},
+        422,
+        "unusable-archive",
+        "unpack it and send all images of the scan in one zip",
+    ),
+    "a zip in a zip": (
+        lambda: {"content": zipped({"series.zip": zipped_images(SERIES)})},
+        422,
+        "unusable-archive",
+        "send that by itself",
+    ),
     "a mosaic": (
         lambda: {"content": encoded(make_series(1, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]))[0]},
         422,
@@ -173,6 +206,16 @@ def test_a_nifti_in_a_zip_is_listed_and_taken(api: LiveApi, files: Callable[[], 
 
     (volume,) = facts["volumes"]
     assert (volume["shape"], volume["orientation"], volume["code"]) == ([40, 48, 36], "LAS", None)
+    assert job.status_code == 202
+
+
+def test_a_report_beside_a_nifti_in_a_zip_is_left_out_with_a_warning(api: LiveApi) -> None:
+    content = zipped({"a.nii": nifti(), "r.docx": JAR})
+
+    facts = api.client.post("/v1/inspect", content=content).json()
+    job = api.client.post("/v1/jobs", content=content)
+
+    assert facts["warnings"] == ["1 file left out, as not NIfTI"]
     assert job.status_code == 202
 
 

@@ -125,6 +125,7 @@ def test_progress_goes_from_0_towards_1_through_all_stages(
     assert list(dict.fromkeys(progress.stage for progress in seen)) == [
         "reading",
         "finding-brain",
+        "recognising",
         "correcting-bias",
         "measuring-tilt",
         "preparing",

@@ -14,7 +14,6 @@ from disyre.adapters.archive import (
     ArchiveLimits,
     check_archive,
     opened_members,
-    read_heads,
     read_members,
     read_named,
 )
@@ -144,10 +143,13 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
         check_archive(write(tmp_path, content), LIMITS)
 
 
-def test_an_unusual_compression_is_refused_by_its_number(tmp_path: Path) -> None:
-    content = zipped({"a": b"x"}, zipfile.ZIP_BZIP2)
+@pytest.mark.parametrize(
+    ("method", "name"), [(9, "Deflate64"), (12, "bzip2"), (14, "LZMA"), (93, "Zstandard"), (77, "method 77")]
+)
+def test_an_unusual_compression_is_refused_by_its_name(tmp_path: Path, method: int, name: str) -> None:
+    content = patched(zipped({"a": b"x"}), CENTRAL, 10, "<H", method)
 
-    with pytest.raises(UnusableArchive, match="compression method 12"):
+    with pytest.raises(UnusableArchive, match=f"the compression {name}; save the archive again with Deflate"):
         check_archive(write(tmp_path, content), LIMITS)
 
 
@@ -192,11 +194,6 @@ def test_a_member_whose_sum_is_wrong_is_refused(tmp_path: Path) -> None:
         read(write(tmp_path, content))
 
 
-def test_an_archive_in_an_archive_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnusableArchive, match="archive within"):
-        read(write(tmp_path, zipped({"a": zipped({"b": b"x"})})))
-
-
 def test_files_may_be_opened_as_often_as_one_likes(tmp_path: Path) -> None:
     path = write(tmp_path, zipped({"b": b"first", "folder/": b"", "a": b"second"}))
 
@@ -206,18 +203,6 @@ def test_files_may_be_opened_as_often_as_one_likes(tmp_path: Path) -> None:
                 file.seek(1)
                 assert file.read() in (b"irst", b"econd")
     assert len(members) == 2
-
-
-def test_only_the_beginnings_of_files_are_read(tmp_path: Path) -> None:
-    files = {name: np.random.default_rng(0).bytes(100_000) for name in "ab"}
-    content = patched(zipped(files), CENTRAL, 16, "<I", 1)  # wrong sums
-
-    assert list(read_heads(write(tmp_path, content), LIMITS, 3)) == [file[:3] for file in files.values()]
-
-
-def test_an_archive_in_an_archive_is_refused_at_its_beginning(tmp_path: Path) -> None:
-    with pytest.raises(UnusableArchive, match="archive within"):
-        list(read_heads(write(tmp_path, zipped({"a": zipped({"b": b"x"})})), LIMITS, 4))
 
 
 def test_damage_is_told_when_it_is_read(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Where a job's files are: whole, or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.errors import ArtifactNotFound
+from disyre.errors import ArtifactNotFound, StorageFull
 from tests.builders import JOB_ID
 
 LONG_AGO = 1_000_000_000
@@ -52,6 +53,39 @@ def test_an_upload_of_several_jobs_is_the_input_of_each_and_on_the_disk_once(
     assert not list((tmp_path / "incoming").iterdir())
     store.remove(JOB_ID)
     assert files[1].read_bytes() == b"study"
+
+
+def test_every_file_and_name_of_an_upload_is_on_the_disk_before_it_is_a_job(tmp_path: Path) -> None:
+    synced: list[tuple[str, bool]] = []
+
+    def sync(path: Path) -> None:
+        synced.append((path.name, (tmp_path / "jobs" / OTHER_ID / "input").exists()))
+
+    store = FolderArtifactStore(tmp_path, sync=sync)
+    store.prepare()
+    with store.incoming() as folder:
+        for name in ("000001", "000002", "mask"):
+            (folder / name).write_bytes(b"scan")
+        store.accept(folder, JOB_ID, OTHER_ID)
+
+    before = [("000001", False), ("000002", False), ("mask", False), (folder.name, False)]
+    assert sorted(synced[:3]) + synced[3:4] == before
+    assert synced[4:] == [("input", False), (JOB_ID, True), (OTHER_ID, True), ("jobs", True)]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_an_upload_for_which_the_disk_has_no_room_is_no_job_and_says_so(tmp_path: Path, number: int) -> None:
+    def sync(path: Path) -> None:
+        raise OSError(number, "no room")
+
+    store = FolderArtifactStore(tmp_path, sync=sync)
+    store.prepare()
+
+    with pytest.raises(StorageFull, match="ran full"):
+        submit(store)
+
+    assert not list((tmp_path / "jobs").iterdir())
+    assert not list((tmp_path / "incoming").iterdir())
 
 
 def test_an_upload_that_cannot_be_the_input_of_all_jobs_is_that_of_none(

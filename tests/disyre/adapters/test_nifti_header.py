@@ -45,6 +45,37 @@ def test_a_missing_orientation_is_warned_of(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.affine, nib.Nifti1Image.from_bytes(path.read_bytes()).affine)
 
 
+@pytest.mark.parametrize(
+    ("sform", "qform", "form"),
+    [(1, 0, "sform"), (5, 0, "sform"), (1, -1, "sform"), (1, 6, "sform"), (0, 5, "qform")],
+)
+def test_the_first_position_with_a_code_is_taken_whatever_the_code_of_the_other_is(
+    tmp_path: Path, sform: int, qform: int, form: str
+) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(sform_code=sform, qform_code=qform))
+    forms: list[str] = []
+    warnings: list[str] = []
+
+    volume = read_nifti(path, on_form=forms.append, on_warning=warnings.append)
+
+    assert (forms, warnings) == ([form], [])
+    np.testing.assert_array_equal(volume.affine, nib.Nifti1Image.from_bytes(path.read_bytes()).affine)
+
+
+@pytest.mark.parametrize("image_class", [nib.Nifti1Image, nib.Nifti2Image])
+def test_voxels_whose_place_the_header_does_not_say_are_read_right_behind_it_with_a_warning(
+    tmp_path: Path, image_class: Any
+) -> None:
+    path = write_bytes(tmp_path, nifti_bytes(image_class=image_class, vox_offset=0))
+    warnings: list[str] = []
+
+    volume = read_nifti(path, on_warning=warnings.append)
+
+    (warning,) = warnings
+    assert "does not say where in the file the voxels begin" in warning
+    np.testing.assert_array_equal(volume.voxels, np.arange(60).reshape(3, 4, 5))
+
+
 @pytest.mark.parametrize("signs", [(-1, -1, -1), (1, -1, 1), (-1, 1, 1)])
 def test_without_an_orientation_the_sign_of_the_spacing_means_nothing(
     tmp_path: Path, signs: tuple[int, int, int]

@@ -72,6 +72,27 @@ def test_several_volumes_of_a_file_in_an_archive_are_counted_and_one_is_read() -
     np.testing.assert_array_equal(read_nifti_members(members, volume_index=1).voxels, voxels[..., 1])
 
 
+@pytest.mark.parametrize("image_class", [nib.Nifti1Pair, nib.Nifti1Image])
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [([], []), ([b"a"], ["1 file left out, as not NIfTI"]), ([b"a"] * 2, ["2 files left out, as not NIfTI"])],
+    ids=["none", "one", "two"],
+)
+def test_files_that_lie_beside_a_nifti_are_counted_in_a_warning(
+    image_class: Any, others: list[bytes], said: list[str]
+) -> None:
+    files = [nifti_bytes(np.ones((4, 4, 4), np.int16))]
+    if image_class is nib.Nifti1Pair:
+        files = make_pair(nib.Nifti1Pair, pack=bytes)
+    members = as_members([*others, *files])
+    warnings: list[str] = []
+
+    read_nifti_members(members, on_warning=warnings.append)
+
+    assert warnings == said
+    assert list(inspect_nifti_members(members).warnings) == said
+
+
 DICOM_HEAD = bytes(128) + b"DICM"
 
 

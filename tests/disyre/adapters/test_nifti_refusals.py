@@ -70,6 +70,28 @@ def test_a_negative_slope_that_inverts_nothing_is_told(tmp_path: Path) -> None:
     assert warnings == ["the header's slope (RescaleSlope, scl_slope) is negative: -1"]
 
 
+@pytest.mark.parametrize("codes", [(-1, 0), (-1, 1), (-32768, 0), (0, -1), (6, 0), (6, 1), (0, 6)])
+def test_a_code_that_nifti_does_not_have_is_refused_by_name_if_the_position_hangs_on_it(
+    tmp_path: Path, codes: tuple[int, int]
+) -> None:
+    sform, qform = codes
+    path = write_bytes(tmp_path, nifti_bytes(sform_code=sform, qform_code=qform))
+    name = f"qform_code is {qform}" if sform == 0 else f"sform_code is {sform}"
+
+    with pytest.raises(UnsupportedGeometry, match=f"{name}, which NIfTI .* may swap left and right"):
+        inspect_nifti(path)
+
+
+@pytest.mark.parametrize("n_more", [-4, 4])
+def test_voxels_that_begin_nobody_knows_where_are_refused_if_the_length_of_the_file_does_not_fit(
+    tmp_path: Path, n_more: int
+) -> None:
+    content = nifti_bytes(vox_offset=0)
+
+    with pytest.raises(UnreadableVolume, match="as many bytes as the header says"):
+        inspect_nifti(write_bytes(tmp_path, content[:n_more] if n_more < 0 else content + bytes(n_more)))
+
+
 _QFORM = {"sform_code": 0, "qform_code": 1}
 HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "unknown size of header": ({"sizeof_hdr": 12345}, NotAnImage),
@@ -97,7 +119,7 @@ HEADERS: dict[str, tuple[dict[str, Any], type[DisyreError]]] = {
     "quadruple precision": ({"datatype": 1536}, UnreadableVolume),
     "unknown type": ({"datatype": 9999}, UnreadableVolume),
     "bits of another type": ({"bitpix": 8}, UnreadableVolume),
-    "voxels in the header": ({"vox_offset": 0}, UnreadableVolume),
+    "voxels in the header": ({"vox_offset": 100}, UnreadableVolume),
     "voxels before the file": ({"vox_offset": -352}, UnreadableVolume),
     "voxels between two bytes": ({"vox_offset": 353.5}, UnreadableVolume),
     "voxels nowhere": ({"vox_offset": np.nan}, UnreadableVolume),
