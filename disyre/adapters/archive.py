@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader, BytesIO, FileIO
+from io import BufferedReader, FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -89,12 +89,12 @@ def read_named(path: Path, limits: ArchiveLimits) -> Iterator[NamedFile]:
 
 
 @contextmanager
-def opened_members(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[list[Opener]]:
+def opened_members(path: Path, limits: ArchiveLimits) -> Iterator[list[Opener]]:
     """Check an archive, and give its files to be opened, in the order of its directory.
 
     Raises what `read_members` raises, and so does the reading of a file that is damaged.
     """
-    with _opened(source, limits) as archive:
+    with _opened(path, limits) as archive:
         yield [
             partial(_opened_member, archive, member, number)
             for number, member in enumerate(_checked_files(archive, limits), start=1)
@@ -102,8 +102,8 @@ def opened_members(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[li
 
 
 @contextmanager
-def _opened(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
-    with _Bounded(source, max_read=max(_CHUNK, _ENTRY * limits.max_members)) as file:
+def _opened(path: Path, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
+    with _Bounded(path, max_read=max(_CHUNK, _ENTRY * limits.max_members)) as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise UnusableArchive("expected a zip archive with files in it, got something else")
         try:
@@ -123,8 +123,8 @@ def _opened(source: Path | BytesIO, limits: ArchiveLimits) -> Iterator[zipfile.Z
 class _Bounded(BufferedReader):
     """A file that is not read in large pieces: `zipfile` reads the directory in one, before any check."""
 
-    def __init__(self, source: Path | BytesIO, *, max_read: int) -> None:
-        super().__init__(FileIO(source) if isinstance(source, Path) else source)
+    def __init__(self, path: Path, *, max_read: int) -> None:
+        super().__init__(FileIO(path))
         self._max_read = max_read
 
     def read(self, size: int | None = -1, /) -> bytes:

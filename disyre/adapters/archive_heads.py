@@ -6,9 +6,9 @@ image in it. One in which there is an image, or that cannot be looked into, may 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
-from typing import Final
+from tempfile import NamedTemporaryFile
+from typing import IO, Final
 
 from disyre.adapters.archive import ArchiveLimits, opened_members
 from disyre.errors import InvalidInput, NotAnImage, TooLarge, UnusableArchive
@@ -40,28 +40,32 @@ def read_heads(path: Path, limits: ArchiveLimits) -> Iterator[bytes]:
             yield head
         if archives and not has_image:
             raise UnusableArchive(f"{_EXPECTED} within the archive; send that by itself")
-        _check_foreign(archives, limits)
+        _check_foreign(archives, limits, path.parent)
 
 
-def holds_image(source: Path | BytesIO, limits: ArchiveLimits) -> bool:
+def holds_image(path: Path, limits: ArchiveLimits) -> bool:
     """Whether there is an image among the files of an archive; archives among them are not looked into.
 
     Raises what `read_members` raises.
     """
-    with opened_members(source, limits) as members:
+    with opened_members(path, limits) as members:
         return any(_kind(_head(member)) not in ("zip", "other") for member in members)
 
 
-def _check_foreign(archives: Sequence[Opener], limits: ArchiveLimits) -> None:
-    """Raise UnusableArchive if an archive beside images holds an image too, or cannot be looked into."""
+def _check_foreign(archives: Sequence[Opener], limits: ArchiveLimits, folder: Path) -> None:
+    """Raise UnusableArchive if an archive beside images holds an image too, or cannot be looked into.
+
+    One at a time is kept in a temporary file in `folder`, not in memory.
+    """
     left = limits.max_inner_members
     for archive in archives:
-        content = _content(archive)
-        left -= content.count(_ENTRY_MAGIC)
         try:
-            if left < 0:
-                raise TooLarge(f"expected at most {limits.max_inner_members} files in all of them, got more")
-            found = holds_image(BytesIO(content), replace(limits, max_members=limits.max_inner_members))
+            with NamedTemporaryFile(dir=folder) as content:
+                left -= _copied(archive, content)
+                if left < 0:
+                    most = limits.max_inner_members
+                    raise TooLarge(f"expected at most {most} files in all of them, got more")
+                found = holds_image(Path(content.name), replace(limits, max_members=limits.max_inner_members))
         except InvalidInput as error:
             raise UnusableArchive(
                 f"{_EXPECTED} beside the images that cannot be looked into ({error}); leave it out, unless "
@@ -74,13 +78,16 @@ def _check_foreign(archives: Sequence[Opener], limits: ArchiveLimits) -> None:
             )
 
 
-def _content(member: Opener) -> bytes:
-    """All of a file, in pieces: an archive is not read in large ones."""
-    pieces = []
+def _copied(member: Opener, content: IO[bytes]) -> int:
+    """Copy an archive, in pieces; how many entries its directory may have."""
+    n_entries, end = 0, b""
     with member() as file:
         while piece := file.read(_CHUNK):
-            pieces.append(piece)
-    return b"".join(pieces)
+            content.write(piece)
+            n_entries += (end + piece).count(_ENTRY_MAGIC)
+            end = piece[1 - len(_ENTRY_MAGIC) :]
+    content.flush()
+    return n_entries
 
 
 def _head(member: Opener) -> bytes:
