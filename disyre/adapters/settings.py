@@ -43,7 +43,7 @@ class SharedSettings(BaseSettings):
     """Where uploads and results are; shared by the API and the workers."""
     models_dir: Path = Path("models")
     """Where the model packages are, as `<name>/<version>/`."""
-    max_voxels: PositiveInt = 2**26
+    max_voxels: PositiveInt = 90_000_000
     """Larger scans are refused, be it on their own grid or on the model's; scoring takes 55 bytes a voxel."""
     job_time_limit_s: PositiveInt = 1800
     """A job that runs longer is failed."""
