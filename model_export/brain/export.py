@@ -1,6 +1,6 @@
 """A trained brain network -> its package: ONNX, manifest, card, with figures on heads kept out of training.
 
-python -m model_export.brain.export FOLDER_OF_LABEL_MAPS RUN models/brain/2
+python -m model_export.brain.export FOLDER_OF_LABEL_MAPS RUN models/brain/3
 """
 
 import argparse
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("label_maps", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("package", type=Path, help="folder to write, such as models/brain/2")
+    parser.add_argument("package", type=Path, help="folder to write, such as models/brain/3")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     state = torch.load(options.run / "checkpoint.pt", weights_only=True)

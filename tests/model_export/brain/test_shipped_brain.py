@@ -10,8 +10,10 @@ from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
 from disyre.brain_package import BrainPackage
+from disyre.crop import Crop
 from disyre.errors import NotBrainMr
 from disyre.model_package import NETWORK_FILE
+from disyre.resampling import reorient
 from disyre.types import Affine
 from disyre.volume import Volume
 from model_export.brain.surface import Agreement
@@ -36,9 +38,32 @@ def test_it_is_at_most_5_mb() -> None:
     assert (package.folder / NETWORK_FILE).stat().st_size <= 5_000_000
 
 
-def test_the_brain_of_the_example_head_is_found(network: OnnxBrainNetwork) -> None:
+def test_the_mask_beside_the_example_head_is_what_the_network_finds(network: OnnxBrainNetwork) -> None:
+    """It was found in the full series, of twice the resolution, and looked at."""
     head = read_dicom(read_members(ROOT / "examples" / "head.zip", ArchiveLimits()))
     expected = given_mask.brain_mask(head, read_nifti(ROOT / "examples" / "head_mask.nii.gz"))
+
+    agreement = Agreement.of(network.finder(head).mask, expected, head.spacing_mm)
+
+    assert agreement.dice > 0.98
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.5), (0.5, 1.0), (0.35, 0.75)])
+def test_the_brain_in_a_part_of_a_head_is_found(network: OnnxBrainNetwork, low: float, high: float) -> None:
+    head = read_dicom(read_members(ROOT / "examples" / "head.zip", ArchiveLimits()))
+    upright = reorient(head, np.eye(4))
+    whole = upright.with_voxels(network.finder(upright).mask.astype(np.float32))
+    first, last = (round(share * upright.shape[2]) for share in (low, high))
+    slab = Crop(upright.shape, (0, 0, first), (*upright.shape[:2], last - first))
+
+    found = network.finder(slab.volume(upright)).mask
+
+    assert Agreement.of(found, slab.cut(whole.voxels) > 0, upright.spacing_mm).dice > 0.9
+
+
+def test_the_brain_of_the_example_head_is_found(network: OnnxBrainNetwork) -> None:
+    head = read_dicom(read_members(ROOT / "examples" / "head.zip", ArchiveLimits()))
+    expected = given_mask.brain_mask(head, read_nifti(ROOT / "tests/data/example_head_mask_deepbet.nii.gz"))
 
     found = network.finder(head)
 
