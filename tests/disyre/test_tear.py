@@ -105,6 +105,13 @@ def test_very_many_kinds_of_which_some_are_no_pieces_stay_very_many_kinds() -> N
     pieces = with_each(150, "frame_of_reference", [str(k) for k in range(150)])
 
     with pytest.raises(MultipleVolumes, match="more than 100 kinds"):
+        find([*pieces, *make_stack(shape=(9, 9))])
+
+
+def test_a_torn_series_keeps_no_other_from_being_found() -> None:
+    pieces = with_each(150, "frame_of_reference", [str(k) for k in range(150)])
+
+    with pytest.raises(MultipleVolumes, match="150 images of a series that cannot be used; 20 axial images"):
         find([*pieces, *make_stack(series="2")])
 
 

@@ -308,3 +308,12 @@ def test_a_long_attribute_is_refused_in_implicit_vr_too() -> None:
         UnreadableVolume, match="headers of the usual size, got one with an attribute of 4000"
     ):
         read(make_series(EchoTime=["1.5"] * 1000), uid.ImplicitVRLittleEndian)
+
+
+@pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless], ids=str)
+def test_a_compressed_image_without_its_end_is_named_as_cut_off(syntax: uid.UID) -> None:
+    contents = encoded(make_series(5), syntax)
+    contents[2] = contents[2][:-12]
+
+    with pytest.raises(UnreadableVolume, match="compressed pixels are cut off"):
+        read_dicom(contents)
