@@ -310,6 +310,7 @@ def test_a_long_attribute_is_refused_in_implicit_vr_too() -> None:
         read(make_series(EchoTime=["1.5"] * 1000), uid.ImplicitVRLittleEndian)
 
 
+@pytest.mark.filterwarnings("ignore:End of file reached")
 @pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEGLSLossless], ids=str)
 def test_a_compressed_image_without_its_end_is_named_as_cut_off(syntax: uid.UID) -> None:
     contents = encoded(make_series(5), syntax)
