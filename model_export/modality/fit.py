@@ -21,7 +21,7 @@ from disyre.contrast_features import NAMES
 from disyre.modality import MODALITIES
 from model_export.modality.brains import AS_IS, Brain, painted_brains, real_brains
 
-_PENALTY: Final = 0.002
+_PENALTY: Final = 0.0022
 """Of the squared weights, beside the mean loss of a brain."""
 _MARGIN: Final = 0.25
 """What is usual goes on beyond what was seen by this share of a feature's scale."""
