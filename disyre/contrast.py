@@ -20,6 +20,8 @@ from disyre.volume import Volume
 CLASSIFIER_FILE: Final = Path(__file__).with_suffix(".json")
 LEAST_CERTAINTY: Final = 0.9
 """Probability below which a scan is not recognised."""
+_LEAST_LIKELY: Final = 0.5
+"""Probability below which nothing is more likely than the rest."""
 
 _NO_BRAIN: Final = "the brain is too small or too thin to tell the contrast from its image"
 
@@ -70,11 +72,13 @@ class ContrastClassifier(Frozen):
         percent = f"{100 * min(probabilities[name], 0.999):.3g} %"
         odd = self._unusual(name, features)
         if probabilities[name] < LEAST_CERTAINTY:
-            return _nothing(f"its image looks most like {name}, but that is not certain ({percent})")
+            likely = name if probabilities[name] >= _LEAST_LIKELY else None
+            return _nothing(f"its image looks most like {name}, but that is not certain ({percent})", likely)
         if odd is not None:
             return _nothing(
                 f"its image looks most like {name}, but the brain is unlike the scans that are known, most "
-                f"of all in {contrast_features.in_words(odd)}"
+                f"of all in {contrast_features.in_words(odd)}",
+                name,
             )
         return Guess(name=name, source="image", reason=f"fluid, cortex and white matter look so, {percent}")
 
@@ -95,5 +99,5 @@ def recognize(volume: Volume, brain_mask: Mask) -> Guess:
     return _nothing(_NO_BRAIN) if features is None else ContrastClassifier.shipped().guess(features)
 
 
-def _nothing(reason: str) -> Guess:
-    return Guess(name=None, source="image", reason=reason)
+def _nothing(reason: str, likely: Modality | None = None) -> Guess:
+    return Guess(name=None, source="image", reason=reason, likely=likely)

@@ -42,6 +42,8 @@ class Guess(Frozen):
     """Who says so: the header, the image, or the client; None if nobody has said anything yet."""
     reason: str
     """In words, without anything that a person wrote into the header."""
+    likely: Modality | None = None
+    """What it looks most like, where that is too uncertain to say that it was recognised."""
 
 
 SILENT: Final = Guess(

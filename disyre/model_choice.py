@@ -13,8 +13,8 @@ _SOURCES: Final[dict[Source | None, str]] = {
     "given": "by the submission",
 }
 _UNKNOWN: Final = (
-    "what kind of scan this is was not recognised ({reason}); it was scored with the default model, which is "
-    "for {modality}. The option modality tells"
+    "what kind of scan this is was not recognised ({reason}); it was scored with {which} for {modality}. The "
+    "option modality tells"
 )
 _OTHER: Final = "the scan looks like {name} {source} ({reason}); it was scored with a model for {modality}"
 
@@ -30,14 +30,15 @@ def taken_for(params: JobParams, recognised: Guess) -> Guess:
 
 
 def choose(models: ModelShelf, params: JobParams, modality: Guess) -> ModelPackage | None:
-    """The model for a scan: the one that is asked for, else the one for its modality.
+    """The model for a scan: the one that is asked for, else the one for its modality, known or likely.
 
-    None if neither is known. Raises NoModelForModality, or UnknownModel.
+    None if nothing of this is known, or no model is for what is only likely.
+    Raises NoModelForModality, or UnknownModel.
     """
     if params.model is not None:
         return models.find(params.model, params.version)
     if modality.name is None:
-        return None
+        return models.find_for(modality.likely, params.version) if modality.likely else None
     package = models.find_for(modality.name, params.version)
     if package is None:
         raise NoModelForModality(_refusal(models, modality))
@@ -59,7 +60,8 @@ def warnings(params: JobParams, modality: Guess, image: Guess, scored_as: str) -
     `modality` is what the scan counts as, `image` what its image looks like.
     """
     if modality.name is None and params.model is None:
-        return [_UNKNOWN.format(reason=modality.reason, modality=scored_as)]
+        which = "the model" if modality.likely == scored_as else "the default model, which is"
+        return [_UNKNOWN.format(reason=modality.reason, which=which, modality=scored_as)]
     others = [guess for guess in dict.fromkeys((modality, image)) if guess.name not in (None, scored_as)]
     return [
         _OTHER.format(name=guess.name, source=_SOURCES[guess.source], reason=guess.reason, modality=scored_as)

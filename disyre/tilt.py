@@ -27,6 +27,9 @@ _MARGIN: Final = 6
 """Empty voxels around the brain on that grid, so that what reaches beyond it counts against a pose."""
 _LEAST_OVERLAP: Final = 0.88
 """A brain that fits worse on the upright one is no whole brain, and where its nose is nobody knows."""
+_LEAST_SHARE: Final = 0.85
+"""Of an upright brain that lies in the scan; a smaller part slides along one that it does not belong to, and
+turns with it."""
 _GOOD_OVERLAP: Final = 0.92
 """A whole brain that fits better lies as its header says; of real ones none fits worse, and none that is
 mirrored or turned over fits as well."""
@@ -46,6 +49,13 @@ class Pose:
     """From upright to how it lies, in the axes of a grid in RAS order."""
     overlap: float
     """Dice coefficient with the upright brain after it was laid upon it, in [0, 1]."""
+    share: float = 1.0
+    """Of the upright brain that lies in the grid so, in [0, 1]; the rest is beyond the scan."""
+
+    @property
+    def fit(self) -> float:
+        """The overlap if so much of the brain is in the scan that it can lie in one way only, else 0."""
+        return self.overlap if self.share >= _LEAST_SHARE else 0.0
 
 
 Swap: TypeAlias = Literal["up and down", "front and back", "up and down, front and back"]
@@ -104,7 +114,7 @@ class Tilt:
         swap = _swap(brain, pose, find_pose)
         if swap is not None:
             on_swap(swap)
-        return cls(pose.turn) if pose.overlap >= _LEAST_OVERLAP and swap is None else None
+        return cls(pose.turn) if pose.fit >= _LEAST_OVERLAP and swap is None else None
 
     @property
     def angle_deg(self) -> float:
@@ -141,11 +151,10 @@ def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
 
 def _swap(brain: Voxels, pose: Pose, find_pose: FindPose) -> Swap | None:
     """With which directions swapped a brain fits well that does not as it is; None if with none."""
-    if pose.overlap >= _GOOD_OVERLAP:
+    if pose.overlap >= _GOOD_OVERLAP or pose.share < _LEAST_SHARE:
         return None
     fits = {
-        swap: find_pose(np.ascontiguousarray(np.flip(brain, axes)), SPACING_MM).overlap
-        for swap, axes in _SWAPS
+        swap: find_pose(np.ascontiguousarray(np.flip(brain, axes)), SPACING_MM).fit for swap, axes in _SWAPS
     }
     best = max(fits, key=lambda swap: fits[swap])
     return best if fits[best] >= max(_GOOD_OVERLAP, pose.overlap + _CLEARLY) else None

@@ -58,8 +58,8 @@ class Similarity:
 
     @property
     def scale(self) -> float:
-        """How much larger the brain becomes."""
-        return float(np.linalg.det(self.to_upright[:3, :3]) ** (1 / 3))
+        """How much larger the brain becomes; below 0 if it is mirrored as well."""
+        return float(np.cbrt(np.linalg.det(self.to_upright[:3, :3])))
 
     @property
     def turn(self) -> Any:
@@ -86,7 +86,9 @@ def find_pose(brain: Voxels, spacing_mm: float) -> Pose:
         found = register(brain, spacing_mm, upright)
     except RuntimeError:  # how ITK says that there is nothing to compare
         return nowhere
-    return Pose(found.turn, _overlap(brain, spacing_mm, upright, found))
+    if not (np.isfinite(found.to_upright).all() and found.scale > 0):  # of a slab, that may run away
+        return nowhere
+    return _pose(brain, spacing_mm, upright, found)
 
 
 def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similarity:
@@ -178,9 +180,10 @@ def on_upright(brain: Voxels, spacing_mm: float, upright: UprightBrain, found: S
     )
 
 
-def _overlap(brain: Voxels, spacing_mm: float, upright: UprightBrain, found: Similarity) -> float:
-    """Dice coefficient where the scan says anything."""
+def _pose(brain: Voxels, spacing_mm: float, upright: UprightBrain, found: Similarity) -> Pose:
+    """How a brain lies, and how well it fits where the scan says anything."""
     known = on_upright(np.ones_like(brain), spacing_mm, upright, found) > 0
-    a, b = on_upright(brain, spacing_mm, upright, found) > 0.5, (upright.voxels > 0.5) & known
-    n_both, n_all = int(np.count_nonzero(a & b)), int(np.count_nonzero(a)) + int(np.count_nonzero(b))
-    return 2 * n_both / max(1, n_all)
+    whole = upright.voxels > 0.5
+    a, b = on_upright(brain, spacing_mm, upright, found) > 0.5, whole & known
+    n_both, n_a, n_b, n_whole = (int(np.count_nonzero(mask)) for mask in (a & b, a, b, whole))
+    return Pose(found.turn, overlap=2 * n_both / max(1, n_a + n_b), share=n_b / n_whole)

@@ -151,6 +151,7 @@ def test_nothing_is_said_of_what_is_uncertain_or_unlike_all_that_is_known() -> N
     odd = make_classifier(usual=(-2.0, 2.0)).guess(features)
 
     assert (uncertain.name, odd.name) == (None, None)
+    assert (uncertain.likely, odd.likely) == ("T2w", "T2w")
     assert "not certain (73.1 %)" in uncertain.reason
     assert odd.reason.endswith("unlike the scans that are known, most of all in its brighter parts")
 

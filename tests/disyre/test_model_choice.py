@@ -54,6 +54,11 @@ def test_what_is_not_recognised_has_no_model_yet(shelf: ModelShelf) -> None:
     assert chosen(shelf, JobParams(), UNKNOWN) is None
 
 
+def test_what_is_not_recognised_goes_to_the_model_of_what_it_looks_most_like(shelf: ModelShelf) -> None:
+    assert chosen(shelf, JobParams(), UNKNOWN.model_copy(update={"likely": "T2w"})) == "t2w/2"
+    assert chosen(shelf, JobParams(), UNKNOWN.model_copy(update={"likely": "FLAIR"})) is None
+
+
 def test_a_model_without_the_version_is_not_known(shelf: ModelShelf) -> None:
     with pytest.raises(UnknownModel):
         choose(shelf, JobParams(version="3"), T2W)
@@ -87,6 +92,16 @@ def test_a_scan_that_was_not_recognised_says_so() -> None:
     assert "not recognised (not certain)" in warning
     assert "default model, which is for T1w" in warning
     assert warnings(JobParams(model="t1w"), UNKNOWN, UNKNOWN, "T1w") == []
+
+
+def test_a_scan_that_was_scored_as_what_it_looks_most_like_says_so() -> None:
+    likely = UNKNOWN.model_copy(update={"likely": "T2w"})
+
+    (warning,) = warnings(JobParams(), likely, likely, "T2w")
+
+    assert "not recognised (not certain)" in warning
+    assert "with the model for T2w" in warning
+    assert "default" not in warning
 
 
 def test_a_scan_that_looks_like_something_else_says_so_once() -> None:

@@ -1,5 +1,6 @@
 """Real brains, turned by what is known: how they lie is found, and left and right stay apart."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,42 @@ def test_a_brain_that_is_stored_in_reverse_under_an_unchanged_header_is_told(
 
     assert (tilt is None) == (swap is not None)
     assert told == ([] if swap is None else [swap])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    "ends",
+    [(0.0, 0.4), (0.0, 0.5), (0.0, 0.7), (0.3, 1.0), (0.5, 1.0), (0.2, 0.8), (0.35, 0.65), (0.58, 0.83)],
+)
+def test_a_part_of_a_brain_has_the_tilt_of_the_whole_or_none(axis: int, ends: tuple[float, float]) -> None:
+    volume = read_nifti(EXAMPLE)
+    mask = brain.stripped_mask(volume)
+    part, part_mask = cut(volume, mask, axis=axis, ends=ends)
+    told: list[Swap] = []
+
+    tilt = Tilt.measure(part, part_mask, find_pose, on_swap=told.append)
+
+    assert told == []
+    assert tilt is None or angle_between(tilt.turn, pose_of_the_example()) < 5
+
+
+@cache
+def pose_of_the_example() -> Turn:
+    volume = read_nifti(EXAMPLE)
+    return pose_of(volume, brain.stripped_mask(volume))
+
+
+def cut(volume: Volume, mask: Mask, *, axis: int, ends: tuple[float, float]) -> tuple[Volume, Mask]:
+    """A part of a scan; where it ends is given in shares of the brain along an axis."""
+    (inside,) = np.nonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+    size = inside[-1] + 1 - inside[0]
+    start, stop = (int(inside[0] + end * size) for end in ends)
+    box = tuple(slice(start, stop) if n == axis else slice(None) for n in range(3))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, axis] * start
+    # what is around a brain is not of one value, or it would be taken for padding
+    air = np.random.default_rng(0).random(volume.shape, dtype=np.float32)
+    return Volume(np.where(mask, volume.voxels, air)[box], affine), mask[box]
 
 
 def test_a_few_voxels_and_a_ball_lie_nowhere() -> None:
