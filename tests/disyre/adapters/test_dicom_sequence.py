@@ -189,6 +189,30 @@ def test_the_b_value_of_enhanced_images_is_read() -> None:
 FIRST, SECOND, THIRD = "1.2.1", "1.2.2", "1.2.3"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"AcquisitionDate": "20240102", "AcquisitionTime": "101112.5"}, {"AcquisitionTime": "131415"}),
+        ({"AcquisitionDateTime": "20240102101112.5"}, {"AcquisitionDateTime": "20240102131415"}),
+        ({"SeriesNumber": 4}, {"SeriesNumber": 5}),
+    ],
+    ids=["date and time", "both in one", "series"],
+)
+def test_two_runs_of_a_sequence_are_told_apart_without_date_and_time(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    runs = [*make_series(6, SeriesInstanceUID="1.2.1", **one)]
+    runs += make_series(6, SeriesInstanceUID="1.2.2", **{**one, **other})
+
+    told = [each.description for each in inspect_dicom(encoded(runs), ignore)]
+
+    is_numbered = "SeriesNumber" in one
+    assert [words.rpartition(", ")[2] for words in told] == (
+        ["series 4", "series 5"] if is_numbered else ["acquired first", "acquired second"]
+    )
+    assert "2024" not in "".join(told)
+
+
 def study() -> list[bytes]:
     """A FLAIR, a T1w of two echoes, and a T1w of which a slice is missing."""
     flair = make_series(6, SeriesInstanceUID=FIRST, **FLAIR)
