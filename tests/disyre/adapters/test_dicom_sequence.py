@@ -14,7 +14,7 @@ from disyre.adapters.dicom_sequence import sequence_of
 from disyre.admission import ignore
 from disyre.errors import InvalidParams, MultipleVolumes, NotAnImage
 from disyre.modality import Guess
-from tests.dicom_phantom import encoded, make_enhanced, make_series
+from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
 from tests.real_data import real_data
 
 FLAIR: dict[str, Any] = {
@@ -189,6 +189,21 @@ def test_the_b_value_of_enhanced_images_is_read() -> None:
 FIRST, SECOND, THIRD = "1.2.1", "1.2.2", "1.2.3"
 
 
+def test_a_part_of_a_stack_that_is_picked_by_its_series_is_read_with_a_warning() -> None:
+    images = make_series(12)
+    for image in images[6:]:
+        image.SeriesInstanceUID = "1.2.2"
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded(images), series="1.2.2", on_warning=warnings.append)
+
+    assert volume.shape == (9, 7, 6)
+    assert_is_phantom(volume)
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "the stack of this series, with 6 images, goes on in another series of the study (6 images)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -244,7 +259,9 @@ def test_a_series_of_two_echoes_cannot_be_picked_by_its_uid() -> None:
         check_dicom(study(), series=SECOND)
 
     assert len(refused.value.candidates) == 4
-    with pytest.raises(MultipleVolumes, match="series_uid picks one, and /v1/studies"):
+    with pytest.raises(
+        MultipleVolumes, match=r"only one can be scored, 6 axial .* series_uid picks it, and so does"
+    ):
         check_dicom(study())
 
 
