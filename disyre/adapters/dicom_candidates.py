@@ -95,7 +95,8 @@ def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candid
         if spoiled:
             return candidate_of(spoiled[0], describe(spoiled[0]), admission.ignore)
         why = unusable(images.slices, describe_series(images), error)
-        code, reason = _why_not(images) or (why.code, why.reason)
+        is_one = len(images.parts()) == 1
+        code, reason = (None if is_one else _why_not(images)) or (why.code, why.reason)
         return why.model_copy(update={"code": code, "reason": reason})
     return candidate_of(stack, describe(stack), admission.ignore)
 

@@ -329,6 +329,18 @@ def test_what_is_left_out_of_a_study_says_what_it_is(api: LiveApi) -> None:
     assert study["left_out"][1]["modality"]["reason"] == "diffusion, b-value 1000 s/mm^2"
 
 
+def test_a_series_over_time_that_does_not_say_its_times_has_the_reason_of_inspecting(api: LiveApi) -> None:
+    times = [image for k in range(3) for image in series("unknown", RescaleIntercept=k)]
+    upload = zipped_images([*series("T1w", 16, **T1W), *times])
+
+    study = api.client.post("/v1/studies", content=upload).json()
+    listed = api.client.post("/v1/inspect", content=upload).json()["volumes"]
+
+    (dynamic,) = study["left_out"]
+    assert [each for each in listed if each["code"] is not None] == [dynamic]
+    assert "got 3 at each of 6 places, as in a series over time" in dynamic["reason"]
+
+
 def test_series_of_a_study_that_are_described_alike_are_told_apart(api: LiveApi) -> None:
     runs = [image for name in ("short", "unknown") for image in series(name, 2, **T1W)]
 
