@@ -24,6 +24,11 @@ ASIDE: Final = 0.25
 _OVERLAP: Final = 0.5
 _MOST_APART: Final = 2.5
 """How near to an end of a stack a slice lies in it and beyond it at most; both in gaps between slices."""
+_MOST_COVERED: Final = 0.25
+_MOST_SHARED: Final = 12
+"""How far what goes on beyond an end may begin before it: as a share of the stack, and in gaps between
+slices. What covers more is a second volume.
+"""
 _MOST_ROUNDS: Final = 50
 """As often it is looked again for what continues what was found; of very many, not all are counted."""
 _NO_SLICES: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP"})
@@ -58,7 +63,7 @@ def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
 
 
 def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
-    """Those of some stacks that continue that of a volume at its ends, or what does, without overlap."""
+    """Those of some stacks that continue that of a volume at its ends, or what does; a few may overlap it."""
     heights = np.unique(np.round(_heights(volume, volume[0]), 3))
     if len(heights) < 2:
         return []
@@ -100,7 +105,7 @@ def _differs_in_series_only(image: Slice, other: Slice) -> bool:
 
 
 def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:
-    """How far images lie from the first of a volume, if that is beyond its ends and not beside it.
+    """How far images lie from the first of a volume, of those beyond its ends; nothing if they lie beside it.
 
     That is asked of their first pixels and of their centres. If a header has only the direction wrong, the
     first pixels are where they should be; if an image is turned about its centre, that is.
@@ -110,18 +115,27 @@ def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> l
     for between in offsets(stack, first):
         heights = np.asarray(between @ first.normal)
         aside_mm = np.linalg.norm(between - heights[:, None] * first.normal, axis=1).max()
-        beyond = np.maximum(own.low - heights, heights - own.high).min()
-        if aside_mm <= most_aside_mm and beyond > _OVERLAP * gap_mm:
-            found.append(heights)
-    return found
+        is_beyond = _outside(heights, own) > _OVERLAP * gap_mm
+        if aside_mm <= most_aside_mm and (is_beyond.all() or _only_reaches_in(heights, own, gap_mm)):
+            found.append(heights[is_beyond])
+    return [heights for heights in found if len(heights)]
+
+
+def _only_reaches_in(heights: Vector, own: _Reach, gap_mm: float) -> bool:
+    """Whether images that overlap a volume do so at its end, and lie as close as slices do."""
+    most_mm = min(_MOST_COVERED * (own.high - own.low), _MOST_SHARED * gap_mm)
+    is_close = np.diff(np.sort(heights)).max(initial=0.0) <= _MOST_APART * gap_mm
+    return bool(is_close and -_outside(heights, own).min() <= most_mm)
+
+
+def _outside(heights: Vector, reach: _Reach) -> Vector:
+    """How far heights lie beyond the nearer end; negative inside."""
+    return np.maximum(reach.low - heights, heights - reach.high)
 
 
 def _is_close(found: Sequence[Vector], reach: _Reach, gap_mm: float) -> bool:
     """Whether any of some images lies no further from a stack than its next slices would."""
-    return any(
-        np.maximum(reach.low - heights, heights - reach.high).min() <= _MOST_APART * gap_mm
-        for heights in found
-    )
+    return any(_outside(heights, reach).min() <= _MOST_APART * gap_mm for heights in found)
 
 
 def _widened(reach: _Reach, stacks: Sequence[Stack], first: Slice) -> _Reach:

@@ -29,9 +29,13 @@ _KINDS: Final = {
 }
 """Values of ImageType, in words."""
 
+_ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
 
 def distinguished(words: Sequence[str], alike: Sequence[Stack | None]) -> list[str]:
-    """Descriptions, with what tells those apart that are equal: facts that differ, else which of them it is.
+    """Descriptions, with what tells those apart that are equal.
+
+    That is facts that differ; else which was acquired first, the numbers of their series, or a number.
 
     `alike` has the images of each; None where nothing is known of them.
     """
@@ -41,21 +45,37 @@ def distinguished(words: Sequence[str], alike: Sequence[Stack | None]) -> list[s
         places.setdefault(said, []).append(place)
     for said, same in places.items():
         if len(same) > 1:
-            facts = _facts_that_differ([alike[place] for place in same])
-            for place, more in zip(same, _with_numbers(facts), strict=True):
+            for place, more in zip(same, _told_apart([alike[place] for place in same]), strict=True):
                 told[place] = f"{said}, {more}"
     return told
 
 
-def _with_numbers(facts: Sequence[tuple[str, ...]]) -> list[str]:
-    """Facts in words; where there are none, or another has the same, with a number."""
+def _told_apart(found: Sequence[Stack | None]) -> list[str]:
+    """Of each of some stacks the facts that differ; if there are none, or another has the same, also more."""
+    facts = _facts_that_differ(found)
+    told = [", ".join(each) for each in facts]
     n_with = Counter(facts)
-    return [
-        ", ".join(
-            found if found and n_with[found] == 1 else [*found, f"number {number} of {len(facts)} such"]
-        )
-        for number, found in enumerate(facts, start=1)
-    ]
+    for each in n_with:
+        same = [number for number, other in enumerate(facts) if other == each]
+        if len(same) > 1 or not each:
+            order = _order([found[number] for number in same])
+            for place, number in enumerate(same):
+                last = order[place] if order else f"number {number + 1} of {len(found)} such"
+                told[number] = ", ".join([*each, last])
+    return told
+
+
+def _order(found: Sequence[Stack | None]) -> list[str]:
+    """Which of some stacks was acquired first, or the numbers of their series; nothing if that is no help."""
+    known = [stack for stack in found if stack is not None]
+    if len(known) < max(2, len(found)):
+        return []
+    times = [min((image.acquired for image in stack if image.acquired), default=None) for stack in known]
+    if _are_different(times):
+        ranks = {time: rank for rank, time in enumerate(sorted(filter(None, times)))}
+        return [f"acquired {_ordinal(ranks[time])}" for time in times if time]
+    numbers = [stack[0].series_number for stack in known]
+    return [f"series {number}" for number in numbers] if _are_different(numbers) else []
 
 
 def _facts_that_differ(found: Sequence[Stack | None]) -> list[tuple[str, ...]]:
@@ -81,6 +101,7 @@ def _facts(stack: Stack) -> dict[str, str]:
     return {
         "kind": " and ".join(kinds) or "another kind of image",
         "pixels": f"pixels of {columns_mm:.3g} x {rows_mm:.3g} mm",
+        "agent": "after a contrast agent" if sequence.has_agent else "no contrast agent stated",
         "gap": f"a slice every {_gap_mm(stack):.3g} mm",
         **{words: words.format(value) for words, value in numbers.items() if value is not None},
     }
@@ -90,3 +111,12 @@ def _gap_mm(stack: Stack) -> float:
     """From a slice to the next, on average; 0 of one slice."""
     along = [float(image.position @ stack[0].normal) for image in stack]
     return float(np.ptp(along)) / max(1, stacks.n_places(stack) - 1)
+
+
+def _are_different(values: Sequence[float | None]) -> bool:
+    """Whether all are known, and no two are equal."""
+    return None not in values and len(set(values)) == len(values)
+
+
+def _ordinal(rank: int) -> str:
+    return _ORDINALS[rank] if rank < len(_ORDINALS) else f"as number {rank + 1}"

@@ -11,12 +11,13 @@ from typing import Final, TypeAlias
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.completeness import warn_of_missing
-from disyre.continuation import check_continuation
 from disyre.difference import differences, kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
+from disyre.seam import warn_of_seam
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
 from disyre.tear import tears
+from disyre.wholeness import check_whole
 from disyre.wording import counted
 
 _LOCALIZER_SLICES: Final = 12
@@ -64,6 +65,12 @@ Part: TypeAlias = Stack | Spoiled
 def series_of(part: Part) -> str:
     """The UID of the series that images are of."""
     return part.origin.series if isinstance(part, Spoiled) else part[0].series
+
+
+def is_localizer(part: Part) -> bool:
+    """Whether a header says that its images show where others are to lie."""
+    said = part.sequence.image_type if isinstance(part, Spoiled) else part[0].image_type
+    return "LOCALIZER" in said
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,22 +156,25 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     """The images of the one volume among all, in the order of their place along its normal.
 
     Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
-    `series` picks one, by its UID.
+    `series` picks one, by its UID; that its stack has slices in another is then a warning.
     Raises SeveralPatients, MultipleVolumes, TooFewSlices, IrregularSlices (also if what would be left out
     continues the stack) or GantryTilt, or what is wrong with an image of the volume; InvalidParams if there
     is no such series.
     """
-    images = images.of(series)
-    images.check_patient()
-    parts = images.parts()
-    if not isinstance(parts[0], Spoiled):
-        check_continuation(parts[0], usable(parts[1:]))
-        _check_torn(usable(parts))
-    part = _only_part(parts, on_warning)
+    picked = images.of(series)
+    picked.check_patient()
+    parts = picked.parts()
+    volumes = [part for part in parts if not is_localizer(part)] or parts
+    beside = [part for part in parts if is_localizer(part)] if len(volumes) < len(parts) else []
+    if not isinstance(volumes[0], Spoiled):
+        check_whole(usable(volumes))
+    part = _only_part(volumes, beside, on_warning)
     if isinstance(part, Spoiled):
         raise part.error
     stack = stacks.in_order(part, on_warning)
-    warn_of_missing(stack, [image for image in images.slices if image.origin == stack[0].origin], on_warning)
+    warn_of_missing(stack, [image for image in picked.slices if image.origin == stack[0].origin], on_warning)
+    if series is not None:
+        warn_of_seam(stack, images.slices, on_warning)
     return stack
 
 
@@ -231,20 +241,15 @@ def usable(parts: Sequence[Part]) -> list[Stack]:
     return [part for part in parts if not isinstance(part, Spoiled)]
 
 
-def _check_torn(found: Sequence[Stack]) -> None:
-    """Raise IrregularSlices if the largest stack is a part of one that an attribute tears apart."""
-    if error := tears(found).get(0):
-        raise error
-
-
-def _only_part(parts: Sequence[Part], on_warning: OnWarning) -> Part:
+def _only_part(parts: Sequence[Part], beside: Sequence[Part], on_warning: OnWarning) -> Part:
+    """The one volume of some parts; the others, and localizers beside all of them, are left out."""
     largest, others = parts[0], parts[1:]
     most = min(_LOCALIZER_SLICES - 1, _LOCALIZER_SHARE * len(largest))
     if max(_sizes_in_plane(others), default=0) > most:
         listed = "; ".join(descriptions(parts)[:_MOST_DESCRIBED])
         more = f"; and {len(parts) - _MOST_DESCRIBED} more" if len(parts) > _MOST_DESCRIBED else ""
         raise MultipleVolumes(f"expected the images of one volume, got {len(parts)}: {listed}{more}")
-    for other in others:
+    for other in (*others, *beside):
         reason = f" ({other.error})" if isinstance(other, Spoiled) else ""
         on_warning(f"{describe(other)}: left out, as not part of the volume{reason}")
     return largest

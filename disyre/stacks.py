@@ -83,6 +83,9 @@ class Slice:
     thickness_mm: float | None = None
     sequence: SequenceParameters = _UNKNOWN
     """How it was made."""
+    acquired: float | None = None
+    """When, as date and time in digits: it grows with time, and is never shown."""
+    series_number: int | None = None
     pixels: bytes = field(default=b"", repr=False)
     """What is equal in copies only, such as a hash."""
 

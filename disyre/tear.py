@@ -35,7 +35,7 @@ def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
     first, *others = numbers
     is_plain = len(others) == 1 and len(stacks[first]) >= LEAST_SLICES  # two volumes may be interleaved
-    if others and not is_plain and _is_one([stacks[number] for number in numbers]):
+    if others and not is_plain and is_one([stacks[number] for number in numbers]):
         return dict.fromkeys(numbers, _torn([stacks[number] for number in numbers]))
     asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
     inside = [number for number in asked if _fills_hole(stacks[first], stacks[number])]
@@ -55,12 +55,12 @@ def _of_single_images(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[i
         alike = [k for k in pending if is_alike(first, stacks[k][0], across_series=True)]
         pending = sorted({*pending} - {*alike})
         group = [stacks[k] for k in alike]
-        if len(group) >= LEAST_SLICES and _is_one(group, across_series=True):
+        if len(group) >= LEAST_SLICES and is_one(group, across_series=True):
             found |= dict.fromkeys(alike, _torn(group))
     return found
 
 
-def _is_one(stacks: Sequence[Stack], *, across_series: bool = False) -> bool:
+def is_one(stacks: Sequence[Stack], *, across_series: bool = False) -> bool:
     """Whether all images together lie evenly, one at a place, as the slices of one stack do."""
     first = stacks[0][0]
     if not all(is_alike(first, stack[0], across_series=across_series) for stack in stacks):

@@ -9,34 +9,46 @@ from disyre.adapters import dicom_geometry
 from disyre.admission import OnWarning
 from disyre.candidate import Candidate
 from disyre.completeness import warn_of_missing
+from disyre.distinction import distinguished
 from disyre.errors import InvalidInput, IrregularSlices, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
+from disyre.seam import warn_of_seam
 from disyre.series import (
     Images,
     Part,
     Spoiled,
+    describe,
     descriptions,
     find_volume,
     has_enough,
+    is_localizer,
     series_of,
     usable,
     what_differs,
 )
-from disyre.tear import tears
+from disyre.series_words import describe_series
+from disyre.stacks import Stack
+from disyre.wholeness import broken
 
 _SEVERAL: Final = (
     "expected a series with one volume, got one with several{}; send the images of one of them alone"
 )
 _PIECES: Final = "expected a series with one volume, got one with images{}: they cannot be put together"
+_LOCALIZER: Final = "expected a scan, got a localizer (ImageType), which shows where scans are to lie"
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
-def candidates_of(images: Images, on_warning: OnWarning) -> list[Candidate]:
-    """All volumes, and series that cannot be used, the largest first; what cannot be picked says why."""
+def candidates_of(
+    images: Images, on_warning: OnWarning, *, picked_from: Images | None = None
+) -> list[Candidate]:
+    """All volumes, and series that cannot be used, the largest first; what cannot be picked says why.
+
+    Of a series that was picked from others, it is a warning that its stack has slices in them.
+    """
     parts, by_series = images.parts(), images.by_series()
     n_parts = Counter(series_of(part) for part in parts)
     unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
-    torn = _torn(parts)
+    torn = _broken(parts)
     found = [
         unusable(part, words, torn[number])
         if number in torn
@@ -46,13 +58,69 @@ def candidates_of(images: Images, on_warning: OnWarning) -> list[Candidate]:
     for part, candidate in zip(parts, found, strict=True):
         if candidate.code is None and not isinstance(part, Spoiled):
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
+            if picked_from is not None:
+                warn_of_seam(part, picked_from.slices, on_warning)
     return found
 
 
-def _torn(parts: Sequence[Part]) -> dict[int, IrregularSlices]:
-    """Of parts that are pieces of one stack, by their numbers, what tears it apart."""
+def survey_of(by_series: Mapping[str, Images], on_warning: OnWarning, *, max_voxels: int) -> list[Candidate]:
+    """The one volume of each series, or why it has none; no two are described alike."""
+    parts = [images.parts() for images in by_series.values()]
+    torn = _broken_series(parts)
+    found = [
+        unusable(images.slices, describe_series(images), torn[number])
+        if number in torn
+        else _volume_of(images, on_warning, max_voxels)
+        for number, images in enumerate(by_series.values())
+    ]
+    words = distinguished(
+        [each.description for each in found], [next(iter(usable(each)), None) for each in parts]
+    )
+    return [each.model_copy(update={"description": said}) for each, said in zip(found, words, strict=True)]
+
+
+def check_volume(stack: Stack, max_voxels: int) -> None:
+    """Raise TooLarge, or what is wrong with the place of a volume."""
+    admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
+    dicom_geometry.affine(stack)
+
+
+def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
+    """The one volume of a series."""
+    try:
+        stack = find_volume(images, on_warning)
+        check_volume(stack, max_voxels)
+    except InvalidInput as error:
+        spoiled = images.spoiled()
+        if spoiled:
+            return candidate_of(spoiled[0], describe(spoiled[0]), admission.ignore)
+        why = unusable(images.slices, describe_series(images), error)
+        is_one = len(images.parts()) == 1
+        code, reason = (None if is_one else _why_not(images)) or (why.code, why.reason)
+        return why.model_copy(update={"code": code, "reason": reason})
+    return candidate_of(stack, describe(stack), admission.ignore)
+
+
+def _broken(parts: Sequence[Part]) -> dict[int, IrregularSlices]:
+    """Of parts that are pieces of one stack, by their numbers, why they are none by themselves."""
     places = [place for place, part in enumerate(parts) if not isinstance(part, Spoiled)]
-    return {places[number]: error for number, error in tears(usable(parts)).items()}
+    return {places[number]: error for number, error in broken(usable(parts)).items()}
+
+
+def _broken_series(parts: Sequence[Sequence[Part]]) -> dict[int, IrregularSlices]:
+    """The same of series, by their numbers, each as its largest part is."""
+    largest_first = sorted(
+        (
+            (part, number, part is of_series[0])
+            for number, of_series in enumerate(parts)
+            for part in of_series
+        ),
+        key=lambda found: len(found[0]),
+        reverse=True,
+    )
+    found = _broken([part for part, _, _ in largest_first])
+    series = {place: number for place, (_, number, is_largest) in enumerate(largest_first) if is_largest}
+    return {series[place]: error for place, error in found.items() if place in series}
 
 
 def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
@@ -71,6 +139,8 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
         return error.code, _SHARED
     except MultipleVolumes as error:
         parts = of_series.parts()
+        if all(map(is_localizer, parts)):
+            return error.code, _LOCALIZER
         differ = what_differs(parts)
         reason = _SEVERAL if has_enough(parts) else _PIECES
         return error.code, reason.format(f", which differ in {differ}" if differ else "")

@@ -16,7 +16,7 @@ from disyre.adapters.dicom_jpeg import checked_frames
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_numbers import numbers, optional_number
 from disyre.adapters.dicom_scale import scale_of
-from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, sequence_of, stated_number
+from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, acquired, sequence_of, stated_number
 from disyre.errors import UnreadableVolume, UnsupportedGeometry, UnusableVolume
 from disyre.series import Reject
 from disyre.stacks import Slice
@@ -115,6 +115,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
             frame.index, said=position, orientation=orientation, spacing_mm=spacing_mm
         )
     n_in_acquisition = stated_number(header, "ImagesInAcquisition")
+    series_number = stated_number(dataset, "SeriesNumber", least=0.0)
     time = "TemporalPositionIndex" if frame.is_enhanced else "TemporalPositionIdentifier"
     return Slice(
         number=number,
@@ -131,6 +132,8 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         gap_stated_mm=stated_number(header, "SpacingBetweenSlices"),
         thickness_mm=stated_number(header, "SliceThickness"),
         sequence=sequence_of(dataset, header),
+        acquired=acquired(dataset, header),
+        series_number=None if series_number is None else int(series_number),
         pixels=_compared(frame),
     )
 

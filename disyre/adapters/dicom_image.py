@@ -31,6 +31,7 @@ _ATTRIBUTES: Final = [
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ModalityLUTSequence"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "SeriesNumber"),
     *SEQUENCE_ATTRIBUTES,
 ]
 _TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]

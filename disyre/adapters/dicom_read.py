@@ -7,7 +7,7 @@ images and the frames of enhanced images go the same way: `disyre.stacks` sorts 
 Voxels come out as (column, row, slice), which is the order in which NIfTI files are usually stored.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -16,20 +16,18 @@ from pydicom import config
 
 from disyre import admission, geometry
 from disyre.adapters import dicom_geometry
-from disyre.adapters.dicom_candidates import candidate_of, candidates_of, modality_of, unusable
+from disyre.adapters.dicom_candidates import candidates_of, check_volume, modality_of, survey_of
 from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
 from disyre.adapters.dicom_frames import Frame, frames_of, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.adapters.dicom_voxels import least_slope, read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, IrregularSlices, MultipleVolumes, SeveralPatients
+from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.scan_record import ImageSource
-from disyre.series import Images, describe, find_volume, has_enough, what_differs
-from disyre.stacks import Stack
-from disyre.tear import tears
+from disyre.series import Images, find_volume, has_enough, what_differs
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
@@ -92,7 +90,7 @@ def inspect_dicom(
         found.check_patient()
     except SeveralPatients as error:
         on_warning(str(error))
-    return candidates_of(found, on_warning)
+    return candidates_of(found, on_warning, picked_from=None if series is None else images)
 
 
 def check_dicom(
@@ -105,12 +103,13 @@ def check_dicom(
     images = _look(instances, admission.ignore)
     try:
         stack = find_volume(images, admission.ignore, series=series)
-        _check_volume(stack, max_voxels)
+        check_volume(stack, max_voxels)
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
     except MultipleVolumes as error:
-        told = MultipleVolumes(f"{error}; {_way_out(images, series)}")
-        raise _with_candidates(told, images) from error
+        candidates = candidates_of(images, admission.ignore)
+        told = f"{error}; {_way_out(images, series, candidates)}"
+        raise MultipleVolumes(told, candidates[:_MOST_LISTED]) from error
     except InvalidInput as error:
         raise _with_candidates(error, images) from error
     return modality_of(stack)
@@ -128,51 +127,21 @@ def survey_dicom(
         images.check_patient()
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
-    by_series = images.by_series()
-    torn = _torn_by_series(by_series)
-    return [
-        unusable(each.slices, describe(each.slices), torn[series])
-        if series in torn
-        else _volume_of_series(each, on_warning, max_voxels)
-        for series, each in by_series.items()
-    ]
+    return survey_of(images.by_series(), on_warning, max_voxels=max_voxels)
 
 
-def _torn_by_series(by_series: Mapping[str, Images]) -> dict[str, IrregularSlices]:
-    """Of series of one image each that are slices of one stack, why they are none."""
-    single = {
-        series: each.slices
-        for series, each in by_series.items()
-        if len(each.slices) == 1 and not each.rejects
-    }
-    names = list(single)
-    return {names[number]: error for number, error in tears(list(single.values())).items()}
-
-
-def _volume_of_series(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
-    try:
-        stack = find_volume(images, on_warning)
-        _check_volume(stack, max_voxels)
-    except InvalidInput as error:
-        spoiled = images.spoiled()
-        if spoiled:
-            return candidate_of(spoiled[0], describe(spoiled[0]), admission.ignore)
-        return unusable(images.slices, describe(images.slices), error)
-    return candidate_of(stack, describe(stack), admission.ignore)
-
-
-def _check_volume(stack: Stack, max_voxels: int) -> None:
-    admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
-    dicom_geometry.affine(stack)
-
-
-def _way_out(images: Images, series: str | None) -> str:
+def _way_out(images: Images, series: str | None, candidates: Sequence[Candidate]) -> str:
     """What a client can do who sent several volumes."""
     if series is not None or len(images.series) == 1:
         parts = images.of(series).parts()
         differ = what_differs(parts)
         way_out = "send one of them alone" if has_enough(parts) else "they cannot be put together"
         return f"they are of one series{f', and differ in {differ}' if differ else ''}: {way_out}"
+    good = [each.description for each in candidates if each.code is None]
+    if not good:
+        return "none of them can be scored as it is, and candidates has the reason of each"
+    if len(good) == 1:
+        return f"only one can be scored, {good[0]}: the option series_uid picks it, and so does /v1/studies"
     return "the option series_uid picks one, and /v1/studies scores each"
 
 
@@ -193,17 +162,19 @@ def _look(
 ) -> Images:
     """What the headers of all MR images among some files say; of pixels, their hash.
 
-    `kept` takes the frames of a series, or of all, in the order of the numbers of their slices; images of
-    other series are then left out. Raises why if there are none at all.
+    `kept` takes the frames of a series, or of all, in the order of the numbers of their slices; those of
+    images of other series mean nothing then. Raises why if there are no images at all.
     """
-    found, images, n_others = SortedFiles(), Images(), 0
+    found, others, images, n_others = SortedFiles(), SortedFiles(), Images(), 0
     with config.disable_value_validation():
         for batch in read_in_batches(instances):
             files = found.add(batch)
             wanted = [file for file in files if series is None or file.origin.series == series]
-            n_others += len(files) - len(wanted)
+            beside = [file for file in files if series is not None and file.origin.series != series]
+            n_others += len(beside)
             found.n_without_series += sum(file.states_no_series for file in wanted)
             _look_into(wanted, images, found, kept)
+            _look_into(beside, images, others, None)
     if not images and not n_others:
         raise found.nothing()
     found.warn(on_warning)

@@ -54,6 +54,15 @@ def sequence_of(top: Dataset, header: Dataset) -> SequenceParameters:
     )
 
 
+def acquired(top: Dataset, header: Dataset) -> float | None:
+    """When an image was acquired, as date and time in digits, of which only the order counts."""
+    date = stated_number(top, "AcquisitionDate")
+    time = stated_number(top, "AcquisitionTime", least=0.0)
+    if date is not None and time is not None:
+        return date * 1e6 + time
+    return stated_number(header, "FrameAcquisitionDateTime") or stated_number(top, "AcquisitionDateTime")
+
+
 def _enhanced_sequence(top: Dataset, header: Dataset) -> frozenset[str]:
     pulses = {name for word in _words(top, "EchoPulseSequence") for name in _PULSES.get(word, ())}
     planar = {"EP"} if "YES" in _words(top, "EchoPlanarPulseSequence") else set()

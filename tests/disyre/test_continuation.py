@@ -76,7 +76,7 @@ def test_the_end_of_a_stack_under_another_series_is_no_localizer_either() -> Non
     """Some exports give the end of an acquisition a SeriesInstanceUID of its own."""
     slices = with_end(48, 3, series="other")
 
-    with pytest.raises(IrregularSlices, match=r"goes on differ from it in series .SeriesInstanceUID.;"):
+    with pytest.raises(IrregularSlices, match=r"45 images goes on in another series .* .3 images."):
         find(slices)
 
 
@@ -117,6 +117,40 @@ def test_what_overlaps_or_lies_elsewhere_is_left_out(by: tuple[float, float, flo
     stack, warnings = find([*slices[:46], *(moved(image, by) for image in slices[46:])])
 
     assert (len(stack), len(warnings)) == (46, 1)
+
+
+TR: dict[str, Any] = {"sequence": SequenceParameters(tr_ms=4000)}
+
+
+@pytest.mark.parametrize(("n_shared", "n_beyond"), [(1, 3), (3, 3), (4, 1), (8, 2)], ids=str)
+@pytest.mark.parametrize("is_flipped", [False, True])
+def test_a_few_images_that_overlap_a_stack_and_go_on_beyond_its_end_are_slices_of_it(
+    n_shared: int, n_beyond: int, is_flipped: bool
+) -> None:
+    whole = make_stack(40 + n_beyond, gap_mm=3.0)
+    slices = [*whole[:40], *(moved(image, (0, 0, 0), **TR) for image in whole[40 - n_shared :])]
+    if is_flipped:
+        slices = [moved(image, (0, 0, -2 * image.position[2])) for image in slices]
+
+    n = n_shared + n_beyond
+    with pytest.raises(IrregularSlices, match=rf"{n} images .* goes on .* repetition time .4000 ms"):
+        find(slices)
+
+
+def test_images_far_apart_that_reach_over_an_end_are_a_localizer() -> None:
+    scout = [moved(image, (0, 0, 98.0), **TR) for image in make_stack(3, gap_mm=12.0)]
+
+    stack, warnings = find([*make_stack(40, gap_mm=3.0), *scout])
+
+    assert (len(stack), len(warnings)) == (40, 1)
+
+
+@pytest.mark.parametrize("by", [0, 2, 12])
+def test_another_volume_at_about_the_same_places_is_no_end_of_the_first(by: int) -> None:
+    other = [moved(image, (0, 0, 3.0 * by), **TR) for image in make_stack(40, gap_mm=3.0)]
+
+    with pytest.raises(MultipleVolumes):
+        find([*make_stack(40, gap_mm=3.0), *other])
 
 
 def test_echoes_at_the_same_places_are_several_volumes() -> None:

@@ -69,6 +69,50 @@ def test_what_differs_in_nothing_is_numbered() -> None:
     ]
 
 
+def test_a_scan_after_a_contrast_agent_is_told_from_the_one_before() -> None:
+    assert told_apart(parameters(), {**parameters(has_agent=True), "acquired": 2.0}) == [
+        f"{SAID}, no contrast agent stated",
+        f"{SAID}, after a contrast agent",
+    ]
+
+
+def test_what_differs_in_nothing_else_is_told_by_which_was_acquired_first_but_not_when() -> None:
+    assert told_apart({"acquired": 20240102131415.0, "series_number": 4}, {"acquired": 20240102101112.0}) == [
+        f"{SAID}, acquired second",
+        f"{SAID}, acquired first",
+    ]
+
+
+def test_very_many_are_told_by_their_place_in_time_in_figures() -> None:
+    told = told_apart(*({"acquired": 1.0 + number} for number in range(9)))
+
+    assert told[-2:] == [f"{SAID}, acquired eighth", f"{SAID}, acquired as number 9"]
+
+
+@pytest.mark.parametrize("times", [(None, 1.0), (1.0, 1.0), (None, None)], ids=str)
+def test_where_the_order_in_time_is_not_known_the_number_of_the_series_tells(times: Any) -> None:
+    one, other = ({"acquired": time, "series_number": 4 + k} for k, time in enumerate(times))
+
+    assert told_apart(one, other) == [f"{SAID}, series 4", f"{SAID}, series 5"]
+
+
+@pytest.mark.parametrize("numbers", [(None, 1), (1, 1)], ids=str)
+def test_where_no_number_of_a_series_tells_they_are_counted(numbers: Any) -> None:
+    one, other = ({"series_number": number} for number in numbers)
+
+    assert told_apart(one, other) == [f"{SAID}, number 1 of 2 such", f"{SAID}, number 2 of 2 such"]
+
+
+def test_of_what_has_the_same_facts_the_order_is_told_too() -> None:
+    one, other = ({"acquired": time, "gap_mm": 2.0} for time in (1.0, 2.0))
+
+    assert told_apart(one, {}, other) == [
+        f"{SAID}, a slice every 2 mm, acquired first",
+        f"{SAID}, a slice every 1 mm",
+        f"{SAID}, a slice every 2 mm, acquired second",
+    ]
+
+
 def test_what_is_described_differently_already_gets_no_more_words() -> None:
     assert told_apart({}, {"echo_time_ms": 30.0, "gap_mm": 2.0}) == [SAID, f"{SAID}, echo time 30 ms"]
 

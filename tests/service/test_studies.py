@@ -9,7 +9,7 @@ import pytest
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.errors import Unavailable
 from disyre.job import Job
-from tests.dicom_phantom import encoded, make_series
+from tests.dicom_phantom import AXIAL, CORONAL, SAGITTAL, encoded, make_series
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.toy_model import make_toy_model
@@ -258,6 +258,130 @@ def test_slices_that_differ_at_the_end_of_a_stack_are_left_out_nowhere(api: Live
     reason = "where a stack of 36 images goes on differ from it in echo time (80 ms against 12 ms)"
     for words in (listed["volumes"][0]["reason"], refused.json()["detail"], study.json()["detail"]):
         assert reason in words
+
+
+def in_two_series(names: str) -> bytes:
+    """One stack of T1w whose images are said to be of two series, by a letter each."""
+    images = make_series(len(names), **T1W)
+    for image, name in zip(images, names, strict=True):
+        image.SeriesInstanceUID = f"1.2.{1 + 'ab'.index(name)}"
+    return zipped_images(encoded(images))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [("a" * 8 + "b" * 8, "goes on in another series"), ("ab" * 8, "has slices between these in another")],
+    ids=["halves", "alternate"],
+)
+def test_a_stack_in_two_series_is_the_same_everywhere_and_scored_nowhere(
+    api: LiveApi, names: str, words: str
+) -> None:
+    upload = in_two_series(names)
+
+    listed = api.client.post("/v1/inspect", content=upload).json()["volumes"]
+    refused = api.client.post("/v1/jobs", content=upload)
+    study = api.client.post("/v1/studies", content=upload)
+
+    check_refused(api, refused, 422, "irregular-slices")
+    check_refused(api, study, 422, "nothing-to-score")
+    assert "pick it with the option series_uid" in refused.json()["detail"]
+    for candidates in (listed, refused.json()["candidates"], study.json()["candidates"]):
+        assert [each["code"] for each in candidates] == ["irregular-slices"] * 2
+        assert all(words in each["reason"] for each in candidates)
+
+
+def test_a_part_of_a_stack_is_scored_if_it_is_picked_on_purpose(api: LiveApi) -> None:
+    upload = in_two_series("a" * 8 + "b" * 8)
+
+    listed = api.client.post("/v1/inspect", content=upload, params={"series_uid": "1.2.2"}).json()
+    taken = api.client.post("/v1/jobs", content=upload, params={"series_uid": "1.2.2"})
+
+    assert [each["code"] for each in listed["volumes"]] == [None]
+    assert [warning[:70] for warning in listed["warnings"]] == [
+        "the stack of this series, with 8 images, goes on in another series of "
+    ]
+    assert taken.status_code == 202
+
+
+def test_what_is_left_out_of_a_study_says_what_it_is(api: LiveApi) -> None:
+    planes = [
+        image
+        for plane in (AXIAL, CORONAL, SAGITTAL)
+        for image in series("short", 5, orientation=plane, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    ]
+    times = [image for k in range(3) for image in series("dwi", TemporalPositionIdentifier=k, **DWI)]
+    upload = zipped_images([*planes, *series("T1w", 16, **T1W), *times])
+
+    study = api.client.post("/v1/studies", content=upload).json()
+
+    assert [job["params"]["series_uid"] for job in study["jobs"]] == [UIDS["T1w"]]
+    assert [(each["n"], each["description"], each["code"]) for each in study["left_out"]] == [
+        (
+            15,
+            "localizer: 5 axial images of 9 x 7; 5 coronal images of 9 x 7; 5 sagittal images of 9 x 7",
+            "multiple-volumes",
+        ),
+        (18, "18 axial images of 9 x 7 in 3 volumes", "multiple-volumes"),
+    ]
+    localizer, dynamic = (each["reason"] for each in study["left_out"])
+    assert localizer == "expected a scan, got a localizer (ImageType), which shows where scans are to lie"
+    assert "with several, which differ in time (TemporalPosition); send" in dynamic
+    assert study["left_out"][1]["modality"]["reason"] == "diffusion, b-value 1000 s/mm^2"
+
+
+def test_a_series_over_time_that_does_not_say_its_times_has_the_reason_of_inspecting(api: LiveApi) -> None:
+    times = [image for k in range(3) for image in series("unknown", RescaleIntercept=k)]
+    upload = zipped_images([*series("T1w", 16, **T1W), *times])
+
+    study = api.client.post("/v1/studies", content=upload).json()
+    listed = api.client.post("/v1/inspect", content=upload).json()["volumes"]
+
+    (dynamic,) = study["left_out"]
+    assert [each for each in listed if each["code"] is not None] == [dynamic]
+    assert "got 3 at each of 6 places, as in a series over time" in dynamic["reason"]
+
+
+def test_series_of_a_study_that_are_described_alike_are_told_apart(api: LiveApi) -> None:
+    runs = [image for name in ("short", "unknown") for image in series(name, 2, **T1W)]
+
+    study = api.client.post("/v1/studies", content=zipped_images([*series("T1w", **T1W), *runs])).json()
+
+    assert [each["description"].rpartition(", ")[2] for each in study["left_out"]] == [
+        "number 1 of 2 such",
+        "number 2 of 2 such",
+    ]
+
+
+def test_a_localizer_is_left_out_however_many_images_it_has(api: LiveApi) -> None:
+    planes = [
+        image
+        for plane in (AXIAL, CORONAL, SAGITTAL)
+        for image in series("short", 5, orientation=plane, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    ]
+
+    response = post(api, [*planes, *series("T1w", 16, **T1W)])
+
+    assert (response.status_code, response.json()["modality"]["name"]) == (202, "T1w")
+
+
+def test_the_one_series_that_can_be_scored_is_named(api: LiveApi) -> None:
+    upload = [*series("T1w", 8, **T1W), *series("short", 3, **T2W)]
+
+    refused = post(api, upload)
+
+    check_refused(api, refused, 422, "multiple-volumes")
+    assert (
+        "only one can be scored, 8 axial images of 9 x 7, echo time 12 ms: the option series_uid picks it, "
+        "and so does /v1/studies"
+    ) in refused.json()["detail"]
+    assert post(api, upload, series_uid=UIDS["T1w"]).status_code == 202
+
+
+def test_of_series_of_which_none_can_be_scored_none_is_to_be_picked(api: LiveApi) -> None:
+    refused = post(api, [*series("short", 3, **T1W), *series("unknown", 3, **T2W)])
+
+    check_refused(api, refused, 422, "multiple-volumes")
+    assert "none of them can be scored as it is" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["model", "version", "modality", "series_uid", "volume_index"])

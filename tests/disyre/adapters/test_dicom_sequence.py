@@ -14,7 +14,7 @@ from disyre.adapters.dicom_sequence import sequence_of
 from disyre.admission import ignore
 from disyre.errors import InvalidParams, MultipleVolumes, NotAnImage
 from disyre.modality import Guess
-from tests.dicom_phantom import encoded, make_enhanced, make_series
+from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
 from tests.real_data import real_data
 
 FLAIR: dict[str, Any] = {
@@ -189,6 +189,45 @@ def test_the_b_value_of_enhanced_images_is_read() -> None:
 FIRST, SECOND, THIRD = "1.2.1", "1.2.2", "1.2.3"
 
 
+def test_a_part_of_a_stack_that_is_picked_by_its_series_is_read_with_a_warning() -> None:
+    images = make_series(12)
+    for image in images[6:]:
+        image.SeriesInstanceUID = "1.2.2"
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded(images), series="1.2.2", on_warning=warnings.append)
+
+    assert volume.shape == (9, 7, 6)
+    assert_is_phantom(volume)
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "the stack of this series, with 6 images, goes on in another series of the study (6 images)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"AcquisitionDate": "20240102", "AcquisitionTime": "101112.5"}, {"AcquisitionTime": "131415"}),
+        ({"AcquisitionDateTime": "20240102101112.5"}, {"AcquisitionDateTime": "20240102131415"}),
+        ({"SeriesNumber": 4}, {"SeriesNumber": 5}),
+    ],
+    ids=["date and time", "both in one", "series"],
+)
+def test_two_runs_of_a_sequence_are_told_apart_without_date_and_time(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    runs = [*make_series(6, SeriesInstanceUID="1.2.1", **one)]
+    runs += make_series(6, SeriesInstanceUID="1.2.2", **{**one, **other})
+
+    told = [each.description for each in inspect_dicom(encoded(runs), ignore)]
+
+    is_numbered = "SeriesNumber" in one
+    assert [words.rpartition(", ")[2] for words in told] == (
+        ["series 4", "series 5"] if is_numbered else ["acquired first", "acquired second"]
+    )
+    assert "2024" not in "".join(told)
+
+
 def study() -> list[bytes]:
     """A FLAIR, a T1w of two echoes, and a T1w of which a slice is missing."""
     flair = make_series(6, SeriesInstanceUID=FIRST, **FLAIR)
@@ -220,7 +259,9 @@ def test_a_series_of_two_echoes_cannot_be_picked_by_its_uid() -> None:
         check_dicom(study(), series=SECOND)
 
     assert len(refused.value.candidates) == 4
-    with pytest.raises(MultipleVolumes, match="series_uid picks one, and /v1/studies"):
+    with pytest.raises(
+        MultipleVolumes, match=r"only one can be scored, 6 axial .* series_uid picks it, and so does"
+    ):
         check_dicom(study())
 
 
