@@ -121,10 +121,14 @@ def _caretaker(
 
     def take_care() -> None:
         reaper.reap_once()
-        for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
-            logger.warning("%s was left by a process that was killed: removed", name)
+        _sweep(artifacts, settings)
 
     return take_care
+
+
+def _sweep(artifacts: FolderArtifactStore, settings: ServiceSettings) -> None:
+    for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
+        logger.warning("%s was left by a process that was killed: removed", name)
 
 
 def _lifespan(
@@ -133,6 +137,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts.prepare()
+        await run_in_threadpool(_sweep, artifacts, settings)
         reaping = asyncio.create_task(_repeat(take_care, settings.reap_interval_s))
         yield
         reaping.cancel()
