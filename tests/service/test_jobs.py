@@ -135,7 +135,9 @@ def test_a_job_that_was_never_sent_is_sent_by_the_reaper(tmp_path: Path) -> None
         wait_for(lambda: api.queue.job_ids == [make_job().id], "the job is in the queue")
 
 
-def test_what_a_killed_api_had_received_of_an_upload_is_gone_when_the_next_has_started(tmp_path: Path) -> None:
+def test_what_a_killed_api_had_received_of_an_upload_is_gone_when_the_next_has_started(
+    tmp_path: Path,
+) -> None:
     left = tmp_path / "data" / "incoming" / "left"
     left.mkdir(parents=True)
     os.utime(left, (1_000_000_000, 1_000_000_000))
