@@ -4,8 +4,11 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
-from disyre.adapters.log_lines import LineFormatter
+import pytest
+
+from disyre.adapters.log_lines import LineFormatter, write_log_lines
 
 PROGRAM = """
 import logging
@@ -30,6 +33,28 @@ def test_the_time_is_that_of_the_record_in_utc() -> None:
     assert LineFormatter().format(record) == (
         "1970-01-01T00:00:01.500Z INFO n: a\n1970-01-01T00:00:01.500Z INFO n: b"
     )
+
+
+@pytest.fixture
+def _root_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_root_as_before")
+def test_a_library_that_would_write_for_itself_is_taken_over(capsys: pytest.CaptureFixture[str]) -> None:
+    library = logging.getLogger("library")
+    library.addHandler(logging.StreamHandler())
+    library.propagate = False
+
+    write_log_lines(["library"])
+    library.info("once")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(START + "once", line)
 
 
 def test_every_line_of_a_program_its_libraries_and_its_tracebacks_begins_alike() -> None:
