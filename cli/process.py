@@ -12,6 +12,8 @@ from typing import Final
 
 from cli.tied import tied
 
+_REFUSAL: Final = ": cannot start: "
+"""In the line with which a program of ours says why it cannot start."""
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
 _STEADY_S: Final = 60.0
@@ -86,10 +88,11 @@ class Process:
         self._kill_group()
         self._popen.wait()
 
-    def last_lines(self, n: int = 15) -> str:
-        """The end of the log."""
+    def last_words(self, n: int = 15) -> str:
+        """Why the program did not start, if it said so in a line; else the end of its log, on new lines."""
         lines = self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-n:])
+        reasons = [line.partition(_REFUSAL)[2] for line in lines if _REFUSAL in line]
+        return reasons[-1] if reasons else "\n" + "\n".join(lines[-n:])
 
     def _kill_group(self) -> None:
         """Kill whatever is left of the program's group; its leader has ended, or has had its time."""

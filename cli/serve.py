@@ -10,6 +10,7 @@ from typing import Final
 from cli.examples import find_scans
 from cli.stack import running_stack
 from disyre.errors import Misconfigured
+from disyre.wording import counted
 
 _LOOK_EVERY_S: Final = 0.2
 
@@ -30,10 +31,24 @@ def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> in
             while not stopped.wait(_LOOK_EVERY_S):
                 for note in stack.watch():
                     print(f"disyre: {note}", file=sys.stderr, flush=True)
+            print(f"disyre: stopping…{kept(stack.unfinished_jobs())}", flush=True)
     except Misconfigured as error:
         print(f"disyre: {error}", file=sys.stderr)
         return 1
+    print("disyre: stopped", flush=True)
     return 0
+
+
+def kept(n_jobs: int) -> str:
+    """What becomes of the jobs that are not finished when the stack is stopped.
+
+    >>> kept(0), kept(1)
+    ('', ' 1 unfinished job is kept, and done after the next start')
+    """
+    if not n_jobs:
+        return ""
+    are = "is" if n_jobs == 1 else "are"
+    return f" {counted(n_jobs, 'unfinished job')} {are} kept, and done after the next start"
 
 
 def curl_line(url: str, examples: Path) -> str:

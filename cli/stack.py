@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import socket
 import sys
 import time
@@ -50,7 +51,7 @@ class Stack:
         while not is_stopped() and not is_there():
             for process in self._processes:
                 if process.exit_status is not None:
-                    raise Misconfigured(f"the {process.program.name} did not start:\n{process.last_lines()}")
+                    raise Misconfigured(f"the {process.program.name} did not start: {process.last_words()}")
             if time.monotonic() > deadline:
                 raise Misconfigured(f"not ready after {_READY_WITHIN_S:g} s; {self._logs()}")
             time.sleep(_LOOK_EVERY_S)
@@ -65,13 +66,24 @@ class Stack:
         for process in reversed(self._processes):
             process.stop()
 
+    def unfinished_jobs(self) -> int:
+        """How many jobs wait or run; 0 if the API cannot tell."""
+        answer = self._get("/v1/queue")
+        queue = json.loads(answer) if answer else {"depth": 0, "running": 0}
+        return int(queue["depth"] + queue["running"])
+
     def _is_ready(self) -> bool:
+        return self._get("/readyz") is not None
+
+    def _get(self, path: str) -> bytes | None:
+        """What the API answers, if that is a 200."""
         connection = HTTPConnection(HOST, self._port, timeout=2)  # past any proxy
         try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == HTTPStatus.OK
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.read() if answer.status == HTTPStatus.OK else None
         except (OSError, HTTPException):
-            return False
+            return None
         finally:
             connection.close()
 

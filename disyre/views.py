@@ -22,6 +22,8 @@ _MARGIN: Final = 0.03
 """Around the brain, as a share of its longest edge."""
 _WORST_APART_MM: Final = 12.0
 """Least distance between two of the slices that are shown as the worst."""
+_THIN: Final = 0.1
+"""Share of the largest area of brain in a slice below which there is hardly any, as at the vertex."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +81,16 @@ class Views:
         """At most `n` slices of the brain with the highest total above a threshold, some way apart.
 
         Where that is equal, as in a map that is low everywhere, more of the map is worse, then more brain.
+        Behind the first, slices with hardly any brain come after the others that have something above the
+        threshold.
         """
         others = tuple(other for other in range(3) if other != axis)
-        above = np.where(self.anomaly_map > threshold, self.anomaly_map, 0)
+        above = np.where(self.anomaly_map > threshold, self.anomaly_map, 0).sum(axis=others)
         area = self.brain.sum(axis=others)
-        order = np.lexsort((-area, -self.anomaly_map.sum(axis=others), -above.sum(axis=others)))
+        order = np.lexsort((-area, -self.anomaly_map.sum(axis=others), -above))
+        rest = order[1:]
+        less_telling = 2 * (above[rest] == 0) + (area[rest] < _THIN * area.max())
+        order = np.append(order[:1], rest[np.argsort(less_telling, kind="stable")])
         apart = max(1.0, _WORST_APART_MM / geometry.spacing_mm(self.affine)[axis])
         chosen: list[int] = []
         for index in order[area[order] > 0]:

@@ -32,6 +32,7 @@ from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.evaluation.cases import read_healthy
+from model_export.figure import rounded
 from model_export.model_card import make_card
 from model_export.network import count_parameters
 from model_export.onnx_graph import to_onnx
@@ -93,7 +94,7 @@ def export(folder: RunFolder, to: Path, *, calibrate_on: Path | None = None) -> 
     manifest = manifest.model_copy(
         update={
             "calibration": scores.calibration,
-            "metrics": {**metrics, "torch_onnx_difference": difference},
+            "metrics": {**metrics, "torch_onnx_difference": rounded(difference)},
         }
     )
     card = _card(folder, manifest, folder.config(), split, scores)
@@ -117,7 +118,7 @@ def measure_restoration(
         )
         ratio = np.square(restored - healthy).mean() / np.square(x - healthy).mean()
         figures[f"{kind}_ensemble_mse_ratio"] = float(ratio)
-    return {name: round(value, 5) for name, value in figures.items()}
+    return {name: rounded(value) for name, value in figures.items()}
 
 
 def _manifest(

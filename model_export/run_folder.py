@@ -27,8 +27,10 @@ import torch
 from disyre import INTENDED_USE, __version__
 from disyre.errors import Misconfigured
 from disyre.model_package import TrainingData
+from disyre.wording import counted
 from model_export.config import TrainingConfig
 
+_MINUTES_FROM_S: Final = 120
 _README: Final = """# Training run `{name}`
 
 Started {started_at} with `{command}`, seed {seed}, commit `{commit}`.
@@ -181,7 +183,18 @@ def describe_run(config: TrainingConfig, *, patches: int, elapsed_s: float, comm
     device = "a GPU" if config.device.startswith("cuda") else "processors"
     size = f"{patches:,} patches of {config.patch_px} x {config.patch_px}"
     how = f"{config.precision}, batches of {config.batch_size}, seed {config.seed}, commit `{commit}`"
-    return f"{size} in {elapsed_s / 60:,.0f} minutes on {device} ({how})"
+    return f"{size} in {duration(elapsed_s)} on {device} ({how})"
+
+
+def duration(elapsed_s: float) -> str:
+    """A time in words.
+
+    >>> duration(1.2), duration(119), duration(430)
+    ('1 second', '119 seconds', '7 minutes')
+    """
+    if elapsed_s < _MINUTES_FROM_S:
+        return counted(round(elapsed_s), "second")
+    return f"{elapsed_s / 60:,.0f} minutes"
 
 
 def describe_environment(command: Sequence[str]) -> dict[str, Any]:

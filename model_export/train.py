@@ -34,7 +34,7 @@ from model_export.phantom import make_phantom
 from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder, Split
 from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
-from model_export.training_loop import train
+from model_export.training_loop import describe_outcome, train
 from model_export.training_set import TrainingSet, recoloured
 from model_export.validation import read_validation
 
@@ -131,7 +131,7 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
             line(figures)
             board.report(figures)
 
-        train(
+        trainee = train(
             config,
             training,
             validation,
@@ -141,6 +141,8 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
             should_stop=stop,
             ranks=ranks,
         )
+    if ranks.is_first:
+        sys.stdout.write(f"disyre train: {describe_outcome(config, trainee, folder)}\n")
 
 
 def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:

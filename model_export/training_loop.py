@@ -152,6 +152,15 @@ def train(
     return trainee
 
 
+def describe_outcome(config: TrainingConfig, trainee: Trainee, folder: RunFolder) -> str:
+    """How far a run has come, and what can be done with it."""
+    so_far = f"with {trainee.patches:,} patches of {config.total_patches:,}"
+    if _progress(config, trainee) < 1:
+        return f"stopped {so_far}; `disyre train --resume --out {folder.path}` goes on"
+    makes = f"`disyre export {folder.path} --to models/<name>/<version>` makes a model package of it"
+    return f"the run is finished, {so_far}; it is in {folder.path}, and {makes}"
+
+
 def _save(trainee: Trainee, folder: RunFolder) -> None:
     """Save the state of all ranks, from the first."""
     checkpoint = trainee.checkpoint()

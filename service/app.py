@@ -14,6 +14,7 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore, RedisJobStore
 from disyre.adapters.library_messages import silence_libraries
+from disyre.adapters.log_lines import write_log_lines
 from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 _BROKER_TIMEOUT_S: Final = 2.0
 """A client learns within about this time that the broker is away."""
+_SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.access")
+"""Of the ASGI server, which has set up its own log by the time that it asks for the app."""
 _DESCRIPTION: Final = (
     f"Anomaly maps of brain MRI by diffusion-inspired synthetic restoration.\n\n**{INTENDED_USE}**"
 )
@@ -89,6 +92,7 @@ def production_app() -> FastAPI:
 
     Ends the process if it cannot start as it was told to. From here on libraries say nothing in this process.
     """
+    write_log_lines(_SERVER_LOGGERS)
     silence_libraries()
     try:
         return _on_broker(read_settings(ServiceSettings))
@@ -121,10 +125,14 @@ def _caretaker(
 
     def take_care() -> None:
         reaper.reap_once()
-        for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
-            logger.warning("%s was left by a process that was killed: removed", name)
+        _sweep(artifacts, settings)
 
     return take_care
+
+
+def _sweep(artifacts: FolderArtifactStore, settings: ServiceSettings) -> None:
+    for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
+        logger.warning("%s was left by a process that was killed: removed", name)
 
 
 def _lifespan(
@@ -133,6 +141,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts.prepare()
+        await run_in_threadpool(_sweep, artifacts, settings)
         reaping = asyncio.create_task(_repeat(take_care, settings.reap_interval_s))
         yield
         reaping.cancel()

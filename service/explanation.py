@@ -3,12 +3,16 @@
 What came is only repeated where it is a number: anything else might be about a patient.
 """
 
-from collections.abc import Callable, Mapping
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from disyre.wording import counted
 
 _MOST_DIGITS: Final = 20
+_LIKE_A_NAME: Final = re.compile(r"[a-z_-]{1,30}")
+"""What an option may be called; what is sent as one, and looks otherwise, might be about a patient."""
 
 _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "greater_than": lambda ctx: f"a number above {ctx['gt']}",
@@ -46,13 +50,36 @@ def in_words(error: Mapping[str, Any]) -> str:
     'expected a number of at least 0, got -1'
     """
     kind = error["type"]
-    if kind == "extra_forbidden":
-        return "expected only options that there are, got another one"
     if kind in _OUR_OWN:
         return str(error["msg"])
     if kind == "missing":
         return "expected a value, got none"
     return f"expected {_expected(kind, error)}, got {_came(error['input'])}"
+
+
+def options_in_words(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> str:
+    """What is wrong with options, of which `known` are those that there are."""
+    first: dict[str, str] = {}  # of each option; what follows is mostly a consequence
+    for each in errors:
+        name, *places = each["loc"]
+        if each["type"] == "extra_forbidden":
+            first.setdefault(name, f"{_shown(name)}: {_unknown(name, known)}")
+        else:
+            where = ".".join([name, *(str(place) for place in places if isinstance(place, int))])
+            first.setdefault(name, f"{where}: {in_words(each)}")
+    return "; ".join(first.values())
+
+
+def _shown(name: str) -> str:
+    return name if _LIKE_A_NAME.fullmatch(name) else "another option"
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    """What is wrong with an option that there is not: the nearest one comes first."""
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    names = ", ".join([*near, *(each for each in known if each not in near)])
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{hint}expected one of {names}, got another one"
 
 
 def _expected(kind: str, error: Mapping[str, Any]) -> str:

@@ -126,7 +126,7 @@ async def _of_validation(request: Request, error: Exception) -> Response:
         FieldError(field=".".join(str(part) for part in each["loc"]), detail=in_words(each))
         for each in error.errors()
     ]
-    detail = "the request has fields that are missing or wrong"
+    detail = "; ".join(f"{field.field}: {field.detail}" for field in fields)
     return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, request, fields=fields)
 
 

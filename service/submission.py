@@ -25,7 +25,7 @@ from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
 from disyre.wording import counted
 from service.candidates import judged, with_judged
-from service.explanation import in_words
+from service.explanation import options_in_words
 from service.inspection import check_scan, survey
 from service.uploads import Upload
 
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
 """Options that make no sense for all series of a study."""
+_OF_A_JOB: Final = tuple(JobParams.model_fields)
+_OF_A_STUDY: Final = tuple(name for name in _OF_A_JOB if name not in _OF_ONE_SERIES)
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class Submission:
         if len(self.jobs.waiting()) + n_jobs > self.max_queued_jobs:
             raise QueueFull(f"expected fewer than {counted(self.max_queued_jobs, 'waiting job')}")
 
-    def check_options(self, options: Mapping[str, Any]) -> JobParams:
+    def check_options(self, options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
-        params = read_options(options)
+        params = read_options(options, known=known)
         package = choose(self.models, params, taken_for(params, SILENT))
         self._check_settings(params, package)
         return params
@@ -76,7 +78,7 @@ class Submission:
                 f"expected options that fit all series of a study, got {', '.join(given)}; the model is "
                 "chosen for each series, and a single series is sent as a job"
             )
-        return self.check_options(options)
+        return self.check_options(options, known=_OF_A_STUDY)
 
     def submit(self, upload: Upload, folder: Path, options: Mapping[str, Any]) -> Job:
         """Check an upload, make it a job, and enqueue that.
@@ -195,12 +197,15 @@ def new_job_id(now_ns: int) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def read_options(options: Mapping[str, Any]) -> JobParams:
-    """The options of a job, whatever models there are. Raises InvalidParams."""
+def read_options(options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:
+    """The options of a job, whatever models there are; `known` are named if there is one that there is not.
+
+    Raises InvalidParams.
+    """
     try:
         return JobParams.model_validate(options)
     except ValidationError as error:
-        raise InvalidParams(_explain(error)) from error
+        raise InvalidParams(options_in_words(error.errors(include_url=False), known)) from error
 
 
 def parse_params(text: bytes) -> dict[str, Any]:
@@ -214,15 +219,6 @@ def parse_params(text: bytes) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise InvalidParams("expected 'params' to be a JSON object")
     return options
-
-
-def _explain(error: ValidationError) -> str:
-    """What is wrong with options, in words."""
-    first: dict[object, str] = {}  # of each option; what follows is mostly a consequence
-    for each in error.errors(include_url=False):
-        where = ".".join(str(part) for part in each["loc"])
-        first.setdefault(each["loc"][:1], f"{where}: {in_words(each)}")
-    return "; ".join(first.values())
 
 
 def _no_series(series: Sequence[Candidate]) -> str:

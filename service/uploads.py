@@ -58,9 +58,14 @@ class FileWriter:
         if len(self._head) < HEAD_BYTES:
             self._head = (self._head + data)[:HEAD_BYTES]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return not self._size_bytes
+
     def format(self) -> MediaFormat:
         """What was written so far. Raises EmptyUpload, or NotAnImage."""
-        if not self._size_bytes:
+        if self.is_empty:
             raise EmptyUpload("expected a file, got one of 0 bytes")
         return sniff(self._head)
 
@@ -98,6 +103,8 @@ class RawBody:
 
     def finish(self) -> Upload:
         """All bytes were fed. Raises EmptyUpload, DigestMismatch or NotAnImage."""
+        if self._writer.is_empty:
+            raise EmptyUpload("expected a scan as the body, or a form with parts named 'file', got 0 bytes")
         if self._digest not in (None, self._writer.digest):
             raise DigestMismatch("the body does not have the SHA-256 of its Content-Digest")
         return Upload((self._writer.finish(self._writer.format()),))

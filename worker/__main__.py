@@ -1,12 +1,15 @@
 """Starts a worker: `python -m worker`. Exits with 78 if it cannot start as it was told to."""
 
+import logging
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_shutting_down
 
 from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
@@ -14,15 +17,22 @@ from disyre.errors import Misconfigured
 from worker.app import CHILD_REFUSES, STOP_CHILD, check, make_app
 from worker.settings import WorkerSettings
 
+logger = logging.getLogger("worker")
+
 
 def main() -> int:
     """Run a worker until it is told to stop."""
+    # Said of root, for whom pickled messages would be worst: JSON is all that is taken, and what else speaks
+    # against root is up to whoever starts this.
+    warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
     worker: Any = _checked_app().Worker(
         loglevel="INFO", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
     )
+    _leave_the_log_to_us()
 
     def tell_children(**_: object) -> None:
         """Let a running job end in time, so that it can go back to the queue."""
+        logger.info("told to stop")
         for pid in worker.pool.info["processes"] if worker.pool else ():
             os.kill(pid, STOP_CHILD)
 
@@ -40,6 +50,13 @@ def _checked_app() -> Celery:
         return make_app(settings)
     except Misconfigured as error:
         refuse_to_start("worker", error)
+
+
+def _leave_the_log_to_us() -> None:
+    """Keep Celery from writing lines of another form than the log's."""
+    os.environ["_MP_FORK_LOGLEVEL_"] = ""  # as the child does until it has imported worker.app
+    with open(os.devnull, "wb") as nowhere:  # as this process does on stdout, where nothing else is written
+        os.dup2(nowhere.fileno(), 1)
 
 
 def _give_up(signum: int, frame: FrameType | None) -> None:

@@ -15,12 +15,14 @@ from typing import Final, NoReturn
 
 from celery import Celery, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.utils.log import get_multiprocessing_logger
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import RedisJobStore
 from disyre.adapters.library_messages import silence_libraries
+from disyre.adapters.log_lines import write_log_lines
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
@@ -47,6 +49,8 @@ STOP_CHILD: Final = signal.SIGUSR2
 CHILD_REFUSES: Final = signal.SIGUSR2
 """Tells the parent that its child cannot start, and no other child could."""
 
+_POOL_LOGGER: Final = "multiprocessing"
+"""Of what looks after Celery's child."""
 _BROKER_TIMEOUT_S: Final = 10.0
 
 
@@ -55,9 +59,6 @@ def make_app(settings: WorkerSettings) -> Celery:
     app = make_celery(settings.broker(), job_time_limit_s=settings.job_time_limit_s)
     app.conf.update(
         include=(__name__,),  # what a child imports
-        worker_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        worker_log_color=False,
         worker_redirect_stdouts=False,
     )
     return app
@@ -146,6 +147,14 @@ def run_job(job_id: str) -> None:
         child.runner.run_job(job_id)
 
 
+@setup_logging.connect
+def _log(**_: object) -> None:
+    """Write the log as the API does, in Celery's parent and in its child; Celery then sets up none."""
+    get_multiprocessing_logger()  # made now, so as not to be made otherwise later
+    write_log_lines([_POOL_LOGGER])
+    logging.getLogger(_POOL_LOGGER).setLevel(logging.ERROR)
+
+
 @worker_process_init.connect
 def _start(**_: object) -> None:
     """Make the parts of this process; a process that cannot is the end of the worker."""
@@ -184,7 +193,7 @@ def _in_time(score: Score) -> Score:
 
 def _refuse(reason: str) -> NoReturn:
     """Say why this worker cannot start, and have the parent exit too, instead of trying again for ever."""
-    sys.stderr.write(f"disyre worker: cannot start: {reason}\n")
+    sys.stderr.write(f"disyre worker: cannot start: {' '.join(reason.split())}\n")
     sys.stderr.flush()
     os.kill(os.getppid(), CHILD_REFUSES)
     os._exit(EX_CONFIG)

@@ -48,7 +48,9 @@ def check_device(device: Device) -> None:
     available = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise Misconfigured(
-            f"{PROVIDERS[device]} is not in this ONNX Runtime, which has {', '.join(available)}"
+            f"{PROVIDERS[device]} is not in this ONNX Runtime, which has {', '.join(available)}; "
+            f"onnxruntime-gpu has it: in a checkout of disyre, on a machine with an NVIDIA GPU, "
+            f"DISYRE_PROVIDER={device} scripts/run gpu disyre serve (docs/operations.md, GPU)"
         )
 
 
@@ -79,7 +81,8 @@ def open_session(
         raise Misconfigured(f"{PROVIDERS[device]} did not start: {reason_of(str(error))}") from error
     active = session.get_providers()[0]
     if active != PROVIDERS[device]:  # ONNX Runtime leaves out what it cannot load
-        raise Misconfigured(f"{PROVIDERS[device]} did not start, got {active}")
+        wanted = "an NVIDIA GPU and its driver (docs/operations.md, GPU)"
+        raise Misconfigured(f"{PROVIDERS[device]} did not start, got {active}: expected {wanted}")
     return session
 
 

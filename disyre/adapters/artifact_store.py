@@ -7,6 +7,7 @@ jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
 
 import errno
+import fcntl
 import math
 import os
 import secrets
@@ -14,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,15 +23,25 @@ from disyre.errors import ArtifactNotFound, StorageFull
 
 _SYNCED_AT_ONCE: Final = 8
 """Files of an upload that are waited for together; a journal that is written for one is for all."""
+_MAKING_S: Final = 1.0
+"""The folder of an upload that is younger may have been made, and not yet locked."""
 
 
 class FolderArtifactStore:
     """Artifacts in a folder that the API and the workers share. Everything in it is on one file system."""
 
-    def __init__(self, root: Path, *, sync: Callable[[Path], None] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        sync: Callable[[Path], None] | None = None,
+        lock: Callable[[int], None] | None = None,
+    ) -> None:
         self._root = root
         self._sync = sync or _sync
         """Has the disk hold a file, or a folder's entries."""
+        self._lock = lock or _lock
+        """Locks an open folder. Raises BlockingIOError if it is locked, another OSError if none can be."""
 
     def prepare(self) -> None:
         """Make the folders, readable to this user alone."""
@@ -43,11 +54,17 @@ class FolderArtifactStore:
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """A folder for an upload; gone at the end, unless it was accepted."""
+        """A folder for an upload; gone at the end, unless it was accepted.
+
+        It is locked as long as this process is there, so that a sweep knows it from what a killed one left.
+        """
         folder = self._root / "incoming" / secrets.token_hex(16)
         folder.mkdir(mode=0o700)
         try:
-            yield folder
+            with _opened(folder) as descriptor:
+                with suppress(OSError):  # some network file systems lock no folders
+                    self._lock(descriptor)
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -127,15 +144,27 @@ class FolderArtifactStore:
         shutil.rmtree(self._job(job_id), ignore_errors=True)
 
     def sweep(self, *, older_than_s: float) -> list[str]:
-        """Remove uploads that a killed API has left, untouched for `older_than_s`; returns their names.
+        """Remove uploads of processes that are gone; returns their names.
 
-        What became the input of a job stays, whatever is known of the job: a broker may lose its records, a
-        scan that was accepted is not to be lost.
+        Where the file system locks no folders, those go that were untouched for `older_than_s`. What became
+        the input of a job stays, whatever is known of the job: a broker may lose its records, a scan that
+        was accepted is not to be lost.
         """
-        left = [folder for folder in (self._root / "incoming").iterdir() if _age_s(folder) > older_than_s]
+        left = [each for each in (self._root / "incoming").iterdir() if self._is_left(each, older_than_s)]
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
         return [folder.name for folder in left]
+
+    def _is_left(self, folder: Path, older_than_s: float) -> bool:
+        """Whether nobody is at an upload any more."""
+        try:
+            with _opened(folder) as descriptor:
+                self._lock(descriptor)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return _age_s(folder) > older_than_s
+        return _age_s(folder) > _MAKING_S
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
@@ -155,10 +184,22 @@ def _age_s(folder: Path) -> float:
         return -math.inf
 
 
-def _sync(path: Path) -> None:
-    """Have the disk hold a file or a folder's entries."""
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A descriptor of a file or folder, for the length of a block."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open folder, until it is closed or this process ends, however that ends."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file or a folder's entries."""
+    with _opened(path) as descriptor:
+        os.fsync(descriptor)

@@ -32,6 +32,7 @@ from model_export.brain.label_maps import LabelMap, read_label_maps
 from model_export.brain.network import STRIDE, BrainNet
 from model_export.brain.surface import Agreement
 from model_export.brain.train import HELD_OUT
+from model_export.figure import rounded
 from model_export.onnx_graph import OPSET
 
 logger = logging.getLogger(__name__)
@@ -124,16 +125,12 @@ def figures(found: Sequence[Agreement], *, n_refused: int, n_wrongly: int) -> di
         "heads": float(len(found) + n_refused),
         "refused": float(n_refused),
         "wrongly_refused": float(n_wrongly),
-        "dice": _rounded(np.mean(dice)),
-        "dice_p5": _rounded(np.percentile(dice, 5)),
-        "dice_with_wrongly_refused": _rounded(np.mean(dice + [0.0] * n_wrongly)),
-        "hd95_mm": _rounded(np.mean(hd95_mm)),
-        "hd95_mm_p95": _rounded(np.percentile(hd95_mm, 95)),
+        "dice": rounded(np.mean(dice), 4),
+        "dice_p5": rounded(np.percentile(dice, 5), 4),
+        "dice_with_wrongly_refused": rounded(np.mean(dice + [0.0] * n_wrongly), 4),
+        "hd95_mm": rounded(np.mean(hd95_mm), 4),
+        "hd95_mm_p95": rounded(np.percentile(hd95_mm, 95), 4),
     }
-
-
-def _rounded(value: np.floating) -> float:
-    return round(float(value), 4)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """A stack that was started on the command line, and what the tests do with it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.builders import make_volume
 from tests.live import ROOT, SeenProcess, descendants, free_port, wait_for
 
 SCAN_SHAPE = (96, 96, 60)
+LINE_START = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ [a-z_.]+: "
 FINISHED = {"succeeded", "failed", "canceled"}
 Document = dict[str, Any]
 
@@ -71,6 +73,13 @@ class Serve:
     def processes(self) -> list[SeenProcess]:
         """All programs of the stack, and what they have started."""
         return descendants(self.process.pid)
+
+    def odd_lines(self) -> list[str]:
+        """Lines in the logs of API and worker that do not begin with a time and a level."""
+        logs = (self.data_dir / "logs" / f"{name}.log" for name in ("api", "worker"))
+        lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+        assert lines
+        return [line for line in lines if not re.match(LINE_START, line)]
 
     def kill(self, word: str) -> None:
         """Kill the processes with a word in their command line."""

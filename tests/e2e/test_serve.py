@@ -132,6 +132,19 @@ def test_a_stack_on_a_broker_that_is_there_starts_none(tmp_path: Path, models: P
         assert serve.stop() == 0
 
 
+def test_a_provider_that_is_not_installed_is_told_in_one_line_that_says_how_to_have_it(
+    tmp_path: Path, models: Path
+) -> None:
+    with serving(tmp_path, models, DISYRE_PROVIDER="cuda") as serve:
+        out, err = serve.process.communicate(timeout=60)
+
+    assert (serve.process.returncode, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(
+        "disyre: the worker did not start: CUDAExecutionProvider is not in this ONNX Runtime"
+    )
+    assert "DISYRE_PROVIDER=cuda scripts/run gpu disyre serve" in err
+
+
 def test_a_worker_that_does_not_start_is_shown(tmp_path: Path) -> None:
     package = make_toy_model(tmp_path / "models")
     (package.folder / NETWORK_FILE).write_bytes(b"damaged")
@@ -157,13 +170,19 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_finishes_the_job(tmp_path: 
         assert len(processes) >= 4
         assert [process for process in processes if process.is_alive()] == []
         assert first.process.stdout is not None
-        assert first.process.stdout.read() == ""
+        assert first.process.stdout.read().splitlines() == [
+            "disyre: stopping… 1 unfinished job is kept, and done after the next start",
+            "disyre: stopped",
+        ]
+        assert first.odd_lines() == []
         assert [path.name for path in (data_dir / "jobs" / job_id).iterdir()] == ["input"]
 
     with serving(data_dir, models) as second:
         second.wait_until_ready()
         second.assert_one_whole_result(second.wait_until_finished(job_id))
         assert second.stop(signal.SIGTERM) == 0
+        assert second.process.stdout is not None
+        assert second.process.stdout.read() == "disyre: stopping…\ndisyre: stopped\n"
 
 
 def test_a_stack_that_is_killed_leaves_no_process(tmp_path: Path, models: Path) -> None:

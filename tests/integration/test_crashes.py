@@ -56,7 +56,8 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(workplace: Workplace) 
         first.process.terminate()
 
         assert first.process.wait(30) == 0
-    assert workplace.jobs.get(job_id).state is JobState.QUEUED
+    job = workplace.jobs.get(job_id)
+    assert (job.state, job.n_losses) == (JobState.QUEUED, 0), "none of its attempts is used up"
     assert not workplace.jobs.is_leased(job_id)
     assert workplace.registry.workers() == []
     workplace.assert_nothing_is_left(job_id)

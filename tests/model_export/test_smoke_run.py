@@ -1,6 +1,7 @@
 """`disyre train --config smoke`, then `disyre export`: the whole way, on phantoms."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from disyre.model_package import CARD_FILE, NETWORK_FILE, ModelPackage, ModelShe
 from disyre.pipeline import score_volume
 from disyre.schedule import condition
 from model_export import export
+from model_export import train as train_program
 from model_export.onnx_graph import to_onnx
 from model_export.phantom import make_phantom
 from model_export.torch_restorer import TorchRestorer, load_network
@@ -106,6 +108,7 @@ def test_the_package_says_what_it_is(smoke_run: SmokeRun) -> None:
     assert package.manifest.sha256 in card
     assert INTENDED_USE in card
     assert "None" not in card
+    assert re.search(r" in [1-9]\d* (seconds?|minutes) on processors", card)
 
 
 def test_a_model_may_be_calibrated_on_scans_that_are_given(smoke_run: SmokeRun, tmp_path: Path) -> None:
@@ -157,6 +160,22 @@ def test_the_manifest_survives_being_written_and_read(smoke_run: SmokeRun, tmp_p
 
     assert ModelPackage.read(tmp_path).manifest == smoke_run.package.manifest
     assert json.loads((tmp_path / "model.json").read_text())["modality"] == "T1w"
+
+
+def test_going_on_with_a_finished_run_says_that_it_is_finished_and_where_it_is(
+    smoke_run: SmokeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, before = smoke_run.folder.path, smoke_run.folder.metrics()
+
+    status = train_program.main(["--resume", "--out", str(path)])
+
+    assert status == 0
+    patches = smoke_run.folder.config().total_patches
+    assert capsys.readouterr().out == (
+        f"disyre train: the run is finished, with {patches:,} patches of {patches:,}; it is in {path}, and "
+        f"`disyre export {path} --to models/<name>/<version>` makes a model package of it\n"
+    )
+    assert smoke_run.folder.metrics() == before
 
 
 def test_a_package_needs_a_name_and_a_version(

@@ -11,7 +11,7 @@ from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.config import NetworkConfig, TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.run_folder import RunFolder, Split
-from model_export.training_loop import Trainee, train, train_step
+from model_export.training_loop import Trainee, describe_outcome, train, train_step
 from model_export.training_set import TrainingSet
 from model_export.validation import ValidationSet
 
@@ -108,6 +108,14 @@ def test_a_run_may_begin_with_the_averaged_weights_of_another(
 
     assert begun.patches == 0
     assert torch.equal(begun.network.stem.weight, ended.ema.stem.weight)
+
+
+def test_a_run_that_was_stopped_says_how_it_goes_on(config: TrainingConfig, tmp_path: Path) -> None:
+    trainee = replace(Trainee.begin(config), patches=1_000)
+
+    text = describe_outcome(replace(config, total_patches=2_000), trainee, RunFolder(tmp_path))
+
+    assert text == (f"stopped with 1,000 patches of 2,000; `disyre train --resume --out {tmp_path}` goes on")
 
 
 def test_reports_newer_than_the_checkpoint_are_forgotten(tmp_path: Path) -> None:

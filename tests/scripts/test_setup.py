@@ -33,6 +33,7 @@ class Checkout:
         self.folder = folder
         shutil.copytree(ROOT / "scripts", folder / "scripts")
         shutil.copytree(ROOT / "constraints", folder / "constraints")
+        shutil.copytree(ROOT / "docker", folder / "docker", ignore=shutil.ignore_patterns("secrets"))
         self.change("first")
         python = folder / "python"
         python.write_text(PYTHON)
@@ -198,3 +199,17 @@ def test_build_tools_come_first_and_torch_before_what_needs_it(
     lines = (checkout.folder / "installed").read_text().splitlines()
     assert lines[0] == "-m pip install -r constraints/build.txt"
     assert [" torch==" in line for line in lines[1:]] == [True, False][not torch_first :]
+
+
+def test_only_the_environment_for_a_gpu_has_cuda_and_it_has_one_onnx_runtime(checkout: Checkout) -> None:
+    for name in ("serve", "gpu"):
+        with checkout.start("setup", name) as process:
+            process.communicate(timeout=30)
+
+    lines = (checkout.folder / "installed").read_text().splitlines()
+    (cuda,) = [n for n, line in enumerate(lines) if "docker/cuda.txt" in line]
+    assert [("worker-cpu" in line, "worker-gpu" in line) for line in (lines[1], lines[cuda + 1])] == [
+        (True, False),
+        (False, True),
+    ]
+    assert cuda == 3

@@ -20,7 +20,20 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no such option": (
         {"nonsense": "CANARY"},
-        "nonsense: expected only options that there are, got another one",
+        "nonsense: expected one of model, version, modality, mode, severities, preset, bias_correction, "
+        "align, threshold, series_uid, volume_index, labels, got another one",
+    ),
+    "nearly an option": (
+        {"Treshold": "CANARY"},
+        "another option: did you mean threshold? expected one of threshold, model, version, modality, ",
+    ),
+    "two that are none": (
+        {"treshold": "1", "alined": "1"},
+        "treshold: did you mean threshold? ",
+    ),
+    "an option that is none and says something": (
+        {"CANARY^PHI": "1"},
+        "another option: expected one of model, ",
     ),
     "another word": ({"mode": "CANARY"}, "mode: expected one of 'ensemble' or 'stepwise', got text of 6"),
     "no truth": ({"align": "CANARY"}, "align: expected true or false, got text of 6 characters"),
@@ -43,7 +56,7 @@ def test_an_option_that_is_wrong_is_explained(
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ('{"labels": {"a": 1}}', "expected text, got 1"),
+        ('{"labels": {"CANARY": 1}}', "labels: expected text, got 1"),
         ('{"labels": 7}', "labels: expected names with values, got 7"),
         ('{"severities": []}', "severities: expected at least 1 value, got 0 values"),
         ('{"severities": 0.5}', "severities: expected a list, got 0.5"),
@@ -61,6 +74,26 @@ def test_an_option_in_a_form_that_is_wrong_is_explained(
 
     assert problem["code"] == "invalid-params"
     assert words in problem["detail"]
+    assert "CANARY" not in problem["detail"]
+
+
+def test_of_a_study_only_options_that_fit_all_series_are_named(api: LiveApi, scan: bytes) -> None:
+    problem = api.client.post("/v1/studies", content=scan, params={"alined": "1"}).json()
+
+    assert problem["detail"] == (
+        "alined: did you mean align? expected one of align, mode, severities, preset, bias_correction, "
+        "threshold, labels, got another one"
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/studies", "/v1/inspect"])
+def test_a_request_without_a_body_is_told_what_was_expected(api: LiveApi, path: str) -> None:
+    problem = api.client.post(path).json()
+
+    assert problem["code"] == "empty-upload"
+    assert problem["detail"] == (
+        "expected a scan as the body, or a form with parts named 'file', got 0 bytes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +102,11 @@ def test_an_option_in_a_form_that_is_wrong_is_explained(
         ("limit=0", "expected a number of at least 1, got 0"),
         ("limit=201", "expected a number of at most 200, got 201"),
         ("limit=x", "expected a whole number, got text of 1 character"),
-        ("state=CANARY", "expected one of 'queued', "),
+        (
+            "state=CANARY",
+            "expected one of 'queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled' or "
+            "'expired', got text of 6 characters",
+        ),
         ("cursor=CANARY", "expected the next_cursor of another page"),
     ],
 )
@@ -78,4 +115,5 @@ def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str,
 
     assert problem["code"] == "invalid-request"
     assert words in problem["errors"][0]["detail"]
+    assert problem["detail"] == f"{problem['errors'][0]['field']}: {problem['errors'][0]['detail']}"
     assert "CANARY" not in str(problem)

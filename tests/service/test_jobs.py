@@ -1,5 +1,6 @@
 """Listing, canceling and deleting jobs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,14 @@ def test_a_job_that_was_never_sent_is_sent_by_the_reaper(tmp_path: Path) -> None
         api.jobs.add(make_job())
 
         wait_for(lambda: api.queue.job_ids == [make_job().id], "the job is in the queue")
+
+
+def test_what_a_killed_api_had_received_of_an_upload_is_gone_when_the_next_has_started(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / "data" / "incoming" / "left"
+    left.mkdir(parents=True)
+    os.utime(left, (1_000_000_000, 1_000_000_000))
+
+    with live_api(tmp_path) as api:
+        assert api.left_behind() == []

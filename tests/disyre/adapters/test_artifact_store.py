@@ -2,7 +2,9 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
@@ -156,20 +158,55 @@ def test_a_deleted_job_has_no_place_for_an_attempt(store: FolderArtifactStore) -
         store.input_file(JOB_ID, "000001")
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from disyre.adapters.artifact_store import FolderArtifactStore
+with FolderArtifactStore(Path(sys.argv[1])).incoming() as folder:
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_an_upload_that_a_killed_process_left_is_swept_and_nothing_else(
     store: FolderArtifactStore, tmp_path: Path
 ) -> None:
     submit(store)
-    for name in ("half", "under-way"):
-        (tmp_path / "incoming" / name).mkdir()
-    for name in (f"jobs/{JOB_ID}", "incoming/half"):
-        os.utime(tmp_path / name, (LONG_AGO, LONG_AGO))
+    other = Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdin=PIPE, stdout=PIPE, text=True)
+    assert other.stdout is not None
+    left = other.stdout.readline().strip()
+    for path in (tmp_path / "jobs" / JOB_ID, tmp_path / "incoming" / left):
+        os.utime(path, (LONG_AGO, LONG_AGO))
 
-    removed = store.sweep(older_than_s=60)
+    assert store.sweep(older_than_s=60) == []
+    other.kill()
+    other.communicate()
 
-    assert removed == ["half"]
-    assert (tmp_path / "incoming" / "under-way").exists()
+    assert store.sweep(older_than_s=60) == [left]
+    assert not list((tmp_path / "incoming").iterdir())
     assert store.input_file(JOB_ID, "000001").exists()
+
+
+def test_an_upload_whose_folder_was_made_just_now_is_not_swept_before_it_is_locked(
+    store: FolderArtifactStore, tmp_path: Path
+) -> None:
+    (tmp_path / "incoming" / "made").mkdir()
+
+    assert store.sweep(older_than_s=60) == []
+
+
+def test_without_locks_an_upload_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    def no_locks(descriptor: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    store = FolderArtifactStore(tmp_path, lock=no_locks)
+    store.prepare()
+    with store.incoming() as folder:
+        (tmp_path / "incoming" / "old").mkdir()
+        os.utime(tmp_path / "incoming" / "old", (LONG_AGO, LONG_AGO))
+
+        assert store.sweep(older_than_s=60) == ["old"]
+        assert folder.exists()
 
 
 def test_an_upload_that_goes_while_it_is_looked_at_is_no_concern(
