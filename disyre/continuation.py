@@ -96,7 +96,7 @@ def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:
     """Whether images of one study are alike in all but the series that they are said to be of."""
     same = replace(other, series=image.series)
-    return image.origin == same.origin and image.is_with(same)
+    return image.origin == same.origin and image.is_with(same) and image.unstated == same.unstated
 
 
 def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:

@@ -23,6 +23,7 @@ from disyre.series import (
     what_differs,
 )
 from disyre.tear import tears
+from disyre.variation import warn_of_variation
 
 _SEVERAL: Final = (
     "expected a series with one volume, got one with several{}; send the images of one of them alone"
@@ -45,6 +46,7 @@ def candidates_of(images: Images, on_warning: OnWarning) -> list[Candidate]:
     ]
     for part, candidate in zip(parts, found, strict=True):
         if candidate.code is None and not isinstance(part, Spoiled):
+            warn_of_variation(part, on_warning)
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
     return found
 
@@ -116,5 +118,7 @@ def unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
 
 
 def modality_of(part: Part) -> Guess:
-    """What the sequence of some images makes of them: all have the same."""
-    return sequence.guess(part.sequence if isinstance(part, Spoiled) else part[0].sequence)
+    """What the sequence of some images makes of them: that of the first of those that say most of it."""
+    if isinstance(part, Spoiled):
+        return sequence.guess(part.sequence)
+    return sequence.guess(min(part, key=lambda image: len(image.unstated)).sequence)
