@@ -41,7 +41,7 @@ class Origin(NamedTuple):
     patient: str
     """A hash of the PatientID; nothing if there is none."""
     person: str
-    """A hash of name and date of birth, where there is no PatientID; nothing if there is neither."""
+    """A hash of name and date of birth; nothing if there is neither, or the PatientID says enough."""
     study: str
     series: str
 
