@@ -66,14 +66,15 @@ def _may_be_with(one: Slice, other: Slice, leeway: Leeway) -> bool:
 
 def _placed(groups: Sequence[_Group], leeway: Leeway) -> list[_Group]:
     """Images that say less than those of several groups, in the one where their place is free."""
+    unstated = {id(group): group[0][0].unstated for group in groups}
+    if len(set(unstated.values())) == 1:
+        return list(groups)
     left = list(groups)
     for group in groups:
         homes = [
             other
             for other in left
-            if other is not group
-            and group[0][0].unstated - other[0][0].unstated
-            and _may_be_one(group, other, leeway)
+            if unstated[id(group)] - unstated[id(other)] and _may_be_one(group, other, leeway)
         ]
         if len(homes) >= _LEAST_HOMES and _is_placed([*chain(*group)], homes):
             left = [other for other in left if other is not group]

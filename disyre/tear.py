@@ -35,9 +35,10 @@ def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
 def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
     first, *others = numbers
-    whole = [stacks[number] for number in numbers]
-    if others and not _is_volume_with_few(whole) and not _is_continued(whole) and _is_one(whole):
-        return dict.fromkeys(numbers, _torn(whole))
+    alike = [number for number in numbers if others and is_alike(stacks[first][0], stacks[number][0])]
+    whole = [stacks[number] for number in alike]
+    if len(alike) > 1 and not _is_volume_with_few(whole) and not _is_continued(whole) and lie_as_one(whole):
+        return dict.fromkeys(alike, _torn(whole))
     asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
     inside = [number for number in asked if _fills_hole(stacks[first], stacks[number])]
     if not inside:
@@ -56,17 +57,9 @@ def _of_single_images(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[i
         alike = [k for k in pending if is_alike(first, stacks[k][0], across_series=True)]
         pending = sorted({*pending} - {*alike})
         group = [stacks[k] for k in alike]
-        if len(group) >= LEAST_SLICES and _is_one(group, across_series=True):
+        if len(group) >= LEAST_SLICES and lie_as_one(group):
             found |= dict.fromkeys(alike, _torn(group))
     return found
-
-
-def _is_one(stacks: Sequence[Stack], *, across_series: bool = False) -> bool:
-    """Whether all images together lie evenly, one at a place, as the slices of one stack do."""
-    first = stacks[0][0]
-    if not all(is_alike(first, stack[0], across_series=across_series) for stack in stacks):
-        return False
-    return lie_as_one(stacks)
 
 
 def _is_volume_with_few(stacks: Sequence[Stack]) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 from disyre.admission import OnWarning
 from disyre.filter_words import filters_in
-from disyre.stacks import ECHO_TOLERANCE_MS, Slice, Stack
+from disyre.stacks import ECHO_TOLERANCE_MS, Stack
 from disyre.wording import counted
 
 _ROUNDED: Final = 0.05
@@ -21,8 +21,12 @@ def warn_of_variation(stack: Stack, on_warning: OnWarning) -> None:
         on_warning(f"{' and '.join(ranges.values())} between the slices{as_gated}")
     if found := _filters(stack):
         on_warning(f"the images differ in ImageType: {', '.join(found)}")
-    silent = Counter(name for image in stack for name in image.unstated if _is_told_by_others(name, stack))
+    silent = Counter(name for image in stack for name in image.unstated)
+    if not any(image.sequence.b_value for image in stack):
+        del silent["b-value"]  # not to state one is to have none
     for name, n in sorted(silent.items()):
+        if n == len(stack):
+            continue
         do, are = ("does", "is") if n == 1 else ("do", "are")
         on_warning(
             f"{n} of {counted(len(stack), 'image')} {do} not state the {name} that the others do, and {are} "
@@ -54,12 +58,3 @@ def _filters(stack: Stack) -> list[str]:
     n_with = Counter(word for image in stack for word in {*filters_in(image.image_type)})
     n = sum(bool(image.image_type) for image in stack)
     return [f"{word} in {k} of {n}" for word, k in sorted(n_with.items()) if k < n]
-
-
-def _is_told_by_others(name: str, stack: Stack) -> bool:
-    """Whether some images say what others do not; a b-value of 0 is none."""
-    return any(name not in image.unstated and _says_more_than_none(name, image) for image in stack)
-
-
-def _says_more_than_none(name: str, image: Slice) -> bool:
-    return name != "b-value" or bool(image.sequence.b_value)

@@ -13,7 +13,7 @@ from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.series import Images
 from disyre.stacks import Slice, Stack, Vector
 from disyre.tear import tears
-from tests.dicom_stacks import make_stack, moved
+from tests.dicom_stacks import SAGITTAL, make_stack, moved
 
 
 def find(slices: Stack) -> Stack:
@@ -133,6 +133,14 @@ def test_nobody_is_told_to_send_every_second_slice_alone() -> None:
         find([*make_stack(10, gap_mm=3.0, echo_time_ms=10.0), *between])
 
     assert "alone" not in str(refused.value)
+
+
+def test_a_localizer_in_the_series_changes_nothing_about_it() -> None:
+    between = [moved(image, (0, 0, 1.5), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
+    localizer = make_stack(3, gap_mm=10.0, orientation=SAGITTAL)
+
+    with pytest.raises(IrregularSlices, match=r"20 images .*, of which 10 differ"):
+        find([*localizer, *make_stack(10, gap_mm=3.0, echo_time_ms=10.0), *between])
 
 
 def test_interleaved_volumes_with_a_gap_of_their_own_are_two() -> None:
