@@ -29,6 +29,8 @@ _MOST_SHARED: Final = 12
 """How far what goes on beyond an end may begin before it: as a share of the stack, and in gaps between
 slices. What covers more is a second volume.
 """
+_FEW: Final = 0.25
+"""Of the images of a stack: more than so many beside it are not left out by advice."""
 _MOST_ROUNDS: Final = 50
 """As often it is looked again for what continues what was found; of very many, not all are counted."""
 _NO_SLICES: Final = frozenset({"LOCALIZER", "PROJECTION IMAGE", "MIP"})
@@ -57,9 +59,14 @@ def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
     raise IrregularSlices(
         f"expected one stack of slices, but {n_found} {what} that {lie} where a stack of "
         f"{counted(n_images(volume), 'image')} goes on differ from it in {differing}; without the {what} a "
-        f"part of the head would be missing: export the series again, or, if the {what} should not be in it, "
-        "send the others alone"
+        f"part of the head would be missing: export the series again{_way_out(what, n_found, volume)}"
     )
+
+
+def _way_out(what: str, n_found: int, volume: Stack) -> str:
+    """What else to do, unless it would be to send half of a head."""
+    few = n_found <= _FEW * n_images(volume)
+    return f", or, if the {what} should not be in it, send the others alone" if few else ""
 
 
 def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
@@ -101,7 +108,7 @@ def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:
     """Whether images of one study are alike in all but the series that they are said to be of."""
     same = replace(other, series=image.series)
-    return image.origin == same.origin and image.is_with(same)
+    return image.origin == same.origin and image.is_with(same) and image.unstated == same.unstated
 
 
 def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from disyre.stacks import Slice, is_near
+from disyre.stacks import ECHO_TOLERANCE_MS, Slice, has_direction_of, has_spacing_of
 
 _REVERSED_DEG: Final = 179.0
 """Directions that are turned by more, within their plane, are called reversed."""
@@ -18,20 +18,18 @@ _PARALLEL: Final = 0.999
 
 
 def differences(image: Slice, other: Slice) -> list[str]:
-    """All that keeps two images apart (`Slice.is_with`); the first is named first.
+    """All in which two images differ that tells volumes apart; the first is named first.
 
-    Nothing if they may be of one volume.
+    That one of them does not say a thing counts too, though it alone keeps nothing apart.
     """
-    if image.is_with(other):
-        return []
     found = {
         "patient or study": image.origin[:3] != other.origin[:3],
         "series (SeriesInstanceUID)": image.series != other.series,
         "frame of reference (FrameOfReferenceUID)": image.frame_of_reference != other.frame_of_reference,
         _sizes(image, other): image.shape != other.shape,
-        _pixels(image, other): not is_near(image.spacing_mm, other.spacing_mm),
-        _turn(image, other): not is_near(image.orientation, other.orientation),
-        _echo_times(image, other): not image.has_echo_time_of(other),
+        _pixels(image, other): not has_spacing_of(image, other),
+        _turn(image, other): not has_direction_of(image, other),
+        _echo_times(image, other): _is_other_echo(image, other),
         **dict.fromkeys(image.sequence.differences(other.sequence), True),
         "time (TemporalPosition)": image.temporal_position != other.temporal_position,
         "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
@@ -64,6 +62,10 @@ def _told_apart(one_mm: tuple[float, float], two_mm: tuple[float, float]) -> tup
         if one != two:
             break
     return one, two
+
+
+def _is_other_echo(image: Slice, other: Slice) -> bool:
+    return abs((image.echo_time_ms or 0.0) - (other.echo_time_ms or 0.0)) > ECHO_TOLERANCE_MS
 
 
 def _echo_times(image: Slice, other: Slice) -> str:

@@ -14,8 +14,8 @@ import numpy as np
 from disyre.admission import OnWarning
 from disyre.continuation import continuing, is_alike
 from disyre.errors import IrregularSlices
+from disyre.lattice import lie_as_one
 from disyre.stacks import Slice, Stack, n_images
-from disyre.tear import is_one
 from disyre.wording import counted
 
 _MOST_PLACES: Final = 40
@@ -89,7 +89,7 @@ def _alike(stacks: Sequence[Stack]) -> list[list[int]]:
     plain = [replace(stack[0], series="") for stack in stacks]
     by_facts: dict[tuple[object, ...], list[list[int]]] = {}
     for number, image in enumerate(plain):
-        facts = (image.origin, image.shape, image.temporal_position, image.image_type)
+        facts = (image.origin, image.shape, image.temporal_position, image.image_type, image.unstated)
         groups = by_facts.setdefault(facts, [])
         group = next((group for group in groups if plain[group[0]].is_with(image)), None)
         if group is None:
@@ -133,7 +133,7 @@ def _by_place(stacks: Sequence[Stack], numbers: Sequence[int]) -> list[list[int]
 
 def _is_split(stacks: Sequence[Stack]) -> bool:
     """Whether all images together are one stack, and not whole ones of which one lies between another."""
-    if not is_one(stacks, across_series=True):
+    if not lie_as_one(stacks):
         return False
     first = stacks[0][0]
     heights = [float(image.position @ first.normal) for stack in stacks for image in stack]

@@ -113,7 +113,7 @@ def _inverted_spin_echo(p: SequenceParameters) -> _Verdict | None:
     if not p.is_inverted or "GR" in p.sequence:
         return None
     is_known = p.is_spin_echo or (p.te_ms or 0) >= _FLAIR_TE_MS  # no gradient echo lasts so long
-    if p.ti_ms is None or p.te_ms is None or not is_known:
+    if not p.ti_ms or p.te_ms is None or not is_known:
         return _Verdict(None, p.describe("an inversion without enough about it"))
     words = p.describe("inversion recovery")
     if _within(p.ti_ms, *_FAT_TI_MS):

@@ -1,17 +1,16 @@
 """The parameters of a pulse sequence that tell its contrast, as a header says them."""
 
 from dataclasses import dataclass
-from typing import Final
 
-_TOLERANCE: Final = 0.05
-"""How far numbers may be apart within a volume, as a share of the larger: gating makes some of them vary."""
+from disyre.leeway import STRICT, Leeway
 
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceParameters:
     """What a header says of the sequence; None, or nothing, where it is silent.
 
-    Words are those of DICOM, in capitals. Numbers are above 0, but for the b-value.
+    Words are those of DICOM, in capitals. Numbers are above 0, but for the b-value and,
+    where it is said that there is no inversion, its time.
     """
 
     sequence: frozenset[str] = frozenset()
@@ -50,22 +49,38 @@ class SequenceParameters:
         is_said = "IR" in self.sequence or any(option.startswith("IR") for option in self.options)
         return is_said or bool(self.ti_ms)
 
+    def fits(self, other: "SequenceParameters", leeway: Leeway = STRICT) -> bool:
+        """Whether images may be of one volume; what is not said may be anything.
+
+        >>> SequenceParameters(tr_ms=500).fits(SequenceParameters(flip_deg=90))
+        True
+        """
+        numbers = (
+            (self.tr_ms, other.tr_ms, leeway.tr),
+            (self.ti_ms, other.ti_ms, leeway.ti),
+            (self.flip_deg, other.flip_deg, leeway.flip),
+            (self.b_value, other.b_value, STRICT.tr),
+        )
+        return all(
+            mine is None or theirs is None or _is_near(mine, theirs, share) for mine, theirs, share in numbers
+        )
+
     def differences(self, other: "SequenceParameters") -> list[str]:
-        """In what images are too far apart to be of one volume, in words; what is not said counts as 0.
+        """What images say otherwise, or only one of them says, in words.
 
         >>> SequenceParameters(tr_ms=500).differences(SequenceParameters(tr_ms=4000, flip_deg=90))
         ['repetition time (500 ms against 4000 ms)', 'flip angle (none against 90 degrees)']
         """
         numbers = (
-            ("repetition time", "ms", self.tr_ms, other.tr_ms),
-            ("inversion time", "ms", self.ti_ms, other.ti_ms),
-            ("flip angle", "degrees", self.flip_deg, other.flip_deg),
-            ("b-value", "s/mm2", self.b_value, other.b_value),
+            ("repetition time", "ms", self.tr_ms, other.tr_ms, STRICT.tr),
+            ("inversion time", "ms", self.ti_ms, other.ti_ms, STRICT.ti),
+            ("flip angle", "degrees", self.flip_deg, other.flip_deg, STRICT.flip),
+            ("b-value", "s/mm2", self.b_value, other.b_value, STRICT.tr),
         )
         return [
             f"{name} ({_said(mine, unit)} against {_said(theirs, unit)})"
-            for name, unit, mine, theirs in numbers
-            if mine != theirs and not _is_near(mine or 0.0, theirs or 0.0)
+            for name, unit, mine, theirs, share in numbers
+            if mine != theirs and not _is_near(mine or 0.0, theirs or 0.0, share)
         ]
 
     def describe(self, kind: str) -> str:
@@ -74,14 +89,14 @@ class SequenceParameters:
         >>> SequenceParameters(tr_ms=9000, te_ms=120, ti_ms=2500).describe("inversion recovery")
         'inversion recovery, TR 9000 ms, TE 120 ms, TI 2500 ms'
         """
-        numbers = (("TR", self.tr_ms, " ms"), ("TE", self.te_ms, " ms"), ("TI", self.ti_ms, " ms"))
+        numbers = (("TR", self.tr_ms, " ms"), ("TE", self.te_ms, " ms"), ("TI", self.ti_ms or None, " ms"))
         angle = (("flip angle", self.flip_deg, " degrees"),) if "GR" in self.sequence else ()
         words = [f"{name} {value:g}{unit}" for name, value, unit in (*numbers, *angle) if value is not None]
         return ", ".join([kind, *words, *(["after a contrast agent"] if self.has_agent else [])])
 
 
-def _is_near(a: float, b: float) -> bool:
-    return abs(a - b) <= _TOLERANCE * max(a, b)
+def _is_near(a: float, b: float, share: float) -> bool:
+    return abs(a - b) <= share * max(a, b)
 
 
 def _said(number: float | None, unit: str) -> str:

@@ -13,10 +13,13 @@ from disyre.admission import OnWarning
 from disyre.completeness import warn_of_missing
 from disyre.difference import differences, kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
+from disyre.kinds import split
+from disyre.merging import merged
 from disyre.seam import warn_of_seam
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
 from disyre.tear import tears
+from disyre.variation import warn_of_variation
 from disyre.wholeness import check_whole
 from disyre.wording import counted
 
@@ -172,6 +175,7 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     if isinstance(part, Spoiled):
         raise part.error
     stack = stacks.in_order(part, on_warning)
+    warn_of_variation(stack, on_warning)
     warn_of_missing(stack, [image for image in picked.slices if image.origin == stack[0].origin], on_warning)
     if series is not None:
         warn_of_seam(stack, images.slices, on_warning)
@@ -206,9 +210,9 @@ def what_differs(parts: Sequence[Part]) -> str:
 
 def _parts_of(images: Stack) -> Sequence[Part]:
     """The volumes of one series; if there are very many, only why none of them is looked at."""
-    kinds = stacks.split(images, most=_MOST_KINDS)
+    kinds = split(images, most=_MOST_KINDS)
     if len(kinds) <= _MOST_KINDS:
-        return kinds
+        return merged(kinds)
     error = _one_stack(images) or _too_many(kinds)
     n = stacks.n_images(images)
     return [Spoiled(origin=images[0].origin, error=error, sequence=images[0].sequence, n=n)]

@@ -5,9 +5,7 @@ field that says so. So images are told apart by everything that must be equal wi
 directions are in mm, in the world of the images (LPS).
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,28 +13,22 @@ import numpy.typing as npt
 
 from disyre.admission import OnWarning
 from disyre.directions import check_directions
-from disyre.errors import (
-    GantryTilt,
-    IrregularSlices,
-    MultipleVolumes,
-    TooFewSlices,
-    UnsupportedGeometry,
-)
+from disyre.errors import IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
+from disyre.evenness import POSITION_TOLERANCE_MM, check_even, check_upright
+from disyre.filter_words import without_filters
+from disyre.leeway import STRICT, Leeway
 from disyre.sequence_parameters import SequenceParameters
 from disyre.types import Affine
 from disyre.wording import counted
 
 LEAST_SLICES: Final = 4
-_DIRECTION_TOLERANCE: Final = 1e-4
-"""For cosines, and for spacings in mm; scanners repeat them with rounding errors."""
-_ECHO_TOLERANCE_MS: Final = 0.1
-POSITION_TOLERANCE_MM: Final = 0.1
-"""How far a slice may be from where an even stack has it."""
-DRIFT_TOLERANCE_MM: Final = 0.5
-"""How far the last slice may be from straight above the first."""
-_TILT_TOLERANCE_DEG: Final = 2.0
-_MOST_HOLES: Final = 5
-"""Places of missing slices that are named."""
+_SPACING_TOLERANCE_MM: Final = 1e-4
+"""Scanners repeat sizes of pixels with rounding errors."""
+_MOST_TURN: Final = 1e-3
+"""In any cosine, between images of one direction: some scanners repeat it with noise in the fourth digit."""
+_MOST_MOVED: Final = 0.1
+"""How far such noise may move a corner of an image, in pixels."""
+ECHO_TOLERANCE_MS: Final = 0.1
 
 _UNKNOWN: Final = SequenceParameters()
 
@@ -49,7 +41,7 @@ class Origin(NamedTuple):
     patient: str
     """A hash of the PatientID; nothing if there is none."""
     person: str
-    """A hash of name and date of birth, where there is no PatientID; nothing if there is neither."""
+    """A hash of name and date of birth; nothing if there is neither, or the PatientID says enough."""
     study: str
     series: str
 
@@ -100,26 +92,53 @@ class Slice:
     @property
     def normal(self) -> Vector:
         """The direction at right angles to the image, of length 1."""
-        normal = np.cross(self.orientation[:3], self.orientation[3:])
-        return np.asarray(normal / np.linalg.norm(normal))
+        return normal_of(self.orientation)
 
-    def is_with(self, other: "Slice") -> bool:
-        """Whether two images may be of one volume."""
-        mine, theirs = (
-            (s.origin, s.frame_of_reference, s.shape, s.temporal_position, s.image_type)
-            for s in (self, other)
-        )
-        return (
-            mine == theirs
-            and self.has_echo_time_of(other)  # what is quickly told comes first: of many images all are asked
-            and not self.sequence.differences(other.sequence)
-            and is_near(self.orientation, other.orientation)
-            and is_near(self.spacing_mm, other.spacing_mm)
+    @property
+    def unstated(self) -> frozenset[str]:
+        """What its header does not say, of that in which all images of a volume agree."""
+        facts = {
+            "frame of reference": self.frame_of_reference,
+            "echo time": self.echo_time_ms,
+            "time (TemporalPosition)": self.temporal_position,
+            "kind of image (ImageType)": self.image_type,
+            "repetition time": self.sequence.tr_ms,
+            "inversion time": self.sequence.ti_ms,
+            "flip angle": self.sequence.flip_deg,
+            "b-value": self.sequence.b_value,
+        }
+        return frozenset(name for name, value in facts.items() if value is None or value in ("", ()))
+
+    def is_with(self, other: "Slice", leeway: Leeway = STRICT) -> bool:
+        """Whether two images may be of one volume; what a header does not say may be anything."""
+        return (  # what is quickly told comes first: of many images all are asked
+            self.origin == other.origin
+            and self.shape == other.shape
+            and _agree(self.frame_of_reference, other.frame_of_reference)
+            and _agree(self.temporal_position, other.temporal_position)
+            and self._is_of_kind_of(other, leeway)
+            and self._has_echo_time_of(other, leeway)
+            and self.sequence.fits(other.sequence, leeway)
+            and has_spacing_of(self, other)
+            and has_direction_of(self, other)
         )
 
-    def has_echo_time_of(self, other: "Slice") -> bool:
-        """Whether two images are of one echo; what does not say its time is of none."""
-        return abs((self.echo_time_ms or 0.0) - (other.echo_time_ms or 0.0)) <= _ECHO_TOLERANCE_MS
+    def _is_of_kind_of(self, other: "Slice", leeway: Leeway) -> bool:
+        if leeway.filters and self.image_type and other.image_type:
+            return without_filters(self.image_type) == without_filters(other.image_type)
+        return _agree(self.image_type, other.image_type)
+
+    def _has_echo_time_of(self, other: "Slice", leeway: Leeway) -> bool:
+        mine, theirs = self.echo_time_ms, other.echo_time_ms
+        if mine is None or theirs is None:
+            return True
+        return abs(mine - theirs) <= max(ECHO_TOLERANCE_MS, leeway.te * max(mine, theirs))
+
+
+def normal_of(orientation: Vector) -> Vector:
+    """The direction at right angles to rows and columns, of length 1."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    return np.asarray(normal / np.linalg.norm(normal))
 
 
 Stack = list[Slice]
@@ -141,23 +160,10 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")
-    _check_even(stack)
-    _check_upright(stack)
+    positions = np.array([image.position for image in stack])
+    check_even(positions)
+    check_upright(positions, normal_of(directions(stack)))
     return stack
-
-
-def split(slices: Sequence[Slice], *, most: int) -> list[Stack]:
-    """Part images into stacks. At more than `most` it stops, with one image in the last of them."""
-    stacks: list[Stack] = []
-    for image in slices:
-        stack = next((stack for stack in stacks if stack[0].is_with(image)), None)
-        if stack is not None:
-            stack.append(image)
-            continue
-        stacks.append([image])
-        if len(stacks) > most:
-            break
-    return stacks
 
 
 def describe(stack: Stack) -> str:
@@ -166,7 +172,7 @@ def describe(stack: Stack) -> str:
     columns, rows = first.shape
     plane = ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(first.normal)))]
     words = f"{counted(n_images(stack), f'{plane} image')} of {columns} x {rows}"
-    if first.echo_time_ms is not None:
+    if first.echo_time_ms is not None:  # of its images, those that say most come first
         words += f", echo time {first.echo_time_ms:g} ms"
     if first.temporal_position is not None:
         words += f", time {first.temporal_position:g}"
@@ -178,6 +184,11 @@ def n_images(stack: Stack) -> int:
     return len(
         {(_place(s), s.echo_time_ms, s.temporal_position, s.image_type, s.shape, s.pixels) for s in stack}
     )
+
+
+def without_equals(images: Stack) -> Stack:
+    """Of images that are there twice, the first."""
+    return list({(_place(image), image.pixels): image for image in reversed(images)}.values())[::-1]
 
 
 def n_places(stack: Stack) -> int:
@@ -194,12 +205,22 @@ def affine(stack: Stack) -> Affine:
     """Where the voxels of a volume lie: (column, row, slice) to mm, in the world of the images."""
     first, last = stack[0], stack[-1]
     between_rows, between_columns = first.spacing_mm
+    orientation = directions(stack)
     matrix = np.eye(4)
-    matrix[:3, 0] = first.orientation[:3] * between_columns
-    matrix[:3, 1] = first.orientation[3:] * between_rows
+    matrix[:3, 0] = orientation[:3] * between_columns
+    matrix[:3, 1] = orientation[3:] * between_rows
     matrix[:3, 2] = (last.position - first.position) / (len(stack) - 1)
     matrix[:3, 3] = first.position
     return matrix
+
+
+def directions(stack: Stack) -> Vector:
+    """The directions of rows and columns of a volume: those of its images or, if they differ, their mean."""
+    stated = np.array([image.orientation for image in stack])
+    if (stated == stated[0]).all():
+        return stack[0].orientation
+    left, _, right = np.linalg.svd(stated.mean(axis=0).reshape(2, 3), full_matrices=False)
+    return np.asarray((left @ right).ravel())  # the nearest with right angles
 
 
 def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
@@ -235,66 +256,21 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     return [place[0] for place in places]
 
 
-def _check_even(stack: Stack) -> None:
-    """Every image is where an even stack from the first to the last would have it."""
-    positions = np.array([image.position for image in stack])
-    even = np.linspace(positions[0], positions[-1], len(positions))
-    gaps_mm = [float(np.linalg.norm(b - a)) for a, b in pairwise(positions)]
-    typical = float(np.median(gaps_mm))
-    if np.linalg.norm(positions - even, axis=1).max() <= min(POSITION_TOLERANCE_MM, 0.1 * typical):
-        return
-    missing = _missing_after(gaps_mm, typical)
-    if missing:
-        raise IrregularSlices(_describe_missing(missing, gaps_mm, typical))
-    worst = int(np.argmax(np.abs(np.array(gaps_mm) - typical)))
-    raise IrregularSlices(
-        f"expected evenly spaced slices, got gaps that vary from {min(gaps_mm):.2f} to {max(gaps_mm):.2f} "
-        f"mm; the one that differs most is after slice {worst + 1} of {len(stack)}: {gaps_mm[worst]:.2f} mm"
-    )
+def has_spacing_of(image: Slice, other: Slice) -> bool:
+    """Whether pixels are of one size, but for rounding."""
+    return bool(np.allclose(image.spacing_mm, other.spacing_mm, rtol=0.0, atol=_SPACING_TOLERANCE_MM))
 
 
-def _missing_after(gaps_mm: Sequence[float], typical_mm: float) -> dict[int, int]:
-    """How many slices are missing after a slice, if all gaps are those of an even stack with holes."""
-    steps = [max(1, round(gap / max(typical_mm, _DIRECTION_TOLERANCE))) for gap in gaps_mm]
-    if not _near(gaps_mm, np.array(steps) * typical_mm, POSITION_TOLERANCE_MM):
-        return {}
-    return {number: step - 1 for number, step in enumerate(steps, start=1) if step > 1}
+def has_direction_of(image: Slice, other: Slice) -> bool:
+    """Whether two images lie one way, but for noise that moves no pixel by more than a tenth of one."""
+    turn = image.orientation - other.orientation
+    if np.abs(turn).max() > _MOST_TURN:
+        return False
+    (columns, rows), (between_rows, between_columns) = image.shape, image.spacing_mm
+    corner_mm = turn[:3] * between_columns * columns + turn[3:] * between_rows * rows
+    return bool(np.linalg.norm(corner_mm) <= _MOST_MOVED * min(image.spacing_mm))
 
 
-def _describe_missing(missing: Mapping[int, int], gaps_mm: Sequence[float], typical_mm: float) -> str:
-    """Holes in words; positions are counted from the first slice, along the stack."""
-    n_missing, n_slices = sum(missing.values()), len(gaps_mm) + 1
-    places = [
-        f"{n} after slice {number} of {n_slices} (between {sum(gaps_mm[: number - 1]):.2f} and "
-        f"{sum(gaps_mm[:number]):.2f} mm from the first)"
-        for number, n in list(missing.items())[:_MOST_HOLES]
-    ]
-    more = f", and at {len(missing) - _MOST_HOLES} more places" if len(missing) > _MOST_HOLES else ""
-    verb = "is" if n_missing == 1 else "are"
-    return (
-        f"expected a slice every {typical_mm:.2f} mm, but {counted(n_missing, 'slice')} {verb} missing: "
-        f"{', '.join(places)}{more}; send all images of the series, or export it again"
-    )
-
-
-def _check_upright(stack: Stack) -> None:
-    """The images lie straight above one another."""
-    way = stack[-1].position - stack[0].position
-    along = float(way @ stack[0].normal)
-    drift_mm = float(np.linalg.norm(way - along * stack[0].normal))
-    tilt_deg = float(np.degrees(np.arctan2(drift_mm, abs(along))))
-    if drift_mm > DRIFT_TOLERANCE_MM or tilt_deg > _TILT_TOLERANCE_DEG:
-        raise GantryTilt(
-            f"expected slices straight above one another, got a gantry tilt of {tilt_deg:.1f} degrees: each "
-            f"slice is shifted sideways against the one before, by {drift_mm:.1f} mm over the stack; "
-            "reformat the series to straight slices at the scanner (MPR) and export that"
-        )
-
-
-def is_near(a: npt.ArrayLike, b: npt.ArrayLike) -> bool:
-    """Whether cosines, or spacings in mm, are equal but for rounding."""
-    return _near(a, b, _DIRECTION_TOLERANCE)
-
-
-def _near(a: npt.ArrayLike, b: npt.ArrayLike, tolerance: float) -> bool:
-    return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= tolerance))
+def _agree(one: object, other: object) -> bool:
+    """Whether two values are equal, or one of them is not stated."""
+    return one == other or one in (None, "", ()) or other in (None, "", ())

@@ -7,15 +7,16 @@ missing then: who sent the images cannot send more of them.
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
-from disyre.continuation import ASIDE, is_alike, offsets
+from disyre.continuation import is_alike
 from disyre.difference import differences
 from disyre.errors import IrregularSlices
-from disyre.stacks import LEAST_SLICES, POSITION_TOLERANCE_MM, Stack, Vector, n_images
+from disyre.lattice import heights, lie_as_one, lie_in_one_row
+from disyre.stacks import LEAST_SLICES, Stack, n_images
 from disyre.wording import counted
 
 _MOST_DIFFERENCES: Final = 4
+_FEW: Final = 1 / 3
+"""Of the images of a volume: as many may be called those that are missing in it."""
 _MOST_GROUPS: Final = 10
 """Of single images that lie alike: of thousands, each with a plane of its own, it is not asked further."""
 
@@ -34,9 +35,10 @@ def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
 def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
     first, *others = numbers
-    is_plain = len(others) == 1 and len(stacks[first]) >= LEAST_SLICES  # two volumes may be interleaved
-    if others and not is_plain and is_one([stacks[number] for number in numbers]):
-        return dict.fromkeys(numbers, _torn([stacks[number] for number in numbers]))
+    alike = [number for number in numbers if others and is_alike(stacks[first][0], stacks[number][0])]
+    whole = [stacks[number] for number in alike]
+    if len(alike) > 1 and not _is_volume_with_few(whole) and not _is_continued(whole) and lie_as_one(whole):
+        return dict.fromkeys(alike, _torn(whole))
     asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
     inside = [number for number in asked if _fills_hole(stacks[first], stacks[number])]
     if not inside:
@@ -55,73 +57,64 @@ def _of_single_images(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[i
         alike = [k for k in pending if is_alike(first, stacks[k][0], across_series=True)]
         pending = sorted({*pending} - {*alike})
         group = [stacks[k] for k in alike]
-        if len(group) >= LEAST_SLICES and is_one(group, across_series=True):
+        if len(group) >= LEAST_SLICES and lie_as_one(group):
             found |= dict.fromkeys(alike, _torn(group))
     return found
 
 
-def is_one(stacks: Sequence[Stack], *, across_series: bool = False) -> bool:
-    """Whether all images together lie evenly, one at a place, as the slices of one stack do."""
-    first = stacks[0][0]
-    if not all(is_alike(first, stack[0], across_series=across_series) for stack in stacks):
+def _is_volume_with_few(stacks: Sequence[Stack]) -> bool:
+    """Whether of two stacks one is a volume of which the other may be some slices that are missing in it."""
+    volume, other = stacks[0], stacks[-1]
+    return len(stacks) == 2 and len(volume) >= LEAST_SLICES and len(other) <= _FEW * len(volume)
+
+
+def _is_continued(stacks: Sequence[Stack]) -> bool:
+    """Whether all but the first lie beyond its ends (`disyre.continuation`)."""
+    volume, *others = stacks
+    if len(volume) < LEAST_SLICES:
         return False
-    images = [image for stack in stacks for image in stack]
-    heights, aside_mm = _heights(images, images)
-    gaps_mm = np.diff(np.sort(heights))
-    if len(images) < LEAST_SLICES or aside_mm.max() > _most_aside_mm(images):
-        return False
-    typical = float(np.median(gaps_mm))
-    return typical > POSITION_TOLERANCE_MM and bool(np.abs(gaps_mm - typical).max() <= POSITION_TOLERANCE_MM)
+    own, _ = heights(volume, volume)
+    ends = ((its.min(), its.max()) for its, _ in (heights(other, volume) for other in others))
+    return all(low > own.max() or high < own.min() for low, high in ends)
 
 
 def _fills_hole(volume: Stack, other: Stack) -> bool:
-    """Whether all images of a stack lie where slices of a volume are missing."""
+    """Whether images of a stack lie where slices of a volume are missing, some perhaps next to its ends."""
     if len(volume) < LEAST_SLICES or not is_alike(volume[0], other[0]):
         return False
-    own = np.sort(_heights(volume, volume)[0])
-    gap_mm = float(np.median(np.diff(own)))
-    heights, aside_mm = _heights(other, volume)
-    if gap_mm <= 2 * POSITION_TOLERANCE_MM or aside_mm.max() > _most_aside_mm(volume):
-        return False
-    steps = (heights - own[0]) / gap_mm
-    is_even = np.abs(steps - np.round(steps)) * gap_mm <= POSITION_TOLERANCE_MM
-    is_inside = (heights > own[0]) & (heights < own[-1])
-    is_free = np.abs(heights[:, None] - own).min(axis=1) > gap_mm / 2
-    return bool((is_even & is_inside & is_free).all())
-
-
-def _heights(images: Stack, volume: Stack) -> tuple[Vector, Vector]:
-    """How far images lie from the first of a volume along its normal, and how far beside it, in mm."""
-    normal = volume[0].normal
-    for between in offsets(images, volume[0]):
-        heights = between @ normal
-        aside = np.linalg.norm(between - np.outer(heights, normal), axis=1)
-        if aside.max() <= _most_aside_mm(volume):
-            break
-    return heights, aside
-
-
-def _most_aside_mm(stack: Stack) -> float:
-    (columns, rows), (between_rows, between_columns) = stack[0].shape, stack[0].spacing_mm
-    return ASIDE * min(columns * between_columns, rows * between_rows)
+    (own, _), (its, _) = heights(volume, volume), heights(other, volume)
+    is_inside = (its > own.min()) & (its < own.max())
+    return bool(is_inside.any()) and lie_in_one_row([volume, other])
 
 
 def _interrupted(volume: Stack, others: Sequence[Stack]) -> IrregularSlices:
     n = sum(map(n_images, others))
     what, lie = ("image", "lies") if n == 1 else ("images", "lie")
+    differing = _differing([volume, *others])
     return IrregularSlices(
         f"expected one stack of slices, but {n} {what} that {lie} where a slice would be "
         f"missing from the {counted(n_images(volume), 'other')} differ from them in "
-        f"{_differing([volume, *others])}; export the series again with the same there in all images"
+        f"{differing}; {_way_out(differing)}"
     )
 
 
 def _torn(stacks: Sequence[Stack]) -> IrregularSlices:
-    n = sum(map(len, stacks))
+    n, most = sum(map(len, stacks)), max(map(len, stacks))
+    who = f"of which {n - most} differ from the others in" if most > 1 else "which differ in"
+    differing = _differing(stacks)
     return IrregularSlices(
-        f"expected one stack of slices, got {n} images that lie evenly, as its slices do, but differ in "
-        f"{_differing(stacks)}, so that they cannot be put together; export them again with the same there "
-        "in all images"
+        f"expected one stack of slices, got {n} images that lie evenly, as its slices do, {who} {differing}, "
+        f"so that they cannot be put together; {_way_out(differing)}"
+    )
+
+
+def _way_out(differing: str) -> str:
+    """What a sender can do about it."""
+    if "InstanceUID" in differing or "ReferenceUID" in differing:
+        return "export or anonymise them again so that all images of the series have the same there"
+    return (
+        "if they are slices of one scan all the same, convert the series with dcm2niix (option -m y) and "
+        "send the NIfTI"
     )
 
 

@@ -14,15 +14,13 @@ def broken(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
     The ends of one that differ within its series are not among them: these are asked of a series alone.
     """
-    return {number: seam.error for number, seam in seams(stacks).items()} | tears(stacks)
+    return tears(stacks) | {number: seam.error for number, seam in seams(stacks).items()}
 
 
 def check_whole(stacks: Sequence[Stack]) -> None:
     """Raise IrregularSlices if the first, which is the largest, is a part of one with any of the others."""
-    torn = tears(stacks).get(0)
-    seam = None if torn else seams(stacks).get(0)
-    if seam is not None:
+    if seam := seams(stacks).get(0):
         raise seam.error
-    check_continuation(stacks[0], stacks[1:])
-    if torn is not None:
+    if torn := tears(stacks).get(0):
         raise torn
+    check_continuation(stacks[0], stacks[1:])

@@ -24,7 +24,7 @@ def make_stack(
         "orientation": orientation,
     }
     return [
-        Slice(number=k, position=k * gap_mm * normal, pixels=bytes([k]), **(facts | changes))
+        Slice(number=k, position=k * gap_mm * normal, pixels=k.to_bytes(2), **(facts | changes))
         for k in range(n)
     ]
 

@@ -28,6 +28,7 @@ from disyre.series import (
 )
 from disyre.series_words import describe_series
 from disyre.stacks import Stack
+from disyre.variation import warn_of_variation
 from disyre.wholeness import broken
 
 _SEVERAL: Final = (
@@ -57,6 +58,7 @@ def candidates_of(
     ]
     for part, candidate in zip(parts, found, strict=True):
         if candidate.code is None and not isinstance(part, Spoiled):
+            warn_of_variation(part, on_warning)
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
             if picked_from is not None:
                 warn_of_seam(part, picked_from.slices, on_warning)
@@ -186,5 +188,7 @@ def unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
 
 
 def modality_of(part: Part) -> Guess:
-    """What the sequence of some images makes of them: all have the same."""
-    return sequence.guess(part.sequence if isinstance(part, Spoiled) else part[0].sequence)
+    """What the sequence of some images makes of them: that of the first of those that say most of it."""
+    if isinstance(part, Spoiled):
+        return sequence.guess(part.sequence)
+    return sequence.guess(min(part, key=lambda image: len(image.unstated)).sequence)

@@ -108,7 +108,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     orientation = np.array(numbers(header, "ImageOrientationPatient", 6))
     position = np.array(numbers(header, "ImagePositionPatient", 3))
     shape = (int(columns), int(rows))
-    image_type = header.get("FrameType" if frame.is_enhanced else "ImageType")
+    image_type = _words(header, "FrameType" if frame.is_enhanced else "ImageType")
     if frame.mosaic is not None:
         shape, image_type = frame.mosaic.shape, without_mosaic(image_type)
         position = frame.mosaic.position(
@@ -120,14 +120,14 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     return Slice(
         number=number,
         **frame.image.origin._asdict(),
-        frame_of_reference=str(dataset.get("FrameOfReferenceUID")),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
         shape=shape,
         spacing_mm=(spacing_mm[0], spacing_mm[1]),
         orientation=orientation,
         position=position,
         echo_time_ms=optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=optional_number(header, time),
-        image_type=tuple(image_type or ())[2:],
+        image_type=image_type[2:],
         n_in_acquisition=None if n_in_acquisition is None else int(n_in_acquisition),
         gap_stated_mm=stated_number(header, "SpacingBetweenSlices"),
         thickness_mm=stated_number(header, "SliceThickness"),
@@ -136,6 +136,12 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         series_number=None if series_number is None else int(series_number),
         pixels=_compared(frame),
     )
+
+
+def _words(header: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of an attribute that has text, of which there may be one, or none."""
+    values = header.get(keyword) or ()
+    return (values,) if isinstance(values, str) else tuple(values)
 
 
 def _compared(frame: Frame) -> bytes:

@@ -6,7 +6,8 @@ from highdicom.spatial import get_volume_positions
 
 from disyre import admission, geometry, stacks
 from disyre.errors import IrregularSlices, UnsupportedGeometry
-from disyre.stacks import DRIFT_TOLERANCE_MM, POSITION_TOLERANCE_MM, Stack
+from disyre.evenness import DRIFT_TOLERANCE_MM, POSITION_TOLERANCE_MM
+from disyre.stacks import Stack, directions, normal_of
 from disyre.types import Affine
 
 
@@ -45,9 +46,10 @@ def _second_opinion(stack: Stack) -> Affine:
 def _by_highdicom(stack: Stack) -> Affine:
     """(column, row, slice) to mm; its errors are those of highdicom, but IrregularSlices."""
     first, last = stack[0], stack[-1]
-    along_columns = first.orientation[:3] / np.linalg.norm(first.orientation[:3])
+    stated = directions(stack)
+    along_columns = stated[:3] / np.linalg.norm(stated[:3])
     # Cosines are rounded in headers, and it takes right angles only.
-    orientation = [*along_columns.tolist(), *np.cross(first.normal, along_columns).tolist()]
+    orientation = [*along_columns.tolist(), *np.cross(normal_of(stated), along_columns).tolist()]
     spacing_mm, places = get_volume_positions(
         [image.position.tolist() for image in stack],
         orientation,

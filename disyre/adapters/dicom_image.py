@@ -150,11 +150,11 @@ def identity_of(content: bytes) -> Image:
 def _origin(dataset: Dataset) -> Origin:
     """Whose an image is, and what it is of. What names a patient is hashed as it is, and never becomes text.
 
-    That is the PatientID; where there is none, name and date of birth.
+    That is the PatientID, and name and date of birth together.
     """
     number = _raw(dataset, "PatientID")
     named = (_raw(dataset, "PatientName").upper(), _raw(dataset, "PatientBirthDate"))
-    said = b"" if number or not any(named) else b"\0".join(named)
+    said = b"\0".join(named) if any(named) else b""
     study, series = str(dataset.get("StudyInstanceUID")), _stated_series(dataset)
     return Origin(
         patient=sha256(number).hexdigest() if number else "",

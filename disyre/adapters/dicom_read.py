@@ -26,6 +26,7 @@ from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.inversion import check_slope
 from disyre.modality import Guess
+from disyre.owners import with_owners
 from disyre.scan_record import ImageSource
 from disyre.series import Images, find_volume, has_enough, what_differs
 from disyre.volume import Volume
@@ -178,7 +179,7 @@ def _look(
     if not images and not n_others:
         raise found.nothing()
     found.warn(on_warning)
-    return images
+    return with_owners(images, on_warning)
 
 
 def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: list[Frame] | None) -> None:

@@ -43,7 +43,7 @@ def sequence_of(top: Dataset, header: Dataset) -> SequenceParameters:
         image_type=_image_type(top, header, "FrameType" if is_enhanced else "ImageType"),
         tr_ms=stated_number(header, "RepetitionTime"),
         te_ms=stated_number(header, "EffectiveEchoTime" if is_enhanced else "EchoTime"),
-        ti_ms=stated_number(header, "InversionTimes" if is_enhanced else "InversionTime"),
+        ti_ms=stated_number(header, "InversionTimes" if is_enhanced else "InversionTime", least=0.0),
         flip_deg=stated_number(header, "FlipAngle"),
         n_echoes=stated_number(header, "RFEchoTrainLength" if is_enhanced else "EchoTrainLength"),
         b_value=stated_number(header, "DiffusionBValue", least=0.0),

@@ -28,22 +28,29 @@ def tilted(deg: float) -> stacks.Vector:
 
 def with_end(n: int, n_end: int, **changes: Any) -> Stack:
     """A stack of which the last images differ."""
-    whole = make_stack(n, gap_mm=3.0)
+    whole = make_stack(
+        n,
+        gap_mm=3.0,
+        echo_time_ms=10.0,
+        temporal_position=1.0,
+        image_type=("M",),
+        sequence=SequenceParameters(tr_ms=500.0, ti_ms=100.0),
+    )
     return [*whole[: n - n_end], *(moved(image, (0, 0, 0), **changes) for image in whole[n - n_end :])]
 
 
 @pytest.mark.parametrize(
     ("n_end", "changes", "words"),
     [
-        (8, {"echo_time_ms": 80.0}, r"echo time \(80 ms against none\)"),
+        (8, {"echo_time_ms": 80.0}, r"echo time \(80 ms against 10 ms\)"),
         (1, {"echo_time_ms": 80.0}, "1 image that lies where a stack of 47 images goes on"),
         (1, {"orientation": tilted(0.5)}, "turned by 0.5 degrees"),
         (3, {"orientation": tilted(3)}, "turned by 3 degrees"),
         (11, {"orientation": -AXIAL}, "orientation .rows and columns run the other way"),
         (24, {"orientation": -AXIAL}, "24 images that lie where a stack of 24 images goes on"),
         (24, {"echo_time_ms": 80.0}, "echo time"),
-        (24, {"sequence": SequenceParameters(tr_ms=4000)}, r"repetition time \(4000 ms against none\)"),
-        (5, {"sequence": SequenceParameters(ti_ms=900)}, r"inversion time \(900 ms against none\)"),
+        (24, {"sequence": SequenceParameters(tr_ms=4000)}, r"repetition time \(4000 ms against 500 ms\)"),
+        (5, {"sequence": SequenceParameters(ti_ms=900)}, r"inversion time \(900 ms against 100 ms\)"),
         (5, {"image_type": ("NORM",)}, "kind of image"),
         (5, {"temporal_position": 2.0}, "time"),
         (5, {"frame_of_reference": "2"}, "frame of reference"),
@@ -61,6 +68,14 @@ def test_the_end_of_a_stack_that_differs_is_no_localizer(
 
     with pytest.raises(IrregularSlices, match=words):
         find(slices)
+
+
+@pytest.mark.parametrize(("n_end", "is_advised"), [(3, True), (24, False)])
+def test_nobody_is_told_to_send_half_of_a_head(n_end: int, is_advised: bool) -> None:
+    with pytest.raises(IrregularSlices) as refused:
+        find(with_end(48, n_end, echo_time_ms=80.0))
+
+    assert ("send the others alone" in str(refused.value)) == is_advised
 
 
 def test_both_ends_and_ends_in_pieces_are_seen() -> None:

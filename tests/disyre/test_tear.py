@@ -13,7 +13,7 @@ from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.series import Images
 from disyre.stacks import Slice, Stack, Vector
 from disyre.tear import tears
-from tests.dicom_stacks import AXIAL, make_stack, moved
+from tests.dicom_stacks import SAGITTAL, make_stack, moved
 
 
 def find(slices: Stack) -> Stack:
@@ -22,7 +22,7 @@ def find(slices: Stack) -> Stack:
 
 def with_one(place: int = 5, n: int = 20, **changes: Any) -> Stack:
     """A stack of which an image in the middle differs."""
-    slices = make_stack(n, gap_mm=3.0, echo_time_ms=10.0)
+    slices = make_stack(n, gap_mm=3.0, echo_time_ms=10.0, image_type=("M",))
     slices[place] = moved(slices[place], (0, 0, 0), **changes)
     return slices
 
@@ -43,13 +43,11 @@ def turned(angle: float) -> Vector:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"echo_time_ms": 10.2}, r"echo time \(10.2 ms against 10 ms\)"),
-        ({"echo_time_ms": None}, r"echo time \(none against 10 ms\)"),
+        ({"echo_time_ms": 11.0}, r"echo time \(11 ms against 10 ms\)"),
         ({"spacing_mm": (1.0002, 1.0)}, r"size of pixels \(1.0002 x 1 against 1 x 1 mm, PixelSpacing\)"),
         ({"image_type": ("OTHER",)}, r"kind of image, .* \(ImageType\)"),
-        ({"orientation": AXIAL + 1.5e-4}, "turned by less than 0.1 degrees"),
+        ({"orientation": turned(1.4e-3)}, "turned by less than 0.1 degrees"),
         ({"frame_of_reference": "2"}, "FrameOfReferenceUID"),
-        ({"series": "2"}, "SeriesInstanceUID"),
     ],
     ids=str,
 )
@@ -58,6 +56,11 @@ def test_a_slice_that_came_and_differs_is_not_called_missing(changes: dict[str, 
 
     with pytest.raises(IrregularSlices, match=f"1 image .* where a slice would be missing .*{words}"):
         find(slices)
+
+
+def test_a_slice_in_a_series_of_its_own_is_not_called_missing() -> None:
+    with pytest.raises(IrregularSlices, match=r"that of 19 images has slices .* another series .* 1 image"):
+        find(with_one(series="2"))
 
 
 def test_several_slices_that_differ_are_counted() -> None:
@@ -124,11 +127,55 @@ def test_slices_with_a_series_each_are_named_by_that() -> None:
     assert sorted(tears([[image] for image in slices])) == list(range(8))
 
 
-def test_two_interleaved_volumes_are_two() -> None:
-    upper = [moved(image, (0, 0, 1.5), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
+def test_nobody_is_told_to_send_every_second_slice_alone() -> None:
+    between = [moved(image, (0, 0, 1.5), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
+
+    with pytest.raises(
+        IrregularSlices,
+        match=r"20 images .*, of which 10 differ .* echo time \(30 ms against 10 ms\).*dcm2niix",
+    ) as refused:
+        find([*make_stack(10, gap_mm=3.0, echo_time_ms=10.0), *between])
+
+    assert "alone" not in str(refused.value)
+
+
+def test_a_localizer_in_the_series_changes_nothing_about_it() -> None:
+    between = [moved(image, (0, 0, 1.5), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
+    localizer = make_stack(3, gap_mm=10.0, orientation=SAGITTAL)
+
+    with pytest.raises(IrregularSlices, match=r"20 images .*, of which 10 differ"):
+        find([*localizer, *make_stack(10, gap_mm=3.0, echo_time_ms=10.0), *between])
+
+
+def test_interleaved_volumes_with_a_gap_of_their_own_are_two() -> None:
+    between = [moved(image, (0, 0, 1.0), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
 
     with pytest.raises(MultipleVolumes):
-        find([*make_stack(10, gap_mm=3.0), *upper])
+        find([*make_stack(10, gap_mm=3.0, echo_time_ms=10.0), *between])
+
+
+@pytest.mark.parametrize("n", [48, 47, 46])
+def test_every_third_slice_that_differs_is_not_called_missing_though_one_is_at_an_end(n: int) -> None:
+    slices = [
+        moved(image, (0, 0, 0), echo_time_ms=80.0 if k % 3 == 2 else 10.0)
+        for k, image in enumerate(make_stack(n, gap_mm=3.0))
+    ]
+
+    with pytest.raises(IrregularSlices, match=r"differ from the others in echo time \(80 ms against 10 ms\)"):
+        find(slices)
+
+
+def test_slices_that_differ_and_one_that_is_missing_are_told_apart() -> None:
+    slices = [
+        moved(image, (0, 0, 0), echo_time_ms=80.0 if k % 4 == 3 else 10.0)
+        for k, image in enumerate(make_stack(24, gap_mm=3.0))
+    ]
+    del slices[9]
+
+    with pytest.raises(
+        IrregularSlices, match=r"6 images that lie where .* the 17 others differ .* echo time"
+    ):
+        find(slices)
 
 
 def test_single_images_that_lie_unevenly_are_no_stack() -> None:

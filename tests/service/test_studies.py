@@ -63,6 +63,7 @@ def test_inspecting_says_what_each_series_is_and_which_model_would_score_it(api:
         "name": "T1w",
         "source": "header",
         "reason": "spin echo, TR 600 ms, TE 12 ms",
+        "likely": None,
     }
 
 

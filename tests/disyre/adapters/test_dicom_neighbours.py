@@ -241,6 +241,60 @@ def test_who_has_no_patient_id_may_be_anyone() -> None:
     check_dicom(upload)
 
 
+@pytest.mark.parametrize("places", [[5], [0, 11], [*range(6)]], ids=str)
+@pytest.mark.parametrize("names", [{}, {"PatientName": "CANARY", "PatientBirthDate": "19700101"}], ids=str)
+def test_images_that_do_not_say_whose_they_are_are_of_the_patient_of_their_series(
+    places: list[int], names: dict[str, Any]
+) -> None:
+    series = make_series(12, SeriesInstanceUID=GOOD, **JANE, **names)
+    for place in places:
+        del series[place].PatientID
+    warnings: list[str] = []
+
+    volume = read_dicom(encoded(series), on_warning=warnings.append)
+    listed = [*inspect_dicom(encoded(series), ignore), *survey_dicom(encoded(series), ignore)]
+
+    assert_is_phantom(volume)
+    assert [(each.n, each.code) for each in listed] == [(12, None)] * 2
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{len(places)} image")
+    assert "not state the PatientID that the others of the series do" in warnings[0]
+
+
+def test_an_image_without_any_name_is_of_the_person_of_its_series() -> None:
+    series = make_series(12, PatientBirthDate="19700101")
+    for name in ("PatientName", "PatientBirthDate"):
+        delattr(series[5], name)
+
+    assert_is_phantom(read_dicom(encoded(series)))
+
+
+def test_an_image_without_a_patient_id_that_names_another_person_is_of_another_volume() -> None:
+    series = make_series(12, **JANE)
+    for image in series[6:]:
+        image.PatientID, image.PatientName = "", "CANARY^OTHER"
+
+    assert [each.n for each in inspect_dicom(encoded(series), ignore)] == [6, 6]
+
+
+def test_an_image_that_cannot_be_used_spoils_its_series_though_it_does_not_say_whose_it_is() -> None:
+    series = make_series(12, SeriesInstanceUID=GOOD, **JANE)
+    del series[5].PatientID
+    del series[5].PixelData
+
+    with pytest.raises(UnreadableVolume, match=r"1 of 12 images in this series"):
+        check_dicom(encoded(series))
+
+
+def test_an_image_that_may_be_of_either_of_two_patients_makes_them_no_one() -> None:
+    series = make_series(12, SeriesInstanceUID=GOOD)
+    for image, patient in zip(series, [*("CANARY-1",) * 6, "", *("CANARY-2",) * 5], strict=True):
+        image.PatientID = patient
+
+    with pytest.raises(SeveralPatients):
+        check_dicom(encoded(series))
+
+
 def test_an_unknown_series_is_refused_with_those_that_there_are() -> None:
     for read in (
         lambda: check_dicom([*good(), *bad()], series="9.9"),
@@ -328,12 +382,12 @@ def test_where_each_slice_has_a_series_of_its_own_every_list_says_so() -> None:
 
 def test_a_slice_that_differs_and_the_others_say_the_same_of_it() -> None:
     series = make_series(12, SeriesInstanceUID=GOOD, EchoTime=10)
-    series[5].EchoTime = 10.2
+    series[5].EchoTime = 11
 
     listed = inspect_dicom(encoded(series), ignore)
 
     assert [(each.n, each.code) for each in listed] == [(11, "irregular-slices"), (1, "irregular-slices")]
-    assert all("echo time (10.2 ms against 10 ms)" in (each.reason or "") for each in listed)
+    assert all("echo time (11 ms against 10 ms)" in (each.reason or "") for each in listed)
 
 
 def test_of_a_few_images_that_differ_nobody_is_told_to_send_one_alone() -> None:
