@@ -26,7 +26,9 @@ _GRID_MM: Final = 2.0
 _MOST_OF_FEW_VALUES: Final = 0.5
 """Share of a brain's voxels that may have one of its four most common values."""
 _MOST_FLAT: Final = 0.45
-"""Share of a brain's voxels that may be equal to the next ones along all three axes."""
+"""Share of a brain's voxels of 1 mm or less that may be equal to the next ones along all three axes."""
+_FLAT_POWER: Final = 0.75
+"""Of the size of larger voxels, with which that share falls: what is drawn has more borders in them."""
 _LEAST_LAYERS: Final = 0.2
 """Of the brain's scale of grey, between the brightest and the darkest shell."""
 _LEAST_EDGES: Final = 3.3
@@ -124,13 +126,18 @@ def measure_symmetry(greys: _Greys) -> float:
 def _check_measured(volume: Volume, brain_mask: Mask) -> None:
     """Raise NotBrainMr if a brain is drawn in few values. Coarse greys and saturated ones are not."""
     share = measure_commonest(volume, brain_mask)
-    if share <= _MOST_OF_FEW_VALUES or measure_flat(volume, brain_mask) <= _MOST_FLAT:
+    if share <= _MOST_OF_FEW_VALUES or measure_flat(volume, brain_mask) <= _most_flat(volume):
         return
     raise NotBrainMr(
         "expected an image of a head, got one in which what has the size of a brain is drawn: "
         f"{100 * share:.0f} % of it have one of four values, as in a segmentation or a computed phantom; if "
         "it is a brain, send a brain mask with it"
     )
+
+
+def _most_flat(volume: Volume) -> float:
+    size_mm = float(np.prod(volume.spacing_mm)) ** (1 / 3)
+    return float(_MOST_FLAT / max(1.0, size_mm) ** _FLAT_POWER)
 
 
 def _greys(volume: Volume, brain_mask: Mask) -> _Greys:

@@ -4,6 +4,7 @@ Logistic regression over `disyre.contrast_features`, fitted by `model_export.mod
 says nothing; and it says nothing of a brain that is unlike all that it was fitted on.
 """
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -12,6 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from disyre import contrast_features
+from disyre.crop import Crop
 from disyre.frozen import Frozen
 from disyre.modality import Guess, Modality
 from disyre.types import Features, Mask
@@ -24,6 +26,9 @@ _LEAST_LIKELY: Final = 0.5
 """Probability below which nothing is more likely than the rest."""
 
 _NO_BRAIN: Final = "the brain is too small or too thin to tell the contrast from its image"
+_BOX: Final = "the mask is a box, and not the outline of a brain by whose shells the contrast could be told"
+_BOX_SHARE: Final = 0.9
+"""Of the smallest box around a mask: a slab of a brain fills less than an ellipse would, 0.79."""
 
 
 class ContrastClass(Frozen):
@@ -96,7 +101,14 @@ class ContrastClassifier(Frozen):
 def recognize(volume: Volume, brain_mask: Mask) -> Guess:
     """The contrast of a brain in a scan, by its image."""
     features = contrast_features.measure(volume, brain_mask)
-    return _nothing(_NO_BRAIN) if features is None else ContrastClassifier.shipped().guess(features)
+    if features is None:
+        return _nothing(_NO_BRAIN)
+    return _nothing(_BOX) if _is_box(brain_mask) else ContrastClassifier.shipped().guess(features)
+
+
+def _is_box(mask: Mask) -> bool:
+    around = Crop.around(mask)
+    return int(np.count_nonzero(mask)) > _BOX_SHARE * math.prod(around.size)
 
 
 def _nothing(reason: str, likely: Modality | None = None) -> Guess:

@@ -17,6 +17,7 @@ from disyre.errors import IrregularSlices, MultipleVolumes, TooFewSlices, Unsupp
 from disyre.evenness import POSITION_TOLERANCE_MM, check_even, check_upright
 from disyre.filter_words import without_filters
 from disyre.leeway import STRICT, Leeway
+from disyre.rescaling import check_slopes
 from disyre.sequence_parameters import SequenceParameters
 from disyre.types import Affine
 from disyre.wording import counted
@@ -78,6 +79,8 @@ class Slice:
     acquired: float | None = None
     """When, as date and time in digits: it grows with time, and is never shown."""
     series_number: int | None = None
+    slope: float | None = None
+    """By which stored values are scaled; None if the header states none."""
     pixels: bytes = field(default=b"", repr=False)
     """What is equal in copies only, such as a hash."""
 
@@ -163,6 +166,7 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     positions = np.array([image.position for image in stack])
     check_even(positions)
     check_upright(positions, normal_of(directions(stack)))
+    check_slopes([image.slope for image in stack])
     return stack
 
 

@@ -133,6 +133,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         thickness_mm=stated_number(header, "SliceThickness"),
         sequence=sequence_of(dataset, header),
         acquired=acquired(dataset, header),
+        slope=optional_number(header, "RescaleSlope"),
         series_number=None if series_number is None else int(series_number),
         pixels=_compared(frame),
     )

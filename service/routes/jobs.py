@@ -113,16 +113,24 @@ async def get_job(
 
 
 async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -> Job:
-    """The job once there is something to tell, or the time is over, or the client has left."""
+    """The job once there is something to tell, or the time is over, or the client has left.
+
+    A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
+    """
     clock = asyncio.get_running_loop().time
     deadline = clock() + wait_s
     while True:
-        job = await run_in_threadpool(parts.jobs.get, job_id)
-        is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
         left_s = deadline - clock()
-        if is_news or job.state.is_finished or left_s <= 0 or await request.is_disconnected():
-            return job
-        await asyncio.sleep(min(_LOOK_EVERY_S, left_s))
+        try:
+            job = await run_in_threadpool(parts.jobs.get, job_id)
+        except errors.Unavailable:
+            if left_s <= 0:
+                raise
+        else:
+            is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
+            if is_news or job.state.is_finished or left_s <= 0 or await request.is_disconnected():
+                return job
+        await asyncio.sleep(max(0, min(_LOOK_EVERY_S, left_s)))
 
 
 def _view(job: Job, parts: Parts) -> JobView:

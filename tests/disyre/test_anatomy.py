@@ -150,6 +150,17 @@ def test_a_brain_in_few_values_is_drawn(modality: str) -> None:
         anatomy.check(scan.with_voxels(labels.astype(np.float32)), np.asarray(scan.voxels != 0))
 
 
+@pytest.mark.parametrize("steps", [(1, 1, 1), (2, 2, 2), (1, 1, 3), (4, 4, 4)])
+def test_a_segmentation_is_drawn_however_coarse_it_is(steps: tuple[int, int, int]) -> None:
+    labels = read_nifti(real_data("label_maps/head_01.nii.gz"))
+    voxels = labels.voxels[tuple(slice(None, None, step) for step in steps)]
+    volume = Volume(np.ascontiguousarray(voxels), labels.affine @ np.diag([*steps, 1.0]))
+    inside = (volume.voxels > 0) & (volume.voxels < 100)  # from 100 on, what is around the brain
+
+    with pytest.raises(NotBrainMr, match="is drawn"):
+        anatomy.check(volume, inside)
+
+
 @pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
 @pytest.mark.parametrize("share", [0.7, 0.9])
 def test_a_saturated_brain_is_measured(modality: str, share: float) -> None:

@@ -121,6 +121,17 @@ def test_of_what_is_too_small_too_thin_or_of_one_grey_nothing_is_measured() -> N
     assert "too small" in contrast.recognize(volume, small).reason
 
 
+def test_a_box_instead_of_the_outline_of_a_brain_tells_no_contrast() -> None:
+    volume = make_real_brain("T1w")
+    box = np.zeros(volume.shape, dtype=bool)
+    box[tuple(slice(n // 5, -n // 5) for n in volume.shape)] = True
+
+    found = contrast.recognize(volume, box)
+
+    assert (found.name, found.likely) == (None, None)
+    assert "the mask is a box" in found.reason
+
+
 def make_classifier(
     *, certain: bool = True, usual: tuple[float, float] = (-10.0, 10.0)
 ) -> ContrastClassifier:

@@ -1,6 +1,7 @@
 """The API on a real broker."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,22 @@ def test_a_broker_that_does_not_answer_is_told_to_the_client(
     assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "unavailable")] * 2
     assert list((tmp_path / "data" / "incoming").iterdir()) == []
     wait_for(lambda: client.get(f"/v1/jobs/{job_id}").status_code == 200, "the API has recovered")
+
+
+def test_a_client_that_waits_does_not_hear_of_a_broker_that_is_slow_for_a_moment(
+    client: httpx.Client, broker: LiveBroker, scan: bytes
+) -> None:
+    job_id = client.post("/v1/jobs", content=scan).json()["id"]
+
+    broker.signal(signal.SIGSTOP)
+    recovery = threading.Timer(3, broker.signal, [signal.SIGCONT])
+    recovery.start()
+    try:
+        answer = client.get(f"/v1/jobs/{job_id}?wait=6")
+    finally:
+        recovery.join()
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "queued")
 
 
 def test_an_accepted_job_outlives_a_crash_of_the_broker(

@@ -108,6 +108,23 @@ def test_values_that_a_slope_makes_too_large_are_refused_by_name() -> None:
         read(make_series(RescaleSlope="1e38"))
 
 
+@pytest.mark.parametrize(
+    ("slope", "words"), [(None, "got none in 1 of"), (-2, "got 1 of .* with one below 0")], ids=str
+)
+def test_an_image_that_is_not_on_the_scale_of_the_others_is_refused_before_it_is_read(
+    slope: float | None, words: str
+) -> None:
+    series = make_series(RescaleSlope=2)
+    if slope is None:
+        del series[3].RescaleSlope
+    else:
+        series[3].RescaleSlope = slope
+
+    for read in (check_dicom, read_dicom):
+        with pytest.raises(UnusableVolume, match=words):
+            read(encoded(series))
+
+
 def test_a_slope_that_inverts_a_scan_is_refused_by_name() -> None:
     series = make_series(8, shape=(16, 16))
     for k, image in enumerate(series):
