@@ -37,7 +37,9 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "dict_type": "names with values",
 }
 """By the type of pydantic's error."""
-_OUR_OWN: Final = {"cursor"}
+NO_SUCH_PARAMETER: Final = "no_such_parameter"
+"""The type of the error for a parameter that there is not."""
+_OUR_OWN: Final = {"cursor", NO_SUCH_PARAMETER}
 """Types of checks that are no pydantic's, and speak for themselves."""
 _PATTERNS: Final = {"series_uid": "a UID, of up to 64 digits and dots"}
 """What a field that has to match a pattern is."""
@@ -63,15 +65,21 @@ def options_in_words(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) 
     for each in errors:
         name, *places = each["loc"]
         if each["type"] == "extra_forbidden":
-            first.setdefault(name, f"{_shown(name)}: {_unknown(name, known)}")
+            first.setdefault(name, f"{shown(name, 'another option')}: {_unknown(name, known)}")
         else:
             where = ".".join([name, *(str(place) for place in places if isinstance(place, int))])
             first.setdefault(name, f"{where}: {in_words(each)}")
     return "; ".join(first.values())
 
 
-def _shown(name: str) -> str:
-    return name if _LIKE_A_NAME.fullmatch(name) else "another option"
+def parameter_in_words(name: str, known: Sequence[str]) -> str:
+    """What is wrong with a parameter of a query that is none of the `known` ones."""
+    return _unknown(name, known) if known else "expected no parameters in the query, got one"
+
+
+def shown(name: str, otherwise: str) -> str:
+    """A name that came, if it looks like one; else what stands for it."""
+    return name if _LIKE_A_NAME.fullmatch(name) else otherwise
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
