@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -14,10 +15,13 @@ from cli.client import Client, Document, RequestRefused
 from cli.examples import find_scans, stem
 from cli.stack import free_port, running_stack
 
+_FOLDED: Final = ("scan", "state")
+"""Headings of columns with words of any length."""
 _HEADINGS: Final = (
-    *("scan", "state", "score", "above threshold", "regions", "centre of the largest, RAS mm"),
-    *("scored in", "POST to result"),
+    *("score", "above\nthreshold", "regions", "centre of the\nlargest, RAS mm"),
+    *("scored\nin", "POST to\nresult"),
 )
+"""Of numbers, which are shown in one line each: all fits a terminal of 80 columns."""
 _TIMES: Final = (
     "scored in: what the worker took, from reading to writing. POST to result: with the upload, the queue "
     "and the polling, as the clock beside the bar."
@@ -78,7 +82,11 @@ def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Co
 
 def table(jobs: list[Document]) -> Table:
     """What was found, and how long it took, a row for each job; `scan` and `took_s` are the client's."""
-    table = Table(*_HEADINGS, caption=_TIMES, caption_justify="left")
+    table = Table(caption=_TIMES, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for heading in _FOLDED:
+        table.add_column(heading, overflow="fold", min_width=len("t1w.nii.gz"))
+    for heading in _HEADINGS:
+        table.add_column(heading, no_wrap=True)
     for job in jobs:
         found = job.get("summary") if job["state"] == "succeeded" else None
         if not found:

@@ -48,8 +48,8 @@ _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
     # A job whose worker died goes back to the queue.
     JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELING}),
-    # The last step may be over before the wish to cancel is seen.
-    JobState.CANCELING: frozenset({JobState.CANCELED, JobState.SUCCEEDED, JobState.FAILED}),
+    # The last step may fail before the wish to cancel is seen.
+    JobState.CANCELING: frozenset({JobState.CANCELED, JobState.FAILED}),
     JobState.SUCCEEDED: frozenset({JobState.EXPIRED}),
     JobState.FAILED: frozenset({JobState.EXPIRED}),
     JobState.CANCELED: frozenset({JobState.EXPIRED}),

@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from disyre.errors import InvalidParams
+from disyre.field_words import in_words
 from disyre.intensity import IntensityRule
 from disyre.job_params import JobParams
 from disyre.model_package import Mode, ModelManifest, ScanSettings, Windows
@@ -50,4 +51,4 @@ def settings_for(params: JobParams, manifest: ModelManifest) -> ScanSettings:
     try:
         return ScanSettings.model_validate({**manifest.scan.model_dump(), **changes})
     except ValidationError as error:
-        raise InvalidParams(f"expected settings that go together: {error.errors()[0]['msg']}") from error
+        raise InvalidParams(f"expected settings that go together: {in_words(error.errors()[0])}") from error

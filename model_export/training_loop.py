@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 from torch import nn
@@ -25,6 +26,9 @@ from model_export.validation import ValidationSet, measure
 Estimate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 OnReport = Callable[[dict[str, float]], None]
 OnValidation = Callable[[Network, int], None]
+
+_IN_A_CHECKOUT: Final = "scripts/run train disyre"
+"""The command as it works in a checkout, where it is not on the path."""
 
 
 def _quiet(report: dict[str, float]) -> None:
@@ -156,8 +160,10 @@ def describe_outcome(config: TrainingConfig, trainee: Trainee, folder: RunFolder
     """How far a run has come, and what can be done with it."""
     so_far = f"with {trainee.patches:,} patches of {config.total_patches:,}"
     if _progress(config, trainee) < 1:
-        return f"stopped {so_far}; `disyre train --resume --out {folder.path}` goes on"
-    makes = f"`disyre export {folder.path} --to models/<name>/<version>` makes a model package of it"
+        return f"stopped {so_far}; `{_IN_A_CHECKOUT} train --resume --out {folder.path}` goes on"
+    makes = (
+        f"`{_IN_A_CHECKOUT} export {folder.path} --to models/<name>/<version>` makes a model package of it"
+    )
     return f"the run is finished, {so_far}; it is in {folder.path}, and {makes}"
 
 

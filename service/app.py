@@ -25,6 +25,7 @@ from service.metrics import Metrics
 from service.middleware import Edge
 from service.openapi import DocumentedApi
 from service.problems import handle_problems
+from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
 from service.reference import serve_reference
 from service.routes import health, inspect, jobs, models, queue, results, studies
@@ -77,13 +78,14 @@ def create_app(
     handle_problems(app)
     serve_reference(app)
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[KNOWN_PARAMETERS])
+    app.include_router(health.router)  # machines that ask may add what they like
     return app
 
 
 _ROUTERS: Final = (
     *(jobs.router, studies.router, inspect.router, results.router),
-    *(models.router, queue.router, health.router),
+    *(models.router, queue.router),
 )
 
 

@@ -1,60 +1,24 @@
-"""What is wrong with a field of a request, in words for people; pydantic's own are for programmers.
-
-What came is only repeated where it is a number: anything else might be about a patient.
-"""
+"""What is wrong with a request, and which options and parameters there are."""
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from disyre.wording import counted
+from disyre import field_words
 
-_MOST_DIGITS: Final = 20
 _LIKE_A_NAME: Final = re.compile(r"[a-z_-]{1,30}")
 """What an option may be called; what is sent as one, and looks otherwise, might be about a patient."""
 
-_EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
-    "greater_than": lambda ctx: f"a number above {ctx['gt']}",
-    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']}",
-    "less_than": lambda ctx: f"a number below {ctx['lt']}",
-    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']}",
-    "finite_number": "a finite number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "string_too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'character')}",
-    "literal_error": lambda ctx: f"one of {ctx['expected']}",
-    "enum": lambda ctx: f"one of {ctx['expected']}",
-    "tuple_type": "a list",
-    "too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'value')}",
-    "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
-    "dict_type": "names with values",
-}
-"""By the type of pydantic's error."""
-_OUR_OWN: Final = {"cursor"}
+NO_SUCH_PARAMETER: Final = "no_such_parameter"
+"""The type of the error for a parameter that there is not."""
+_OUR_OWN: Final = {"cursor", NO_SUCH_PARAMETER}
 """Types of checks that are no pydantic's, and speak for themselves."""
-_PATTERNS: Final = {"series_uid": "a UID, of up to 64 digits and dots"}
-"""What a field that has to match a pattern is."""
 
 
 def in_words(error: Mapping[str, Any]) -> str:
-    """One error of pydantic, as what was expected and what came.
-
-    >>> in_words({"type": "greater_than_equal", "loc": ("limit",), "input": "-1", "ctx": {"ge": 0}})
-    'expected a number of at least 0, got -1'
-    """
-    kind = error["type"]
-    if kind in _OUR_OWN:
-        return str(error["msg"])
-    if kind == "missing":
-        return "expected a value, got none"
-    return f"expected {_expected(kind, error)}, got {_came(error['input'])}"
+    """One error of a request, as what was expected and what came."""
+    return str(error["msg"]) if error["type"] in _OUR_OWN else field_words.in_words(error)
 
 
 def options_in_words(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> str:
@@ -63,15 +27,21 @@ def options_in_words(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) 
     for each in errors:
         name, *places = each["loc"]
         if each["type"] == "extra_forbidden":
-            first.setdefault(name, f"{_shown(name)}: {_unknown(name, known)}")
+            first.setdefault(name, f"{shown(name, 'another option')}: {_unknown(name, known)}")
         else:
             where = ".".join([name, *(str(place) for place in places if isinstance(place, int))])
             first.setdefault(name, f"{where}: {in_words(each)}")
     return "; ".join(first.values())
 
 
-def _shown(name: str) -> str:
-    return name if _LIKE_A_NAME.fullmatch(name) else "another option"
+def parameter_in_words(name: str, known: Sequence[str]) -> str:
+    """What is wrong with a parameter of a query that is none of the `known` ones."""
+    return _unknown(name, known) if known else "expected no parameters in the query, got one"
+
+
+def shown(name: str, otherwise: str) -> str:
+    """A name that came, if it looks like one; else what stands for it."""
+    return name if _LIKE_A_NAME.fullmatch(name) else otherwise
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -80,32 +50,3 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     names = ", ".join([*near, *(each for each in known if each not in near)])
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{hint}expected one of {names}, got another one"
-
-
-def _expected(kind: str, error: Mapping[str, Any]) -> str:
-    if kind == "string_pattern_mismatch":
-        return _PATTERNS.get(str(error["loc"][-1]), "text of another form")
-    words = _EXPECTED.get(kind, "another value")
-    return words if isinstance(words, str) else words(error["ctx"])
-
-
-def _came(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
-        return str(value)
-    if isinstance(value, str):
-        return f"text of {counted(len(value), 'character')}"
-    if isinstance(value, list | tuple | dict):
-        return counted(len(value), "value")
-    return "nothing" if value is None else "something else"
-
-
-def _is_number(text: str) -> bool:
-    if len(text) > _MOST_DIGITS:
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -106,7 +106,8 @@ class JobRunner:
         if ended.error and ended.error.code in _REFUSALS:
             self.artifacts.remove(job.id)  # it would be refused again
         else:
-            self.artifacts.keep_only(job.id, job.attempt)
+            # Results may be in place by the time that a wish to cancel is seen.
+            self.artifacts.keep_only(job.id, None if ended.state is JobState.CANCELED else job.attempt)
         logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
 
 
@@ -119,7 +120,11 @@ def _begin(job: Job) -> Job:
 
 
 def _success(job: Job, outcome: Outcome) -> Change:
+    """The end of a job that was scored, unless somebody no longer wants that: up to now, they may say so."""
+
     def succeed(stored: Job) -> Job:
+        if stored.state is JobState.CANCELING:
+            return stored.cancel(attempt=job.attempt, at=_now())
         # It was told before, but maybe while the broker was away.
         decided = stored.decide(outcome.choice, attempt=job.attempt) if outcome.choice else stored
         return decided.succeed(

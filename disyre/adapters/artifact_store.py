@@ -133,8 +133,8 @@ class FolderArtifactStore:
         """A file that an attempt gave. Raises ArtifactNotFound."""
         return _existing(self._job(job_id) / f"attempt-{attempt}" / name)
 
-    def keep_only(self, job_id: str, attempt: int) -> None:
-        """Remove what other attempts have left."""
+    def keep_only(self, job_id: str, attempt: int | None) -> None:
+        """Remove what other attempts have left; what all have, if it is None."""
         for folder in self._job(job_id).glob("attempt-*"):
             if folder.name != f"attempt-{attempt}":
                 shutil.rmtree(folder, ignore_errors=True)

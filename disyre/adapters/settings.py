@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from disyre.errors import Misconfigured
+from disyre.field_words import in_words
 
 EX_CONFIG: Final = 78
 """Exit status of a program that cannot start as it was told to."""
@@ -76,7 +77,7 @@ KNOWN_VARIABLES: Final = frozenset(
 def read_settings(kind: type[S]) -> S:
     """The settings of a program, from the environment.
 
-    Raises Misconfigured if one is misspelt or wrong, in words that repeat no value: it may be a secret.
+    Raises Misconfigured if one is misspelt or wrong; of values, which may be secret, it repeats only numbers.
     """
     given = sorted(name for name in os.environ if name.upper().startswith(_PREFIX))
     unknown = [name for name in given if name.upper() not in KNOWN_VARIABLES]
@@ -85,8 +86,10 @@ def read_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        details = error.errors(include_input=False, include_url=False)
-        wrong = (f"wrong setting {_PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in details)
+        details = error.errors(include_url=False)
+        wrong = (
+            f"wrong setting {_PREFIX}{str(each['loc'][0]).upper()}: {in_words(each)}" for each in details
+        )
         raise Misconfigured("; ".join(wrong)) from None  # the cause holds the values
 
 

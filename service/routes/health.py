@@ -10,12 +10,14 @@ from service.state_schemas import Liveness, Readiness
 router = APIRouter(tags=["health"])
 
 
+@router.head("/livez", include_in_schema=False)
 @router.get("/livez")
 async def get_liveness() -> Liveness:
     """Whether this process answers; says nothing about what it needs."""
     return Liveness()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
 def get_readiness(response: Response, parts: GivenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""

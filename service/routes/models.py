@@ -12,20 +12,20 @@ from service.openapi import problems
 router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 
 
-@router.get("")
+@router.get("", responses=problems(errors.InvalidInput))
 def list_models(parts: GivenParts) -> ModelList:
     """List all models in all versions."""
     return ModelList.of(parts.models.packages())
 
 
-@router.get("/{name}", responses=problems(ModelNotFound))
+@router.get("/{name}", responses=problems(ModelNotFound, errors.InvalidInput))
 def list_versions(name: str, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
     _find(parts.models, name)
     return ModelList.of([each for each in parts.models.packages() if each.manifest.name == name])
 
 
-@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound))
+@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound, errors.InvalidInput))
 def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
     """Look at one version of a model."""
     return ModelView.of(_find(parts.models, name, version))

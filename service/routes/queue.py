@@ -10,7 +10,7 @@ from service.state_schemas import QueueView
 router = APIRouter(tags=["queue"])
 
 
-@router.get("/v1/queue", responses=problems(errors.Unavailable))
+@router.get("/v1/queue", responses=problems(errors.InvalidInput, errors.Unavailable))
 def get_queue(parts: GivenParts) -> QueueView:
     """Look at the queue."""
     return QueueView.of(parts.queue.look(), parts.workers.workers())

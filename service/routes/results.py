@@ -17,6 +17,7 @@ _NO_RESULTS = (
     errors.JobNotFound,
     request_errors.JobNotFinished,
     request_errors.JobWithoutResults,
+    errors.InvalidInput,
     errors.Unavailable,
 )
 

@@ -150,8 +150,9 @@ def test_canceling_a_running_job_waits_for_the_worker() -> None:
     assert asked.cancel(attempt=1, at=NOON).state is JobState.CANCELED
 
 
-def test_a_result_that_is_ready_before_the_wish_to_cancel_is_seen_is_kept() -> None:
-    assert succeed(running().request_cancel(at=NOON)).state is JobState.SUCCEEDED
+def test_a_job_that_somebody_no_longer_wants_does_not_succeed() -> None:
+    with pytest.raises(IllegalTransition, match=r"\(canceling\) cannot become succeeded"):
+        succeed(running().request_cancel(at=NOON))
 
 
 def test_a_canceled_job_whose_worker_died_is_not_run_again() -> None:

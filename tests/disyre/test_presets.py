@@ -52,3 +52,13 @@ def test_parity_tells_the_network_the_other_end_of_the_table(mode: Any) -> None:
 def test_wishes_that_do_not_go_together_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises(InvalidParams, match="expected"):
         settings_for(JobParams(**params), make_manifest())
+
+
+def test_settings_that_do_not_go_together_are_refused_in_our_words_alone() -> None:
+    with pytest.raises(InvalidParams) as error:
+        settings_for(JobParams(mode="stepwise", severities=(0.1, 0.5)), make_manifest())
+
+    assert str(error.value) == (
+        "expected settings that go together: "
+        "a stepwise restoration needs severities that fall and stay above 0"
+    )

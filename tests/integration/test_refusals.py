@@ -41,7 +41,7 @@ def test_a_provider_that_is_not_there_is_refused_before_anything_starts(workplac
 def test_a_provider_that_nobody_knows_is_refused(workplace: Workplace) -> None:
     text = refusal(workplace, DISYRE_PROVIDER="abacus")
 
-    assert_one_line(text, "wrong setting DISYRE_PROVIDER: Input should be 'cpu', 'cuda' or 'tensorrt'")
+    assert_one_line(text, "wrong setting DISYRE_PROVIDER: expected one of 'cpu', 'cuda' or 'tensorrt'")
 
 
 def test_a_setting_that_nobody_knows_is_refused(workplace: Workplace) -> None:

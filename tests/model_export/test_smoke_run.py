@@ -173,7 +173,7 @@ def test_going_on_with_a_finished_run_says_that_it_is_finished_and_where_it_is(
     patches = smoke_run.folder.config().total_patches
     assert capsys.readouterr().out == (
         f"disyre train: the run is finished, with {patches:,} patches of {patches:,}; it is in {path}, and "
-        f"`disyre export {path} --to models/<name>/<version>` makes a model package of it\n"
+        f"`scripts/run train disyre export {path} --to models/<name>/<version>` makes a model package of it\n"
     )
     assert smoke_run.folder.metrics() == before
 

@@ -110,12 +110,17 @@ def test_a_run_may_begin_with_the_averaged_weights_of_another(
     assert torch.equal(begun.network.stem.weight, ended.ema.stem.weight)
 
 
-def test_a_run_that_was_stopped_says_how_it_goes_on(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_says_how_it_goes_on_in_a_checkout(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
     trainee = replace(Trainee.begin(config), patches=1_000)
 
     text = describe_outcome(replace(config, total_patches=2_000), trainee, RunFolder(tmp_path))
 
-    assert text == (f"stopped with 1,000 patches of 2,000; `disyre train --resume --out {tmp_path}` goes on")
+    assert text == (
+        "stopped with 1,000 patches of 2,000; "
+        f"`scripts/run train disyre train --resume --out {tmp_path}` goes on"
+    )
 
 
 def test_reports_newer_than_the_checkpoint_are_forgotten(tmp_path: Path) -> None:

@@ -79,3 +79,20 @@ def test_a_wrong_field_is_named(api: LiveApi) -> None:
     response = api.client.get("/v1/jobs", params={"limit": "0"})
 
     assert [each["field"] for each in response.json()["errors"]] == ["query.limit"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/jobs", "GET, POST"),
+        ("PUT", f"/v1/jobs/{make_job().id}", "GET, DELETE"),
+        ("POST", f"/v1/jobs/{make_job().id}/results/summary.json", "GET, HEAD"),
+        ("DELETE", "/livez", "GET, HEAD"),
+    ],
+)
+def test_who_uses_a_method_that_there_is_not_is_told_all_that_there_are(
+    api: LiveApi, method: str, path: str, allowed: str
+) -> None:
+    response = api.client.request(method, path)
+
+    assert (response.status_code, response.headers["Allow"]) == (405, allowed)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import JOB_ID
 from tests.service.live_api import LiveApi
 
 OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -117,3 +118,43 @@ def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str,
     assert words in problem["errors"][0]["detail"]
     assert problem["detail"] == f"{problem['errors'][0]['field']}: {problem['errors'][0]['detail']}"
     assert "CANARY" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("/v1/jobs?model=zzz", "query.model", "expected one of state, limit, cursor, got another one"),
+        (
+            "/v1/jobs?limit=2&lim=CANARY",
+            "query.lim",
+            "did you mean limit? expected one of limit, state, cursor, got another one",
+        ),
+        (
+            "/v1/jobs?CANARY%5EPHI=1",
+            "query.another parameter",
+            "expected one of state, limit, cursor, got another one",
+        ),
+        (f"/v1/jobs/{JOB_ID}?state=CANARY", "query.state", "expected one of wait, got another one"),
+        (
+            f"/v1/jobs/{JOB_ID}/results/summary.json?wait=CANARY",
+            "query.wait",
+            "expected no parameters in the query, got one",
+        ),
+        ("/v1/queue?limit=CANARY", "query.limit", "expected no parameters in the query, got one"),
+        ("/v1/models?name=CANARY", "query.name", "expected no parameters in the query, got one"),
+    ],
+)
+def test_a_parameter_that_there_is_not_is_refused_with_those_that_there_are(
+    api: LiveApi, path: str, field: str, words: str
+) -> None:
+    response = api.client.get(path)
+
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "invalid-request")
+    assert problem["errors"] == [{"field": field, "detail": words}]
+    assert "CANARY" not in str({**problem, "instance": ""})
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_machines_that_ask_for_health_may_add_parameters_of_their_own(api: LiveApi, path: str) -> None:
+    assert api.client.get(f"{path}?no-cache=1").status_code == 200

@@ -141,3 +141,10 @@ def test_a_broken_model_package_is_the_operators_affair(
     assert (response.status_code, response.json()["code"]) == (500, "misconfigured")
     assert str(tmp_path) not in response.text
     assert str(package.folder) in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_load_balancer_may_ask_for_the_head_alone(api: LiveApi, path: str) -> None:
+    response = api.client.head(path)
+
+    assert (response.status_code, response.content) == (200, b"")

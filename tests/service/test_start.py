@@ -24,8 +24,7 @@ COMMAND = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production
         (
             "DISYRE_MAX_FILES",
             "ZZCANARY",
-            "wrong setting DISYRE_MAX_FILES: Input should be a valid integer, "
-            "unable to parse string as an integer",
+            "wrong setting DISYRE_MAX_FILES: expected a whole number, got text of 8 characters",
         ),
         (
             "DISYRE_BROKER_URL_FILE",

@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.job_store import Change, InMemoryJobStore
 from disyre.errors import (
     JobCanceled,
     MaskMismatch,
@@ -249,13 +249,36 @@ def test_a_job_that_is_canceled_while_it_runs_is_canceled(
     assert folders(tmp_path) == set()
 
 
-def test_a_wish_to_cancel_that_comes_too_late_changes_nothing(run: Run, jobs: InMemoryJobStore) -> None:
+def test_a_job_that_is_canceled_as_its_results_are_written_is_canceled_and_leaves_none(
+    run: Run, jobs: InMemoryJobStore, tmp_path: Path
+) -> None:
     def cancel_at_the_end(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
         outcome = write_map(job, folder, on_progress, on_choice)
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
         return outcome
 
-    assert run(cancel_at_the_end).state is JobState.SUCCEEDED
+    job = run(cancel_at_the_end)
+
+    assert (job.state, job.artifacts, job.summary) == (JobState.CANCELED, (), None)
+    assert folders(tmp_path) == set()
+
+
+def test_a_job_that_is_canceled_once_its_results_are_in_place_is_canceled_and_leaves_none(
+    jobs: InMemoryJobStore, artifacts: FolderArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = jobs.update
+
+    def cancel_before_the_end(job_id: str, change: Change) -> Job:
+        if "attempt-1" in folders(tmp_path):
+            store(job_id, lambda job: job.request_cancel(at=NOON))
+        return store(job_id, change)
+
+    monkeypatch.setattr(jobs, "update", cancel_before_the_end)
+    stop = StopRequest(grace_s=LONG_S)
+    JobRunner(jobs, artifacts, write_map, stop, lease_s=LONG_S, time_limit_s=LONG_S).run_job(JOB_ID)
+
+    assert jobs.get(JOB_ID).state is JobState.CANCELED
+    assert folders(tmp_path) == set()
 
 
 def test_a_worker_that_shuts_down_gives_its_job_back(

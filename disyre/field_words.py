@@ -1,0 +1,80 @@
+"""What is wrong with a field, in words for people; pydantic's own are for programmers.
+
+What came is only repeated where it is a number: anything else might be a secret, or about a patient.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from disyre.wording import counted
+
+_MOST_DIGITS: Final = 20
+
+_EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
+    "greater_than": lambda ctx: f"a number above {ctx['gt']}",
+    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']}",
+    "less_than": lambda ctx: f"a number below {ctx['lt']}",
+    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']}",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'character')}",
+    "literal_error": lambda ctx: f"one of {ctx['expected']}",
+    "enum": lambda ctx: f"one of {ctx['expected']}",
+    "tuple_type": "a list",
+    "too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'value')}",
+    "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
+    "dict_type": "names with values",
+}
+"""By the type of pydantic's error."""
+_PATTERNS: Final = {"series_uid": "a UID, of up to 64 digits and dots"}
+"""What a field that has to match a pattern is."""
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """One error of pydantic, as what was expected and what came.
+
+    >>> in_words({"type": "greater_than_equal", "loc": ("limit",), "input": "-1", "ctx": {"ge": 0}})
+    'expected a number of at least 0, got -1'
+    """
+    kind = error["type"]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])  # a check of ours, which speaks for itself
+    if kind == "missing":
+        return "expected a value, got none"
+    return f"expected {_expected(kind, error)}, got {_came(error['input'])}"
+
+
+def _expected(kind: str, error: Mapping[str, Any]) -> str:
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(error["loc"][-1]), "text of another form")
+    words = _EXPECTED.get(kind, "another value")
+    return words if isinstance(words, str) else words(error["ctx"])
+
+
+def _came(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
+        return str(value)
+    if isinstance(value, str):
+        return f"text of {counted(len(value), 'character')}"
+    if isinstance(value, list | tuple | dict):
+        return counted(len(value), "value")
+    return "nothing" if value is None else "something else"
+
+
+def _is_number(text: str) -> bool:
+    if len(text) > _MOST_DIGITS:
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
