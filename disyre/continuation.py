@@ -52,13 +52,13 @@ def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
     if not found:
         return
     n_found = sum(map(n_images, found))
-    what, lie = ("image", "lies") if n_found == 1 else ("images", "lie")
+    what, lie, differ = ("image", "lies", "differs") if n_found == 1 else ("images", "lie", "differ")
     differing = "; ".join(
         dict.fromkeys(words for stack in found for words in differences(stack[0], volume[0]))
     )
     raise IrregularSlices(
         f"expected one stack of slices, but {n_found} {what} that {lie} where a stack of "
-        f"{counted(n_images(volume), 'image')} goes on differ from it in {differing}; without the {what} a "
+        f"{counted(n_images(volume), 'image')} goes on {differ} from it in {differing}; without the {what} a "
         f"part of the head would be missing: export the series again{_way_out(what, n_found, volume)}"
     )
 
@@ -100,9 +100,13 @@ def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool
         (image.origin == other.origin or is_across or _differs_in_series_only(image, other))
         and image.shape == other.shape
         and np.allclose(image.spacing_mm, other.spacing_mm, rtol=_SPACING_TOLERANCE)
-        and abs(float(image.normal @ other.normal)) >= _PARALLEL
-        and _NO_SLICES.isdisjoint(other.image_type)
+        and may_be_slice(image, other)
     )
+
+
+def may_be_slice(image: Slice, other: Slice) -> bool:
+    """Whether another image is parallel to an image, and none that only shows where slices lie."""
+    return abs(float(image.normal @ other.normal)) >= _PARALLEL and _NO_SLICES.isdisjoint(other.image_type)
 
 
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:

@@ -23,7 +23,7 @@ def differences(image: Slice, other: Slice) -> list[str]:
     That one of them does not say a thing counts too, though it alone keeps nothing apart.
     """
     found = {
-        "patient or study": image.origin[:3] != other.origin[:3],
+        _owners(image, other): image.origin[:3] != other.origin[:3],
         "series (SeriesInstanceUID)": image.series != other.series,
         "frame of reference (FrameOfReferenceUID)": image.frame_of_reference != other.frame_of_reference,
         _sizes(image, other): image.shape != other.shape,
@@ -37,13 +37,26 @@ def differences(image: Slice, other: Slice) -> list[str]:
     return [words for words, differs in found.items() if differs]
 
 
-def kinds_of_difference(images: Sequence[Slice]) -> list[str]:
-    """In what images differ from the first of them: of each kind of difference, the first."""
+def kinds_of_difference(images: Sequence[Slice], *, first_comes_last: bool = False) -> list[str]:
+    """In what images differ from the first of them: of each kind of difference, the first.
+
+    Of the two that differ, the first of the images is named first, or last.
+    """
     found: dict[str, str] = {}
     for image in images[1:]:
-        for words in differences(images[0], image):
+        one, other = (image, images[0]) if first_comes_last else (images[0], image)
+        for words in differences(one, other):
             found.setdefault(words.split(" (")[0], words)
     return list(found.values())
+
+
+def _owners(image: Slice, other: Slice) -> str:
+    """Whose images are, by what a header says of that."""
+    if image.patient != other.patient:
+        return "patient or study (PatientID)"
+    if image.person != other.person:
+        return "patient or study (name or date of birth)"
+    return "patient or study (StudyInstanceUID)"
 
 
 def _sizes(image: Slice, other: Slice) -> str:

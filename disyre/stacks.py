@@ -191,6 +191,11 @@ def without_equals(images: Stack) -> Stack:
     return list({(_place(image), image.pixels): image for image in reversed(images)}.values())[::-1]
 
 
+def one_at_a_place(images: Stack) -> Stack:
+    """Of images at one place, the first."""
+    return list({_place(image): image for image in reversed(images)}.values())[::-1]
+
+
 def n_places(stack: Stack) -> int:
     """At how many places the images of a stack lie."""
     return len({_place(image) for image in stack})

@@ -59,7 +59,9 @@ def test_a_slice_that_came_and_differs_is_not_called_missing(changes: dict[str, 
 
 
 def test_a_slice_in_a_series_of_its_own_is_not_called_missing() -> None:
-    with pytest.raises(IrregularSlices, match=r"that of 19 images has slices .* another series of the study .1 image"):
+    with pytest.raises(
+        IrregularSlices, match=r"that of 19 images has slices .* another series of the study .1 image"
+    ):
         find(with_one(series="2"))
 
 
