@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from disyre.difference import differences
 from disyre.errors import IrregularSlices
+from disyre.leeway import WIDEST
 from disyre.stacks import Slice, Stack, Vector, n_images
 from disyre.wording import counted
 
@@ -93,7 +94,8 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
 def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool:
     """Whether an image may be a slice of another's stack, wherever it lies.
 
-    An image of another series of the study differs in nothing but that, unless it is `across_series`.
+    An image of another series of the study differs in no more than slices of a volume may, unless it is
+    `across_series`.
     """
     is_across = across_series and image.origin[:3] == other.origin[:3]
     return (
@@ -110,9 +112,9 @@ def may_be_slice(image: Slice, other: Slice) -> bool:
 
 
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:
-    """Whether images of one study are alike in all but the series that they are said to be of."""
+    """Whether images of one study are alike in all but their series, and what varies within a volume."""
     same = replace(other, series=image.series)
-    return image.origin == same.origin and image.is_with(same) and image.unstated == same.unstated
+    return image.origin == same.origin and image.is_with(same, WIDEST) and image.unstated == same.unstated
 
 
 def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:
