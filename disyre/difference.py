@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from disyre.filter_words import filters_in, without_filters
 from disyre.stacks import ECHO_TOLERANCE_MS, Slice, has_direction_of, has_spacing_of
 
 _REVERSED_DEG: Final = 179.0
@@ -32,7 +33,7 @@ def differences(image: Slice, other: Slice) -> list[str]:
         _echo_times(image, other): _is_other_echo(image, other),
         **dict.fromkeys(image.sequence.differences(other.sequence), True),
         "time (TemporalPosition)": image.temporal_position != other.temporal_position,
-        "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
+        _kinds(image, other): image.image_type != other.image_type,
     }
     return [words for words, differs in found.items() if differs]
 
@@ -84,6 +85,15 @@ def _is_other_echo(image: Slice, other: Slice) -> bool:
 def _echo_times(image: Slice, other: Slice) -> str:
     one, two = ("none" if te is None else f"{te:g} ms" for te in (image.echo_time_ms, other.echo_time_ms))
     return f"echo time ({one} against {two})"
+
+
+def _kinds(image: Slice, other: Slice) -> str:
+    """What kinds images are of: of words, only those that are known as names of filters."""
+    one, two = image.image_type, other.image_type
+    if not one or not two or without_filters(one) != without_filters(two):
+        return "kind of image, such as magnitude and phase (ImageType)"
+    mine, theirs = (" and ".join(filters_in(words)) or "no filter" for words in (one, two))
+    return f"kind of image ({mine} against {theirs}, ImageType)"
 
 
 def _turn(image: Slice, other: Slice) -> str:
