@@ -91,13 +91,13 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
     return found
 
 
-def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool:
+def is_alike(image: Slice, other: Slice, *, across: bool = False) -> bool:
     """Whether an image may be a slice of another's stack, wherever it lies.
 
-    An image of another series of the study differs in no more than slices of a volume may, unless it is
-    `across_series`.
+    An image of another series of the study differs in no more than slices of a volume may; of one patient,
+    it may be of any study and series, and differ in more, `across` these.
     """
-    is_across = across_series and image.origin[:3] == other.origin[:3]
+    is_across = across and image.origin[:2] == other.origin[:2]
     return (
         (image.origin == other.origin or is_across or _differs_in_series_only(image, other))
         and image.shape == other.shape

@@ -1,7 +1,7 @@
 """Images that lie as the slices of one stack do, and yet are kept apart by an attribute, which is named.
 
-Such as one slice of 20 with another echo time, or a frame of reference of its own for each slice. Nothing is
-missing then: who sent the images cannot send more of them.
+Such as one slice of 20 with another echo time, or a frame of reference, series or study of its own for each
+slice. Nothing is missing then: who sent the images cannot send more of them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from disyre.continuation import is_alike
 from disyre.errors import IrregularSlices
 from disyre.hole import differing_in, holes, interrupted, lie_between, way_out
 from disyre.lattice import heights, lie_as_one
-from disyre.stacks import LEAST_SLICES, Stack
+from disyre.stacks import LEAST_SLICES, Origin, Stack
 
 _FEW: Final = 1 / 3
 """Of the images of a volume: as many may be called those that are missing in it."""
@@ -22,9 +22,9 @@ _MOST_GROUPS: Final = 10
 def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
     """Why some of the stacks of an upload, by their numbers, are parts of one; the largest comes first."""
     found = holes(stacks)
-    of_series: dict[str, list[int]] = {}
+    of_series: dict[Origin, list[int]] = {}
     for number, stack in enumerate(stacks):
-        of_series.setdefault(stack[0].series, []).append(number)
+        of_series.setdefault(stack[0].origin, []).append(number)
     for numbers in of_series.values():
         found |= _of_one_series(stacks, numbers)
     alone = [each[0] for each in of_series.values() if len(each) == 1 and len(stacks[each[0]]) == 1]
@@ -45,14 +45,14 @@ def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int,
 
 
 def _of_single_images(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
-    """The same of series of one image each."""
+    """The same of series, or studies, of one image each."""
     found: dict[int, IrregularSlices] = {}
     pending = list(numbers)
     for _ in range(_MOST_GROUPS):
         if not pending:
             break
         first = stacks[pending[0]][0]
-        alike = [k for k in pending if is_alike(first, stacks[k][0], across_series=True)]
+        alike = [k for k in pending if is_alike(first, stacks[k][0], across=True)]
         pending = sorted({*pending} - {*alike})
         group = [stacks[k] for k in alike]
         if len(group) >= LEAST_SLICES and lie_as_one(group):
