@@ -76,6 +76,11 @@ def is_localizer(part: Part) -> bool:
     return "LOCALIZER" in said
 
 
+def are_localizers(parts: Sequence[Part]) -> bool:
+    """Whether headers say so of all parts of a series that has several."""
+    return len(parts) > 1 and all(map(is_localizer, parts))
+
+
 @dataclass(frozen=True, eq=False)
 class Images:
     """All images of an upload, as their headers say them."""
