@@ -68,6 +68,8 @@ class Slice:
     echo_time_ms: float | None = None
     temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
+    is_derived: bool | None = None
+    """Whether its header calls it DERIVED, or ORIGINAL: it tells no volumes apart."""
     n_in_acquisition: int | None = None
     """Images that the acquisition has, as the header says."""
     gap_stated_mm: float | None = None

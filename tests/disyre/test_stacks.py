@@ -322,3 +322,26 @@ def test_volumes_that_differ_in_their_series_only_are_told_apart() -> None:
 def test_mosaics_are_refused_by_name_and_with_advice(n: int) -> None:
     with pytest.raises(UnsupportedGeometry, match=r"Siemens mosaic.*send the NIfTI"):
         find(make_stack(n, image_type=("M", "MOSAIC")))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([False] * 41 + [True] * 7, ["the images differ in ImageType: DERIVED in 7 of 48"]),
+        ([True] * 48, []),
+        ([False] * 48, []),
+        ([None] * 40 + [True] * 8, []),
+        ([None] * 40 + [True] * 2 + [False] * 6, ["the images differ in ImageType: DERIVED in 2 of 8"]),
+    ],
+    ids=["some", "all", "none", "not stated", "stated in some"],
+)
+def test_images_of_which_only_some_are_derived_are_one_volume_with_a_warning(
+    said: list[bool | None], told: list[str]
+) -> None:
+    slices = [
+        moved(image, (0, 0, 0), is_derived=each) for image, each in zip(make_stack(48), said, strict=True)
+    ]
+
+    stack, warnings = find(slices)
+
+    assert (len(stack), warnings) == (48, told)
