@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from disyre.difference import differences
 from disyre.errors import IrregularSlices
+from disyre.leeway import WIDEST
 from disyre.stacks import Slice, Stack, Vector, n_images
 from disyre.wording import counted
 
@@ -52,13 +53,13 @@ def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
     if not found:
         return
     n_found = sum(map(n_images, found))
-    what, lie = ("image", "lies") if n_found == 1 else ("images", "lie")
+    what, lie, differ = ("image", "lies", "differs") if n_found == 1 else ("images", "lie", "differ")
     differing = "; ".join(
         dict.fromkeys(words for stack in found for words in differences(stack[0], volume[0]))
     )
     raise IrregularSlices(
         f"expected one stack of slices, but {n_found} {what} that {lie} where a stack of "
-        f"{counted(n_images(volume), 'image')} goes on differ from it in {differing}; without the {what} a "
+        f"{counted(n_images(volume), 'image')} goes on {differ} from it in {differing}; without the {what} a "
         f"part of the head would be missing: export the series again{_way_out(what, n_found, volume)}"
     )
 
@@ -90,25 +91,30 @@ def continuing(volume: Stack, others: Sequence[Stack]) -> list[Stack]:
     return found
 
 
-def is_alike(image: Slice, other: Slice, *, across_series: bool = False) -> bool:
+def is_alike(image: Slice, other: Slice, *, across: bool = False) -> bool:
     """Whether an image may be a slice of another's stack, wherever it lies.
 
-    An image of another series of the study differs in nothing but that, unless it is `across_series`.
+    An image of another series of the study differs in no more than slices of a volume may; of one patient,
+    it may be of any study and series, and differ in more, `across` these.
     """
-    is_across = across_series and image.origin[:3] == other.origin[:3]
+    is_across = across and image.origin[:2] == other.origin[:2]
     return (
         (image.origin == other.origin or is_across or _differs_in_series_only(image, other))
         and image.shape == other.shape
         and np.allclose(image.spacing_mm, other.spacing_mm, rtol=_SPACING_TOLERANCE)
-        and abs(float(image.normal @ other.normal)) >= _PARALLEL
-        and _NO_SLICES.isdisjoint(other.image_type)
+        and may_be_slice(image, other)
     )
 
 
+def may_be_slice(image: Slice, other: Slice) -> bool:
+    """Whether another image is parallel to an image, and none that only shows where slices lie."""
+    return abs(float(image.normal @ other.normal)) >= _PARALLEL and _NO_SLICES.isdisjoint(other.image_type)
+
+
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:
-    """Whether images of one study are alike in all but the series that they are said to be of."""
+    """Whether images of one study are alike in all but their series, and what varies within a volume."""
     same = replace(other, series=image.series)
-    return image.origin == same.origin and image.is_with(same) and image.unstated == same.unstated
+    return image.origin == same.origin and image.is_with(same, WIDEST) and image.unstated == same.unstated
 
 
 def _heights_beyond(stack: Stack, first: Slice, own: _Reach, gap_mm: float) -> list[Vector]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from disyre.filter_words import filters_in, without_filters
 from disyre.stacks import ECHO_TOLERANCE_MS, Slice, has_direction_of, has_spacing_of
 
 _REVERSED_DEG: Final = 179.0
@@ -23,7 +24,7 @@ def differences(image: Slice, other: Slice) -> list[str]:
     That one of them does not say a thing counts too, though it alone keeps nothing apart.
     """
     found = {
-        "patient or study": image.origin[:3] != other.origin[:3],
+        _owners(image, other): image.origin[:3] != other.origin[:3],
         "series (SeriesInstanceUID)": image.series != other.series,
         "frame of reference (FrameOfReferenceUID)": image.frame_of_reference != other.frame_of_reference,
         _sizes(image, other): image.shape != other.shape,
@@ -32,18 +33,31 @@ def differences(image: Slice, other: Slice) -> list[str]:
         _echo_times(image, other): _is_other_echo(image, other),
         **dict.fromkeys(image.sequence.differences(other.sequence), True),
         "time (TemporalPosition)": image.temporal_position != other.temporal_position,
-        "kind of image, such as magnitude and phase (ImageType)": image.image_type != other.image_type,
+        _kinds(image, other): image.image_type != other.image_type,
     }
     return [words for words, differs in found.items() if differs]
 
 
-def kinds_of_difference(images: Sequence[Slice]) -> list[str]:
-    """In what images differ from the first of them: of each kind of difference, the first."""
+def kinds_of_difference(images: Sequence[Slice], *, first_comes_last: bool = False) -> list[str]:
+    """In what images differ from the first of them: of each kind of difference, the first.
+
+    Of the two that differ, the first of the images is named first, or last.
+    """
     found: dict[str, str] = {}
     for image in images[1:]:
-        for words in differences(images[0], image):
+        one, other = (image, images[0]) if first_comes_last else (images[0], image)
+        for words in differences(one, other):
             found.setdefault(words.split(" (")[0], words)
     return list(found.values())
+
+
+def _owners(image: Slice, other: Slice) -> str:
+    """Whose images are, by what a header says of that."""
+    if image.patient != other.patient:
+        return "patient or study (PatientID)"
+    if image.person != other.person:
+        return "patient or study (name or date of birth)"
+    return "patient or study (StudyInstanceUID)"
 
 
 def _sizes(image: Slice, other: Slice) -> str:
@@ -71,6 +85,15 @@ def _is_other_echo(image: Slice, other: Slice) -> bool:
 def _echo_times(image: Slice, other: Slice) -> str:
     one, two = ("none" if te is None else f"{te:g} ms" for te in (image.echo_time_ms, other.echo_time_ms))
     return f"echo time ({one} against {two})"
+
+
+def _kinds(image: Slice, other: Slice) -> str:
+    """What kinds images are of: of words, only those that are known as names of filters."""
+    one, two = image.image_type, other.image_type
+    if not one or not two or without_filters(one) != without_filters(two):
+        return "kind of image, such as magnitude and phase (ImageType)"
+    mine, theirs = (" and ".join(filters_in(words)) or "no filter" for words in (one, two))
+    return f"kind of image ({mine} against {theirs}, ImageType)"
 
 
 def _turn(image: Slice, other: Slice) -> str:

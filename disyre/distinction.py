@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from disyre import stacks
+from disyre.filter_words import filters_in
 from disyre.stacks import Stack
 
 _KINDS: Final = {
@@ -100,6 +101,7 @@ def _facts(stack: Stack) -> dict[str, str]:
     kinds = dict.fromkeys(_KINDS[word] for word in first.image_type if word in _KINDS)
     return {
         "kind": " and ".join(kinds) or "another kind of image",
+        "filters": " and ".join(filters_in(first.image_type)) or "no filter (ImageType)",
         "pixels": f"pixels of {columns_mm:.3g} x {rows_mm:.3g} mm",
         "agent": "after a contrast agent" if sequence.has_agent else "no contrast agent stated",
         "gap": f"a slice every {_gap_mm(stack):.3g} mm",

@@ -23,13 +23,20 @@ Points = npt.NDArray[np.float64]
 """Places, or a direction, in mm."""
 
 
-def check_even(positions: Points) -> None:
-    """Raise IrregularSlices if not every slice is where an even stack from the first to the last has it."""
-    even = np.linspace(positions[0], positions[-1], len(positions))
-    gaps_mm = [float(np.linalg.norm(b - a)) for a, b in pairwise(positions)]
-    typical = float(np.median(gaps_mm))
-    if np.linalg.norm(positions - even, axis=1).max() <= min(POSITION_TOLERANCE_MM, 0.1 * typical):
+def check_even(positions: Points, normal: Points) -> None:
+    """Raise IrregularSlices if not every slice is where an even stack from the first to the last has it.
+
+    How high slices lie, along their normal, is told from how far they lie beside one another.
+    """
+    tolerance_mm = min(POSITION_TOLERANCE_MM, 0.1 * float(np.median(_lengths(np.diff(positions, axis=0)))))
+    off = positions - np.linspace(positions[0], positions[-1], len(positions))
+    if _lengths(off).max() <= tolerance_mm:
         return
+    heights = (positions - positions[0]) @ normal
+    if np.abs(off @ normal).max() <= tolerance_mm:
+        raise IrregularSlices(_describe_aside(positions - np.outer(heights, normal)))
+    gaps_mm = [float(b - a) for a, b in pairwise(heights)]
+    typical = float(np.median(gaps_mm))
     missing = _missing_after(gaps_mm, typical)
     if missing:
         raise IrregularSlices(_describe_missing(missing, gaps_mm, typical))
@@ -38,6 +45,31 @@ def check_even(positions: Points) -> None:
         f"expected evenly spaced slices, got gaps that vary from {min(gaps_mm):.2f} to {max(gaps_mm):.2f} "
         f"mm; the one that differs most is after slice {worst + 1} of {len(positions)}: "
         f"{gaps_mm[worst]:.2f} mm"
+    )
+
+
+def _lengths(ways: Points) -> Points:
+    return np.asarray(np.linalg.norm(ways, axis=1))
+
+
+def _describe_aside(places: Points) -> str:
+    """Which slice lies beside an even stack, and how far, in words; `places` are those in its plane.
+
+    That is the first after the largest jump, or if there is none, as with a bend, the one that is furthest.
+    """
+    n, steps = len(places), np.diff(places, axis=0)
+    jumps_mm = _lengths(steps - np.median(steps, axis=0))
+    bend_mm = _lengths(places - np.linspace(places[0], places[-1], n))
+    aside_mm, number = float(bend_mm.max()), int(np.argmax(bend_mm)) + 1
+    if jumps_mm.max() > POSITION_TOLERANCE_MM:
+        jump = int(np.argmax(jumps_mm))
+        is_first = jump == 0 and jumps_mm[1] <= jumps_mm[0] / 2  # else the next step leads back
+        aside_mm, number = float(jumps_mm[jump]), 1 if is_first else jump + 2
+    far = f"{aside_mm:.1f}" if aside_mm >= POSITION_TOLERANCE_MM else f"{aside_mm:.3f}"
+    return (
+        f"expected slices straight above one another, but slice {number} of {n} lies {far} mm "
+        "beside where an even stack has it, though at its height: export the series again, or, if only its "
+        "header is wrong there, convert it with dcm2niix and send the NIfTI"
     )
 
 

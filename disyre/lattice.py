@@ -34,7 +34,7 @@ def lie_in_one_row(stacks: Sequence[Stack]) -> bool:
     gaps_mm = _gaps_mm(stacks)
     if not len(gaps_mm):
         return False
-    typical = float(np.median(gaps_mm[gaps_mm <= _ONE_GAP * gaps_mm.min()]))
+    typical = _typical_mm(gaps_mm)
     if typical <= POSITION_TOLERANCE_MM:
         return False
     steps = np.round(gaps_mm / typical)
@@ -44,6 +44,21 @@ def lie_in_one_row(stacks: Sequence[Stack]) -> bool:
         and gaps_mm.max() <= max(_MOST_APART * typical, own_mm + POSITION_TOLERANCE_MM)
         and len(steps) + 1 >= _LEAST_FILLED * (steps.sum() + 1)
     )
+
+
+def has_holes(volume: Stack) -> bool:
+    """Whether a gap within a volume is wider than one from a slice to the next."""
+    gaps_mm = _gaps_mm([volume])
+    return bool(len(gaps_mm) and gaps_mm.max() > _ONE_GAP * _typical_mm(gaps_mm))
+
+
+def fill_holes(volume: Stack, others: Stack) -> bool:
+    """Whether images lie where slices of a volume are missing, by the gaps between those that it has."""
+    (own, _), (its, _) = heights(volume, volume), heights(others, volume)
+    if not ((its > own.min()) & (its < own.max())).any() or not lie_in_one_row([volume, others]):
+        return False
+    gaps_mm, together_mm = _gaps_mm([volume]), _gaps_mm([volume, others])
+    return abs(_typical_mm(gaps_mm) - _typical_mm(together_mm)) <= POSITION_TOLERANCE_MM
 
 
 def heights(images: Stack, volume: Stack) -> tuple[Vector, Vector]:
@@ -61,6 +76,11 @@ def most_aside_mm(stack: Stack) -> float:
     """How far images may lie beside a stack whose slices they are."""
     (columns, rows), (between_rows, between_columns) = stack[0].shape, stack[0].spacing_mm
     return ASIDE * min(columns * between_columns, rows * between_rows)
+
+
+def _typical_mm(gaps_mm: Vector) -> float:
+    """From a slice to the next, of gaps of which some are wider."""
+    return float(np.median(gaps_mm[gaps_mm <= _ONE_GAP * gaps_mm.min()]))
 
 
 def _gaps_mm(stacks: Sequence[Stack]) -> Vector:

@@ -35,3 +35,5 @@ RISING: Final = (
     Leeway(tr=_GATED, ti=_GATED, flip=_GATED, te=_ROUNDED, filters=True),
 )
 """One after the other, what varies between the slices of one volume: least suspicious things first."""
+WIDEST: Final = RISING[-1]
+"""All of it: as much may differ between slices of one volume."""

@@ -14,7 +14,9 @@ import numpy as np
 from disyre.admission import OnWarning
 from disyre.continuation import continuing, is_alike
 from disyre.errors import IrregularSlices
+from disyre.hole import differing_in
 from disyre.lattice import lie_as_one
+from disyre.leeway import WIDEST
 from disyre.stacks import Slice, Stack, n_images
 from disyre.wording import counted
 
@@ -37,15 +39,18 @@ class Seam:
     """How many others there are."""
     is_at_end: bool
     """Whether they go on beyond an end, or lie between."""
+    differing: str
+    """In what they differ, beside their SeriesInstanceUID; nothing if that is all."""
 
     @property
     def error(self) -> IrregularSlices:
         """Why the series is no volume."""
         them = "it differs" if self.n_series == 1 else "they differ"
+        what = f"{self.differing}, as slices of one stack may, and in" if self.differing else "nothing but"
         return IrregularSlices(
             f"expected all slices of a stack in one series, but that of {counted(self.n_own, 'image')} "
-            f"{self._where}; {them} in nothing but the SeriesInstanceUID, and each alone would be a part of "
-            "the head: export them as one series and send that, or, if one is meant alone, such as one of "
+            f"{self._where}; {them} in {what} the SeriesInstanceUID, and each alone would be a part of the "
+            "head: export them as one series and send that, or, if one is meant alone, such as one of "
             "two slabs, pick it with the option series_uid of a job"
         )
 
@@ -85,13 +90,13 @@ def warn_of_seam(stack: Stack, images: Iterable[Slice], on_warning: OnWarning) -
 
 
 def _alike(stacks: Sequence[Stack]) -> list[list[int]]:
-    """Stacks of several series that differ in nothing but that, by their numbers."""
+    """Stacks of several series that differ only in that and in what varies within a volume, by numbers."""
     plain = [replace(stack[0], series="") for stack in stacks]
     by_facts: dict[tuple[object, ...], list[list[int]]] = {}
     for number, image in enumerate(plain):
-        facts = (image.origin, image.shape, image.temporal_position, image.image_type, image.unstated)
+        facts = (image.origin, image.shape, image.temporal_position, image.unstated)
         groups = by_facts.setdefault(facts, [])
-        group = next((group for group in groups if plain[group[0]].is_with(image)), None)
+        group = next((group for group in groups if plain[group[0]].is_with(image, WIDEST)), None)
         if group is None:
             groups.append(group := [])
         group.append(number)
@@ -146,10 +151,11 @@ def _is_split(stacks: Sequence[Stack]) -> bool:
 
 def _seam(stacks: Sequence[Stack], number: int, places: Sequence[list[int]], *, is_at_end: bool) -> Seam:
     """What a stack has at other places."""
-    others = [stacks[other] for place in places for other in place]
+    own, others = stacks[number], [stacks[other] for place in places for other in place]
     return Seam(
-        n_own=n_images(stacks[number]),
+        n_own=n_images(own),
         n_others=sum(map(n_images, others)),
-        n_series=len({stack[0].series for stack in others} - {stacks[number][0].series}),
+        n_series=len({stack[0].series for stack in others} - {own[0].series}),
         is_at_end=is_at_end,
+        differing=differing_in([[replace(stack[0], series="")] for stack in (own, *others)]),
     )

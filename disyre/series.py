@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.completeness import warn_of_missing
-from disyre.difference import differences, kinds_of_difference
+from disyre.difference import kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.kinds import split
 from disyre.merging import merged
@@ -74,6 +74,11 @@ def is_localizer(part: Part) -> bool:
     """Whether a header says that its images show where others are to lie."""
     said = part.sequence.image_type if isinstance(part, Spoiled) else part[0].image_type
     return "LOCALIZER" in said
+
+
+def are_localizers(parts: Sequence[Part]) -> bool:
+    """Whether headers say so of all parts of a series that has several."""
+    return len(parts) > 1 and all(map(is_localizer, parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +209,7 @@ def has_enough(parts: Sequence[Part]) -> bool:
 def what_differs(parts: Sequence[Part]) -> str:
     """What tells volumes of one series apart, in words; nothing if they are one, or not known."""
     found = usable(parts)
-    words = dict.fromkeys(words for other in found[1:] for words in differences(found[0][0], other[0]))
-    return "; ".join(list(words)[:_MOST_DIFFERENCES])
+    return "; ".join(kinds_of_difference([stack[0] for stack in found])[:_MOST_DIFFERENCES])
 
 
 def _parts_of(images: Stack) -> Sequence[Part]:

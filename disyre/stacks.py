@@ -69,6 +69,8 @@ class Slice:
     echo_time_ms: float | None = None
     temporal_position: float | None = None
     image_type: tuple[str, ...] = ()
+    is_derived: bool | None = None
+    """Whether its header calls it DERIVED, or ORIGINAL: it tells no volumes apart."""
     n_in_acquisition: int | None = None
     """Images that the acquisition has, as the header says."""
     gap_stated_mm: float | None = None
@@ -167,6 +169,9 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     check_even(positions)
     check_upright(positions, normal_of(directions(stack)))
     check_slopes([image.slope for image in stack])
+    normal = normal_of(directions(stack))
+    check_even(positions, normal)
+    check_upright(positions, normal)
     return stack
 
 
@@ -193,6 +198,11 @@ def n_images(stack: Stack) -> int:
 def without_equals(images: Stack) -> Stack:
     """Of images that are there twice, the first."""
     return list({(_place(image), image.pixels): image for image in reversed(images)}.values())[::-1]
+
+
+def one_at_a_place(images: Stack) -> Stack:
+    """Of images at one place, the first."""
+    return list({_place(image): image for image in reversed(images)}.values())[::-1]
 
 
 def n_places(stack: Stack) -> int:

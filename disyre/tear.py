@@ -1,20 +1,18 @@
 """Images that lie as the slices of one stack do, and yet are kept apart by an attribute, which is named.
 
-Such as one slice of 20 with another echo time, or a frame of reference of its own for each slice. Nothing is
-missing then: who sent the images cannot send more of them.
+Such as one slice of 20 with another echo time, or a frame of reference, series or study of its own for each
+slice. Nothing is missing then: who sent the images cannot send more of them.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 from disyre.continuation import is_alike
-from disyre.difference import differences
 from disyre.errors import IrregularSlices
-from disyre.lattice import heights, lie_as_one, lie_in_one_row
-from disyre.stacks import LEAST_SLICES, Stack, n_images
-from disyre.wording import counted
+from disyre.hole import differing_in, holes, interrupted, lie_between, way_out
+from disyre.lattice import heights, lie_as_one
+from disyre.stacks import LEAST_SLICES, Origin, Stack
 
-_MOST_DIFFERENCES: Final = 4
 _FEW: Final = 1 / 3
 """Of the images of a volume: as many may be called those that are missing in it."""
 _MOST_GROUPS: Final = 10
@@ -23,10 +21,10 @@ _MOST_GROUPS: Final = 10
 
 def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
     """Why some of the stacks of an upload, by their numbers, are parts of one; the largest comes first."""
-    found: dict[int, IrregularSlices] = {}
-    of_series: dict[str, list[int]] = {}
+    found = holes(stacks)
+    of_series: dict[Origin, list[int]] = {}
     for number, stack in enumerate(stacks):
-        of_series.setdefault(stack[0].series, []).append(number)
+        of_series.setdefault(stack[0].origin, []).append(number)
     for numbers in of_series.values():
         found |= _of_one_series(stacks, numbers)
     alone = [each[0] for each in of_series.values() if len(each) == 1 and len(stacks[each[0]]) == 1]
@@ -40,21 +38,21 @@ def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int,
     if len(alike) > 1 and not _is_volume_with_few(whole) and not _is_continued(whole) and lie_as_one(whole):
         return dict.fromkeys(alike, _torn(whole))
     asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
-    inside = [number for number in asked if _fills_hole(stacks[first], stacks[number])]
+    inside = [number for number in asked if lie_between(stacks[first], stacks[number])]
     if not inside:
         return {}
-    return dict.fromkeys([first, *inside], _interrupted(stacks[first], [stacks[k] for k in inside]))
+    return dict.fromkeys([first, *inside], interrupted(stacks[first], [stacks[k] for k in inside]))
 
 
 def _of_single_images(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
-    """The same of series of one image each."""
+    """The same of series, or studies, of one image each."""
     found: dict[int, IrregularSlices] = {}
     pending = list(numbers)
     for _ in range(_MOST_GROUPS):
         if not pending:
             break
         first = stacks[pending[0]][0]
-        alike = [k for k in pending if is_alike(first, stacks[k][0], across_series=True)]
+        alike = [k for k in pending if is_alike(first, stacks[k][0], across=True)]
         pending = sorted({*pending} - {*alike})
         group = [stacks[k] for k in alike]
         if len(group) >= LEAST_SLICES and lie_as_one(group):
@@ -78,48 +76,11 @@ def _is_continued(stacks: Sequence[Stack]) -> bool:
     return all(low > own.max() or high < own.min() for low, high in ends)
 
 
-def _fills_hole(volume: Stack, other: Stack) -> bool:
-    """Whether images of a stack lie where slices of a volume are missing, some perhaps next to its ends."""
-    if len(volume) < LEAST_SLICES or not is_alike(volume[0], other[0]):
-        return False
-    (own, _), (its, _) = heights(volume, volume), heights(other, volume)
-    is_inside = (its > own.min()) & (its < own.max())
-    return bool(is_inside.any()) and lie_in_one_row([volume, other])
-
-
-def _interrupted(volume: Stack, others: Sequence[Stack]) -> IrregularSlices:
-    n = sum(map(n_images, others))
-    what, lie = ("image", "lies") if n == 1 else ("images", "lie")
-    differing = _differing([volume, *others])
-    return IrregularSlices(
-        f"expected one stack of slices, but {n} {what} that {lie} where a slice would be "
-        f"missing from the {counted(n_images(volume), 'other')} differ from them in "
-        f"{differing}; {_way_out(differing)}"
-    )
-
-
 def _torn(stacks: Sequence[Stack]) -> IrregularSlices:
     n, most = sum(map(len, stacks)), max(map(len, stacks))
     who = f"of which {n - most} differ from the others in" if most > 1 else "which differ in"
-    differing = _differing(stacks)
+    differing = differing_in(stacks)
     return IrregularSlices(
         f"expected one stack of slices, got {n} images that lie evenly, as its slices do, {who} {differing}, "
-        f"so that they cannot be put together; {_way_out(differing)}"
+        f"so that they cannot be put together; {way_out(differing)}"
     )
-
-
-def _way_out(differing: str) -> str:
-    """What a sender can do about it."""
-    if "InstanceUID" in differing or "ReferenceUID" in differing:
-        return "export or anonymise them again so that all images of the series have the same there"
-    return (
-        "if they are slices of one scan all the same, convert the series with dcm2niix (option -m y) and "
-        "send the NIfTI"
-    )
-
-
-def _differing(stacks: Sequence[Stack]) -> str:
-    first = stacks[0][0]
-    words = dict.fromkeys(words for stack in stacks[1:] for words in differences(stack[0], first))
-    by_attribute = {text.split(" (")[0]: text for text in reversed(words)}
-    return "; ".join(list(reversed(by_attribute.values()))[:_MOST_DIFFERENCES])

@@ -19,7 +19,7 @@ def warn_of_variation(stack: Stack, on_warning: OnWarning) -> None:
     if ranges:
         as_gated = ", as with gating" if ranges.keys() <= _GATED else ""
         on_warning(f"{' and '.join(ranges.values())} between the slices{as_gated}")
-    if found := _filters(stack):
+    if found := _words(stack):
         on_warning(f"the images differ in ImageType: {', '.join(found)}")
     silent = Counter(name for image in stack for name in image.unstated)
     if not any(image.sequence.b_value for image in stack):
@@ -53,8 +53,11 @@ def _range(name: str, unit: str, values: list[float], rounded: float) -> str:
     return f"{name} varies from {low:g} to {high:g} {unit}" if high - low > most else ""
 
 
-def _filters(stack: Stack) -> list[str]:
-    """Words of filters that only some images have, with how many have them."""
+def _words(stack: Stack) -> list[str]:
+    """Words of ImageType that only some images have, with how many have them: DERIVED, and filters."""
+    n_derived = sum(image.is_derived is True for image in stack)
+    n_stated = sum(image.is_derived is not None for image in stack)
+    derived = [f"DERIVED in {n_derived} of {n_stated}"] if 0 < n_derived < n_stated else []
     n_with = Counter(word for image in stack for word in {*filters_in(image.image_type)})
     n = sum(bool(image.image_type) for image in stack)
-    return [f"{word} in {k} of {n}" for word, k in sorted(n_with.items()) if k < n]
+    return [*derived, *(f"{word} in {k} of {n}" for word, k in sorted(n_with.items()) if k < n)]

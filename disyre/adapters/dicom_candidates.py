@@ -17,6 +17,7 @@ from disyre.series import (
     Images,
     Part,
     Spoiled,
+    are_localizers,
     describe,
     descriptions,
     find_volume,
@@ -51,9 +52,10 @@ def candidates_of(
     unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
     torn = _broken(parts)
     found = [
-        unusable(part, words, torn[number])
-        if number in torn
-        else _judged(candidate_of(part, words, on_warning), unpickable)
+        _judged(
+            unusable(part, words, torn[number]) if number in torn else candidate_of(part, words, on_warning),
+            unpickable,
+        )
         for number, (part, words) in enumerate(zip(parts, descriptions(parts), strict=True))
     ]
     for part, candidate in zip(parts, found, strict=True):
@@ -71,7 +73,7 @@ def survey_of(by_series: Mapping[str, Images], on_warning: OnWarning, *, max_vox
     torn = _broken_series(parts)
     found = [
         unusable(images.slices, describe_series(images), torn[number])
-        if number in torn
+        if number in torn and not are_localizers(parts[number])
         else _volume_of(images, on_warning, max_voxels)
         for number, images in enumerate(by_series.values())
     ]
@@ -127,7 +129,7 @@ def _broken_series(parts: Sequence[Sequence[Part]]) -> dict[int, IrregularSlices
 
 def _judged(candidate: Candidate, unpickable: Mapping[str, tuple[str, str] | None]) -> Candidate:
     why_not = unpickable.get(candidate.series_uid or "")
-    if candidate.code is not None or why_not is None:
+    if why_not is None or (candidate.code is not None and why_not[1] != _LOCALIZER):
         return candidate
     code, reason = why_not
     return candidate.model_copy(update={"code": code, "reason": reason})
@@ -139,13 +141,16 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
         find_volume(of_series, admission.ignore)
     except SeveralPatients as error:
         return error.code, _SHARED
-    except MultipleVolumes as error:
+    except (MultipleVolumes, IrregularSlices, TooFewSlices) as error:
         parts = of_series.parts()
-        if all(map(is_localizer, parts)):
-            return error.code, _LOCALIZER
+        if are_localizers(parts):
+            return MultipleVolumes.code, _LOCALIZER
+        if not isinstance(error, MultipleVolumes):
+            return error.code, str(error)
         differ = what_differs(parts)
         reason = _SEVERAL if has_enough(parts) else _PIECES
-        return error.code, reason.format(f", which differ in {differ}" if differ else "")
+        which = " which" if reason is _PIECES else ", which"
+        return error.code, reason.format(f"{which} differ in {differ}" if differ else "")
     except InvalidInput as error:
         return error.code, str(error)
     return None
@@ -173,7 +178,7 @@ def candidate_of(part: Part, words: str, on_warning: OnWarning) -> Candidate:
 
 def unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
     """Images that make no volume, and why."""
-    is_localizer = isinstance(error, TooFewSlices) and not isinstance(part, Spoiled)
+    is_short = isinstance(error, TooFewSlices) and not isinstance(part, Spoiled)
     return Candidate(
         series_uid=series_of(part),
         description=words,
@@ -182,8 +187,8 @@ def unusable(part: Part, words: str, error: InvalidInput) -> Candidate:
         spacing_mm=None,
         orientation=None,
         code=error.code,
-        reason=str(error),
-        modality=LOCALIZER if is_localizer else modality_of(part),
+        reason=_LOCALIZER if is_short and is_localizer(part) else str(error),
+        modality=LOCALIZER if is_short else modality_of(part),
     )
 
 

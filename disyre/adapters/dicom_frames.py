@@ -27,6 +27,8 @@ _FRAME_GROUPS: Final = [
     *SEQUENCE_GROUPS,
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
+_IS_DERIVED: Final = {"ORIGINAL": False, "DERIVED": True}
+"""By the first value of ImageType."""
 _STORED: Final = (
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -128,6 +130,7 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         echo_time_ms=optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
         temporal_position=optional_number(header, time),
         image_type=image_type[2:],
+        is_derived=_IS_DERIVED.get(image_type[0]) if image_type else None,
         n_in_acquisition=None if n_in_acquisition is None else int(n_in_acquisition),
         gap_stated_mm=stated_number(header, "SpacingBetweenSlices"),
         thickness_mm=stated_number(header, "SliceThickness"),

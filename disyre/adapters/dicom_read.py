@@ -28,7 +28,7 @@ from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.owners import with_owners
 from disyre.scan_record import ImageSource
-from disyre.series import Images, find_volume, has_enough, what_differs
+from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
 from disyre.volume import Volume
 
 _MOST_LISTED: Final = 50
@@ -135,6 +135,8 @@ def _way_out(images: Images, series: str | None, candidates: Sequence[Candidate]
     """What a client can do who sent several volumes."""
     if series is not None or len(images.series) == 1:
         parts = images.of(series).parts()
+        if are_localizers(parts):
+            return "they are localizers (ImageType), which show where scans are to lie: send a scan"
         differ = what_differs(parts)
         way_out = "send one of them alone" if has_enough(parts) else "they cannot be put together"
         return f"they are of one series{f', and differ in {differ}' if differ else ''}: {way_out}"

@@ -42,6 +42,9 @@ def parameters(**values: Any) -> dict[str, Any]:
             {"image_type": ("ORIGINAL", "PRIMARY", "Anna's")},
             ["derived and magnitude", "another kind of image"],
         ),
+        ({"image_type": ("M", "ND")}, {"image_type": ("M", "NORM")}, ["ND", "NORM"]),
+        ({"image_type": ("M", "ND")}, {"image_type": ("M", "ND", "NORM")}, ["ND", "ND and NORM"]),
+        ({"image_type": ("M", "Anna")}, {"image_type": ("M", "NORM")}, ["no filter (ImageType)", "NORM"]),
         (parameters(b_value=0.0), parameters(b_value=1000.0), ["b-value 0 s/mm2", "b-value 1000 s/mm2"]),
         (
             parameters(tr_ms=500.0, ti_ms=90.0),

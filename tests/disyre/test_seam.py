@@ -1,12 +1,15 @@
 """Series of a study that are parts of one stack."""
 
+import re
 from typing import Any
 
 import pytest
 
 from disyre import series
+from disyre.admission import ignore
 from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.seam import seams
+from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Stack
 from tests.dicom_stacks import SAGITTAL, make_stack, moved
@@ -129,3 +132,66 @@ def test_several_runs_of_half_a_head_are_all_parts_of_it() -> None:
 
 def test_single_images_of_a_series_each_are_not_looked_at() -> None:
     assert seams([[image] for image in in_series(make_stack(8), "abcdefgh")]) == {}
+
+
+VARIED: list[tuple[dict[str, Any], str]] = [
+    ({"image_type": ("M", "ND", "NORM")}, "ImageType"),
+    ({"sequence": SequenceParameters(tr_ms=600)}, r"repetition time \([56][05]0 ms against [56][05]0 ms\)"),
+    ({"echo_time_ms": 10.4}, r"echo time \(10.* ms against 10.* ms\)"),
+]
+FACTS: dict[str, Any] = {
+    "image_type": ("M", "ND"),
+    "sequence": SequenceParameters(tr_ms=550),
+    "echo_time_ms": 10.0,
+}
+
+
+@pytest.mark.parametrize("names", ["a" * 38 + "b" * 10, "a" * 47 + "b", "a" * 45 + "bbb", "aaab" * 12])
+@pytest.mark.parametrize(("changes", "words"), VARIED, ids=["filter", "TR", "TE"])
+def test_a_stack_in_two_series_may_vary_as_slices_of_one_volume_do(
+    names: str, changes: dict[str, Any], words: str
+) -> None:
+    slices = in_series(make_stack(48, gap_mm=GAP_MM, **FACTS), names)
+    slices = [moved(image, (0, 0, 0), **(changes if image.series == "b" else {})) for image in slices]
+    found = seams(by_series(slices))
+
+    assert sorted(found) == [0, 1]
+    for seam in found.values():
+        assert re.search(
+            f"differs in .*{words}.*, as slices of one stack may, and in the Ser", str(seam.error)
+        )
+    with pytest.raises(IrregularSlices, match="pick it with the option series_uid"):
+        series.find_volume(Images(slices), ignore)
+
+
+@pytest.mark.parametrize(("changes", "words"), VARIED, ids=["filter", "TR", "TE"])
+def test_a_varying_part_that_is_picked_on_purpose_is_taken_with_a_warning(
+    changes: dict[str, Any], words: str
+) -> None:
+    slices = in_series(make_stack(48, gap_mm=GAP_MM, **FACTS), "a" * 38 + "b" * 10)
+    slices[38:] = [moved(image, (0, 0, 0), **changes) for image in slices[38:]]
+    warnings: list[str] = []
+
+    assert len(series.find_volume(Images(slices), warnings.append, series="a")) == 38
+    assert "goes on in another series of the study (10 images)" in warnings[-1]
+
+
+@pytest.mark.parametrize(("changes", "words"), VARIED, ids=["filter", "TR", "TE"])
+def test_copies_of_a_volume_in_two_series_stay_two_volumes(changes: dict[str, Any], words: str) -> None:
+    copies = [
+        make_stack(20, gap_mm=GAP_MM, **FACTS),
+        make_stack(20, gap_mm=GAP_MM, **{**FACTS, "series": "2", **changes}),
+    ]
+
+    assert seams(copies) == {}
+    with pytest.raises(MultipleVolumes):
+        series.find_volume(Images([*copies[0], *copies[1]]), ignore)
+
+
+def test_what_is_not_stated_keeps_series_apart() -> None:
+    slices = in_series(make_stack(20, gap_mm=GAP_MM, **FACTS), HALVES)
+    slices = [
+        moved(image, (0, 0, 0), echo_time_ms=None) if image.series == "b" else image for image in slices
+    ]
+
+    assert seams(by_series(slices)) == {}

@@ -131,3 +131,22 @@ def test_of_very_many_sizes_only_the_first_are_described() -> None:
 
     assert words.startswith("10 axial images of 8 x 9; 9 axial images of 8 x 10; ")
     assert words.endswith("3 axial images of 8 x 16; and 2 more kinds")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("M", "NORM"), "kind of image (ND against NORM, ImageType)"),
+        (("M",), "kind of image (ND against no filter, ImageType)"),
+        (("P", "NORM"), "kind of image, such as magnitude and phase (ImageType)"),
+        ((), "kind of image, such as magnitude and phase (ImageType)"),
+        (("M", "ND", "ANNA"), "kind of image, such as magnitude and phase (ImageType)"),
+    ],
+    ids=str,
+)
+def test_copies_that_were_filtered_otherwise_are_told_by_the_words_of_filters(
+    words: tuple[str, ...], told: str
+) -> None:
+    copies = [make_stack(8, image_type=image_type) for image_type in (("M", "ND"), words)]
+
+    assert series.what_differs(copies) == told

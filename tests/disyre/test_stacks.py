@@ -1,5 +1,6 @@
 """Sorting out the images of an upload, without DICOM."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -212,11 +213,44 @@ def test_positions_that_are_rounded_to_a_tenth_of_a_millimetre_are_accepted() ->
     assert stacks.affine(stack)[2, 2] == pytest.approx(0.97, abs=0.002)
 
 
-def test_a_slice_that_is_moved_sideways_is_refused() -> None:
-    slices = make_stack()
-    slices[7] = moved(slices[7], (0.3, 0, 0))
+@pytest.mark.parametrize(
+    ("which", "number"), [([0], 1), ([1], 2), ([24], 25), ([47], 48), (range(24, 48), 25)], ids=str
+)
+@pytest.mark.parametrize("aside_mm", [0.3, 5.0])
+@pytest.mark.parametrize("tilt_mm", [0.0, 0.01])
+def test_slices_that_are_moved_sideways_are_named_and_not_called_gaps(
+    which: Sequence[int], number: int, aside_mm: float, tilt_mm: float
+) -> None:
+    slices = [moved(image, (0, tilt_mm * k, 0)) for k, image in enumerate(make_stack(48, gap_mm=3.0))]
+    for k in which:
+        slices[k] = moved(slices[k], (aside_mm, 0, 0))
 
-    with pytest.raises(IrregularSlices):
+    with pytest.raises(
+        IrregularSlices, match=f"slice {number} of 48 lies {aside_mm} mm beside .*export .* dcm2niix"
+    ):
+        find(slices)
+
+
+def test_of_a_stack_that_is_bent_sideways_the_slice_that_is_furthest_is_named() -> None:
+    slices = [moved(image, (0.002 * (k - 20) ** 2, 0, 0)) for k, image in enumerate(make_stack(41))]
+
+    with pytest.raises(IrregularSlices, match=r"slice 21 of 41 lies 0\.8 mm beside"):
+        find(slices)
+
+
+def test_thin_slices_are_told_how_little_they_are_moved() -> None:
+    slices = make_stack(gap_mm=0.5)
+    slices[7] = moved(slices[7], (0.07, 0, 0))
+
+    with pytest.raises(IrregularSlices, match=r"slice 8 of 20 lies 0\.070 mm beside"):
+        find(slices)
+
+
+def test_a_missing_slice_is_called_missing_though_others_are_moved_sideways() -> None:
+    slices = [moved(image, (5.0 * (k > 23), 0, 0)) for k, image in enumerate(make_stack(48, gap_mm=3.0))]
+    del slices[23]
+
+    with pytest.raises(IrregularSlices, match=r"a slice every 3\.00 mm, but 1 slice is missing"):
         find(slices)
 
 
@@ -288,3 +322,26 @@ def test_volumes_that_differ_in_their_series_only_are_told_apart() -> None:
 def test_mosaics_are_refused_by_name_and_with_advice(n: int) -> None:
     with pytest.raises(UnsupportedGeometry, match=r"Siemens mosaic.*send the NIfTI"):
         find(make_stack(n, image_type=("M", "MOSAIC")))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([False] * 41 + [True] * 7, ["the images differ in ImageType: DERIVED in 7 of 48"]),
+        ([True] * 48, []),
+        ([False] * 48, []),
+        ([None] * 40 + [True] * 8, []),
+        ([None] * 40 + [True] * 2 + [False] * 6, ["the images differ in ImageType: DERIVED in 2 of 8"]),
+    ],
+    ids=["some", "all", "none", "not stated", "stated in some"],
+)
+def test_images_of_which_only_some_are_derived_are_one_volume_with_a_warning(
+    said: list[bool | None], told: list[str]
+) -> None:
+    slices = [
+        moved(image, (0, 0, 0), is_derived=each) for image, each in zip(make_stack(48), said, strict=True)
+    ]
+
+    stack, warnings = find(slices)
+
+    assert (len(stack), warnings) == (48, told)

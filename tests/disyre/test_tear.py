@@ -129,6 +129,24 @@ def test_slices_with_a_series_each_are_named_by_that() -> None:
     assert sorted(tears([[image] for image in slices])) == list(range(8))
 
 
+@pytest.mark.parametrize("n_series", [1, 48])
+def test_slices_with_a_study_each_are_named_by_that(n_series: int) -> None:
+    slices = with_each(48, "study", [str(k) for k in range(48)])
+    slices = [moved(image, (0, 0, 0), series=str(k % n_series)) for k, image in enumerate(slices)]
+
+    with pytest.raises(
+        IrregularSlices, match=r"48 images that lie evenly.*\(StudyInstanceUID\).*anonymise them again"
+    ):
+        find(slices)
+    assert sorted(tears([[image] for image in slices])) == list(range(48))
+
+
+def test_slices_of_a_patient_each_are_no_stack() -> None:
+    slices = with_each(8, "patient", [str(k) for k in range(8)])
+
+    assert tears([[image] for image in slices]) == {}
+
+
 def test_nobody_is_told_to_send_every_second_slice_alone() -> None:
     between = [moved(image, (0, 0, 1.5), echo_time_ms=30.0) for image in make_stack(10, gap_mm=3.0)]
 

@@ -353,6 +353,44 @@ def test_series_of_a_study_that_are_described_alike_are_told_apart(api: LiveApi)
     ]
 
 
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_a_localizer_has_one_code_and_reason_wherever_it_is_sent(api: LiveApi, n: int) -> None:
+    planes = [
+        image
+        for plane in (AXIAL, CORONAL, SAGITTAL)
+        for image in series("short", n, orientation=plane, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    ]
+    upload = zipped_images([*planes, *series("T1w", 16, **T1W)])
+
+    listed = api.client.post("/v1/inspect", content=upload).json()["volumes"]
+    left_out = api.client.post("/v1/studies", content=upload).json()["left_out"]
+    alone = api.client.post("/v1/jobs", content=zipped_images(planes))
+
+    said = {(each["code"], each["reason"]) for each in (*listed[1:], *left_out)}
+    assert len(listed) == 4
+    assert said == {
+        (
+            "multiple-volumes",
+            "expected a scan, got a localizer (ImageType), which shows where scans are to lie",
+        )
+    }
+    assert (alone.status_code, alone.json()["code"]) == (422, "multiple-volumes")
+    assert "they are localizers" in alone.json()["detail"]
+    assert "alone" not in alone.json()["detail"]
+
+
+def test_a_localizer_of_one_plane_is_called_that_everywhere(api: LiveApi) -> None:
+    localizer = series("short", 3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    upload = zipped_images([*localizer, *series("T1w", 16, **T1W)])
+
+    listed = api.client.post("/v1/inspect", content=upload).json()["volumes"]
+    left_out = api.client.post("/v1/studies", content=upload).json()["left_out"]
+
+    assert [(each["code"], each["reason"][:38]) for each in (listed[1], left_out[0])] == [
+        ("too-few-slices", "expected a scan, got a localizer (Imag")
+    ] * 2
+
+
 def test_a_localizer_is_left_out_however_many_images_it_has(api: LiveApi) -> None:
     planes = [
         image

@@ -110,5 +110,5 @@ def test_a_slice_with_an_inversion_is_named_in_the_stack_that_has_none() -> None
     series = make_series(24, InversionTime=0)
     series[5].InversionTime = 900.0
 
-    with pytest.raises(IrregularSlices, match=r"differ from them in inversion time .900 ms against 0 ms."):
+    with pytest.raises(IrregularSlices, match=r"differs from them in inversion time .900 ms against 0 ms."):
         read_dicom(encoded(series))

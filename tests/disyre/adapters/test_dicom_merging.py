@@ -8,7 +8,7 @@ from pydicom.dataset import FileDataset
 
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
 from disyre.admission import ignore
-from disyre.errors import MultipleVolumes
+from disyre.errors import IrregularSlices, MultipleVolumes
 from tests.dicom_phantom import AXIAL, DOUBLE_OBLIQUE, assert_is_phantom, encoded, make_series
 
 FLAIR: dict[str, Any] = {
@@ -117,3 +117,34 @@ def test_directions_with_noise_are_those_of_one_volume(orientation: tuple[float,
         image.ImageOrientationPatient = [f"{cosine:.9f}" for cosine in stated]
 
     assert assert_is_one_volume(series, tolerance=3.0) == []
+
+
+def test_that_only_some_images_are_derived_is_a_warning() -> None:
+    series = make_series(24, ImageType=["ORIGINAL", "PRIMARY", "M"])
+    for image in series[17:]:
+        image.ImageType = ["DERIVED", "PRIMARY", "M"]
+
+    assert assert_is_one_volume(series) == ["the images differ in ImageType: DERIVED in 7 of 24"]
+
+
+def test_a_slice_of_another_study_is_named_everywhere() -> None:
+    series = make_series(24, StudyInstanceUID="1.2.3")
+    series[7].StudyInstanceUID = ""
+    files = encoded(series)
+
+    with pytest.raises(IrregularSlices, match=r"1 image that lies .* study \(StudyInstanceUID\)"):
+        check_dicom(files)
+    for listed in (inspect_dicom(files, ignore), survey_dicom(files, ignore)):
+        assert {each.code for each in listed} == {"irregular-slices"}
+        assert all("StudyInstanceUID" in (each.reason or "") for each in listed)
+
+
+def test_an_image_of_another_patient_in_a_hole_is_not_called_missing() -> None:
+    series = make_series(24, PatientID="1")
+    series[7].PatientID = "2"
+
+    listed = inspect_dicom(encoded(series), ignore)
+
+    assert {each.code for each in listed} == {"irregular-slices"}
+    assert all("PatientID" in (each.reason or "") for each in listed)
+    assert all("send all images" not in (each.reason or "") for each in listed)
