@@ -166,12 +166,10 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")
     positions = np.array([image.position for image in stack])
-    check_even(positions)
-    check_upright(positions, normal_of(directions(stack)))
-    check_slopes([image.slope for image in stack])
     normal = normal_of(directions(stack))
     check_even(positions, normal)
     check_upright(positions, normal)
+    check_slopes([image.slope for image in stack])
     return stack
 
 
