@@ -141,7 +141,7 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
         find_volume(of_series, admission.ignore)
     except SeveralPatients as error:
         return error.code, _SHARED
-    except (MultipleVolumes, IrregularSlices, TooFewSlices) as error:
+    except InvalidInput as error:
         parts = of_series.parts()
         if are_localizers(parts):
             return MultipleVolumes.code, _LOCALIZER
@@ -151,8 +151,6 @@ def _why_not(of_series: Images) -> tuple[str, str] | None:
         reason = _SEVERAL if has_enough(parts) else _PIECES
         which = " which" if reason is _PIECES else ", which"
         return error.code, reason.format(f"{which} differ in {differ}" if differ else "")
-    except InvalidInput as error:
-        return error.code, str(error)
     return None
 
 
