@@ -36,11 +36,23 @@ def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> No
             f"the slices are {gap_mm:.2f} mm apart, where the headers say {first.gap_stated_mm:.2f} mm "
             "(SpacingBetweenSlices): slices between them may be missing"
         )
+    elif _is_doubled(gap_mm, first.gap_stated_mm, first.thickness_mm):
+        on_warning(
+            f"the slices are {gap_mm:.2f} mm apart, where the headers say {first.gap_stated_mm:.2f} mm "
+            "(SpacingBetweenSlices) and as much thickness: two scans may lie between one another"
+        )
     elif first.thickness_mm and not first.gap_stated_mm and gap_mm >= _APART * first.thickness_mm:
         on_warning(
             f"the slices are {gap_mm:.2f} mm apart and {first.thickness_mm:.2f} mm thick (SliceThickness): "
             "about half of the head or more lies between them, and every second slice may be missing"
         )
+
+
+def _is_doubled(gap_mm: float, stated_mm: float | None, thickness_mm: float | None) -> bool:
+    """Whether slices lie a fraction of the stated spacing apart, and are too thick for that."""
+    if not stated_mm or not thickness_mm or gap_mm > stated_mm / 1.5:
+        return False
+    return _is_near(gap_mm * round(stated_mm / gap_mm), stated_mm) and thickness_mm > stated_mm * _THINNER
 
 
 def _skips_slices(gap_mm: float, stated_mm: float | None, thickness_mm: float | None) -> bool:

@@ -55,13 +55,17 @@ def _lengths(ways: Points) -> Points:
 def _describe_aside(places: Points) -> str:
     """Which slice lies beside an even stack, and how far, in words; `places` are those in its plane.
 
-    That is the first after the largest jump, or if there is none, as with a bend, the one that is furthest.
+    That is the first of few that do, else the first after the largest jump, or if there is none, as with a
+    bend, the one that is furthest.
     """
     n, steps = len(places), np.diff(places, axis=0)
     jumps_mm = _lengths(steps - np.median(steps, axis=0))
     bend_mm = _lengths(places - np.linspace(places[0], places[-1], n))
     aside_mm, number = float(bend_mm.max()), int(np.argmax(bend_mm)) + 1
-    if jumps_mm.max() > POSITION_TOLERANCE_MM:
+    few = _few_aside(places)
+    if jumps_mm.max() > POSITION_TOLERANCE_MM and few:
+        number, aside_mm = few
+    elif jumps_mm.max() > POSITION_TOLERANCE_MM:
         jump = int(np.argmax(jumps_mm))
         is_first = jump == 0 and jumps_mm[1] <= jumps_mm[0] / 2  # else the next step leads back
         aside_mm, number = float(jumps_mm[jump]), 1 if is_first else jump + 2
@@ -71,6 +75,16 @@ def _describe_aside(places: Points) -> str:
         "beside where an even stack has it, though at its height: export the series again, or, if only its "
         "header is wrong there, convert it with dcm2niix and send the NIfTI"
     )
+
+
+def _few_aside(places: Points) -> tuple[int, float] | None:
+    """The first slice, counted from 1, of less than half that lie beside the others, and how far."""
+    straight = places - np.outer(np.arange(len(places)), np.median(np.diff(places, axis=0), axis=0))
+    aside_mm = _lengths(straight - np.median(straight, axis=0))
+    (beside,) = np.nonzero(aside_mm > POSITION_TOLERANCE_MM)
+    if not 0 < len(beside) < len(places) / 2:
+        return None
+    return int(beside[0]) + 1, float(aside_mm[beside[0]])
 
 
 def _missing_after(gaps_mm: Sequence[float], typical_mm: float) -> dict[int, int]:

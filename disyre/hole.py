@@ -39,6 +39,32 @@ def holes(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
     return found
 
 
+def ends(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
+    """The same of the largest stack and what lies evenly at its ends, of the same series or said to be so.
+
+    Of what differs in no more than its study, size or pixels; the rest is that of `disyre.continuation`.
+    """
+    volume = stacks[0]
+    if len(volume) < LEAST_SLICES:
+        return {}
+    beyond = [
+        k
+        for k, other in enumerate(stacks[1:], start=1)
+        if other[0].series == volume[0].series
+        and not is_alike(volume[0], other[0])
+        and may_be_slice(volume[0], other[0])
+        and _goes_on(volume, one_at_a_place(other))
+    ]
+    if not beyond:
+        return {}
+    return dict.fromkeys([0, *beyond], interrupted(volume, [stacks[k] for k in beyond], at_end=True))
+
+
+def _goes_on(volume: Stack, other: Stack) -> bool:
+    (own, _), (its, _) = heights(volume, volume), heights(other, volume)
+    return bool(its.min() > own.max() or its.max() < own.min()) and lie_in_one_row([volume, other])
+
+
 def lie_between(volume: Stack, other: Stack) -> bool:
     """Whether images that are alike lie between the slices of a volume, some perhaps next to its ends."""
     if len(volume) < LEAST_SLICES or not is_alike(volume[0], other[0]):
@@ -48,13 +74,18 @@ def lie_between(volume: Stack, other: Stack) -> bool:
     return bool(is_inside.any()) and lie_in_one_row([volume, other])
 
 
-def interrupted(volume: Stack, others: Sequence[Stack]) -> IrregularSlices:
-    """What is wrong with a volume that has some others where its slices would be."""
+def interrupted(volume: Stack, others: Sequence[Stack], *, at_end: bool = False) -> IrregularSlices:
+    """What is wrong with a volume that has others where its slices would be, within it or at its ends."""
     n = sum(map(n_images, others))
     what, lie = ("image", "lies") if n == 1 else ("images", "lie")
+    n_own = n_images(volume)
+    own = (
+        f"a stack of {counted(n_own, 'image')} goes on"
+        if at_end
+        else (f"a slice would be missing from the {counted(n_own, 'other')}")
+    )
     return IrregularSlices(
-        f"expected one stack of slices, but {n} {what} that {lie} where a slice would be "
-        f"missing from the {counted(n_images(volume), 'other')} {_unlike(volume, others, n)}"
+        f"expected one stack of slices, but {n} {what} that {lie} where {own} {_unlike(volume, others, n)}"
     )
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from disyre.continuation import is_alike
 from disyre.errors import IrregularSlices
-from disyre.hole import differing_in, holes, interrupted, lie_between, way_out
+from disyre.hole import differing_in, ends, holes, interrupted, lie_between, way_out
 from disyre.lattice import heights, lie_as_one
-from disyre.stacks import LEAST_SLICES, Origin, Stack
+from disyre.stacks import LEAST_SLICES, Stack
 
 _FEW: Final = 1 / 3
 """Of the images of a volume: as many may be called those that are missing in it."""
@@ -21,10 +21,11 @@ _MOST_GROUPS: Final = 10
 
 def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
     """Why some of the stacks of an upload, by their numbers, are parts of one; the largest comes first."""
-    found = holes(stacks)
-    of_series: dict[Origin, list[int]] = {}
+    found = ends(stacks) | holes(stacks)
+    of_series: dict[tuple[str, str, str], list[int]] = {}
     for number, stack in enumerate(stacks):
-        of_series.setdefault(stack[0].origin, []).append(number)
+        origin = stack[0].origin
+        of_series.setdefault((origin.patient, origin.person, origin.series), []).append(number)
     for numbers in of_series.values():
         found |= _of_one_series(stacks, numbers)
     alone = [each[0] for each in of_series.values() if len(each) == 1 and len(stacks[each[0]]) == 1]
@@ -33,12 +34,11 @@ def tears(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
 def _of_one_series(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, IrregularSlices]:
     first, *others = numbers
-    alike = [number for number in numbers if others and is_alike(stacks[first][0], stacks[number][0])]
+    alike = [k for k in numbers if others and is_alike(stacks[first][0], stacks[k][0], across=True)]
     whole = [stacks[number] for number in alike]
     if len(alike) > 1 and not _is_volume_with_few(whole) and not _is_continued(whole) and lie_as_one(whole):
         return dict.fromkeys(alike, _torn(whole))
-    asked = others if first else range(1, len(stacks))  # of the largest, also what is of another series
-    inside = [number for number in asked if lie_between(stacks[first], stacks[number])]
+    inside = [number for number in others if lie_between(stacks[first], stacks[number])]
     if not inside:
         return {}
     return dict.fromkeys([first, *inside], interrupted(stacks[first], [stacks[k] for k in inside]))

@@ -64,6 +64,13 @@ def test_slices_that_lie_a_multiple_of_the_stated_spacing_apart_are_told(facts: 
     )
 
 
+def test_slices_that_lie_a_fraction_of_the_stated_spacing_apart_are_told_if_they_are_too_thick() -> None:
+    (warning,) = told(gap_stated_mm=12.0, thickness_mm=12.0)
+
+    assert warning.endswith("and as much thickness: two scans may lie between one another")
+    assert told(gap_stated_mm=12.0, thickness_mm=6.0) == told(gap_stated_mm=11.0, thickness_mm=11.0) == []
+
+
 def test_one_echo_of_an_acquisition_with_several_may_be_all_that_was_sent() -> None:
     assert told(n_in_acquisition=96) == [
         "the headers say that the acquisition has 96 images (ImagesInAcquisition), and 48 came: other "

@@ -107,8 +107,6 @@ def test_an_image_that_is_turned_about_its_centre_is_seen_too() -> None:
     "changes",
     [
         {"orientation": SAGITTAL},
-        {"shape": (16, 16)},
-        {"spacing_mm": (2.0, 2.0)},
         {"image_type": ("LOCALIZER",)},
         {"image_type": ("PROJECTION IMAGE",)},
         {"series": "2", "echo_time_ms": 80.0},
@@ -123,6 +121,39 @@ def test_a_true_localizer_is_left_out(changes: dict[str, Any]) -> None:
     assert len(stack) == 45
     assert len(warnings) == 1
     assert "left out, as not part of the volume" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"shape": (16, 16)}, {"spacing_mm": (2.0, 2.0)}, {"study": "2"}], ids=str
+)
+@pytest.mark.parametrize(("n_end", "by"), [(3, 1.2), (1, 30.0), (3, -60.5)])
+def test_images_of_another_size_that_do_not_lie_as_the_next_slices_would_are_a_localizer(
+    changes: dict[str, Any], n_end: int, by: float
+) -> None:
+    slices = with_end(48, n_end, **changes)
+    beside = [moved(image, (0, 0, by)) for image in slices[-n_end:]]
+
+    stack, warnings = find([*slices[:-n_end], *beside])
+
+    assert len(stack) == 48 - n_end
+    assert "left out, as not part of the volume" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"shape": (8, 8)}, "size .8 x 8 against"),
+        ({"spacing_mm": (1.2, 1.2)}, "size of pixels"),
+        ({"study": "2"}, "StudyInstanceUID"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_end", [1, 9, 24])
+def test_the_end_of_a_stack_with_another_size_or_study_is_no_localizer(
+    changes: dict[str, Any], words: str, n_end: int
+) -> None:
+    with pytest.raises(IrregularSlices, match=rf"{n_end} image.* goes on differ.* from them in .*{words}"):
+        find(with_end(48, n_end, **changes))
 
 
 @pytest.mark.parametrize("by", [(0, 0, -10.0), (0, 0, 30.0), (6.0, 0, 0)], ids=["inside", "far", "aside"])

@@ -12,6 +12,7 @@ from disyre.seam import seams
 from disyre.sequence_parameters import SequenceParameters
 from disyre.series import Images
 from disyre.stacks import Stack
+from disyre.wholeness import broken
 from tests.dicom_stacks import SAGITTAL, make_stack, moved
 
 GAP_MM = 3.0
@@ -195,3 +196,13 @@ def test_what_is_not_stated_keeps_series_apart() -> None:
     ]
 
     assert seams(by_series(slices)) == {}
+
+
+@pytest.mark.parametrize("changes", [{}, {"image_type": ("NORM",)}], ids=str)
+def test_whole_stacks_of_which_one_lies_between_the_slices_of_another_are_two_volumes(
+    changes: dict[str, Any],
+) -> None:
+    one = make_stack(20, gap_mm=GAP_MM, thickness_mm=GAP_MM, gap_stated_mm=GAP_MM)
+    other = [moved(image, (0, 0, GAP_MM / 2), series="2", **changes) for image in one]
+
+    assert broken([one, other]) == {}

@@ -214,7 +214,9 @@ def test_positions_that_are_rounded_to_a_tenth_of_a_millimetre_are_accepted() ->
 
 
 @pytest.mark.parametrize(
-    ("which", "number"), [([0], 1), ([1], 2), ([24], 25), ([47], 48), (range(24, 48), 25)], ids=str
+    ("which", "number"),
+    [([0], 1), ([1], 2), ([20], 21), ([24], 25), ([11, 12, 13], 12), ([47], 48), (range(24, 48), 25)],
+    ids=str,
 )
 @pytest.mark.parametrize("aside_mm", [0.3, 5.0])
 @pytest.mark.parametrize("tilt_mm", [0.0, 0.01])
