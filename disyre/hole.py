@@ -40,17 +40,18 @@ def holes(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
 
 
 def ends(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
-    """The same of the largest stack and what lies evenly at its ends, of the same series or said to be so.
+    """The same of the largest stack and what lies evenly at its ends, of the same patient and series.
 
-    Of what differs in no more than its study, size or pixels; the rest is that of `disyre.continuation`.
+    That differs in study, size or size of pixels; the rest is left to `disyre.continuation`.
     """
-    volume = stacks[0]
+    volume: Stack = next(iter(stacks), [])
     if len(volume) < LEAST_SLICES:
         return {}
     beyond = [
         k
         for k, other in enumerate(stacks[1:], start=1)
         if other[0].series == volume[0].series
+        and other[0].origin[:2] == volume[0].origin[:2]
         and not is_alike(volume[0], other[0])
         and may_be_slice(volume[0], other[0])
         and _goes_on(volume, one_at_a_place(other))

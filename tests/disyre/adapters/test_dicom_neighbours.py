@@ -10,6 +10,7 @@ from pydicom import uid
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
 from disyre.admission import ignore
 from disyre.errors import (
+    DisyreError,
     InvalidParams,
     IrregularSlices,
     MultipleVolumes,
@@ -228,10 +229,19 @@ def test_of_series_of_several_patients_one_has_to_be_picked() -> None:
     assert [each.code for each in inspect_dicom(upload, ignore)] == [None, "too-few-slices"]
 
 
-def test_two_studies_with_one_series_uid_are_two_volumes() -> None:
-    other = good(origin=(-20.0, 10.0, 66.0), **{**JANE, "StudyInstanceUID": "1.5.3"})
+@pytest.mark.parametrize(
+    ("height_mm", "error", "words"),
+    [
+        (66.0, IrregularSlices, r"goes on differ from them in patient or study \(StudyInstanceUID\)"),
+        (37.0, MultipleVolumes, "got 2"),
+    ],
+)
+def test_two_studies_with_one_series_uid_are_two_volumes_unless_one_goes_on_in_the_other(
+    height_mm: float, error: type[DisyreError], words: str
+) -> None:
+    other = good(origin=(-20.0, 10.0, height_mm), **{**JANE, "StudyInstanceUID": "1.5.3"})
 
-    with pytest.raises(MultipleVolumes, match="got 2"):
+    with pytest.raises(error, match=words):
         check_dicom([*good(**JANE), *other])
 
 
