@@ -42,6 +42,8 @@ def in_words(error: Mapping[str, Any]) -> str:
 
     >>> in_words({"type": "greater_than_equal", "loc": ("limit",), "input": "-1", "ctx": {"ge": 0}})
     'expected a number of at least 0, got -1'
+    >>> in_words({"type": "missing", "loc": ("broker_url",), "input": {}})
+    'expected a value, got none'
     """
     kind = error["type"]
     if kind == "value_error":
