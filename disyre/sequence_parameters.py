@@ -70,6 +70,8 @@ class SequenceParameters:
 
         >>> SequenceParameters(tr_ms=500).differences(SequenceParameters(tr_ms=4000, flip_deg=90))
         ['repetition time (500 ms against 4000 ms)', 'flip angle (none against 90 degrees)']
+        >>> SequenceParameters(has_agent=True).differences(SequenceParameters())
+        ['contrast agent (stated by one alone)']
         """
         numbers = (
             ("repetition time", "ms", self.tr_ms, other.tr_ms, STRICT.tr),
@@ -77,11 +79,12 @@ class SequenceParameters:
             ("flip angle", "degrees", self.flip_deg, other.flip_deg, STRICT.flip),
             ("b-value", "s/mm2", self.b_value, other.b_value, STRICT.tr),
         )
+        agent = ["contrast agent (stated by one alone)"] if self.has_agent != other.has_agent else []
         return [
             f"{name} ({_said(mine, unit)} against {_said(theirs, unit)})"
             for name, unit, mine, theirs, share in numbers
             if mine != theirs and not _is_near(mine or 0.0, theirs or 0.0, share)
-        ]
+        ] + agent
 
     def describe(self, kind: str) -> str:
         """The parameters in words.

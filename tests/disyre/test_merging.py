@@ -272,6 +272,15 @@ def test_words_of_filters_on_some_images_make_no_volumes_of_them(places: list[in
         assert warnings == [f"the images differ in ImageType: NORM in {len(places)} of 20"]
 
 
+def test_a_contrast_agent_that_only_some_images_state_is_told() -> None:
+    slices = changed(echo(10.0), [*range(12, 20)], sequence=said(has_agent=True))
+
+    stack, warnings = find(slices)
+
+    assert len(stack) == 20
+    assert warnings == ["8 of 20 images state a contrast agent, the others none"]
+
+
 def test_images_with_and_without_a_filter_at_the_same_places_are_two_volumes() -> None:
     with pytest.raises(MultipleVolumes, match="got 2"):
         find([*echo(10.0, image_type=("M", "ND")), *echo(10.1, image_type=("M", "NORM"))])
