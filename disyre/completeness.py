@@ -39,7 +39,7 @@ def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> No
     elif _is_doubled(gap_mm, first.gap_stated_mm, first.thickness_mm):
         on_warning(
             f"the slices are {gap_mm:.2f} mm apart, where the headers say {first.gap_stated_mm:.2f} mm "
-            "(SpacingBetweenSlices) and as much thickness: two scans may lie between one another"
+            "(SpacingBetweenSlices): two scans may lie between one another"
         )
     elif first.thickness_mm and not first.gap_stated_mm and gap_mm >= _APART * first.thickness_mm:
         on_warning(
@@ -49,10 +49,10 @@ def warn_of_missing(stack: Stack, of_series: Stack, on_warning: OnWarning) -> No
 
 
 def _is_doubled(gap_mm: float, stated_mm: float | None, thickness_mm: float | None) -> bool:
-    """Whether slices lie a fraction of the stated spacing apart, and are too thick for that."""
-    if not stated_mm or not thickness_mm or gap_mm > stated_mm / 1.5:
+    """Whether slices lie a fraction of the stated spacing apart, and are not said to be as thin as that."""
+    if not stated_mm or gap_mm > stated_mm / 1.5 or (thickness_mm and thickness_mm <= stated_mm * _THINNER):
         return False
-    return _is_near(gap_mm * round(stated_mm / gap_mm), stated_mm) and thickness_mm > stated_mm * _THINNER
+    return _is_near(gap_mm * round(stated_mm / gap_mm), stated_mm)
 
 
 def _skips_slices(gap_mm: float, stated_mm: float | None, thickness_mm: float | None) -> bool:

@@ -23,7 +23,7 @@ from disyre.wording import counted
 _MOST_PLACES: Final = 40
 """At which series lie that are alike: of more, such as thousands of single images, not all are looked at."""
 _LEAST_GAP: Final = 0.75
-"""In units of the thickness of slices: what would lie closer are two volumes, one between the other."""
+"""Of the thickness of slices, or else of their stated spacing: what would lie closer are two volumes."""
 _NEAR: Final = 0.05
 """How far a gap may be from the one that is stated, as a share of it."""
 
@@ -146,7 +146,8 @@ def _is_split(stacks: Sequence[Stack]) -> bool:
     stated_mm, thickness_mm = first.gap_stated_mm, first.thickness_mm
     if stated_mm and abs(gap_mm - stated_mm) <= _NEAR * stated_mm:
         return True
-    return not thickness_mm or gap_mm >= _LEAST_GAP * thickness_mm
+    least_mm = thickness_mm or stated_mm
+    return not least_mm or gap_mm >= _LEAST_GAP * least_mm
 
 
 def _seam(stacks: Sequence[Stack], number: int, places: Sequence[list[int]], *, is_at_end: bool) -> Seam:

@@ -25,7 +25,7 @@ def told(n: int = 48, *, n_series: int = 0, gap_mm: float = 6.0, **facts: Any) -
         {"gap_stated_mm": 6.0},
         {"gap_stated_mm": 5.9},
         {"gap_stated_mm": 4.6},
-        {"gap_stated_mm": 12.0},
+        {"gap_stated_mm": 11.0},
         {"gap_stated_mm": 1.0, "thickness_mm": 5.0},
         {"gap_stated_mm": 2.0, "thickness_mm": 4.0},
         {"gap_stated_mm": 6.0, "thickness_mm": 3.0},
@@ -64,10 +64,13 @@ def test_slices_that_lie_a_multiple_of_the_stated_spacing_apart_are_told(facts: 
     )
 
 
-def test_slices_that_lie_a_fraction_of_the_stated_spacing_apart_are_told_if_they_are_too_thick() -> None:
-    (warning,) = told(gap_stated_mm=12.0, thickness_mm=12.0)
+@pytest.mark.parametrize("thickness_mm", [None, 12.0])
+def test_slices_that_lie_a_fraction_of_the_stated_spacing_apart_are_told_unless_they_are_thin(
+    thickness_mm: float | None,
+) -> None:
+    (warning,) = told(gap_stated_mm=12.0, thickness_mm=thickness_mm)
 
-    assert warning.endswith("and as much thickness: two scans may lie between one another")
+    assert warning.endswith("12.00 mm (SpacingBetweenSlices): two scans may lie between one another")
     assert told(gap_stated_mm=12.0, thickness_mm=6.0) == told(gap_stated_mm=11.0, thickness_mm=11.0) == []
 
 

@@ -199,10 +199,15 @@ def test_what_is_not_stated_keeps_series_apart() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"image_type": ("NORM",)}], ids=str)
+@pytest.mark.parametrize(
+    "said",
+    [{"thickness_mm": GAP_MM}, {"gap_stated_mm": GAP_MM}, {"thickness_mm": GAP_MM, "gap_stated_mm": GAP_MM}],
+    ids=str,
+)
 def test_whole_stacks_of_which_one_lies_between_the_slices_of_another_are_two_volumes(
-    changes: dict[str, Any],
+    changes: dict[str, Any], said: dict[str, Any]
 ) -> None:
-    one = make_stack(20, gap_mm=GAP_MM, thickness_mm=GAP_MM, gap_stated_mm=GAP_MM)
+    one = make_stack(20, gap_mm=GAP_MM, **said)
     other = [moved(image, (0, 0, GAP_MM / 2), series="2", **changes) for image in one]
 
     assert broken([one, other]) == {}
