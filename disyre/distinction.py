@@ -4,7 +4,7 @@ As everywhere, nothing that a person wrote into a header: numbers, and the few w
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -84,7 +84,11 @@ def _facts_that_differ(found: Sequence[Stack | None]) -> list[tuple[str, ...]]:
     facts: list[dict[str, str]] = [{} if stack is None else _facts(stack) for stack in found]
     names = dict.fromkeys(name for each in facts for name in each)
     differing = [name for name in names if len({each.get(name) for each in facts}) > 1]
-    return [tuple(each[name] for name in differing if name in each) for each in facts]
+    return [tuple(_said(each, name) for name in differing) if each else () for each in facts]
+
+
+def _said(facts: Mapping[str, str], name: str) -> str:
+    return facts.get(name) or f"{name.partition(' {')[0]} not stated"
 
 
 def _facts(stack: Stack) -> dict[str, str]:

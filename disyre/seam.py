@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from disyre.admission import OnWarning
 from disyre.continuation import continuing, is_alike
 from disyre.errors import IrregularSlices
 from disyre.hole import differing_in
@@ -77,16 +76,14 @@ def seams(stacks: Sequence[Stack]) -> dict[int, Seam]:
     return found
 
 
-def warn_of_seam(stack: Stack, images: Iterable[Slice], on_warning: OnWarning) -> None:
-    """Tell if the stack of a series that was picked has slices in another, of all images of an upload."""
+def seam_of(stack: Stack, images: Iterable[Slice]) -> Seam | None:
+    """What the stack of one series has in others, of all images of an upload; nothing if it is whole."""
     first = stack[0]
     others: dict[str, Stack] = {}
     for image in images:
         if image.series != first.series and image.shape == first.shape and is_alike(first, image):
             others.setdefault(image.series, []).append(image)
-    seam = seams([stack, *others.values()]).get(0)
-    if seam is not None:
-        on_warning(seam.warning)
+    return seams([stack, *others.values()]).get(0)
 
 
 def _alike(stacks: Sequence[Stack]) -> list[list[int]]:

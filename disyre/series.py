@@ -15,12 +15,11 @@ from disyre.difference import kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.kinds import split
 from disyre.merging import merged
-from disyre.seam import warn_of_seam
 from disyre.sequence_parameters import SequenceParameters
 from disyre.stacks import Origin, Slice, Stack
 from disyre.tear import tears
 from disyre.variation import warn_of_variation
-from disyre.wholeness import check_whole
+from disyre.wholeness import check_whole, warn_of_part
 from disyre.wording import counted
 
 _LOCALIZER_SLICES: Final = 12
@@ -164,7 +163,7 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     """The images of the one volume among all, in the order of their place along its normal.
 
     Images that are there twice are dropped, and so is a localizer beside a volume. Of several volumes,
-    `series` picks one, by its UID; that its stack has slices in another is then a warning.
+    `series` picks one, by its UID; that its stack has slices in another, or may have, is then a warning.
     Raises SeveralPatients, MultipleVolumes, TooFewSlices, IrregularSlices (also if what would be left out
     continues the stack) or GantryTilt, or what is wrong with an image of the volume; InvalidParams if there
     is no such series.
@@ -183,7 +182,7 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
     warn_of_variation(stack, on_warning)
     warn_of_missing(stack, [image for image in picked.slices if image.origin == stack[0].origin], on_warning)
     if series is not None:
-        warn_of_seam(stack, images.slices, on_warning)
+        warn_of_part(stack, images.slices, on_warning)
     return stack
 
 

@@ -1,11 +1,13 @@
 """Whether a stack of an upload is whole, or what came beside it is a part of it, in its series or another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from disyre.admission import OnWarning
 from disyre.continuation import check_continuation
+from disyre.coverage import partial_beside
 from disyre.errors import IrregularSlices
-from disyre.seam import seams
-from disyre.stacks import Stack
+from disyre.seam import seam_of, seams
+from disyre.stacks import Slice, Stack
 from disyre.tear import tears
 
 
@@ -24,3 +26,11 @@ def check_whole(stacks: Sequence[Stack]) -> None:
     if torn := tears(stacks).get(0):
         raise torn
     check_continuation(stacks[0], stacks[1:])
+
+
+def warn_of_part(stack: Stack, images: Iterable[Slice], on_warning: OnWarning) -> None:
+    """Tell if a series that was picked is a part of a stack, or may be; `images` are all of an upload."""
+    every = list(images)
+    seam = seam_of(stack, every)
+    if told := seam.warning if seam else partial_beside(stack, every):
+        on_warning(told)

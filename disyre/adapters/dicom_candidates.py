@@ -9,10 +9,10 @@ from disyre.adapters import dicom_geometry
 from disyre.admission import OnWarning
 from disyre.candidate import Candidate
 from disyre.completeness import warn_of_missing
+from disyre.coverage import partial
 from disyre.distinction import distinguished
 from disyre.errors import InvalidInput, IrregularSlices, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
-from disyre.seam import warn_of_seam
 from disyre.series import (
     Images,
     Part,
@@ -30,7 +30,7 @@ from disyre.series import (
 from disyre.series_words import describe_series
 from disyre.stacks import Stack
 from disyre.variation import warn_of_variation
-from disyre.wholeness import broken
+from disyre.wholeness import broken, warn_of_part
 
 _SEVERAL: Final = (
     "expected a series with one volume, got one with several{}; send the images of one of them alone"
@@ -45,7 +45,7 @@ def candidates_of(
 ) -> list[Candidate]:
     """All volumes, and series that cannot be used, the largest first; what cannot be picked says why.
 
-    Of a series that was picked from others, it is a warning that its stack has slices in them.
+    Of a series that was picked from others, it is a warning that its stack has slices in them, or may have.
     """
     parts, by_series = images.parts(), images.by_series()
     n_parts = Counter(series_of(part) for part in parts)
@@ -63,7 +63,8 @@ def candidates_of(
             warn_of_variation(part, on_warning)
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
             if picked_from is not None:
-                warn_of_seam(part, picked_from.slices, on_warning)
+                warn_of_part(part, picked_from.slices, on_warning)
+    _warn_of_coverage(parts, found, on_warning)
     return found
 
 
@@ -77,10 +78,19 @@ def survey_of(by_series: Mapping[str, Images], on_warning: OnWarning, *, max_vox
         else _volume_of(images, on_warning, max_voxels)
         for number, images in enumerate(by_series.values())
     ]
+    _warn_of_coverage([each[0] for each in parts], found, on_warning)
     words = distinguished(
         [each.description for each in found], [next(iter(usable(each)), None) for each in parts]
     )
     return [each.model_copy(update={"description": said}) for each, said in zip(found, words, strict=True)]
+
+
+def _warn_of_coverage(parts: Sequence[Part], found: Sequence[Candidate], on_warning: OnWarning) -> None:
+    """Tell which of the volumes that can be scored may be only a part of a head."""
+    whole = [(part, each) for part, each in zip(parts, found, strict=True) if not isinstance(part, Spoiled)]
+    for number, told in partial([part for part, _ in whole]).items():
+        if whole[number][1].code is None:
+            on_warning(told)
 
 
 def check_volume(stack: Stack, max_voxels: int) -> None:

@@ -57,9 +57,9 @@ def test_what_differs_is_said(one: dict[str, Any], other: dict[str, Any], words:
     assert told_apart(one, other) == [f"{SAID}, {more}" for more in words]
 
 
-def test_what_only_one_has_is_said_of_it_and_the_other_is_numbered() -> None:
+def test_what_only_one_has_is_said_of_it_and_that_the_other_has_none() -> None:
     assert told_apart(parameters(), parameters(flip_deg=15.0)) == [
-        f"{SAID}, number 1 of 2 such",
+        f"{SAID}, flip angle not stated",
         f"{SAID}, flip angle 15 degrees",
     ]
 

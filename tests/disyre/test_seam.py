@@ -91,7 +91,7 @@ def test_a_series_that_differs_in_more_is_no_part_of_another(changes: dict[str, 
 
     assert seams(by_series(slices)) == {}
     assert len(series.find_volume(Images(slices), warnings.append, series="a")) == 10
-    assert warnings == []
+    assert not any("goes on" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("by", [0, 2, 10, 100])
