@@ -47,17 +47,14 @@ class _Reach(NamedTuple):
     high: float
 
 
-def check_continuation(volume: Stack, others: Sequence[Stack]) -> None:
-    """Raise IrregularSlices, with what differs, if other images of the series continue a volume."""
-    found = continuing(volume, others)
-    if not found:
-        return
+def continued(volume: Stack, found: Sequence[Stack]) -> IrregularSlices:
+    """What is wrong with a volume that other images of its series continue, with what they differ in."""
     n_found = sum(map(n_images, found))
     what, lie, differ = ("image", "lies", "differs") if n_found == 1 else ("images", "lie", "differ")
     differing = "; ".join(
         dict.fromkeys(words for stack in found for words in differences(stack[0], volume[0]))
     )
-    raise IrregularSlices(
+    return IrregularSlices(
         f"expected one stack of slices, but {n_found} {what} that {lie} where a stack of "
         f"{counted(n_images(volume), 'image')} goes on {differ} from it in {differing}; without the {what} a "
         f"part of the head would be missing: export the series again{_way_out(what, n_found, volume)}"

@@ -11,10 +11,10 @@ from disyre.wording import counted
 _MOST_DIGITS: Final = 20
 
 _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
-    "greater_than": lambda ctx: f"a number above {ctx['gt']}",
-    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']}",
-    "less_than": lambda ctx: f"a number below {ctx['lt']}",
-    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']}",
+    "greater_than": lambda ctx: f"a number above {ctx['gt']:g}",
+    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']:g}",
+    "less_than": lambda ctx: f"a number below {ctx['lt']:g}",
+    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']:g}",
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",

@@ -6,7 +6,6 @@ two slabs, picks it on purpose.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from disyre.errors import IrregularSlices
 from disyre.hole import differing_in
 from disyre.lattice import lie_as_one
 from disyre.leeway import WIDEST
-from disyre.stacks import Slice, Stack, n_images
+from disyre.stacks import LEAST_SLICES, Slice, Stack, n_images
 from disyre.wording import counted
 
 _MOST_PLACES: Final = 40
@@ -45,12 +44,15 @@ class Seam:
     def error(self) -> IrregularSlices:
         """Why the series is no volume."""
         them = "it differs" if self.n_series == 1 else "they differ"
-        what = f"{self.differing}, as slices of one stack may, and in" if self.differing else "nothing but"
+        what = (
+            f"{self.differing}, as slices of one stack may, and in"
+            if self.differing
+            else "nothing that tells scans apart but"
+        )
         return IrregularSlices(
             f"expected all slices of a stack in one series, but that of {counted(self.n_own, 'image')} "
             f"{self._where}; {them} in {what} the SeriesInstanceUID, and each alone would be a part of the "
-            "head: export them as one series and send that, or, if one is meant alone, such as one of "
-            "two slabs, pick it with the option series_uid of a job"
+            f"head: export them as one series and send that{self._way_out}"
         )
 
     @property
@@ -60,6 +62,14 @@ class Seam:
             f"the stack of this series, with {counted(self.n_own, 'image')}, {self._where}: it was picked "
             "alone, and a part of the head may be missing"
         )
+
+    @property
+    def _way_out(self) -> str:
+        """What else to do with a stack that is a volume by itself."""
+        if self.n_own < LEAST_SLICES:
+            return ""
+        pick = "pick it with the option series_uid of a job"
+        return f", or, if one is meant alone, such as one of two slabs, {pick}"
 
     @property
     def _where(self) -> str:
@@ -106,13 +116,8 @@ def _of_alike(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, Seam
     whole = [stacks[place[0]] for place in places]
     if all(len(stack) == 1 for stack in whole):
         return {}
-    joined = [
-        (one, two)
-        for one, two in combinations(range(len(whole)), 2)
-        if whole[one][0].series != whole[two][0].series and continuing(whole[one], [whole[two]])
-    ]
-    is_at_end = bool(joined)
-    parts = {part for pair in joined for part in pair}
+    parts = _joined(whole)
+    is_at_end = bool(parts)
     if not parts and len(whole) > 1 and _is_split(whole):
         parts = {*range(len(whole))}
     torn = [places[part] for part in sorted(parts)]
@@ -121,6 +126,17 @@ def _of_alike(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, Seam
         for place in torn
         for number in place
     }
+
+
+def _joined(stacks: Sequence[Stack]) -> set[int]:
+    """Those of some stacks, by their numbers, that go on in others, directly or over what lies between."""
+    found: set[int] = set()
+    for number, volume in enumerate(stacks):
+        others = {id(other): k for k, other in enumerate(stacks) if other[0].series != volume[0].series}
+        more = continuing(volume, [stacks[k] for k in others.values()])
+        if more:
+            found |= {number, *(others[id(each)] for each in more)}
+    return found
 
 
 def _by_place(stacks: Sequence[Stack], numbers: Sequence[int]) -> list[list[int]]:

@@ -150,7 +150,7 @@ class Images:
         way_out = (
             "they are of one series, so send those of each patient alone"
             if len(self.series) == 1
-            else "send those of each patient alone, or pick a series with the option series_uid"
+            else "send those of each patient alone, or pick a series with the option series_uid of a job"
         )
         raise SeveralPatients(f"expected the images of one patient, got those of {n_patients}; {way_out}")
 

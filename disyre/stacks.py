@@ -259,7 +259,8 @@ def _without_copies(stack: Stack, on_warning: OnWarning) -> Stack:
     if max(distinct) > 1:
         n_doubled = sum(n > 1 for n in distinct)
         raise IrregularSlices(
-            f"expected one image at each place, got different ones at {n_doubled} of {len(places)}"
+            f"expected one image at each place, got different ones at {n_doubled} of {len(places)}: if they "
+            "are of two scans, send the images of each alone"
         )
     if len(places) < len(stack):
         on_warning(

@@ -2,21 +2,37 @@
 
 from collections.abc import Iterable, Sequence
 
+from disyre import continuation
 from disyre.admission import OnWarning
-from disyre.continuation import check_continuation
 from disyre.coverage import partial_beside
 from disyre.errors import IrregularSlices
 from disyre.seam import seam_of, seams
-from disyre.stacks import Slice, Stack
+from disyre.stacks import Origin, Slice, Stack
 from disyre.tear import tears
 
 
 def broken(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
     """Why some of the stacks of an upload, by their numbers, are parts of one; the largest comes first.
 
-    The ends of one that differ within its series are not among them: these are asked of a series alone.
+    The ends of one that differ within its series are not among them (`continued`).
     """
     return tears(stacks) | {number: seam.error for number, seam in seams(stacks).items()}
+
+
+def continued(stacks: Sequence[Stack]) -> dict[int, IrregularSlices]:
+    """Why the largest stack of each series, by their numbers, and what goes on beyond its ends are parts."""
+    of_series: dict[Origin, list[int]] = {}
+    for number, stack in enumerate(stacks):
+        if continuation.may_be_slice(stack[0], stack[0]):
+            of_series.setdefault(stack[0].origin, []).append(number)
+    found: dict[int, IrregularSlices] = {}
+    for largest, *others in of_series.values():
+        numbers = {id(stacks[number]): number for number in others}
+        more = continuation.continuing(stacks[largest], [stacks[number] for number in others])
+        if more:
+            error = continuation.continued(stacks[largest], more)
+            found |= dict.fromkeys([largest, *(numbers[id(stack)] for stack in more)], error)
+    return found
 
 
 def check_whole(stacks: Sequence[Stack]) -> None:
@@ -25,7 +41,8 @@ def check_whole(stacks: Sequence[Stack]) -> None:
         raise seam.error
     if torn := tears(stacks).get(0):
         raise torn
-    check_continuation(stacks[0], stacks[1:])
+    if error := continued(stacks).get(0):
+        raise error
 
 
 def warn_of_part(stack: Stack, images: Iterable[Slice], on_warning: OnWarning) -> None:

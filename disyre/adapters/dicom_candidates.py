@@ -1,8 +1,8 @@
 """What is found in DICOM files, as candidates: volumes that could be scored, and why others could not."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from disyre import admission, geometry, sequence, stacks
 from disyre.adapters import dicom_geometry
@@ -30,13 +30,14 @@ from disyre.series import (
 from disyre.series_words import describe_series
 from disyre.stacks import Stack
 from disyre.variation import warn_of_variation
-from disyre.wholeness import broken, warn_of_part
+from disyre.wholeness import broken, continued, warn_of_part
 
 _SEVERAL: Final = (
     "expected a series with one volume, got one with several{}; send the images of one of them alone"
 )
 _PIECES: Final = "expected a series with one volume, got one with images{}: they cannot be put together"
 _LOCALIZER: Final = "expected a scan, got a localizer (ImageType), which shows where scans are to lie"
+_Find: TypeAlias = Callable[[Sequence[Stack]], dict[int, IrregularSlices]]
 _SHARED: Final = "expected a series of one patient, got one with images of several; send those of each alone"
 
 
@@ -50,7 +51,7 @@ def candidates_of(
     parts, by_series = images.parts(), images.by_series()
     n_parts = Counter(series_of(part) for part in parts)
     unpickable = {series: _why_not(by_series[series]) for series, n in n_parts.items() if n > 1}
-    torn = _broken(parts)
+    torn = _broken(parts, continued) | _broken(parts)
     found = [
         _judged(
             unusable(part, words, torn[number]) if number in torn else candidate_of(part, words, on_warning),
@@ -115,10 +116,10 @@ def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candid
     return candidate_of(stack, describe(stack), admission.ignore)
 
 
-def _broken(parts: Sequence[Part]) -> dict[int, IrregularSlices]:
+def _broken(parts: Sequence[Part], find: _Find = broken) -> dict[int, IrregularSlices]:
     """Of parts that are pieces of one stack, by their numbers, why they are none by themselves."""
     places = [place for place, part in enumerate(parts) if not isinstance(part, Spoiled)]
-    return {places[number]: error for number, error in broken(usable(parts)).items()}
+    return {places[number]: error for number, error in find(usable(parts)).items()}
 
 
 def _broken_series(parts: Sequence[Sequence[Part]]) -> dict[int, IrregularSlices]:

@@ -97,6 +97,6 @@ def test_a_part_that_is_picked_on_purpose_is_taken_with_a_warning() -> None:
     assert [image.series for image in stack] == ["2"] * 22
     assert warnings == [
         "a series of 22 images covers 63 mm, and 141 mm together with another that is like it (24 images): "
-        "if they are parts of one scan, each shows a part of the head only, and slices may be missing between "
-        "them"
+        "if they are parts of one scan, each shows a part of the head only, and slices may be missing "
+        "between them"
     ]
