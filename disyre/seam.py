@@ -12,7 +12,7 @@ import numpy as np
 
 from disyre.continuation import continuing, is_alike
 from disyre.errors import IrregularSlices
-from disyre.hole import differing_in
+from disyre.interruption import differing_in
 from disyre.lattice import lie_as_one
 from disyre.leeway import WIDEST
 from disyre.stacks import LEAST_SLICES, Slice, Stack, n_images

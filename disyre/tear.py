@@ -9,8 +9,10 @@ from typing import Final
 
 from disyre.continuation import is_alike
 from disyre.errors import IrregularSlices
-from disyre.hole import differing_in, ends, holes, interrupted, lie_between, way_out
+from disyre.hole import holes, lie_between
+from disyre.interruption import differing_in, interrupted, way_out
 from disyre.lattice import heights, lie_as_one
+from disyre.stack_end import ends
 from disyre.stacks import LEAST_SLICES, Stack
 
 _FEW: Final = 1 / 3
@@ -79,8 +81,7 @@ def _is_continued(stacks: Sequence[Stack]) -> bool:
 def _torn(stacks: Sequence[Stack]) -> IrregularSlices:
     n, most = sum(map(len, stacks)), max(map(len, stacks))
     who = f"of which {n - most} differ from the others in" if most > 1 else "which differ in"
-    differing = differing_in(stacks)
     return IrregularSlices(
-        f"expected one stack of slices, got {n} images that lie evenly, as its slices do, {who} {differing}, "
-        f"so that they cannot be put together; {way_out(differing)}"
+        f"expected one stack of slices, got {n} images that lie evenly, as its slices do, {who} "
+        f"{differing_in(stacks)}, so that they cannot be put together; {way_out(stacks)}"
     )

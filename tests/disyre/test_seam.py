@@ -211,3 +211,13 @@ def test_whole_stacks_of_which_one_lies_between_the_slices_of_another_are_two_vo
     other = [moved(image, (0, 0, GAP_MM / 2), series="2", **changes) for image in one]
 
     assert broken([one, other]) == {}
+
+
+def test_a_stack_goes_on_over_series_of_single_images() -> None:
+    slices = in_series(make_stack(28, gap_mm=GAP_MM), "a" * 20 + "bcdefghi")
+    found = seams(by_series(slices))
+
+    assert sorted(found) == [*range(9)]
+    assert "that of 20 images goes on in 8 other series of the study (8 images)" in str(found[0].error)
+    assert "series_uid" in str(found[0].error)
+    assert "series_uid" not in str(found[1].error)

@@ -98,6 +98,17 @@ def test_what_is_wrong_with_a_volume_is_told_of_it_and_not_of_the_localizer_in_i
     assert (other.n, other.code) == (3, "too-few-slices")
 
 
+def test_the_end_of_a_stack_with_another_kind_of_image_is_told_of_both_parts() -> None:
+    series = make_series(16)
+    for image in series[13:]:
+        image.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+
+    candidates = inspect_dicom(encoded(series), lambda warning: None)
+
+    assert [(each.n, each.code) for each in candidates] == [(13, "irregular-slices"), (3, "irregular-slices")]
+    assert len({each.reason for each in candidates}) == 1
+
+
 def test_one_slice_is_no_volume() -> None:
     with pytest.raises(TooFewSlices, match="got 1"):
         read(make_series(1))
