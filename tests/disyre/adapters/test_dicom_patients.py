@@ -64,7 +64,11 @@ def test_two_studies_with_one_series_uid_are_two_volumes_unless_one_goes_on_in_t
 def test_who_has_no_patient_id_may_be_anyone() -> None:
     upload = [*good(**JANE), *bad(3, **{**JANE, "PatientID": ""})]
 
-    check_dicom(upload)
+    assert check_dicom(upload) == check_dicom(good(**JANE))
+    assert [(each.n, each.code) for each in survey_dicom(upload, ignore)] == [
+        (12, None),
+        (3, "too-few-slices"),
+    ]
 
 
 @pytest.mark.parametrize("places", [[5], [0, 11], [*range(6)]], ids=str)
@@ -92,6 +96,7 @@ def test_an_image_without_any_name_is_of_the_person_of_its_series() -> None:
     for name in ("PatientName", "PatientBirthDate"):
         delattr(series[5], name)
 
+    assert [each.n for each in inspect_dicom(encoded(series), ignore)] == [12]
     assert_is_phantom(read_dicom(encoded(series)))
 
 

@@ -66,19 +66,22 @@ def test_of_a_nifti_the_model_is_not_known_yet(api: LiveApi, scan: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    ("params", "code"),
+    ("params", "code", "words"),
     [
-        ({"modality": "FLAIR"}, "no-model-for-modality"),
-        ({"modality": "PDw"}, "invalid-params"),
-        ({"modality": "T2w", "version": "7"}, "unknown-model"),
-        ({"version": "7"}, "unknown-model"),
-        ({"preset": "parity", "severities": "0.5"}, "invalid-params"),
+        ({"modality": "FLAIR"}, "no-model-for-modality", "got FLAIR by the submission"),
+        ({"modality": "PDw"}, "invalid-params", "modality: expected one of 'T1w', 'T2w' or 'FLAIR'"),
+        ({"modality": "T2w", "version": "7"}, "unknown-model", "the installed models (t1w/1, t2w/1)"),
+        ({"version": "7"}, "unknown-model", "the installed models (t1w/1, t2w/1)"),
+        ({"preset": "parity", "severities": "0.5"}, "invalid-params", "either a preset or severities"),
     ],
 )
 def test_options_that_no_model_takes_are_refused(
-    api: LiveApi, scan: bytes, params: dict[str, str], code: str
+    api: LiveApi, scan: bytes, params: dict[str, str], code: str, words: str
 ) -> None:
-    check_refused(api, api.client.post("/v1/jobs", content=scan, params=params), 422, code)
+    response = api.client.post("/v1/jobs", content=scan, params=params)
+
+    check_refused(api, response, 422, code)
+    assert words in response.json()["detail"]
 
 
 def test_several_volumes_are_refused_with_the_model_of_each(api: LiveApi) -> None:

@@ -131,17 +131,24 @@ def test_an_option_of_one_series_is_none_of_a_study(api: LiveApi, name: str) -> 
 def test_a_study_is_dicom_without_a_mask(api: LiveApi, scan: bytes, mask: bytes) -> None:
     images = [("file", image) for image in study()]
 
-    check_refused(api, api.client.post("/v1/studies", content=scan), 415, "not-an-image")
-    check_refused(api, api.client.post("/v1/studies", content=zipped_images([scan])), 415, "not-an-image")
+    alone = api.client.post("/v1/studies", content=scan)
+    zipped = api.client.post("/v1/studies", content=zipped_images([scan]))
     with_mask = api.client.post("/v1/studies", files=[*images, ("mask", mask)])
+
+    check_refused(api, alone, 415, "not-an-image")
+    check_refused(api, zipped, 415, "not-an-image")
     check_refused(api, with_mask, 422, "mask-mismatch")
+    for response in (alone, zipped):
+        assert "the DICOM files of a study, got NIfTI" in response.json()["detail"]
+    assert "no mask with a study" in with_mask.json()["detail"]
 
 
 def test_a_study_for_which_the_queue_has_no_room_is_refused_whole(tmp_path: Path) -> None:
     with live_api(tmp_path, max_queued_jobs=1) as api:
-        images = [*series("T1w", **T1W), *series("unknown")]
+        upload = zipped_images([*series("T1w", **T1W), *series("unknown")])
 
-        check_refused(api, api.client.post("/v1/studies", content=zipped_images(images)), 503, "queue-full")
+        check_refused(api, api.client.post("/v1/studies", content=upload), 503, "queue-full")
+        assert (api.queue.job_ids, api.jobs.waiting()) == ([], [])
 
 
 class FullJobStore(InMemoryJobStore):
@@ -154,6 +161,7 @@ class FullJobStore(InMemoryJobStore):
 
 def test_a_study_that_cannot_be_stored_leaves_no_files(tmp_path: Path) -> None:
     with live_api(tmp_path, jobs=FullJobStore()) as api:
-        images = [*series("T1w", **T1W), *series("unknown")]
+        upload = zipped_images([*series("T1w", **T1W), *series("unknown")])
 
-        check_refused(api, api.client.post("/v1/studies", content=zipped_images(images)), 503, "unavailable")
+        check_refused(api, api.client.post("/v1/studies", content=upload), 503, "unavailable")
+        assert api.left_behind() == []
