@@ -5,19 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disyre import series, stacks
+from disyre import stacks
 from disyre.continuation import continuing
 from disyre.difference import differences
 from disyre.errors import IrregularSlices, MultipleVolumes
 from disyre.sequence_parameters import SequenceParameters
-from disyre.series import Images
 from disyre.stacks import Stack
-from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
-
-
-def find(slices: Stack) -> tuple[Stack, list[str]]:
-    warnings: list[str] = []
-    return series.find_volume(Images(slices), warnings.append), warnings
+from tests.dicom_stacks import AXIAL, SAGITTAL, find, make_stack, moved
 
 
 def tilted(deg: float) -> stacks.Vector:

@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disyre import series, stacks
+from disyre import stacks
 from disyre.errors import GantryTilt, IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
 from disyre.sequence_parameters import SequenceParameters
-from disyre.series import Images
-from disyre.stacks import Slice, Stack
-from tests.dicom_stacks import AXIAL, CORONAL, SAGITTAL, make_stack, moved
-
-
-def find(slices: Stack) -> tuple[Stack, list[str]]:
-    warnings: list[str] = []
-    return series.find_volume(Images(slices), warnings.append), warnings
+from disyre.stacks import Slice
+from tests.dicom_stacks import AXIAL, CORONAL, SAGITTAL, find, make_stack, moved
 
 
 @pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL])

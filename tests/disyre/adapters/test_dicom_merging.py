@@ -148,3 +148,24 @@ def test_an_image_of_another_patient_in_a_hole_is_not_called_missing() -> None:
     assert {each.code for each in listed} == {"irregular-slices"}
     assert all("PatientID" in (each.reason or "") for each in listed)
     assert all("send all images" not in (each.reason or "") for each in listed)
+
+
+def test_a_slice_that_differs_and_the_others_say_the_same_of_it() -> None:
+    series = make_series(12, EchoTime=10)
+    series[5].EchoTime = 11
+
+    listed = inspect_dicom(encoded(series), ignore)
+
+    assert [(each.n, each.code) for each in listed] == [(11, "irregular-slices"), (1, "irregular-slices")]
+    assert all("echo time (11 ms against 10 ms)" in (each.reason or "") for each in listed)
+
+
+def test_of_a_few_images_that_differ_nobody_is_told_to_send_one_alone() -> None:
+    upload = encoded([*make_series(3), *make_series(3, EchoTime=50)])
+
+    with pytest.raises(
+        MultipleVolumes, match=r"differ in echo time .*: they cannot be put together"
+    ) as refused:
+        check_dicom(upload)
+
+    assert "alone" not in str(refused.value)
