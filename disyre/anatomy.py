@@ -1,6 +1,7 @@
 """Whether what was found in a scan has anything of a brain's anatomy: layers, edges, or two equal sides.
 
-What is drawn, such as a segmentation or a phantom of a few values, is none: a scanner measures.
+What is drawn, such as a segmentation or a phantom of a few values, is none: a scanner measures. Noise is
+none either: in a brain, greys some mm apart have to do with one another.
 
 A ball of random texture has the size and the outline of a brain, and a network may take it for one. But its
 shells are of one grey, its greys are spread as those of any random texture, and no plane makes its sides
@@ -15,7 +16,7 @@ from typing import Final
 import numpy as np
 from scipy import ndimage
 
-from disyre import contrast_features
+from disyre import autocorrelation, contrast_features
 from disyre.crop import Crop
 from disyre.errors import NotBrainMr
 from disyre.resampling import GridMap
@@ -29,6 +30,8 @@ _MOST_FLAT: Final = 0.45
 """Share of a brain's voxels of 1 mm or less that may be equal to the next ones along all three axes."""
 _FLAT_POWER: Final = 0.75
 """Of the size of larger voxels, with which that share falls: what is drawn has more borders in them."""
+_LEAST_ALIKE: Final = 0.04
+"""Correlation of greys 3 mm apart; of 66 brains at hand the least has 0.21, noise has 0.00."""
 _LEAST_LAYERS: Final = 0.2
 """Of the brain's scale of grey, between the brightest and the darkest shell."""
 _LEAST_EDGES: Final = 3.3
@@ -65,11 +68,12 @@ class _Greys:
 
 
 def check(volume: Volume, brain_mask: Mask) -> None:
-    """Raise NotBrainMr if what was taken for a brain is drawn, or has no layers, edges or two equal sides.
+    """Raise NotBrainMr if what was taken for a brain is drawn, noise, or has no layers, edges or equal sides.
 
-    Whether that of a small, thin or uniform one has them is not asked.
+    Whether that of a small, thin or uniform one has the last three is not asked.
     """
     _check_measured(volume, brain_mask)
+    _check_no_noise(volume, brain_mask)
     layers = measure_layers(volume, brain_mask)
     if layers is None or layers >= _LEAST_LAYERS:
         return
@@ -132,6 +136,18 @@ def _check_measured(volume: Volume, brain_mask: Mask) -> None:
         "expected an image of a head, got one in which what has the size of a brain is drawn: "
         f"{100 * share:.0f} % of it have one of four values, as in a segmentation or a computed phantom; if "
         "it is a brain, send a brain mask with it"
+    )
+
+
+def _check_no_noise(volume: Volume, brain_mask: Mask) -> None:
+    """Raise NotBrainMr if greys that lie a few mm apart have nothing to do with one another."""
+    alike = autocorrelation.measure(volume, brain_mask)
+    if alike >= _LEAST_ALIKE:
+        return
+    raise NotBrainMr(
+        "expected an image of a head, got noise: in what has the size of a brain, greys 3 mm apart have "
+        f"nothing to do with one another (correlation {alike:.2f}, at least {_LEAST_ALIKE:g} is asked for); "
+        "if it is a brain, send a brain mask with it"
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre import anatomy, brain, geometry
-from disyre.brain_size import LEAST_BRAIN_ML, MOST_BRAIN_ML
+from disyre.brain_size import LEAST_BRAIN_ML, MOST_BRAIN_ML, MOST_SECTION_CM2
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
 from disyre.resampling import GridMap
@@ -79,7 +79,7 @@ class BrainFinder:
         grid = GridMap.to_spacing(volume, self.spacing_mm)
         probability = self._probability(grid.to_model(volume.voxels))
         found = _largest_piece(probability > 0.5)
-        _check(probability, found, ml_per_voxel=float(geometry.voxel_volume_ml(grid.model_affine)))
+        _check(probability, found, geometry.spacing_mm(grid.model_affine))
         certainty = _certainty(probability, found)
         # Beyond the border of the brain's piece, so that its edge is interpolated and not cut.
         near = ndimage.binary_dilation(found, iterations=2)
@@ -130,13 +130,19 @@ def _largest_piece(mask: Mask) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
 
 
-def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
+def _check(probability: Voxels, found: Mask, spacing_mm: tuple[float, float, float]) -> None:
     """Raise NotBrainMr if what was found is too small or too large for a brain, or uncertain."""
-    size_ml = np.count_nonzero(found) * ml_per_voxel
+    size_ml = np.count_nonzero(found) * float(np.prod(spacing_mm)) / 1000
     if not LEAST_BRAIN_ML <= size_ml <= MOST_BRAIN_ML:
         raise NotBrainMr(
             f"expected an image of a head with {LEAST_BRAIN_ML:g} to {MOST_BRAIN_ML:g} mL of "
             f"brain in it, got one in which {size_ml:.0f} mL look like brain; if there is one in it, {_HELP}"
+        )
+    section_cm2 = _largest_section_cm2(found, spacing_mm)
+    if section_cm2 > MOST_SECTION_CM2:
+        raise NotBrainMr(
+            f"expected an image of a head, got one in which a section of {section_cm2:.0f} cm2 looks like "
+            f"brain, where that of a brain has at most {MOST_SECTION_CM2:g}; if there is one in it, {_HELP}"
         )
     certainty = float(probability[found].mean())
     if certainty < _LEAST_CERTAINTY:
@@ -145,6 +151,13 @@ def _check(probability: Voxels, found: Mask, *, ml_per_voxel: float) -> None:
             f"{100 * certainty:.0f} %, at least {100 * _LEAST_CERTAINTY:.0f} % is asked for); if there is "
             f"one in it, {_HELP}"
         )
+
+
+def _largest_section_cm2(found: Mask, spacing_mm: tuple[float, float, float]) -> float:
+    """The area of the largest section through what was found, along any axis of the grid."""
+    areas_mm2 = np.prod(spacing_mm) / np.array(spacing_mm)
+    n_voxels = [np.count_nonzero(np.moveaxis(found, axis, 0), axis=(1, 2)).max() for axis in range(3)]
+    return float((areas_mm2 * n_voxels).max()) / 100
 
 
 def _certainty(probability: Voxels, found: Mask) -> Certainty:

@@ -8,6 +8,8 @@ LEAST_BRAIN_ML: Final = 250.0
 """A scan with less brain holds none, or too little to be scored."""
 MOST_BRAIN_ML: Final = 2500.0
 """No brain is larger: what is, is a head."""
+MOST_SECTION_CM2: Final = 300.0
+"""No section through a brain is larger: of 66 brains at hand, of up to 2.1 L, the largest has 218."""
 LEAST_MASK_ML: Final = 10.0
 """A mask may be of a part of a brain, but in less there is nothing to compare."""
 EMPTY: Final = "expected a mask with voxels above 0, got an empty one"

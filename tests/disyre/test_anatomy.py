@@ -41,10 +41,44 @@ def test_a_slab_of_texture_is_no_brain() -> None:
     volume, _ = make_textured(1, semi_axes=(20, 56, 50))
     slab = np.zeros(volume.shape, dtype=bool)
     slab[12:40, 2:-2, 2:-2] = True
-    everywhere = np.abs(200 + 40 * np.random.default_rng(0).standard_normal(volume.shape))
+    texture = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal(volume.shape), 1)
+    everywhere = np.abs(200 + 40 * texture / texture.std())
 
     with pytest.raises(NotBrainMr, match="no anatomy"):
         anatomy.check(volume.with_voxels(everywhere.astype(np.float32)), slab)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm"),
+    [((160, 160, 160), 1.0), ((256, 256, 8), 0.94), ((320, 320, 4), 0.7), ((64, 64, 30), 3.5)],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["rayleigh", "normal", "uniform"])
+def test_noise_is_no_brain_in_slabs_and_at_any_spacing(
+    shape: tuple[int, int, int], spacing_mm: float, kind: str
+) -> None:
+    rng = np.random.default_rng(0)
+    drawn = {
+        "rayleigh": rng.rayleigh(size=shape),
+        "normal": rng.normal(5, 1, size=shape),
+        "uniform": rng.random(size=shape),
+    }
+    affine = np.diag([spacing_mm, spacing_mm, 5.0 * spacing_mm, 1.0])
+    noise = Volume(drawn[kind].astype(np.float32), affine)
+    inside = np.zeros(shape, dtype=bool)
+    inside[8:-8, 8:-8] = True
+
+    with pytest.raises(NotBrainMr, match=r"got noise: .* send a brain mask"):
+        anatomy.check(noise, inside)
+
+
+@pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_brain_in_coarse_voxels_is_not_noise(modality: str, step: int) -> None:
+    scan = make_real_brain(modality)
+    coarse = Volume(scan.voxels[::step, ::step, ::step], scan.affine @ np.diag([step, step, step, 1.0]))
+
+    anatomy.check(coarse, np.asarray(coarse.voxels != 0))
 
 
 @pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from disyre import brain_extraction
 from disyre.brain_extraction import BrainFinder
@@ -36,7 +37,8 @@ def make_head(skull: float = 60.0, noise: float = 5.0) -> tuple[Volume, Mask]:
     voxels = rng.random((n, n, n), dtype=np.float32) * noise
     voxels[radius_mm < 80] += np.float32(skull)
     inside = radius_mm < 60
-    spots = 15 * (rng.random(np.count_nonzero(inside)) < 0.01)
+    blobs = ndimage.gaussian_filter(rng.random(inside.shape), 1)[inside]
+    spots = 15 * (blobs > np.percentile(blobs, 97))
     voxels[inside] = 200 + spots + rng.normal(0, 2, np.count_nonzero(inside))
     return Volume(voxels, np.diag([SPACING_MM] * 3 + [1.0])), np.asarray(inside)
 
@@ -142,6 +144,15 @@ def test_a_small_image_lies_in_the_middle_of_nothing() -> None:
 
     assert set(seen) == {(56, 64, 64)}
     np.testing.assert_array_equal(found.mask, find(head).mask)
+
+
+def test_a_section_larger_than_that_of_any_brain_is_none() -> None:
+    slab = np.zeros((80, 80, 10), dtype=np.float32)
+    slab[5:-5, 5:-5] = 100
+    slab[:2] = 200
+
+    with pytest.raises(NotBrainMr, match=r"a section of 4\d\d cm2 looks like brain, .* at most 300"):
+        find(Volume(slab, np.diag([3.0, 3.0, 3.0, 1.0])))
 
 
 def test_noise_is_no_brain() -> None:

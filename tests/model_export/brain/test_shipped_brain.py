@@ -103,6 +103,24 @@ def test_what_is_no_head_is_refused(network: OnnxBrainNetwork, name: str) -> Non
         network.finder(Volume(things()[name].astype(np.float32), GRID))
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm"),
+    [
+        ((160, 160, 160), (1.0, 1.0, 1.0)),
+        ((256, 256, 8), (0.94, 0.94, 5.0)),
+        ((320, 320, 4), (0.7, 0.7, 5.0)),
+    ],
+    ids=str,
+)
+def test_noise_is_refused_on_any_grid(
+    network: OnnxBrainNetwork, shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]
+) -> None:
+    noise = np.random.default_rng(5).rayleigh(60, shape).astype(np.float32)
+
+    with pytest.raises(NotBrainMr, match="expected an image of a head"):
+        network.finder(Volume(noise, np.diag([*spacing_mm, 1.0])))
+
+
 @pytest.mark.parametrize("contrast", ["T1w", "T2w", "FLAIR"])
 def test_the_brain_of_a_clinical_scan_in_thick_slices_is_found(
     network: OnnxBrainNetwork, contrast: str
