@@ -4,6 +4,7 @@ import zlib
 from typing import Final, Literal
 
 from disyre.errors import NotAnImage
+from disyre.file_kinds import named
 
 MediaFormat = Literal["nifti", "nifti-gz", "dicom", "zip", "other"]
 """`other` is what `sniff` refuses, and a zip without images: files that lie beside a series of DICOM."""
@@ -16,16 +17,10 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZIP_MAGIC: Final = b"PK\x03\x04"
 _TAR_MAGIC: Final = slice(257, 262)
 _TAR_BYTES: Final = 512
-_KNOWN: Final = {
-    b"PK\x05\x06": "a zip archive that is empty",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive; send its files as a zip",
-    b"Rar!\x1a\x07": "a rar archive; send its files as a zip",
-    b"\xfd7zXZ\x00": "a file compressed with xz; send it without, or its files as a zip",
-    b"BZh": "a file compressed with bzip2; send it without, or its files as a zip",
-}
-"""What is not read, by its first bytes, and what to do."""
 _DICOM_MAGIC: Final = slice(128, 132)  # behind a preamble of any content
 _FIRST_GROUPS: Final = (0x0002, 0x0004, 0x0008)
+_OTHER_GZIP: Final = "gzip with something else than NIfTI in it; send DICOM without gzip, or as a zip"
+_OTHER: Final = "a file that begins like none of them (of a pair .hdr and .img, send both in one zip)"
 BARE_DICOM: Final = (
     "what looks like DICOM without the header of a file (no DICM at byte 128), as old ACR-NEMA files and "
     "some network dumps are; export it again as DICOM files (Part 10)"
@@ -59,11 +54,11 @@ def _named(head: bytes) -> str:
     if is_gzip(head) and _is_tar(_inflate(head, _TAR_BYTES)):
         return "a tar.gz archive; send its files as a zip"
     if is_gzip(head):
-        return "gzip with something else than NIfTI in it; send DICOM without gzip, or as a zip"
+        inside = named(_inflate(head, _TAR_BYTES))
+        return f"gzip with {inside}" if inside else _OTHER_GZIP
     if _is_tar(head):
         return "a tar archive; send its files as a zip"
-    named = (what for magic, what in _KNOWN.items() if head.startswith(magic))
-    return next(named, "a file that begins like none")
+    return named(head) or _OTHER
 
 
 def is_gzip(head: bytes) -> bool:

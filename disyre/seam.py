@@ -129,10 +129,14 @@ def _of_alike(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, Seam
 
 
 def _joined(stacks: Sequence[Stack]) -> set[int]:
-    """Those of some stacks, by their numbers, that go on in others, directly or over what lies between."""
+    """Those of some stacks, the largest first, that go on in smaller ones, or over what lies between.
+
+    By their numbers.
+    """
     found: set[int] = set()
     for number, volume in enumerate(stacks):
-        others = {id(other): k for k, other in enumerate(stacks) if other[0].series != volume[0].series}
+        smaller = enumerate(stacks[number + 1 :], start=number + 1)
+        others = {id(other): k for k, other in smaller if other[0].series != volume[0].series}
         more = continuing(volume, [stacks[k] for k in others.values()])
         if more:
             found |= {number, *(others[id(each)] for each in more)}

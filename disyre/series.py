@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from disyre import distinction, stacks
 from disyre.admission import OnWarning
 from disyre.completeness import warn_of_missing
+from disyre.contrast_agent import warn_of_agent
 from disyre.difference import kinds_of_difference
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
 from disyre.kinds import split
@@ -180,6 +181,7 @@ def find_volume(images: Images, on_warning: OnWarning, *, series: str | None = N
         raise part.error
     stack = stacks.in_order(part, on_warning)
     warn_of_variation(stack, on_warning)
+    warn_of_agent(stack, on_warning)
     warn_of_missing(stack, [image for image in picked.slices if image.origin == stack[0].origin], on_warning)
     if series is not None:
         warn_of_part(stack, images.slices, on_warning)

@@ -21,11 +21,6 @@ def warn_of_variation(stack: Stack, on_warning: OnWarning) -> None:
         on_warning(f"{' and '.join(ranges.values())} between the slices{as_gated}")
     if found := _words(stack):
         on_warning(f"the images differ in ImageType: {', '.join(found)}")
-    n_with_agent = sum(image.sequence.has_agent for image in stack)
-    if 0 < n_with_agent < len(stack):
-        on_warning(
-            f"{n_with_agent} of {counted(len(stack), 'image')} state a contrast agent, the others none"
-        )
     silent = Counter(name for image in stack for name in image.unstated)
     if not any(image.sequence.b_value for image in stack):
         del silent["b-value"]  # not to state one is to have none

@@ -95,13 +95,16 @@ def find_brain(reading: Reading, network: OnnxBrainNetwork | None) -> Scan:
     Without a network the scan has to be skull-stripped. Raises InvalidInput.
     """
     volume = reading.volume
-    inside, source = _brain(volume, reading.mask, network)
-    return Scan(volume, inside, source, (*reading.warnings, *brain.size_warnings(inside, volume)))
+    told: list[str] = []
+    inside, source = _brain(volume, reading.mask, network, told.append)
+    return Scan(volume, inside, source, (*reading.warnings, *told, *brain.size_warnings(inside, volume)))
 
 
-def _brain(volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None) -> tuple[Mask, BrainSource]:
+def _brain(
+    volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None, on_warning: OnWarning
+) -> tuple[Mask, BrainSource]:
     if mask is not None:
-        return given_mask.brain_mask(volume, mask), BrainSource(mask="given")
+        return given_mask.brain_mask(volume, mask, on_warning), BrainSource(mask="given")
     if network is None:
         return brain.stripped_mask(volume), BrainSource(mask="skull-stripped")
     found = network.finder(volume)

@@ -116,7 +116,10 @@ def _opened(path: Path, limits: ArchiveLimits) -> Iterator[zipfile.ZipFile]:
             ArithmeticError,
             OSError,
         ) as error:
-            raise UnusableArchive("expected a whole zip archive, got one with a broken directory") from error
+            raise UnusableArchive(
+                "expected a whole zip archive, got one with a broken directory: the upload, or the "
+                "file itself, may have been cut off; send it again"
+            ) from error
         yield archive
 
 

@@ -9,6 +9,7 @@ from disyre.adapters import dicom_geometry
 from disyre.admission import OnWarning
 from disyre.candidate import Candidate
 from disyre.completeness import warn_of_missing
+from disyre.contrast_agent import warn_of_agent
 from disyre.coverage import partial
 from disyre.distinction import distinguished
 from disyre.errors import InvalidInput, IrregularSlices, MultipleVolumes, SeveralPatients, TooFewSlices
@@ -62,6 +63,7 @@ def candidates_of(
     for part, candidate in zip(parts, found, strict=True):
         if candidate.code is None and not isinstance(part, Spoiled):
             warn_of_variation(part, on_warning)
+            warn_of_agent(part, on_warning)
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
             if picked_from is not None:
                 warn_of_part(part, picked_from.slices, on_warning)

@@ -29,9 +29,9 @@ def numbers(dataset: Dataset, keyword: str, n: int) -> tuple[float, ...]:
         meaning = _MEANING.get(keyword)
         if meaning is None:
             raise UnreadableVolume(f"expected {counted(n, 'number')} as {keyword}, got something else")
+        came = "one that does not" if value in (None, "") else "one with something else there"
         raise UnreadableVolume(
-            f"expected every image to say {meaning} ({keyword}, {counted(n, 'number')}), got one that does "
-            "not"
+            f"expected every image to say {meaning} ({keyword}, {counted(n, 'number')}), got {came}"
         )
     return tuple(found)
 

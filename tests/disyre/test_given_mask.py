@@ -128,3 +128,17 @@ def test_a_scan_of_one_value_is_none_of_the_masks_faults() -> None:
     flat = volume.with_voxels(np.full_like(volume.voxels, 7))
 
     np.testing.assert_array_equal(brain_of(flat, volume.voxels > 0), volume.voxels > 0)
+
+
+@pytest.mark.parametrize("by_voxels", [0, 4, 8])
+def test_a_mask_that_is_moved_into_the_air_is_taken_with_a_warning(by_voxels: int) -> None:
+    head, brain = make_head()
+    moved = np.roll(brain, by_voxels, axis=1)
+    warnings: list[str] = []
+
+    mask = head.with_voxels(moved.astype(np.float32))
+    np.testing.assert_array_equal(given_mask.brain_mask(head, mask, warnings.append), moved)
+
+    assert ["of the mask lie in the background" in warning for warning in warnings] == [True] * (
+        by_voxels > 4
+    )

@@ -45,6 +45,7 @@ def test_what_begins_like_nothing_known_is_not_an_image(head: bytes) -> None:
         sniff(head)
 
 
+MGH = b"".join(n.to_bytes(4, "big") for n in (1, 256, 256, 256, 1, 0))
 TAR = b"a" * 257 + b"ustar" + bytes(250)
 
 
@@ -59,10 +60,22 @@ TAR = b"a" * 257 + b"ustar" + bytes(250)
         (b"\xfd7zXZ\0" + bytes(400), "compressed with xz"),
         (b"BZh91AY" + bytes(400), "compressed with bzip2"),
         (gzip.compress(bytes(128) + b"DICM", mtime=0), "gzip with something else .* send DICOM without gzip"),
-        (b"text", "begins like none"),
+        (b"\x28\xb5\x2f\xfd" + bytes(400), "compressed with Zstandard"),
+        (b"\xff\xd8\xff\xe0" + bytes(400), r"a picture \(JPEG\).* send the DICOM or NIfTI"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(400), r"a picture \(PNG\)"),
+        (b"%PDF-1.7" + bytes(400), "a PDF document"),
+        (b"\n <!DOCTYPE html><html>", "a web page, such as the login page"),
+        (b"NRRD0005\ntype: short", "an NRRD file; convert it to NIfTI"),
+        (b"ObjectType = Image\nNDims = 3", "a MetaImage file; convert it to NIfTI"),
+        (b"\x89HDF\r\n" + bytes(400), "an HDF5 file, such as MINC; convert it to NIfTI"),
+        (MGH, "an MGH file of FreeSurfer; convert it to NIfTI"),
+        (gzip.compress(MGH, mtime=0), "gzip with what looks like an MGH file of FreeSurfer; convert"),
+        (b"# === DATA DESCRIPTION FILE ===", "Philips PAR/REC pair; convert it to NIfTI"),
+        (b"text", "got a text file"),
+        (b"\x07\xff\x80" * 99, r"begins like none of them .*of a pair .hdr and .img, send both in one zip"),
     ],
 )
-def test_archives_that_are_not_read_are_named_with_what_to_do(head: bytes, words: str) -> None:
+def test_files_that_are_not_read_are_named_with_what_to_do(head: bytes, words: str) -> None:
     with pytest.raises(NotAnImage, match=words):
         sniff(head)
 

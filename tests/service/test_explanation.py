@@ -14,7 +14,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "volume_index: expected a whole number, got text of 6 characters",
     ),
     "a fraction": ({"volume_index": 1.5}, "volume_index: expected a whole number, got 1.5"),
-    "not above": ({"threshold": 0}, "threshold: expected a number above 0.0, got 0"),
+    "not above": ({"threshold": 0}, "threshold: expected a number above 0, got 0"),
     "no UID": (
         {"series_uid": "CANARY"},
         "series_uid: expected a UID, of up to 64 digits and dots, got text of 6 characters",
@@ -38,7 +38,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another word": ({"mode": "CANARY"}, "mode: expected one of 'ensemble' or 'stepwise', got text of 6"),
     "no truth": ({"align": "CANARY"}, "align: expected true or false, got text of 6 characters"),
-    "too high": ({"severities": "0.5,2"}, "severities.1: expected a number of at most 1.0, got 2"),
+    "too high": ({"severities": "0.5,2"}, "severities.1: expected a number of at most 1, got 2"),
 }
 
 

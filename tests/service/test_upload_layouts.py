@@ -114,7 +114,7 @@ def test_a_series_is_found_in_whatever_it_comes(
 
 REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], int, str, str]] = {
     "a DICOMDIR alone": (lambda: {"content": DICOMDIR}, 415, "not-an-image", "send the folders beside it"),
-    "notes alone": (lambda: as_form([b"a note", b"another"]), 415, "not-an-image", "begins like none"),
+    "notes alone": (lambda: as_form([b"a note", b"another"]), 415, "not-an-image", "a text file"),
     "DICOM files in gzip": (
         lambda: {"content": zipped({f"{n}.dcm.gz": gzip.compress(image) for n, image in enumerate(SERIES)})},
         415,

@@ -56,7 +56,7 @@ def test_an_address_that_is_no_brokers_is_told_without_its_password() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("LEASE_S", "0", "expected a number above 0.0, got 0"),
+        ("LEASE_S", "0", "expected a number above 0, got 0"),
         ("MAX_VOXELS", "ZZCANARY", "expected a whole number, got text of 8 characters"),
         ("JOB_TIME_LIMIT_S", "-1", "expected a number above 0, got -1"),
         ("PROVIDER", "ZZCANARY", "expected one of 'cpu', 'cuda' or 'tensorrt', got text of 8 characters"),
