@@ -44,6 +44,8 @@ _SCALE: Final = (1.0, 99.0)
 """Percentiles of the brain that become 0 and 1."""
 _BANDS: Final = (1.0, 1.5, 2.0)
 """Standard deviations in voxels; from each, one that is 1.6 times as large is subtracted."""
+_SCANNED: Final = 0.99
+"""Where less of a voxel of the coarse grid lies in the scan, the end of the scan looks like an edge."""
 _INSIDE_MM: Final = 6.0
 """What is less deep has a part in no band: the edge of the brain is an edge in any texture."""
 _SMOOTH: Final = 1.7
@@ -159,7 +161,8 @@ def _most_flat(volume: Volume) -> float:
 def _greys(volume: Volume, brain_mask: Mask) -> _Greys:
     crop = Crop.around(brain_mask, margins=(1, 1, 1))
     grid = GridMap.to_spacing(crop.volume(volume), _GRID_MM)
-    inside = grid.mask_to_model(crop.cut(brain_mask))
+    scanned = grid.to_model(crop.cut(np.ones_like(volume.voxels)))
+    inside = grid.mask_to_model(crop.cut(brain_mask)) & (scanned > _SCANNED)
     values = grid.to_model(crop.cut(volume.voxels))
     low, high = np.percentile(values[inside], _SCALE)
     depth_mm = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1, 1:-1] * _GRID_MM

@@ -48,6 +48,15 @@ def test_a_slab_of_texture_is_no_brain() -> None:
         anatomy.check(volume.with_voxels(everywhere.astype(np.float32)), slab)
 
 
+@pytest.mark.parametrize("sigma", [1, 2, 4])
+def test_the_end_of_a_scan_is_no_edge_of_anatomy(sigma: float) -> None:
+    texture = ndimage.gaussian_filter(np.random.default_rng(0).rayleigh(60, (120, 120, 120)), sigma)
+    everywhere = np.ones(texture.shape, dtype=bool)
+
+    with pytest.raises(NotBrainMr, match="no anatomy"):
+        anatomy.check(Volume(texture.astype(np.float32), np.eye(4)), everywhere)
+
+
 @pytest.mark.parametrize(
     ("shape", "spacing_mm"),
     [((160, 160, 160), 1.0), ((256, 256, 8), 0.94), ((320, 320, 4), 0.7), ((64, 64, 30), 3.5)],
