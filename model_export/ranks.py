@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from disyre.errors import Misconfigured
 from model_export.config import TrainingConfig
@@ -118,10 +119,12 @@ def joined_ranks(device: str) -> Iterator[Ranks]:
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-    dist.init_process_group(backend, timeout=_PATIENCE)
+    store, rank, _ = next(rendezvous("env://", timeout=_PATIENCE))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=n, timeout=_PATIENCE)
     try:
-        ranks = Ranks(dist.get_rank(), n)
-        yield ranks
-        ranks.wait()  # a rank that leaves early would end the others' connections
+        yield Ranks(rank, n)
+        # A rank that leaves early ends the others' connections; in gloo also while they leave a barrier.
+        store.set(f"done/{rank}", "")
+        store.wait([f"done/{each}" for each in range(n)], _PATIENCE)
     finally:
         dist.destroy_process_group()
