@@ -66,8 +66,8 @@ def _check_place(inside: Mask, volume: Volume, on_warning: OnWarning) -> None:
     if share_empty >= _MUCH:
         on_warning(
             f"{100 * share_empty:.0f} % of the mask lie in the background of the scan or where it is as "
-            "dark: the mask may be moved or turned against the scan, or that of another scan, and the map "
-            "is of what lies in it"
+            "dark: the mask may be wider than the brain, moved or turned against the scan, or that of "
+            "another scan; the map is of what lies in it"
         )
 
 

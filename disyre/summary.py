@@ -31,6 +31,10 @@ _MORE_ABOVE = (
     "have {healthy:.1f} %: something large is anomalous, or the scan as a whole differs, such as in scanner, "
     "contrast or shading"
 )
+_OR_MASK = (
+    "; or the mask that was sent does not fit the brain: what lies outside of it is cut away before the "
+    "model looks, and a brain that is cut is unlike those that it knows"
+)
 
 _COARSE = 1.5
 _BETWEEN_VOXELS = (
@@ -207,7 +211,7 @@ def summarize(
             *warnings,
             *_warn_of_tilt(scored.preparation, settings, manifest.grid.max_tilt_deg),
             *_warn_of_slices(scored.preparation),
-            *_warn_of_share(share, healthy_share),
+            *_warn_of_share(share, healthy_share, brain.mask),
         ),
     )
 
@@ -231,12 +235,13 @@ def _warn_of_slices(preparation: PreparationRecord) -> list[str]:
     return [(_RESLICED if preparation.aligned else _BETWEEN_VOXELS).format(coarsest=coarsest)]
 
 
-def _warn_of_share(share: float, healthy_share: float | None) -> list[str]:
+def _warn_of_share(share: float, healthy_share: float | None, mask: MaskSource) -> list[str]:
     """Says so if more of the brain is above the threshold than a lesion or a healthy scan explains."""
+    or_mask = _OR_MASK if mask == "given" else ""
     if share > _MUCH_ABOVE:
-        return [_OUT_OF_PLACE.format(percent=100 * share)]
+        return [_OUT_OF_PLACE.format(percent=100 * share) + or_mask]
     if healthy_share is not None and share > _MORE_THAN_HEALTHY * healthy_share:
-        return [_MORE_ABOVE.format(percent=100 * share, healthy=100 * healthy_share)]
+        return [_MORE_ABOVE.format(percent=100 * share, healthy=100 * healthy_share) + or_mask]
     return []
 
 

@@ -27,7 +27,11 @@ SEQUENCE_GROUPS: Final = (
     "MRImagingModifierSequence",
 )
 """Functional groups of an enhanced image."""
-_NO_AGENT: Final = {"NONE", "NO", "N", "NO CONTRAST"}
+_NO_AGENT: Final = {
+    *("NONE", "NO", "N", "NO CONTRAST", "NONE GIVEN", "WITHOUT", "WITHOUT CONTRAST", "NATIVE", "NATIV"),
+    *("N/A", "NA", "-", ".", "0", "NEIN", "KEIN", "KEIN KM", "OHNE", "OHNE KM"),
+}
+"""What is written where there was none."""
 _COMPONENTS: Final = {"PHASE", "REAL", "IMAGINARY"}
 """Of complex images; a magnitude is what all others are."""
 _PULSES: Final = {"SPIN": {"SE"}, "GRADIENT": {"GR"}, "BOTH": {"SE", "GR"}}

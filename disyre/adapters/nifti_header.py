@@ -227,6 +227,8 @@ def _scaling(header: nib.Nifti1Header) -> tuple[float, float]:
         return 1.0, 0.0
     if not np.isfinite([slope, inter]).all():
         raise UnreadableVolume(
-            f"expected a finite intensity scaling, got slope {slope:g} and intercept {inter:g}"
+            f"expected a finite intensity scaling (scl_slope, scl_inter), got slope {slope:g} and intercept "
+            f"{inter:g}; if the stored values are those that were measured, write 1 and 0 there, or convert "
+            "the scan again"
         )
     return slope, inter

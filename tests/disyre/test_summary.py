@@ -12,7 +12,7 @@ from disyre.adapters.n4 import BIAS_SETTINGS
 from disyre.model_package import Mode
 from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
-from disyre.scan_record import BrainSource, Certainty, ImageSource, ScanSource
+from disyre.scan_record import BrainSource, Certainty, ImageSource, MaskSource, ScanSource
 from disyre.summary import Summary, summarize
 from disyre.tilt import Swap, Tilt
 from disyre.volume import Volume
@@ -29,7 +29,9 @@ def scored_lesion() -> tuple[Volume, ScoredVolume]:
     return volume, ScoredVolume(anomaly_map, volume, brain, make_record(volume), {"restoring": 1.234567})
 
 
-def make_summary(threshold: float | None = None, *, mode: Mode = "ensemble") -> Summary:
+def make_summary(
+    threshold: float | None = None, *, mode: Mode = "ensemble", mask: MaskSource = "skull-stripped"
+) -> Summary:
     volume, scored = scored_lesion()
     return summarize(
         volume,
@@ -39,7 +41,7 @@ def make_summary(threshold: float | None = None, *, mode: Mode = "ensemble") -> 
         threshold=threshold,
         provider="CPUExecutionProvider",
         source=ScanSource(position="sform"),
-        brain=BrainSource(mask="skull-stripped"),
+        brain=BrainSource(mask=mask),
         timings_s=scored.timings_s,
     )
 
@@ -117,6 +119,14 @@ def test_far_more_above_the_threshold_than_in_healthy_scans_gives_a_warning() ->
     assert summary.share_above_threshold == pytest.approx(1.0 / summary.scan.brain_ml, rel=1e-3)
     assert "where healthy scans like those of the training have 0.5 %" in summary.warnings[-1]
     assert make_summary(threshold=0.1).healthy_share_above_threshold is None
+
+
+@pytest.mark.parametrize("threshold", [0.005, None])
+def test_much_above_the_threshold_in_a_given_mask_may_be_the_masks_fault(threshold: float | None) -> None:
+    fault = "or the mask that was sent does not fit the brain"
+
+    assert fault in make_summary(threshold, mask="given").warnings[-1]
+    assert fault not in make_summary(threshold, mask="extracted").warnings[-1]
 
 
 def test_the_short_form_holds_the_largest_regions() -> None:

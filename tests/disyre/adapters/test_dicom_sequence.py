@@ -116,7 +116,18 @@ def test_no_text_that_a_person_wrote_is_looked_at() -> None:
     assert "CANARY" not in found.reason
 
 
-@pytest.mark.parametrize(("agent", "is_given"), [("Gd", True), ("NONE", False), ("", False)])
+@pytest.mark.parametrize(
+    ("agent", "is_given"),
+    [
+        ("Gd", True),
+        ("NONE", False),
+        ("", False),
+        ("n/a", False),
+        ("-", False),
+        ("kein KM", False),
+        ("nativ", False),
+    ],
+)
 def test_a_contrast_agent_is_told(agent: str, is_given: bool) -> None:
     assert recognised(**T1W, ContrastBolusAgent=agent).reason.endswith("after a contrast agent") == is_given
 
