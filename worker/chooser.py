@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from disyre import contrast
+from disyre import brain, contrast
 from disyre.errors import NoModelForModality
 from disyre.job import Choice, Job, JobModel
 from disyre.modality import SILENT, Guess
@@ -37,7 +37,7 @@ class Chooser:
 
     def __call__(self, job: Job, volume: Volume, brain_mask: Mask, on_choice: OnChoice) -> Decision:
         """Decide, and tell. Raises NoModelForModality; then `on_choice` is told that there is no model."""
-        image = contrast.recognize(volume, brain_mask)
+        image = contrast.recognize(volume, _measured(volume, brain_mask))
         known = job.modality or SILENT
         modality = image if known.name is None else known
         decision = Decision(modality, image, job.model or self._choose(job, modality, on_choice))
@@ -52,3 +52,8 @@ class Chooser:
             raise
         package = package or self.models.find(self.default, job.params.version)
         return JobModel.of(package.manifest)
+
+
+def _measured(volume: Volume, brain_mask: Mask) -> Mask:
+    """A brain without a background of one value: a mask that was given may be wider than the brain."""
+    return brain_mask & brain.not_background(volume) if brain.has_background(volume) else brain_mask

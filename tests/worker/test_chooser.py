@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
@@ -128,3 +129,17 @@ def test_a_scan_that_is_not_recognised_goes_to_the_default_model_with_a_warning(
     assert (decision.modality.name, decision.model.name) == (None, "t1w")
     with pytest.raises(UnknownModel):
         chooser(make_scan_job(params=JobParams(version="9")), flat, mask, lambda choice: None)
+
+
+@pytest.mark.parametrize("contrast", ["T1w", "T2w"])
+def test_a_mask_that_is_wider_than_a_stripped_brain_changes_nothing(
+    models: dict[str, ModelPackage], tmp_path: Path, contrast: str
+) -> None:
+    scan = make_real_brain(contrast)
+    wide = ndimage.binary_dilation(scan.voxels != 0, iterations=3)
+    chooser = Chooser(ModelShelf(tmp_path / "models"), default="t1w")
+
+    decision = chooser(make_scan_job(), scan, np.asarray(wide), lambda choice: None)
+
+    assert decision.image.name == contrast
+    assert decision.image == chooser(make_scan_job(), scan, scan.voxels != 0, lambda choice: None).image
