@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from disyre import anatomy, brain
+from disyre import anatomy, autocorrelation, brain
 from disyre.adapters.nifti import read_nifti
 from disyre.errors import NotBrainMr
 from disyre.types import Mask
@@ -87,7 +87,10 @@ def test_a_brain_in_coarse_voxels_is_not_noise(modality: str, step: int) -> None
     scan = make_real_brain(modality)
     coarse = Volume(scan.voxels[::step, ::step, ::step], scan.affine @ np.diag([step, step, step, 1.0]))
 
-    anatomy.check(coarse, np.asarray(coarse.voxels != 0))
+    inside = np.asarray(coarse.voxels != 0)
+
+    assert autocorrelation.measure(coarse, inside) > 0.04
+    anatomy.check(coarse, inside)
 
 
 @pytest.mark.parametrize("modality", ["T1w", "T2w", "FLAIR"])
