@@ -184,6 +184,7 @@ class TrainingConfig:
     modality: Modality
     scans_of: Modality | None = None  # modality of the scans that are given, if another: they are recoloured
     p_painted: float = 0.25  # share of patches that are painted from label maps, if there are any
+    p_own: float = 0.25  # share of patches from scans of the modality itself, if there are any beside others
     licence: str = "unstated"  # of the weights
     population: str = "not stated"  # who and what was scanned, for the model card
     seed: int = 0

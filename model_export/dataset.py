@@ -111,7 +111,8 @@ class SliceBank:
         names, stacks = [], []
         for scan in scans:
             names.append(scan.name)
-            stacks.append(with_brain(to_slices(scan, rule)))
+            slices = to_slices(scan, rule)
+            stacks.append(slices[has_brain(slices)])
         framed = in_common_frame(stacks, min_frame_px)
         return cls(framed, tuple(names), tuple(len(s) for s in stacks))
 
@@ -175,10 +176,10 @@ def measure_codebook(coded: UInt8[Tensor, "slice i j"], n_classes: int) -> tuple
     return tuple(round(float(c) / 255, 4) for c in _kmeans(_histogram(coded), n_classes))
 
 
-def with_brain(stack: CodedSlices) -> CodedSlices:
-    """Slices with more than a little brain."""
+def has_brain(stack: CodedSlices) -> npt.NDArray[np.bool_]:
+    """Which slices of a scan have more than a little brain."""
     share = (stack > 0).sum(axis=(1, 2))
-    return np.asarray(stack[share >= _MIN_BRAIN_SHARE * share.max()])
+    return np.asarray(share >= _MIN_BRAIN_SHARE * share.max())
 
 
 def in_common_frame(stacks: Sequence[CodedSlices], min_frame_px: int) -> UInt8[Tensor, "slice i j"]:

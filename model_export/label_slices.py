@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -18,7 +18,11 @@ from model_export.brain.label_maps import FLUID as FLUID_LABELS
 from model_export.brain.label_maps import LEFT_AND_RIGHT, brain_of
 from model_export.brain.label_maps import WHITE as WHITE_LABELS
 from model_export.contrast import FLUID, GREY, MIXED, WHITE
-from model_export.dataset import in_common_frame, with_brain
+from model_export.dataset import has_brain, in_common_frame
+
+RIMS_MM: Final = (0.0, 2.0, 4.0, 8.0)
+"""Depth of the fluid around the brain that is within the masks: that of programs differs so much."""
+Codes: TypeAlias = npt.NDArray[np.uint8]
 
 _MIXED_LABELS: Final = (10, 13, 16, 28)
 """Thalamus, pallidum, brain stem, ventral diencephalon: anywhere between grey and white matter."""
@@ -33,6 +37,8 @@ class LabelSlices:
 
     coded: UInt8[Tensor, "slice i j"]
     """0 outside the brain, else 1 + a place in a list of labels."""
+    extent: UInt8[Tensor, "slice i j"]
+    """From which of `RIMS_MM` on a pixel is part of the brain, counted from 1; 0 where it never is."""
     tissue_of_code: Int64[Tensor, " code"]
     """Of `model_export.contrast`: FLUID, GREY, WHITE or MIXED."""
     n_maps: int = 1
@@ -46,24 +52,35 @@ class LabelSlices:
         paths = sorted(folder.rglob("*.nii.gz"))
         if not paths:
             raise InvalidInput("expected label maps named *.nii.gz, found none")
-        stacks = [with_brain(_code(_read(path))) for path in paths]
-        return cls(in_common_frame(stacks, min_frame_px), torch.tensor(_tissues(_LABELS)), len(paths))
+        stacks = [_code(_read(path)) for path in paths]
+        coded, extent = (in_common_frame(kind, min_frame_px) for kind in zip(*stacks, strict=True))
+        return cls(coded, extent, torch.tensor(_tissues(_LABELS)), len(paths))
+
+    def draw(self, n: int, generator: torch.Generator) -> UInt8[Tensor, "batch i j"]:
+        """Random slices, coded; brain masks are as tight or as wide as those of some program."""
+        device = generator.device
+        index = torch.randint(len(self.coded), (n,), generator=generator, device=device)
+        widest = torch.randint(1, len(RIMS_MM) + 1, (n, 1, 1), generator=generator, device=device)
+        return self.coded[index] * (self.extent[index] <= widest)
 
     def to(self, device: str) -> Self:
         """The same slices on a device."""
-        return replace(self, coded=self.coded.to(device), tissue_of_code=self.tissue_of_code.to(device))
+        moved = {name: getattr(self, name).to(device) for name in ("coded", "extent", "tissue_of_code")}
+        return replace(self, **moved)
 
     def save(self, path: Path) -> None:
         """Keep the slices in a file."""
         tissues = self.tissue_of_code.numpy()
-        np.savez_compressed(path, coded=self.coded.numpy(), tissue_of_code=tissues, n_maps=self.n_maps)
+        coded, extent = self.coded.numpy(), self.extent.numpy()
+        np.savez_compressed(path, coded=coded, extent=extent, tissue_of_code=tissues, n_maps=self.n_maps)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
         with np.load(path) as file:
             tissues = torch.from_numpy(file["tissue_of_code"])
-            return cls(torch.from_numpy(file["coded"]), tissues, int(file["n_maps"]))
+            coded, extent = torch.from_numpy(file["coded"]), torch.from_numpy(file["extent"])
+            return cls(coded, extent, tissues, int(file["n_maps"]))
 
 
 def _read(path: Path) -> npt.NDArray[np.int32]:
@@ -74,14 +91,19 @@ def _read(path: Path) -> npt.NDArray[np.int32]:
     return labels
 
 
-def _code(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-    """[slice, i, j] from [x, y, z], cropped to the brain."""
-    inside = brain_of(labels)
+def _code(labels: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:
+    """Codes and extents [slice, i, j] from labels [x, y, z], cropped to the brain."""
+    brains = [brain_of(labels, rim_mm=rim_mm) for rim_mm in RIMS_MM]
+    inside = np.logical_or.reduce(brains)
+    extent = np.where(inside, 1 + np.argmax(brains, axis=0), 0).astype(np.uint8)
     codes = np.full(max(int(labels.max()), *_LABELS) + 1, _FLUID_CODE, dtype=np.uint8)
     for place, label in enumerate(_LABELS):
         codes[label] = 1 + place
     coded = np.where(inside, codes[labels], 0).astype(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(Crop.around(inside).cut(coded), 2, 0))
+    crop = Crop.around(inside)
+    stacks = [np.ascontiguousarray(np.moveaxis(crop.cut(kind), 2, 0)) for kind in (coded, extent)]
+    kept = has_brain(stacks[0])
+    return stacks[0][kept], stacks[1][kept]
 
 
 def _tissues(labels: Sequence[int]) -> list[int]:

@@ -87,6 +87,8 @@ def _made_of(config: TrainingConfig, split: Split) -> str:
         parts.append(f"The {config.scans_of} scans were recoloured, each patch by a curve of its own.")
     if split.labels is not None:
         parts.append(f"{config.p_painted:.0%} of the patches were painted from label maps instead.")
+    if split.own is not None:
+        parts.append(f"{config.p_own:.0%} of the patches are from scans of {config.modality} themselves.")
     return "\n".join(parts)
 
 

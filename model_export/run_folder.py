@@ -68,11 +68,13 @@ class Split:
     source: TrainingData
     labels: TrainingData | None = None
     """Label maps that patches were painted from."""
+    own: TrainingData | None = None
+    """Scans of the modality itself, beside those that were recoloured."""
 
     @property
     def sources(self) -> tuple[TrainingData, ...]:
         """All that was trained on."""
-        return (self.source,) if self.labels is None else (self.source, self.labels)
+        return tuple(source for source in (self.source, self.labels, self.own) if source is not None)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,11 @@ class RunFolder:
         return self.path / "cache" / "labels.npz"
 
     @property
+    def own_cache(self) -> Path:
+        """Slices of scans of the modality itself, beside those that are recoloured; there may be none."""
+        return self.path / "cache" / "own.npz"
+
+    @property
     def lesion_cache(self) -> Path:
         """Held-back slices with lesions put in, to validate on; there may be none."""
         return self.path / "cache" / "lesions.npz"
@@ -112,9 +119,8 @@ class RunFolder:
         environment = describe_environment(command)
         self._write_json("config.json", config.to_mapping())
         self._write_json("environment.json", environment)
-        sources = {"source": split.source.model_dump()}
-        if split.labels is not None:
-            sources["labels"] = split.labels.model_dump()
+        named = {"source": split.source, "labels": split.labels, "own": split.own}
+        sources = {name: None if source is None else source.model_dump() for name, source in named.items()}
         self._write_json("split.json", {**asdict(split), **sources})
         readme = _README.format(
             name=config.name, seed=config.seed, intended_use=INTENDED_USE, **_strings(environment)
@@ -137,6 +143,7 @@ class RunFolder:
             codebook=tuple(values["codebook"]),
             source=TrainingData.model_validate(values["source"]),
             labels=TrainingData.model_validate(labels) if (labels := values.get("labels")) else None,
+            own=TrainingData.model_validate(own) if (own := values.get("own")) else None,
         )
 
     def environment(self) -> dict[str, Any]:

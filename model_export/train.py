@@ -63,6 +63,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--label-maps-name", help="name of the label maps, for manifest and model card")
     parser.add_argument("--label-maps-licence", default="unknown", help="licence of the label maps")
     parser.add_argument(
+        "--own-scans",
+        type=Path,
+        help="folder of scans of the modality itself, beside those of --data that are recoloured",
+    )
+    parser.add_argument("--own-scans-name", help="name of these scans, for manifest and model card")
+    parser.add_argument("--own-scans-licence", default="unknown", help="licence of these scans")
+    parser.add_argument("--own-scans-url", help="where these scans are from")
+    parser.add_argument(
         "--lesion-shapes",
         type=Path,
         help="folder of lesion masks in MNI space, for validation while training",
@@ -118,7 +126,8 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     """Train from what the folder holds, with the other ranks."""
     config = replace(config, corruption=replace(config.corruption, codebook=folder.split().codebook))
     labels = LabelSlices.load(folder.label_cache) if folder.label_cache.is_file() else None
-    training = TrainingSet.of(SliceBank.load(folder.train_cache), labels, device=config.device)
+    own = SliceBank.load(folder.own_cache) if folder.own_cache.is_file() else None
+    training = TrainingSet.of(SliceBank.load(folder.train_cache), labels, own, device=config.device)
     validation = read_validation(folder, config)
     wants_board = options.tensorboard or config.tensorboard
     with (
@@ -151,7 +160,7 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     (folder.path / "cache").mkdir(parents=True, exist_ok=True)
     bank = SliceBank.of(training, config.intensity, min_frame_px=config.patch_px)
     kept = SliceBank.of(held_back, config.intensity, min_frame_px=config.patch_px)
-    labels = _labels(options, config)
+    labels, own = _labels(options, config), _own_scans(options, config)
     if config.scans_of not in (None, config.modality):
         kept = recoloured(kept, config.modality, seed=config.seed)
     if options.lesion_shapes is not None:
@@ -162,11 +171,14 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     kept.save(folder.held_back_cache)
     if labels is not None:
         labels.save(folder.label_cache)
+    if own is not None:
+        own.save(folder.own_cache)
     codebook = config.corruption.codebook or measure_codebook(
-        _sample(bank, labels, config), config.corruption.n_classes
+        _sample(bank, labels, own, config), config.corruption.n_classes
     )
     source = source.model_copy(update={"n_scans": len(bank.scan_names)})
-    split = Split(bank.scan_names, kept.scan_names, codebook, source, _label_source(options, labels))
+    extra = _label_source(options, labels), _own_source(options, own)
+    split = Split(bank.scan_names, kept.scan_names, codebook, source, *extra)
     folder.create(config, split, sys.argv)
     if options.start_from is not None:
         checkpoint = Checkpoint.load(options.start_from, "cpu")
@@ -190,11 +202,31 @@ def _label_source(options: argparse.Namespace, labels: LabelSlices | None) -> Tr
     )
 
 
-def _sample(bank: SliceBank, labels: LabelSlices | None, config: TrainingConfig) -> Tensor:
+def _own_scans(options: argparse.Namespace, config: TrainingConfig) -> SliceBank | None:
+    if options.own_scans is None:
+        return None
+    scans = map(read_scan, find_scans(options.own_scans, config.modality))
+    return SliceBank.of(scans, config.intensity, min_frame_px=config.patch_px)
+
+
+def _own_source(options: argparse.Namespace, own: SliceBank | None) -> TrainingData | None:
+    if own is None:
+        return None
+    return TrainingData(
+        name=options.own_scans_name or f"scans in {options.own_scans.name}",
+        n_scans=len(own.scan_names),
+        licence=options.own_scans_licence,
+        url=options.own_scans_url,
+    )
+
+
+def _sample(
+    bank: SliceBank, labels: LabelSlices | None, own: SliceBank | None, config: TrainingConfig
+) -> Tensor:
     """Codes of some patches, as a run draws them."""
     generator = torch.Generator().manual_seed(config.seed)
     many = replace(config, batch_size=256)
-    patches, _ = TrainingSet.of(bank, labels).draw(many, generator)
+    patches, _ = TrainingSet.of(bank, labels, own).draw(many, generator)
     return torch.round(255 * patches[:, 0]).to(torch.uint8)
 
 

@@ -140,10 +140,11 @@ def train(
         now = ranks.clock()
         trainee.elapsed_s += now - clock
         clock = now
-        if _passed(trainee.patches, config.report_every_patches, config.batch_size):
+        validates = _passed(trainee.patches, config.validate_every_patches, config.batch_size)
+        if validates or _passed(trainee.patches, config.report_every_patches, config.batch_size):
             report = _report(trainee, learning_rate)
             if ranks.is_first:
-                if _passed(trainee.patches, config.validate_every_patches, config.batch_size):
+                if validates:
                     report |= measure(trainee.ema, held_back)
                     on_validation(trainee.ema, trainee.patches)
                 folder.append_metrics(report)

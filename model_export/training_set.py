@@ -1,10 +1,10 @@
-"""What a run draws its healthy patches from: scans as they are, recoloured scans, painted label maps."""
+"""What a run draws its healthy patches from: scans as they are, or recoloured, and painted label maps."""
 
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Self
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,8 +16,6 @@ from model_export.contrast import CONTRASTS, draw_scan_palettes, look_up, paint,
 from model_export.dataset import SliceBank, crop_randomly
 from model_export.label_slices import LabelSlices
 
-Slices = TypeVar("Slices", SliceBank, LabelSlices)
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
@@ -25,25 +23,38 @@ class TrainingSet:
 
     bank: SliceBank
     labels: LabelSlices | None
+    own: SliceBank | None
+    """Scans of the modality itself, beside those that are recoloured."""
     anchors: Float32[Tensor, "slice 3"]
     """Codes of fluid, grey and white matter in the scan of each slice."""
 
     @classmethod
-    def of(cls, bank: SliceBank, labels: LabelSlices | None = None, *, device: str = "cpu") -> Self:
+    def of(
+        cls,
+        bank: SliceBank,
+        labels: LabelSlices | None = None,
+        own: SliceBank | None = None,
+        *,
+        device: str = "cpu",
+    ) -> Self:
         """Bring slices onto a device, in one frame."""
-        if labels is not None:
-            edges = torch.Size(torch.tensor([bank.coded.shape, labels.coded.shape]).amax(dim=0)[1:].tolist())
-            bank, labels = (_in_frame(bank, edges), _in_frame(labels, edges).to(device))
-        bank = bank.to(device)
-        return cls(bank, labels, bank.measure_anchors())
+        shapes = [slices.coded.shape[1:] for slices in (bank, labels, own) if slices is not None]
+        edges = torch.Size(torch.tensor(shapes).amax(dim=0).tolist())
+        labels = None if labels is None else _labels_in_frame(labels, edges).to(device)
+        own = None if own is None else _bank_in_frame(own, edges).to(device)
+        bank = _bank_in_frame(bank, edges).to(device)
+        return cls(bank, labels, own, bank.measure_anchors())
 
     def draw(self, config: TrainingConfig, generator: torch.Generator) -> tuple[Frames, FrameMasks]:
         """Random slices, augmented, a random square of each: healthy patches and their brain masks."""
         n_painted = 0 if self.labels is None else round(config.p_painted * config.batch_size)
-        frames, inside = self._draw_scans(config, config.batch_size - n_painted, generator)
+        n_own = 0 if self.own is None else round(config.p_own * config.batch_size)
+        drawn = [self._draw_scans(config, config.batch_size - n_painted - n_own, generator)]
         if self.labels is not None and n_painted:
-            painted, brain = self._draw_painted(self.labels, config, n_painted, generator)
-            frames, inside = torch.cat([frames, painted]), torch.cat([inside, brain])
+            drawn.append(self._draw_painted(self.labels, config, n_painted, generator))
+        if self.own is not None and n_own:
+            drawn.append(self.own.frames(_draw(len(self.own.coded), n_own, generator)))
+        frames, inside = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         return _augment(frames, inside, config, generator)
 
     def _draw_scans(
@@ -62,7 +73,7 @@ class TrainingSet:
     def _draw_painted(
         labels: LabelSlices, config: TrainingConfig, n: int, generator: torch.Generator
     ) -> tuple[Frames, FrameMasks]:
-        coded = labels.coded[_draw(len(labels.coded), n, generator)]
+        coded = labels.draw(n, generator)
         image = paint(coded, labels.tissue_of_code, CONTRASTS[config.modality], generator)
         return image[:, None], (coded > 0)[:, None]
 
@@ -92,10 +103,18 @@ def _draw(n_slices: int, n: int, generator: torch.Generator) -> Tensor:
     return torch.randint(n_slices, (n,), generator=generator, device=generator.device)
 
 
-def _in_frame(slices: Slices, edges: torch.Size) -> Slices:
+def _bank_in_frame(bank: SliceBank, edges: torch.Size) -> SliceBank:
     """The same slices with background around them."""
+    return replace(bank, coded=_in_frame(bank.coded, edges))
+
+
+def _labels_in_frame(labels: LabelSlices, edges: torch.Size) -> LabelSlices:
+    return replace(labels, coded=_in_frame(labels.coded, edges), extent=_in_frame(labels.extent, edges))
+
+
+def _in_frame(coded: UInt8[Tensor, "slice i j"], edges: torch.Size) -> UInt8[Tensor, "slice i j"]:
     (top, bottom), (left, right) = (
         ((wide - edge) // 2, (wide - edge + 1) // 2)
-        for wide, edge in zip(edges, slices.coded.shape[1:], strict=True)
+        for wide, edge in zip(edges, coded.shape[1:], strict=True)
     )
-    return replace(slices, coded=F.pad(slices.coded, (left, right, top, bottom)))
+    return F.pad(coded, (left, right, top, bottom))

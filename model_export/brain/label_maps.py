@@ -77,12 +77,12 @@ def read_label_map(path: Path) -> LabelMap:
     )
 
 
-def brain_of(values: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def brain_of(values: npt.NDArray[np.int32], *, rim_mm: float = _RIM_MM) -> npt.NDArray[np.bool_]:
     """The brain in FreeSurfer labels of 1 mm voxels.
 
     Tissue and ventricles, sulci closed, holes filled, with a rim of the fluid around them.
     """
-    margin = int(_CLOSING_MM + _RIM_MM) + 1
+    margin = int(_CLOSING_MM + rim_mm) + 1
     values = np.pad(values, margin)
     everywhere = _tissue_of(values)
     (box,) = ndimage.find_objects(everywhere.astype(np.int8))
@@ -91,7 +91,7 @@ def brain_of(values: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     dilated = ndimage.distance_transform_edt(~tissue) <= _CLOSING_MM
     closed = ndimage.distance_transform_edt(dilated) > _CLOSING_MM
     closed = ndimage.binary_fill_holes(closed | tissue)
-    with_rim = closed | (fluid & (ndimage.distance_transform_edt(~closed) <= _RIM_MM))
+    with_rim = closed | (fluid & (ndimage.distance_transform_edt(~closed) <= rim_mm))
     brain = np.zeros_like(everywhere)
     brain[box] = ndimage.gaussian_filter(with_rim.astype(np.float32), _SMOOTHING_MM) > 0.5
     return np.asarray(brain[margin:-margin, margin:-margin, margin:-margin])

@@ -69,6 +69,18 @@ def test_a_run_that_was_interrupted_reports_the_same_losses_as_one_that_was_not(
     assert all(torch.equal(ema[name], expected[name]) for name in expected)
 
 
+def test_a_run_is_validated_when_it_is_time_whether_or_not_a_report_is_due(
+    config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    uneven = replace(config, report_every_patches=40, validate_every_patches=32)
+
+    train(uneven, training, held_back, RunFolder(tmp_path))
+
+    lines = RunFolder(tmp_path).metrics()
+    assert [line["patches"] for line in lines if "dag_mse_ratio" in line] == [32, 64, 96]
+    assert [line["patches"] for line in lines] == [32, 40, 64, 80, 96]
+
+
 def test_a_run_goes_on_on_another_kind_of_device_with_other_draws_and_without_moments(
     config: TrainingConfig, tmp_path: Path
 ) -> None:

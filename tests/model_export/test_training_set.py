@@ -24,7 +24,7 @@ def config(smoke_config: TrainingConfig) -> TrainingConfig:
 def labels() -> LabelSlices:
     """Label maps in a frame that is wider than that of the scans one way and tighter the other."""
     coded = torch.randint(1, 4, (10, 224, 96), dtype=torch.uint8)
-    return LabelSlices(coded, torch.tensor([FLUID, FLUID, GREY, WHITE]))
+    return LabelSlices(coded, torch.ones_like(coded), torch.tensor([FLUID, FLUID, GREY, WHITE]))
 
 
 def test_the_share_of_painted_patches_is_that_of_the_config(
@@ -38,6 +38,23 @@ def test_the_share_of_painted_patches_is_that_of_the_config(
     assert torch.equal(patches > 0, inside)
     assert known.labels is not None
     assert known.bank.coded.shape[1:] == known.labels.coded.shape[1:]
+
+
+def test_a_share_of_the_patches_is_of_scans_of_the_modality_itself_as_they_are(
+    config: TrainingConfig, bank: SliceBank, labels: LabelSlices, generator: torch.Generator
+) -> None:
+    flat = SliceBank(torch.full((3, 224, 256), 77, dtype=torch.uint8), ("own",), (3,))
+    known = TrainingSet.of(bank, labels, flat)
+    wanted = replace(config, modality="T2w", scans_of="T1w", p_painted=0.25, p_own=0.375, patch_px=64)
+
+    patches, inside = known.draw(wanted, generator)
+
+    is_own = [
+        bool(brain.any()) and bool((patch[brain] - 77 / 255).abs().max() < 1e-4)
+        for patch, brain in zip(patches, inside, strict=True)
+    ]
+    assert sum(is_own) == 3
+    assert torch.equal(patches > 0, inside)
 
 
 def test_scans_of_the_modality_are_taken_as_they_are_and_others_are_recoloured(
