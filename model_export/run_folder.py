@@ -57,6 +57,9 @@ In a checkout of disyre:
 """
 
 
+CONFIG_FILE: Final = "config.json"
+
+
 @dataclass(frozen=True)
 class Split:
     """Which scans went where."""
@@ -117,7 +120,7 @@ class RunFolder:
         """Write what is known before training begins."""
         (self.path / "cache").mkdir(parents=True, exist_ok=True)
         environment = describe_environment(command)
-        self._write_json("config.json", config.to_mapping())
+        self._write_json(CONFIG_FILE, config.to_mapping())
         self._write_json("environment.json", environment)
         named = {"source": split.source, "labels": split.labels, "own": split.own}
         sources = {name: None if source is None else source.model_dump() for name, source in named.items()}
@@ -132,7 +135,7 @@ class RunFolder:
 
         Raises Misconfigured if this is no run folder.
         """
-        return TrainingConfig.from_mapping(self._read_json("config.json"))
+        return TrainingConfig.from_mapping(self._read_json(CONFIG_FILE))
 
     def split(self) -> Split:
         """Which scans went where."""

@@ -23,6 +23,7 @@ from model_export.evaluation.model import Model
 from model_export.evaluation.repeatability import Repeatability, measure_repeatability
 from model_export.evaluation.report import Report, Section
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
+from model_export.evaluation.training_scans import training_scans
 
 SEMI_SYNTHETIC: Final = "semi-synthetic"
 
@@ -47,7 +48,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--n", type=int, default=100, help="semi-synthetic cases a modality")
     parser.add_argument("--seed", type=int, default=1, help="of the semi-synthetic cases")
     parser.add_argument(
-        "--train-scans", type=Path, help="folder of healthy scans for the autoencoder; none, if not given"
+        "--train-scans",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="folders of healthy scans for the autoencoder, or run folders; no autoencoder without",
     )
     parser.add_argument(
         "--pair", type=Path, nargs=2, action="append", default=[], help="two scans of one healthy person"
@@ -131,10 +137,9 @@ def _healthy(options: argparse.Namespace, modality: Modality) -> list[Scan]:
 
 
 def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Sequence[Scan]) -> list[Method]:
-    if options.train_scans is None:
+    if not options.train_scans:
         return []
-    held_back = {scan.name for scan in healthy}
-    scans = [scan for scan in read_healthy([options.train_scans], modality) if scan.name not in held_back]
+    scans = training_scans(options.train_scans, modality, held_back={scan.name for scan in healthy})
     return [autoencoder_method(scans, options.out / f"autoencoder-{modality}.pt")]
 
 
