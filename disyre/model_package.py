@@ -99,6 +99,15 @@ class ScanSettings(Frozen):
         return self
 
 
+class HealthyBrain(Frozen):
+    """What one of the scans shows that a model was calibrated on."""
+
+    name: str
+    anomaly_score: float = Field(ge=0)
+    above_threshold_ml: float = Field(ge=0)
+    """Volume above a threshold that was set on the other scans; of one alone, on itself."""
+
+
 class Calibration(Frozen):
     """What the map looks like on healthy scans that were kept out of training."""
 
@@ -107,6 +116,10 @@ class Calibration(Frozen):
     healthy_percentile: float = Field(gt=0, le=100)
     """Percentile of healthy brain voxels that lie below the threshold."""
     n_scans: int = Field(ge=1)
+    false_positive_ml: float | None = Field(default=None, ge=0)
+    """Mean volume above the threshold in one of these brains; null in packages from before it was noted."""
+    healthy: tuple[HealthyBrain, ...] = ()
+    """Each of the scans; none in packages from before they were noted."""
 
 
 class TrainingData(Frozen):

@@ -9,6 +9,7 @@ from disyre import INTENDED_USE, __version__, scoring
 from disyre.bias_field import BiasSettings
 from disyre.figures import Number, PerAxis
 from disyre.frozen import Frozen
+from disyre.healthy_comparison import HealthyComparison
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
@@ -128,7 +129,9 @@ class Summary(Frozen):
     share_above_threshold: Number
     """Of the brain."""
     healthy_share_above_threshold: Number | None
-    """The same in healthy scans like those of the training, if known for these settings."""
+    """The same in the healthy scans of the calibration, if known for these settings."""
+    healthy_comparison: HealthyComparison | None = None
+    """Where the scan stands among these, if they were noted one by one and the settings are theirs."""
     least_region_ml: Number = scoring.LEAST_REGION_ML
     """What is smaller is not counted as a region."""
     n_regions: int
@@ -187,8 +190,10 @@ def summarize(
     share = float(np.mean(values > limit))
     healthy_share = 1 - manifest.calibration.healthy_percentile / 100 if is_calibrated else None
     percentiles = np.percentile(values, _PERCENTILES)
+    score = scoring.anomaly_score(scored.anomaly_map, scored.brain_mask)
+    compared = HealthyComparison.of(score, regions.volume_ml, manifest.calibration)
     return Summary(
-        anomaly_score=scoring.anomaly_score(scored.anomaly_map, scored.brain_mask),
+        anomaly_score=score,
         max=float(values.max()),
         mean=float(values.mean(dtype=np.float64)),
         percentiles={f"p{p:g}": float(value) for p, value in zip(_PERCENTILES, percentiles, strict=True)},
@@ -198,6 +203,7 @@ def summarize(
         volume_above_threshold_ml=regions.volume_ml,
         share_above_threshold=share,
         healthy_share_above_threshold=healthy_share,
+        healthy_comparison=compared if is_calibrated else None,
         n_regions=regions.n_regions,
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),

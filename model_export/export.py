@@ -4,10 +4,11 @@ import argparse
 import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -27,10 +28,10 @@ from disyre.model_package import (
 )
 from disyre.restoration import Restorer, restore_ensemble
 from model_export.architecture import Network, count_gflop
-from model_export.calibration import HEALTHY_PERCENTILE, HealthyScores, calibrate
+from model_export.calibration import HEALTHY_PERCENTILE, calibrate
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
-from model_export.dataset import SliceBank
+from model_export.dataset import Scan, SliceBank
 from model_export.evaluation.cases import read_healthy
 from model_export.figure import rounded
 from model_export.model_card import make_card
@@ -42,6 +43,8 @@ from model_export.torch_restorer import load_network
 from model_export.validation import ValidationSet, measure, read_validation
 from model_export.verify import ExportedRestorer, verify
 
+HELD_BACK: Final = "held-back"
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of `disyre export`."""
@@ -50,8 +53,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", type=Path, required=True, help="the package: models/<name>/<version>")
     parser.add_argument(
         "--calibrate-on",
-        type=Path,
-        help="folder of healthy scans, instead of those held back, which may be recoloured",
+        nargs="+",
+        default=[HELD_BACK],
+        metavar="SCANS",
+        help=f"folders of healthy scans, or {HELD_BACK}, for those of the run, which may be recoloured",
     )
     parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
     return parser
@@ -71,17 +76,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def export(folder: RunFolder, to: Path, *, calibrate_on: Path | None = None) -> ModelPackage:
+def export(folder: RunFolder, to: Path, *, calibrate_on: Sequence[str] = (HELD_BACK,)) -> ModelPackage:
     """Make a model package from the newest checkpoint of a run, verify and measure it, and put it in place.
 
-    It is calibrated on the healthy scans of its modality in a folder, or else on those that were held back.
+    It is calibrated on the healthy scans of its modality in some folders, and on those that were held back.
     Raises Misconfigured if torch and ONNX do not agree, InvalidInput if `to` does not end in a name and a
     version.
     """
     split = folder.split()
     config = folder.config()
     config = replace(config, device="cpu", corruption=replace(config.corruption, codebook=split.codebook))
-    bank = SliceBank.load(folder.held_back_cache)
     network = load_network(folder.path)
     onnx_bytes = to_onnx(network, name=f"{to.parent.name}/{to.name}")
     exported = ExportedRestorer(onnx_bytes, threads=torch.get_num_threads())
@@ -89,16 +93,24 @@ def export(folder: RunFolder, to: Path, *, calibrate_on: Path | None = None) -> 
     manifest = _manifest(to, config, split, network, onnx_bytes)
     held_back = read_validation(folder, config)
     metrics = measure_restoration(network, exported, held_back, manifest.scan)
-    healthy = bank.scans() if calibrate_on is None else read_healthy([calibrate_on], config.modality)
-    scores = calibrate(healthy, exported, manifest)
+    healthy = _healthy(folder, config, calibrate_on)
     manifest = manifest.model_copy(
         update={
-            "calibration": scores.calibration,
+            "calibration": calibrate(healthy, exported, manifest),
             "metrics": {**metrics, "torch_onnx_difference": rounded(difference)},
         }
     )
-    card = _card(folder, manifest, folder.config(), split, scores)
+    card = _card(folder, manifest, folder.config(), split)
     return _put(to, manifest, onnx_bytes, card)
+
+
+def _healthy(folder: RunFolder, config: TrainingConfig, calibrate_on: Sequence[str]) -> Iterator[Scan]:
+    """Healthy scans to calibrate on."""
+    if HELD_BACK in calibrate_on:
+        yield from SliceBank.load(folder.held_back_cache).scans()
+    for place in calibrate_on:
+        if place != HELD_BACK:
+            yield from read_healthy([Path(place)], config.modality)
 
 
 def measure_restoration(
@@ -147,9 +159,7 @@ def _manifest(
         ) from error
 
 
-def _card(
-    folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, split: Split, scores: HealthyScores
-) -> str:
+def _card(folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, split: Split) -> str:
     checkpoint = Checkpoint.load(folder.path, "cpu")
     environment = folder.environment()
     made = describe_run(
@@ -160,7 +170,7 @@ def _card(
     )
     if "begun_with" in environment:
         made = f"{environment['begun_with']}; then, from its weights, {made}"
-    return make_card(manifest, config, split, scores, made=made)
+    return make_card(manifest, config, split, made=made)
 
 
 def _put(to: Path, manifest: ModelManifest, onnx_bytes: bytes, card: str) -> ModelPackage:

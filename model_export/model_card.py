@@ -1,6 +1,5 @@
 """MODEL_CARD.md, written from facts: manifest, config, split and what was measured."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -8,7 +7,6 @@ from typing import Final, Literal
 from disyre import INTENDED_USE
 from disyre.emphasis import Emphasis
 from disyre.model_package import ModelManifest, TrainingData
-from model_export.calibration import HealthyScores
 from model_export.config import TrainingConfig
 from model_export.run_folder import Split
 
@@ -20,7 +18,6 @@ def make_card(
     manifest: ModelManifest,
     config: TrainingConfig,
     split: Split,
-    scores: HealthyScores,
     *,
     made: str,
 ) -> str:
@@ -47,7 +44,8 @@ def make_card(
         were="was" if manifest.calibration.n_scans == 1 else "were",
         made=made,
         healthy="\n".join(
-            f"| {s.name} | {s.anomaly_score:.3f} | {_share(s.share_above)} |" for s in scores.scans
+            f"| {brain.name} | {brain.anomaly_score:.3f} | {brain.above_threshold_ml:.1f} mL |"
+            for brain in manifest.calibration.healthy
         ),
     )
 
@@ -99,8 +97,3 @@ def _lesions(metrics: Mapping[str, float], config: TrainingConfig) -> str:
         f"Mean average precision of {config.n_lesion_cases} semi-synthetic cases (real lesion shapes put "
         f"into the held-back scans; every fourth slice): **{metrics['lesion_ap']:.3f}**."
     )
-
-
-def _share(share: float) -> str:
-    """Of one scan alone there are no others."""
-    return "–" if math.isnan(share) else f"{share:.2%}"

@@ -219,7 +219,7 @@ def _draw_colour_bar(page: _Page, top: float, shades: _Shades) -> None:
 
 def _notes(summary: Summary, shades: _Shades) -> list[str]:
     low, high = _WINDOW
-    percentile = summary.healthy_percentile
+    percentile, compared = summary.healthy_percentile, summary.healthy_comparison
     meaning = (
         f"from the {summary.threshold_source}"
         if percentile is None
@@ -227,6 +227,7 @@ def _notes(summary: Summary, shades: _Shades) -> list[str]:
     )
     texts = (
         f"Threshold {summary.threshold:.3g}: {meaning}.",
+        *([] if compared is None else [f"Among healthy brains: {compared.in_words}."]),
         "Only these slices are drawn: the map is in anomaly.nii.gz, the largest regions in summary.json.",
         f"Grey is from {shades.grey.vmin:.4g} to {shades.grey.vmax:.4g} (percentiles {low:g} and {high:g} of "
         "the scan's brain), in the restored scan too.",

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from disyre import INTENDED_USE
 from disyre.adapters.n4 import BIAS_SETTINGS
-from disyre.model_package import Mode
+from disyre.model_package import HealthyBrain, Mode, ModelManifest
 from disyre.pipeline import ScoredVolume
 from disyre.preparation import PreparationRecord
 from disyre.scan_record import BrainSource, Certainty, ImageSource, MaskSource, ScanSource
@@ -30,13 +30,17 @@ def scored_lesion() -> tuple[Volume, ScoredVolume]:
 
 
 def make_summary(
-    threshold: float | None = None, *, mode: Mode = "ensemble", mask: MaskSource = "skull-stripped"
+    threshold: float | None = None,
+    *,
+    mode: Mode = "ensemble",
+    mask: MaskSource = "skull-stripped",
+    manifest: ModelManifest | None = None,
 ) -> Summary:
     volume, scored = scored_lesion()
     return summarize(
         volume,
         scored,
-        make_manifest(),
+        manifest or make_manifest(),
         settings=make_settings(mode=mode),
         threshold=threshold,
         provider="CPUExecutionProvider",
@@ -97,6 +101,20 @@ def test_the_calibrated_threshold_says_what_it_means_and_a_wish_replaces_it() ->
     assert (calibrated.threshold, calibrated.healthy_percentile) == (0.1, 99.5)
     assert (wished.threshold, wished.threshold_source, wished.healthy_percentile) == (0.7, "request", None)
     assert wished.n_regions == 0
+
+
+def test_a_scan_is_compared_with_healthy_brains_only_under_the_settings_and_the_threshold_of_these() -> None:
+    healthy = (HealthyBrain(name="sub-1", anomaly_score=0.2, above_threshold_ml=2.0),)
+    calibrated = make_manifest().calibration.model_copy(update={"healthy": healthy, "false_positive_ml": 2.0})
+    manifest = make_manifest().model_copy(update={"calibration": calibrated})
+
+    compared = make_summary(manifest=manifest).healthy_comparison
+
+    assert compared is not None
+    assert (compared.n_brains, compared.n_with_lower_score, compared.n_with_less_volume) == (1, 1, 0)
+    assert make_summary(manifest=manifest, threshold=0.1).healthy_comparison is None
+    assert make_summary(manifest=manifest, mode="stepwise").healthy_comparison is None
+    assert make_summary().healthy_comparison is None
 
 
 def test_a_threshold_that_was_calibrated_for_other_settings_is_no_percentile() -> None:

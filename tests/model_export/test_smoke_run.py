@@ -100,7 +100,12 @@ def test_the_package_says_what_it_is(smoke_run: SmokeRun) -> None:
     card = (package.folder / CARD_FILE).read_text()
 
     assert package.manifest.training_data[0].name == "phantoms"
-    assert package.manifest.calibration.n_scans == 2
+    calibration = package.manifest.calibration
+    assert calibration.n_scans == len(calibration.healthy) == 2
+    assert calibration.false_positive_ml is not None
+    assert f"{calibration.false_positive_ml:.1f} mL of a healthy brain are above it" in card
+    for brain in calibration.healthy:
+        assert f"| {brain.name} | {brain.anomaly_score:.3f} | {brain.above_threshold_ml:.1f} mL |" in card
     assert package.manifest.metrics["torch_onnx_difference"] <= TOLERANCE
     assert package.manifest.metrics["dag_mse_ratio"] == pytest.approx(
         smoke_run.folder.metrics()[-1]["dag_mse_ratio"], abs=1e-4
@@ -116,18 +121,19 @@ def test_a_model_may_be_calibrated_on_scans_that_are_given(smoke_run: SmokeRun, 
     write_nifti(tmp_path / "healthy" / "sub-9_T1w.nii.gz", make_phantom(9).volume)
     to = tmp_path / "smoke" / "2"
 
-    assert (
-        export.main(
-            [str(smoke_run.folder.path), "--to", str(to), "--calibrate-on", str(tmp_path / "healthy")]
-        )
-        == 0
-    )
-
-    calibration = ModelPackage.read(to).manifest.calibration
-    assert calibration.n_scans == 1
-    assert calibration.threshold != smoke_run.package.manifest.calibration.threshold
+    command = [str(smoke_run.folder.path), "--to", str(to), "--calibrate-on", str(tmp_path / "healthy")]
+    assert export.main(command) == 0
+    alone = ModelPackage.read(to).manifest.calibration
     assert "| sub-9 | " in (to / CARD_FILE).read_text()
-    assert "nan" not in (to / CARD_FILE).read_text()
+    assert export.main([*command, "held-back"]) == 0
+    together = ModelPackage.read(to).manifest.calibration
+
+    held_back = smoke_run.package.manifest.calibration
+    assert [brain.name for brain in alone.healthy] == ["sub-9"]
+    assert alone.healthy[0].above_threshold_ml == pytest.approx(alone.false_positive_ml)
+    assert {brain.name for brain in together.healthy} == {"sub-9", *(b.name for b in held_back.healthy)}
+    low, high = sorted((alone.threshold, held_back.threshold))
+    assert low < together.threshold < high
 
 
 def test_the_worker_loads_the_package_and_scores_a_scan_as_torch_does(smoke_run: SmokeRun) -> None:
