@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text, run in (
         ("train", "train a restoration network", _train),
         ("export", "make a model package of a training run", _export),
+        ("calibrate", "set the threshold of a model on healthy scans of your own", _calibrate),
         ("evaluate", "measure models on cases with known lesions", _evaluate),
     ):
         command = commands.add_parser(name, help=text, add_help=False)
@@ -82,6 +83,12 @@ def _export(arguments: argparse.Namespace, rest: list[str]) -> int:
     from model_export.export import main as export
 
     return export(rest)
+
+
+def _calibrate(arguments: argparse.Namespace, rest: list[str]) -> int:
+    from model_export.calibrate import main as calibrate
+
+    return calibrate(rest)
 
 
 def _evaluate(arguments: argparse.Namespace, rest: list[str]) -> int:

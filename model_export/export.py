@@ -101,7 +101,7 @@ def export(folder: RunFolder, to: Path, *, calibrate_on: Sequence[str] = (HELD_B
         }
     )
     card = _card(folder, manifest, folder.config(), split)
-    return _put(to, manifest, onnx_bytes, card)
+    return put_package(to, manifest, onnx_bytes, card)
 
 
 def _healthy(folder: RunFolder, config: TrainingConfig, calibrate_on: Sequence[str]) -> Iterator[Scan]:
@@ -173,7 +173,7 @@ def _card(folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, sp
     return make_card(manifest, config, split, made=made)
 
 
-def _put(to: Path, manifest: ModelManifest, onnx_bytes: bytes, card: str) -> ModelPackage:
+def put_package(to: Path, manifest: ModelManifest, onnx_bytes: bytes, card: str) -> ModelPackage:
     """Write the package beside its place, check it as the worker does, and move it there."""
     partial = to.with_name(f"{to.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

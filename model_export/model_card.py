@@ -6,12 +6,15 @@ from typing import Final, Literal
 
 from disyre import INTENDED_USE
 from disyre.emphasis import Emphasis
-from disyre.model_package import ModelManifest, TrainingData
+from disyre.model_package import Calibration, ModelManifest, TrainingData
 from model_export.config import TrainingConfig
 from model_export.run_folder import Split
 
 _CARD: Final = (Path(__file__).parent / "model_card.md").read_text(encoding="utf-8")
 """The card with names of facts in braces, as `str.format` takes them."""
+_CALIBRATION_BEGINS: Final = "Calibration: "
+_CALIBRATION_ENDS: Final = "## Limits"
+_CALIBRATION: Final = (Path(__file__).parent / "calibration_section.md").read_text(encoding="utf-8").rstrip()
 
 
 def make_card(
@@ -26,7 +29,7 @@ def make_card(
     return _CARD.format(
         model=manifest,
         metrics=manifest.metrics,
-        calibration=manifest.calibration,
+        calibration_section=calibration_section(manifest.calibration),
         config=config,
         corruption=corruption,
         intended_use=INTENDED_USE,
@@ -40,14 +43,34 @@ def make_card(
         p_dag=1 - corruption.p_fpi - corruption.p_lesion - corruption.p_clean,
         made_of=_made_of(config, split),
         lesions=_lesions(manifest.metrics, config),
-        scans="scan" if manifest.calibration.n_scans == 1 else "scans",
-        were="was" if manifest.calibration.n_scans == 1 else "were",
         made=made,
+    )
+
+
+def calibration_section(calibration: Calibration) -> str:
+    """The threshold, and what each healthy scan shows that it is from."""
+    one = calibration.n_scans == 1
+    scans = f"{calibration.n_scans} healthy {'scan' if one else 'scans'} that {'was' if one else 'were'}"
+    return _CALIBRATION.format(
+        calibration=calibration,
+        scans=scans,
         healthy="\n".join(
             f"| {brain.name} | {brain.anomaly_score:.3f} | {brain.above_threshold_ml:.1f} mL |"
-            for brain in manifest.calibration.healthy
+            for brain in calibration.healthy
         ),
     )
+
+
+def recalibrated_card(card: str, manifest: ModelManifest, *, before: ModelManifest) -> str:
+    """A package's card under another name and with another calibration; the rest stays."""
+    origin = f"The network of {before.name}/{before.version}, calibrated again."
+    title = f"# {manifest.name}/{manifest.version}\n\n{origin}"
+    _, _, rest = card.partition("\n")
+    start, end = rest.find(_CALIBRATION_BEGINS), rest.find(_CALIBRATION_ENDS)
+    section = calibration_section(manifest.calibration)
+    if 0 <= start < end:
+        return f"{title}\n{rest[:start]}{section}\n\n{rest[end:]}"
+    return "\n\n".join(part for part in (title, rest.strip(), section) if part) + "\n"
 
 
 def _emphasis(emphasis: Emphasis | None) -> str:

@@ -1,11 +1,11 @@
-"""Makes scans of T2w and FLAIR to train on from scans of patients: what may be ill is no part of their masks.
+"""Makes scans to train on from scans of patients: what may be ill is no part of their brain masks.
 
     scripts/run dev python scripts/make_healthy_parts.py DATA OUT [--picture FILE]
 
 DATA holds `ms_native/patient04` (of open_ms_data, CC BY, whole heads) and `multimodal/stroke_chronic` (MIT,
-stripped). For each, OUT gets `T2w/NAME_T2w.nii.gz` and `FLAIR/NAME_FLAIR.nii.gz` with `NAME_brainmask.nii.gz`
-beside them. Left out of a mask are a box that was chosen by eye, and what is brighter in FLAIR than the brain
-around it, with some room.
+stripped), in T1w, T2w and FLAIR. OUT gets `T2w/NAME_T2w.nii.gz` with `T2w/NAME_brainmask.nii.gz`, and so on.
+Left out of a mask are a box that was chosen by eye, and what is brighter in FLAIR than the brain around it,
+with some room.
 """
 
 import argparse
@@ -51,11 +51,11 @@ class Patient:
 PATIENTS: Final = (
     Patient(
         "msnative04",
-        {m: f"ms_native/patient04/study1_{m}.nii.gz" for m in ("T2w", "FLAIR")},
+        {m: f"ms_native/patient04/study1_{m}.nii.gz" for m in ("T1w", "T2w", "FLAIR")},
     ),
     Patient(
         "chronicstroke",
-        {m: f"multimodal/stroke_chronic/{m}.nii.gz" for m in ("T2w", "FLAIR")},
+        {m: f"multimodal/stroke_chronic/{m}.nii.gz" for m in ("T1w", "T2w", "FLAIR")},
         is_stripped=True,
         box=((0.0, 0.5), (0.0, 1.0), (0.26, 0.78)),
     ),
