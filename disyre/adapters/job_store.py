@@ -13,6 +13,7 @@ import redis
 from redis.client import Pipeline
 
 from disyre.adapters.broker import broker_errors
+from disyre.documents import read_document, write_document
 from disyre.errors import JobNotFound
 from disyre.job import Job, JobState
 
@@ -116,18 +117,15 @@ class RedisJobStore:
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
-        with broker_errors():
-            doc = self._client.hget(_job_key(job_id), "doc")
-        if doc is None:
-            raise _not_found()
-        return Job.model_validate_json(cast(str, doc))
+        return read_document(Job, self._document(job_id))
 
     def update(self, job_id: str, change: Change) -> Job:
         """Apply a change and store the result; again and again, while others store theirs."""
         while True:
-            job = self.get(job_id)
+            document = self._document(job_id)
+            job = read_document(Job, document)
             changed = change(job)
-            if changed is job or self._store(changed, over=job.revision):
+            if changed is job or self._store(changed, job, document):
                 return changed
 
     def remove(self, job_id: str) -> None:
@@ -147,7 +145,7 @@ class RedisJobStore:
                 for job_id in ids:
                     pipe.hget(_job_key(job_id), "doc")
                 docs = pipe.execute()
-        return [Job.model_validate_json(doc) for doc in docs if doc is not None]
+        return [read_document(Job, doc) for doc in docs if doc is not None]
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
@@ -179,9 +177,16 @@ class RedisJobStore:
         with broker_errors():
             return bool(self._client.exists(_lease_key(job_id)))
 
-    def _store(self, job: Job, *, over: int) -> bool:
-        """Store a job if the one that is there has the revision `over`; 0 stands for none."""
-        keys, args = _as_stored(job, over=over)
+    def _document(self, job_id: str) -> str:
+        with broker_errors():
+            document = self._client.hget(_job_key(job_id), "doc")
+        if document is None:
+            raise _not_found()
+        return cast(str, document)
+
+    def _store(self, changed: Job, job: Job, document: str) -> bool:
+        """Store a job if the one that is there is still the one that was changed."""
+        keys, args = _as_stored(changed, over=job.revision, document=document)
         with broker_errors():
             return bool(self._store_script(keys=keys, args=args))
 
@@ -205,7 +210,7 @@ class InMemoryJobStore:
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
         try:
-            return Job.model_validate_json(self._docs[job_id])
+            return read_document(Job, self._docs[job_id])
         except KeyError as error:
             raise _not_found() from error
 
@@ -213,7 +218,7 @@ class InMemoryJobStore:
         """Apply a change and store the result."""
         with self._lock:
             changed = change(self.get(job_id))
-            self._docs[job_id] = changed.model_dump_json()
+            self._docs[job_id] = write_document(changed, over=self._docs[job_id])
             return changed
 
     def remove(self, job_id: str) -> None:
@@ -264,10 +269,10 @@ class InMemoryJobStore:
         return sorted(job_id for job_id in self._docs if self.get(job_id).state in states)
 
 
-def _as_stored(job: Job, *, over: int) -> tuple[list[str], list[str | int]]:
-    """Keys and arguments of the script that stores a job."""
+def _as_stored(job: Job, *, over: int, document: str | None = None) -> tuple[list[str], list[str | int]]:
+    """Keys and arguments of the script that stores a job over a revision, 0 for none, and its document."""
     keys = [_job_key(job.id), _ALL_KEY, _WAITING_KEY, _RUNNING_KEY]
-    return keys, [job.id, over, job.model_dump_json(), job.revision, job.state.value]
+    return keys, [job.id, over, write_document(job, over=document), job.revision, job.state.value]
 
 
 def _job_key(job_id: str) -> str:

@@ -10,6 +10,7 @@ import redis
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from disyre.adapters.broker import broker_errors
+from disyre.documents import read_document
 
 BEAT_EVERY_S: Final = 5.0
 FORGET_AFTER_S: Final = 20.0
@@ -81,7 +82,7 @@ class RedisWorkerRegistry:
             gone = [worker_id for worker_id, doc in zip(ids, docs, strict=True) if doc is None]
             if gone:
                 self._client.srem(_WORKERS_KEY, *gone)
-        return [WorkerInfo.model_validate_json(doc) for doc in docs if doc is not None]
+        return [read_document(WorkerInfo, doc) for doc in docs if doc is not None]
 
 
 class InMemoryWorkerRegistry:
@@ -100,7 +101,7 @@ class InMemoryWorkerRegistry:
 
     def workers(self) -> list[WorkerInfo]:
         """All workers, by id."""
-        return [WorkerInfo.model_validate_json(self._docs[worker_id]) for worker_id in sorted(self._docs)]
+        return [read_document(WorkerInfo, self._docs[worker_id]) for worker_id in sorted(self._docs)]
 
 
 def _key(worker_id: str) -> str:

@@ -1,11 +1,14 @@
 """What every job store does; one body for the real one and the one in memory."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
+import redis
 
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import InMemoryJobStore, JobStore, RedisJobStore
@@ -37,6 +40,27 @@ def test_a_job_comes_back_as_it_was_stored(jobs: JobStore) -> None:
     jobs.add(job)
 
     assert jobs.get(job.id) == job
+
+
+def test_what_a_newer_program_added_to_a_job_is_ignored_by_an_older_one_and_stays(
+    client: redis.Redis,
+) -> None:
+    jobs = RedisJobStore(client)
+    jobs.add(make_job())
+    key = f"disyre:job:{make_job().id}"
+    document = json.loads(cast(str, client.hget(key, "doc")))
+    client.hset(
+        key, "doc", json.dumps({**document, "owner": "ward-3", "params": {**document["params"], "new": 1}})
+    )
+
+    assert jobs.get(make_job().id) == make_job()
+    assert jobs.list(limit=1) == [make_job()]
+    started = jobs.update(make_job().id, start)
+
+    assert jobs.get(started.id) == started
+    stored = json.loads(cast(str, client.hget(key, "doc")))
+    assert stored["owner"] == "ward-3"
+    assert stored["state"] == "running"
 
 
 def test_an_unknown_id_is_not_found(jobs: JobStore) -> None:

@@ -1,5 +1,8 @@
 """What every registry of workers does; one body for the real one and the one in memory."""
 
+import json
+from typing import cast
+
 import pytest
 import redis
 
@@ -40,6 +43,16 @@ def test_workers_that_beat_are_listed_by_id(registry: WorkerRegistry) -> None:
     registry.beat(make_worker("host-1"))
 
     assert registry.workers() == [make_worker("host-1"), make_worker("host-2")]
+
+
+def test_a_worker_of_a_newer_version_is_listed_with_what_is_known_of_it(client: redis.Redis) -> None:
+    registry = RedisWorkerRegistry(client)
+    registry.beat(make_worker())
+    key = "disyre:worker:host-1"
+    document = json.loads(cast(str, client.get(key)))
+    client.set(key, json.dumps({**document, "holds": ["t1w/2"]}))
+
+    assert registry.workers() == [make_worker()]
 
 
 def test_the_last_beat_counts(registry: WorkerRegistry) -> None:
