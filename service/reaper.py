@@ -19,7 +19,7 @@ from disyre.job import Job, JobState
 logger = logging.getLogger(__name__)
 
 _LOCK: Final = "reaper"
-_LOCK_S: Final = 30.0
+_LOCK_S: Final = 6.0
 """A reaper that died in the middle stands in the way of the others for this long."""
 
 
@@ -45,14 +45,26 @@ class Reaper:
         if not self._jobs.claim(_LOCK, self._name, lease_s=_LOCK_S):
             return
         try:
-            for job_id in self._jobs.running():
-                self._return_if_lost(job_id)
-            pending = self._queue.pending_ids()
-            for job_id in self._jobs.waiting():
-                if job_id not in pending:
-                    self._send_again(job_id)
+            self._go_over_jobs()
         finally:
             self._jobs.release(_LOCK, self._name)
+
+    def _go_over_jobs(self) -> None:
+        """Look at each, as long as no other reaper has taken over from one that was too slow."""
+        for job_id in self._jobs.running():
+            if not self._goes_on():
+                return
+            self._return_if_lost(job_id)
+        pending = self._queue.pending_ids()
+        for job_id in self._jobs.waiting():
+            if job_id in pending:
+                continue
+            if not self._goes_on():
+                return
+            self._send_again(job_id)
+
+    def _goes_on(self) -> bool:
+        return self._jobs.renew(_LOCK, self._name, lease_s=_LOCK_S)
 
     def _return_if_lost(self, job_id: str) -> None:
         """Put a job that no worker holds back into the queue, or end it."""

@@ -1,5 +1,6 @@
 """Lost jobs come back, and others are left alone."""
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
 from service.reaper import Reaper
 from tests.builders import NOON, make_job
 
+IDS = [f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2)]
 LONG_S = 60.0
 MUCH_LATER = NOON + timedelta(hours=1)
 
@@ -129,6 +131,25 @@ def test_one_reaper_works_at_a_time(jobs: InMemoryJobStore, queue: InMemoryTaskQ
     jobs.release("reaper", "another")
     reap(jobs, queue)
     assert queue.job_ids == [make_job().id]
+
+
+def test_a_reaper_that_another_has_taken_over_from_stops(queue: InMemoryTaskQueue) -> None:
+    class SlowLook(InMemoryJobStore):
+        """The first look at a job takes so long that the lock is lost."""
+
+        def is_leased(self, job_id: str) -> bool:
+            if job_id != "reaper":
+                self._leases["reaper"] = ("another", time.monotonic() + LONG_S)
+            return super().is_leased(job_id)
+
+    jobs = SlowLook()
+    for job_id in IDS:
+        start(jobs, make_job(job_id))
+
+    reap(jobs, queue)
+
+    assert [jobs.get(job_id).state for job_id in IDS] == [JobState.QUEUED, JobState.RUNNING]
+    assert queue.job_ids == IDS[:1]
 
 
 class TakenOver(InMemoryJobStore):
