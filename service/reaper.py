@@ -7,6 +7,7 @@ at a time does the work.
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -31,14 +32,29 @@ class Reaper:
     """Brings back lost jobs. Going over them twice, or in several processes, does no harm."""
 
     def __init__(
-        self, jobs: JobStore, queue: TaskQueue, *, grace_s: float = 10.0, now: Callable[[], datetime] = _now
+        self,
+        jobs: JobStore,
+        queue: TaskQueue,
+        *,
+        grace_s: float = 10.0,
+        settle_s: float = 4.0,
+        now: Callable[[], datetime] = _now,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`grace_s` is how long a queued job may be on its way into or out of the queue."""
+        """`grace_s` is how long a queued job may be on its way into or out of the queue.
+
+        `settle_s` is how long a running job has to be seen without a lease before its worker counts as lost:
+        after an outage of the broker, a worker that lives takes its lease again by then.
+        """
         self._jobs = jobs
         self._queue = queue
         self._grace_s = grace_s
+        self._settle_s = settle_s
         self._now = now
+        self._clock_s = clock_s
         self._name = secrets.token_hex(8)
+        self._without_lease: dict[tuple[str, int], float] = {}
+        """When an attempt at a job was first seen without a lease."""
 
     def reap_once(self) -> None:
         """Go over all jobs that are not finished, unless another reaper does so now. Raises Unavailable."""
@@ -51,7 +67,9 @@ class Reaper:
 
     def _go_over_jobs(self) -> None:
         """Look at each, as long as no other reaper has taken over from one that was too slow."""
-        for job_id in self._jobs.running():
+        running = self._jobs.running()
+        self._without_lease = {k: v for k, v in self._without_lease.items() if k[0] in running}
+        for job_id in running:
             if not self._goes_on():
                 return
             self._return_if_lost(job_id)
@@ -70,7 +88,7 @@ class Reaper:
         """Put a job that no worker holds back into the queue, or end it."""
         try:
             attempt = self._jobs.get(job_id).attempt
-            if self._jobs.is_leased(job_id):
+            if not self._is_lost(job_id, attempt):
                 return
             job = self._jobs.update(job_id, lambda job: self._lose_worker(job, attempt))
         except (IllegalTransition, JobNotFound):
@@ -78,6 +96,14 @@ class Reaper:
         logger.warning("job %s lost its worker in attempt %d: now %s", job_id, job.attempt, job.state)
         if job.state is JobState.QUEUED:
             self._queue.enqueue(job)
+
+    def _is_lost(self, job_id: str, attempt: int) -> bool:
+        """Whether no worker has held this attempt for some time."""
+        if self._jobs.is_leased(job_id):
+            self._without_lease.pop((job_id, attempt), None)
+            return False
+        now_s = self._clock_s()
+        return now_s - self._without_lease.setdefault((job_id, attempt), now_s) >= self._settle_s
 
     def _lose_worker(self, job: Job, attempt: int) -> Job:
         if job.attempt != attempt:

@@ -1,4 +1,8 @@
-"""A worker's hold on one job: taken before anything else, kept by a thread, given back at the end."""
+"""A worker's hold on one job: taken before anything else, kept by a thread, given back at the end.
+
+While the broker is away a lease may run out. When it is back, the worker takes it again, unless somebody else
+has it by then: what both of them store names their attempts, and that of the older one is refused.
+"""
 
 import logging
 import secrets
@@ -17,7 +21,7 @@ _RENEWALS: Final = 4
 
 
 class Lease:
-    """The hold on one job. It is lost when it could not be renewed in time, and stays lost."""
+    """The hold on one job. It is lost when another worker has it, and stays lost."""
 
     def __init__(self, jobs: JobStore, job_id: str, *, lease_s: float) -> None:
         self._jobs = jobs
@@ -46,9 +50,12 @@ class Lease:
             except Unavailable:
                 logger.warning("job %s: the lease could not be renewed", self._job_id)
 
-    def give_back(self) -> None:
-        """Stop keeping the lease. If the broker is away, it expires by itself."""
+    def stop_keeping(self) -> None:
+        """Let `keep` end."""
         self._done.set()
+
+    def give_back(self) -> None:
+        """Let others have the job, once `keep` has ended. If the broker is away, the lease runs out."""
         try:
             self._jobs.release(self._job_id, self._holder)
         except Unavailable:
@@ -67,5 +74,6 @@ def hold(jobs: JobStore, job_id: str, *, lease_s: float) -> Iterator[Lease | Non
     try:
         yield lease
     finally:
+        lease.stop_keeping()
+        keeper.join()  # a renewal under way would take the lease again
         lease.give_back()
-        keeper.join()

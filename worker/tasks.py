@@ -34,7 +34,7 @@ from worker.steps import Steps, StopRequest, WorkerStopping
 logger = logging.getLogger(__name__)
 
 _REFUSALS: Final = invalid_input_codes()
-_WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, *[8.0] * 14)
 """Between attempts to store how a job ended, while the broker is away."""
 
 
@@ -188,7 +188,7 @@ def _where(error: Exception) -> str:
 
 
 def _patiently(store: Callable[[], Job]) -> Job:
-    """Try until the broker answers, for half a minute. Raises Unavailable."""
+    """Try until the broker answers, for two minutes. Raises Unavailable."""
     for wait_s in _WAITS_S:
         try:
             return store()

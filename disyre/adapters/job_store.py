@@ -53,7 +53,7 @@ class JobStore(Protocol):
         """Take the lease on a job for `holder`, if nobody has it. Expires by the store's clock."""
 
     def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
-        """Lengthen a lease; False if `holder` no longer has it."""
+        """Lengthen a lease, or take it again if it ran out and nobody has it; False if another one does."""
 
     def release(self, job_id: str, holder: str) -> None:
         """Give the lease back, if `holder` has it."""
@@ -81,7 +81,10 @@ if ARGV[5] == '{_BEGUN[0]}' or ARGV[5] == '{_BEGUN[1]}' then redis.call('ZADD', 
 return 1
 """
 _RENEW: Final = """
-return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
 """
 _RELEASE: Final = """
 return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
@@ -163,7 +166,7 @@ class RedisJobStore:
             return bool(self._client.set(_lease_key(job_id), holder, nx=True, px=_ms(lease_s)))
 
     def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
-        """Lengthen a lease."""
+        """Lengthen a lease, or take it again."""
         with broker_errors():
             return bool(self._renew_script(keys=[_lease_key(job_id)], args=[holder, _ms(lease_s)]))
 
@@ -248,9 +251,9 @@ class InMemoryJobStore:
             return True
 
     def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
-        """Lengthen a lease."""
+        """Lengthen a lease, or take it again."""
         with self._lock:
-            if not self.is_leased(job_id) or self._leases[job_id][0] != holder:
+            if self.is_leased(job_id) and self._leases[job_id][0] != holder:
                 return False
             self._leases[job_id] = (holder, time.monotonic() + lease_s)
             return True

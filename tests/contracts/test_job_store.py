@@ -203,8 +203,17 @@ def test_a_lease_ends_by_itself(jobs: JobStore) -> None:
 
     wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over")
 
-    assert not jobs.renew(IDS[0], "a", lease_s=LONG_S)
     assert jobs.claim(IDS[0], "b", lease_s=LONG_S)
+    assert not jobs.renew(IDS[0], "a", lease_s=LONG_S)
+
+
+def test_a_lease_that_ended_is_taken_again_by_its_holder_if_nobody_else_has_it(jobs: JobStore) -> None:
+    jobs.claim(IDS[0], "a", lease_s=0.01)
+    wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over")
+
+    assert jobs.renew(IDS[0], "a", lease_s=LONG_S)
+
+    assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
 
 
 def test_a_renewed_lease_goes_on(jobs: JobStore) -> None:

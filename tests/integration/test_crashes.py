@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from disyre.job import JobState
-from tests.integration.workplace import Workplace
+from tests.integration.workplace import LEASE_S, Workplace
 from tests.live import LiveBroker, wait_for
 from tests.toy_model import SLOW_MODEL
 
@@ -90,6 +91,20 @@ def test_a_job_survives_a_crash_of_the_broker(workplace: Workplace) -> None:
         next_job = workplace.wait_until_finished(workplace.submit())
         assert next_job.state is JobState.SUCCEEDED
         assert worker.process.poll() is None
+
+
+def test_a_job_outlasts_a_broker_that_does_not_answer_for_longer_than_a_lease(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker() as worker:
+        workplace.wait_until_restoring(job_id)
+
+        workplace.broker.signal(signal.SIGSTOP)
+        time.sleep(3 * LEASE_S)
+        workplace.broker.signal(signal.SIGCONT)
+
+        job = workplace.wait_until_finished(job_id)
+    assert (job.attempt, job.n_losses) == (1, 0), worker.text()
+    workplace.assert_one_whole_result(job)
 
 
 def test_a_worker_waits_for_a_broker_that_is_not_there_yet(workplace: Workplace) -> None:

@@ -27,7 +27,7 @@ def queue() -> InMemoryTaskQueue:
 
 
 def reap(jobs: InMemoryJobStore, queue: InMemoryTaskQueue, *, at: datetime = MUCH_LATER) -> None:
-    Reaper(jobs, queue, grace_s=10, now=lambda: at).reap_once()
+    Reaper(jobs, queue, grace_s=10, settle_s=0, now=lambda: at).reap_once()
 
 
 def start(jobs: InMemoryJobStore, job: Job, *, times: int = 1) -> None:
@@ -56,6 +56,29 @@ def test_a_running_job_with_a_lease_is_left_alone(jobs: InMemoryJobStore, queue:
 
     assert jobs.get(make_job().id).state is JobState.RUNNING
     assert queue.job_ids == []
+
+
+def test_a_worker_that_takes_its_lease_again_after_an_outage_is_not_lost(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    start(jobs, make_job())
+    clock_s = [0.0]
+    reaper = Reaper(jobs, queue, settle_s=4, clock_s=lambda: clock_s[0])
+
+    reaper.reap_once()
+    jobs.claim(make_job().id, "worker", lease_s=LONG_S)
+    clock_s[0] = 5
+    reaper.reap_once()
+    assert jobs.get(make_job().id).state is JobState.RUNNING
+
+    jobs.release(make_job().id, "worker")
+    for clock_s[0] in (6.0, 9.9):
+        reaper.reap_once()
+        assert jobs.get(make_job().id).state is JobState.RUNNING
+    clock_s[0] = 10
+    reaper.reap_once()
+    assert jobs.get(make_job().id).state is JobState.QUEUED
+    assert queue.job_ids == [make_job().id]
 
 
 def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
@@ -166,7 +189,7 @@ def test_a_job_that_another_worker_just_took_is_left_to_it(queue: InMemoryTaskQu
     taken_over = TakenOver()
     taken_over.add(jobs.get(make_job().id))
 
-    reaper = Reaper(taken_over, queue, now=lambda: MUCH_LATER)
+    reaper = Reaper(taken_over, queue, settle_s=0, now=lambda: MUCH_LATER)
     reaper._return_if_lost(make_job().id)
 
     job = taken_over.get(make_job().id)

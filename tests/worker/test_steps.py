@@ -1,5 +1,7 @@
 """Between two steps: what is saved, and what stops a job."""
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -173,8 +175,9 @@ def test_a_job_goes_on_without_the_broker(steps: Steps, jobs: CountingJobStore) 
 def test_a_job_whose_lease_is_lost_is_stopped(jobs: CountingJobStore, stop: StopRequest) -> None:
     lease = Lease(jobs, JOB_ID, lease_s=0.01)
     steps = Steps(jobs, jobs.get(JOB_ID), lease, stop=stop, time_limit_s=LIMIT_S)
+    jobs.claim(JOB_ID, "another worker", lease_s=LIMIT_S)
 
-    lease.keep()  # it was never claimed, so the first renewal finds it lost
+    lease.keep()  # until the first renewal finds the other one
 
     with pytest.raises(StaleAttempt):
         steps(restoring(1))
@@ -191,6 +194,25 @@ def test_a_lease_is_kept_for_the_length_of_a_block(jobs: CountingJobStore) -> No
     assert not jobs.is_leased(JOB_ID)
 
 
+def test_a_renewal_under_way_does_not_take_a_lease_again_that_was_given_back() -> None:
+    class SlowJobStore(InMemoryJobStore):
+        """A renewal takes longer than the job."""
+
+        is_renewing = threading.Event()
+
+        def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+            self.is_renewing.set()
+            time.sleep(0.05)
+            return super().renew(job_id, holder, lease_s=lease_s)
+
+    jobs = SlowJobStore()
+
+    with hold(jobs, JOB_ID, lease_s=0.2):
+        jobs.is_renewing.wait()
+
+    assert not jobs.is_leased(JOB_ID)
+
+
 class PatchyJobStore(InMemoryJobStore):
     """Away at every other renewal; ends the lease at the last one."""
 
@@ -200,7 +222,7 @@ class PatchyJobStore(InMemoryJobStore):
     def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         self.renewals_left -= 1
         if self.renewals_left == 0:
-            self.lease.give_back()
+            self.lease.stop_keeping()
         if self.renewals_left % 2:
             raise Unavailable("away")
         return True
