@@ -12,6 +12,8 @@ from model_export.run_folder import Split
 
 _CARD: Final = (Path(__file__).parent / "model_card.md").read_text(encoding="utf-8")
 """The card with names of facts in braces, as `str.format` takes them."""
+_NO_LESION: Final = "No scan with a lesion was used for anything."
+_NO_ILL_PART: Final = "Where scans of patients are among them, what is ill was cut out of their brain masks."
 _CALIBRATION_BEGINS: Final = "Calibration: "
 _CALIBRATION_ENDS: Final = "## Limits"
 _CALIBRATION: Final = (Path(__file__).parent / "calibration_section.md").read_text(encoding="utf-8").rstrip()
@@ -42,6 +44,7 @@ def make_card(
         held_back=", ".join(split.held_back),
         p_dag=1 - corruption.p_fpi - corruption.p_lesion - corruption.p_clean,
         made_of=_made_of(config, split),
+        patients=_NO_LESION if split.own is None else _NO_ILL_PART,
         lesions=_lesions(manifest.metrics, config),
         made=made,
     )
@@ -109,7 +112,7 @@ def _made_of(config: TrainingConfig, split: Split) -> str:
     if split.labels is not None:
         parts.append(f"{config.p_painted:.0%} of the patches were painted from label maps instead.")
     if split.own is not None:
-        parts.append(f"{config.p_own:.0%} of the patches are from scans of {config.modality} themselves.")
+        parts.append(f"{config.p_own:.0%} of the patches are from the last of these.")
     return "\n".join(parts)
 
 
