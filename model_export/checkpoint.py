@@ -1,7 +1,7 @@
 """Save and resume a run, atomically: a crash while saving leaves the checkpoint before it whole."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -10,6 +10,9 @@ import torch
 from disyre.errors import Misconfigured
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
+"""The newest state of a run."""
+BEST_FILE: Final = "best.pt"
+"""The averaged weights with which lesions were found best so far; there may be none."""
 
 
 @dataclass
@@ -29,9 +32,9 @@ class Checkpoint:
     losses: torch.Tensor
     """Of the batches since the last report."""
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, name: str = CHECKPOINT_FILE) -> None:
         """Write into a run folder."""
-        path = folder / CHECKPOINT_FILE
+        path = folder / name
         beside = path.with_suffix(".partial")
         with beside.open("wb") as file:
             torch.save(vars(self), file)
@@ -39,25 +42,27 @@ class Checkpoint:
             os.fsync(file.fileno())
         beside.replace(path)
 
-    def weights_alone(self) -> "Checkpoint":
-        """Averaged weights for a run that has seen nothing yet."""
-        return replace(
-            self,
-            network=self.ema,
-            optimizer={},
-            generator=torch.empty(0, dtype=torch.uint8),
-            patches=0,
-            elapsed_s=0.0,
-            losses=torch.empty(0),
-        )
+    @classmethod
+    def of_weights(cls, weights: dict[str, Any], *, patches: int = 0, elapsed_s: float = 0.0) -> Self:
+        """Weights alone: what a run begins with, or what is kept of it."""
+        nothing = torch.empty(0, dtype=torch.uint8)
+        return cls(weights, weights, {}, nothing, patches, elapsed_s, losses=torch.empty(0))
 
     @classmethod
-    def load(cls, folder: Path, device: str) -> Self:
+    def load_chosen(cls, folder: Path, device: str) -> Self:
+        """The best weights of a run, or its newest state if none are known to be best.
+
+        Raises Misconfigured if there is none that can be used.
+        """
+        return cls.load(folder, device, BEST_FILE if (folder / BEST_FILE).is_file() else CHECKPOINT_FILE)
+
+    @classmethod
+    def load(cls, folder: Path, device: str, name: str = CHECKPOINT_FILE) -> Self:
         """Read from a run folder.
 
         Raises Misconfigured if there is none that can be used.
         """
-        path = folder / CHECKPOINT_FILE
+        path = folder / name
         try:
             values = torch.load(path, map_location=device, weights_only=True)
             values["generator"] = values["generator"].cpu()

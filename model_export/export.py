@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def export(folder: RunFolder, to: Path, *, calibrate_on: Sequence[str] = (HELD_BACK,)) -> ModelPackage:
-    """Make a model package from the newest checkpoint of a run, verify and measure it, and put it in place.
+    """Make a model package of a run's best weights, or its newest; verify, measure and put it in place.
 
     It is calibrated on the healthy scans of its modality in some folders, and on those that were held back.
     Raises Misconfigured if torch and ONNX do not agree, InvalidInput if `to` does not end in a name and a
@@ -160,7 +160,7 @@ def _manifest(
 
 
 def _card(folder: RunFolder, manifest: ModelManifest, config: TrainingConfig, split: Split) -> str:
-    checkpoint = Checkpoint.load(folder.path, "cpu")
+    checkpoint = Checkpoint.load_chosen(folder.path, "cpu")
     environment = folder.environment()
     made = describe_run(
         config,

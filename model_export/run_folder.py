@@ -6,6 +6,7 @@ split.json         names of the scans that were trained on and held back, and of
 cache/             the slices of both, ready to train on
 metrics.jsonl      one line a report: patches, seconds, loss, learning rate, validation
 checkpoint.pt      the newest state
+best.pt            the averaged weights with which lesions were found best, if a run is validated by lesions
 tensorboard/       the figures of metrics.jsonl and pictures, for TensorBoard, if it was asked for
 README.md          the same in words
 """
@@ -43,6 +44,7 @@ Started {started_at} with `{command}`, seed {seed}, commit `{commit}`.
 | `cache/` | the slices of both, as uint8 at 1 mm (0 is outside the brain) |
 | `metrics.jsonl` | a line a report: patches, seconds, loss, learning rate, now and then validation |
 | `checkpoint.pt` | newest state of network, running average, optimiser and generator |
+| `best.pt` | averaged weights with which lesions were found best, if it is validated by these; exported |
 | `tensorboard/` | the figures and restored slices for TensorBoard, if it was asked for |
 
 `*_mse_ratio` is the squared error of restored slices divided by that of doing nothing: 1 is a copy of the

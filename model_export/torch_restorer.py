@@ -21,7 +21,7 @@ class TorchRestorer:
 
     @classmethod
     def of_run(cls, folder: Path, *, device: str = "cpu") -> Self:
-        """The running average of a run's newest checkpoint."""
+        """The averaged weights of a run: its best, or its newest if none are known to be best."""
         return cls(load_network(folder, device=device))
 
     @torch.no_grad()
@@ -34,10 +34,10 @@ class TorchRestorer:
 
 
 def load_network(folder: Path, *, device: str = "cpu") -> Network:
-    """The network of a run folder's newest checkpoint, with averaged weights.
+    """The network of a run with averaged weights: its best, or its newest if none are known to be best.
 
     Raises Misconfigured if the folder has no usable config or checkpoint.
     """
     network = make_network(RunFolder(folder).config().network)
-    network.load_state_dict(Checkpoint.load(folder, device).ema)
+    network.load_state_dict(Checkpoint.load_chosen(folder, device).ema)
     return network.to(device).eval().requires_grad_(False)

@@ -28,6 +28,7 @@ from model_export.dataset import (
     read_scan,
     scan_name,
 )
+from model_export.evaluation.cases import read_healthy
 from model_export.label_slices import LabelSlices
 from model_export.lesion_slices import LesionSlices
 from model_export.phantom import make_phantom
@@ -74,6 +75,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--lesion-shapes",
         type=Path,
         help="folder of lesion masks in MNI space, for validation while training",
+    )
+    parser.add_argument(
+        "--lesion-scans",
+        type=Path,
+        help="folder of healthy scans of the modality to put these into, instead of those held back",
     )
     parser.add_argument("--prepare-only", action="store_true", help="make the run folder and stop")
     parser.add_argument("--start-from", type=Path, help="run folder whose weights a new run begins with")
@@ -165,7 +171,8 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
         kept = recoloured(kept, config.modality, seed=config.seed)
     if options.lesion_shapes is not None:
         shapes, n_cases = options.lesion_shapes, config.n_lesion_cases
-        lesions = LesionSlices.of(kept, config.intensity, shapes, config.modality, n_cases)
+        healthy = _lesion_scans(options, config) or kept
+        lesions = LesionSlices.of(healthy, config.intensity, shapes, config.modality, n_cases)
         lesions.save(folder.lesion_cache)
     bank.save(folder.train_cache)
     kept.save(folder.held_back_cache)
@@ -181,9 +188,9 @@ def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     split = Split(bank.scan_names, kept.scan_names, codebook, source, *extra)
     folder.create(config, split, sys.argv)
     if options.start_from is not None:
-        checkpoint = Checkpoint.load(options.start_from, "cpu")
+        checkpoint = Checkpoint.load_chosen(options.start_from, "cpu")
         folder.begin_with(RunFolder(options.start_from), checkpoint.patches, checkpoint.elapsed_s)
-        checkpoint.weights_alone().save(folder.path)
+        Checkpoint.of_weights(checkpoint.ema).save(folder.path)
 
 
 def _labels(options: argparse.Namespace, config: TrainingConfig) -> LabelSlices | None:
@@ -206,6 +213,13 @@ def _own_scans(options: argparse.Namespace, config: TrainingConfig) -> SliceBank
     if options.own_scans is None:
         return None
     scans = map(read_scan, find_scans(options.own_scans, config.modality))
+    return SliceBank.of(scans, config.intensity, min_frame_px=config.patch_px)
+
+
+def _lesion_scans(options: argparse.Namespace, config: TrainingConfig) -> SliceBank | None:
+    if options.lesion_scans is None:
+        return None
+    scans = read_healthy([options.lesion_scans], config.modality)
     return SliceBank.of(scans, config.intensity, min_frame_px=config.patch_px)
 
 

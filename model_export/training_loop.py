@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from model_export.architecture import Network, make_network
-from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
+from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
 from model_export.corruption import corrupt, nearest_condition, tell
 from model_export.ranks import ALONE, Ranks
@@ -146,6 +146,7 @@ def train(
             if ranks.is_first:
                 if validates:
                     report |= measure(trainee.ema, held_back)
+                    _keep_if_best(trainee, folder, report)
                     on_validation(trainee.ema, trainee.patches)
                 folder.append_metrics(report)
                 on_report(report)
@@ -173,6 +174,16 @@ def _save(trainee: Trainee, folder: RunFolder) -> None:
     checkpoint = trainee.checkpoint()
     if trainee.ranks.is_first:
         checkpoint.save(folder.path)
+
+
+def _keep_if_best(trainee: Trainee, folder: RunFolder, report: dict[str, float]) -> None:
+    """Save the averaged weights if they find lesions better than at every validation before."""
+    before = [line["lesion_ap"] for line in folder.metrics() if "lesion_ap" in line]
+    if "lesion_ap" in report and report["lesion_ap"] > max(before, default=-1.0):
+        weights = Checkpoint.of_weights(
+            trainee.ema.state_dict(), patches=trainee.patches, elapsed_s=trainee.elapsed_s
+        )
+        weights.save(folder.path, BEST_FILE)
 
 
 def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:

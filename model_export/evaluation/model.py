@@ -24,7 +24,7 @@ from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.types import Voxels
 from model_export.architecture import count_gflop
-from model_export.checkpoint import CHECKPOINT_FILE
+from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
 from model_export.network import count_parameters
@@ -48,7 +48,7 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path, *, threads: int, device: str = "cpu") -> Self:
-        """A model package, or the newest checkpoint of a run folder.
+        """A model package, or the best weights of a run folder, or its newest if none are known to be best.
 
         Raises Misconfigured if the folder is neither, or is damaged.
         """
@@ -65,7 +65,8 @@ class Model:
     def _of_run(cls, folder: Path, device: str) -> Self:
         network = load_network(folder, device=device)
         config = RunFolder(folder).config()
-        sha256 = hashlib.sha256((folder / CHECKPOINT_FILE).read_bytes()).hexdigest()
+        weights = folder / (BEST_FILE if (folder / BEST_FILE).is_file() else CHECKPOINT_FILE)
+        sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
         manifest = ModelManifest(
             name="run",
             version="1",

@@ -7,7 +7,8 @@ import torch
 from disyre.errors import Misconfigured
 from disyre.model_package import TrainingData
 from model_export import train as train_program
-from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
+from model_export import training_loop
+from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE, Checkpoint
 from model_export.config import NetworkConfig, TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.run_folder import RunFolder, Split
@@ -107,6 +108,69 @@ def test_a_run_says_whose_weights_it_began_with(config: TrainingConfig, tmp_path
     assert new.environment()["begun_with"].startswith("1,000 patches of 96 x 96 in 2 minutes on processors")
 
 
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Average precision of the validations to come, the next one first."""
+    figures: list[float] = []
+    monkeypatch.setattr(training_loop, "measure", lambda network, held_back: {"lesion_ap": figures.pop(0)})
+    return figures
+
+
+@pytest.mark.parametrize(
+    ("aps", "best"), [([0.2, 0.5, 0.4], 64), ([0.5, 0.5, 0.4], 32), ([0.1, 0.2, 0.3], 96)]
+)
+def test_the_weights_that_found_lesions_best_are_kept_and_chosen(
+    aps: list[float],
+    best: int,
+    found: list[float],
+    config: TrainingConfig,
+    training: TrainingSet,
+    held_back: ValidationSet,
+    tmp_path: Path,
+) -> None:
+    seen: dict[int, torch.Tensor] = {}
+    found += aps
+
+    train(
+        replace(config, validate_every_patches=32),
+        training,
+        held_back,
+        RunFolder(tmp_path),
+        on_validation=lambda network, patches: seen.update({patches: network.stem.weight.clone()}),
+    )
+
+    chosen = Checkpoint.load_chosen(tmp_path, "cpu")
+    assert chosen.patches == best
+    assert torch.equal(chosen.ema["stem.weight"], seen[best])
+    assert Checkpoint.load(tmp_path, "cpu").patches == 96
+
+
+def test_a_run_that_goes_on_keeps_the_best_weights_of_before(
+    found: list[float],
+    config: TrainingConfig,
+    training: TrainingSet,
+    held_back: ValidationSet,
+    tmp_path: Path,
+) -> None:
+    config = replace(config, validate_every_patches=32)
+    found += [0.5, 0.4, 0.3]
+    stop = iter([False] * 12 + [True])
+
+    train(config, training, held_back, RunFolder(tmp_path), should_stop=lambda: next(stop))
+    train(config, training, held_back, RunFolder(tmp_path))
+
+    assert Checkpoint.load_chosen(tmp_path, "cpu").patches == 32
+
+
+def test_a_run_that_is_not_validated_by_lesions_has_no_best_weights(
+    config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
+) -> None:
+    train(config, training, held_back, RunFolder(tmp_path))
+
+    assert not (tmp_path / BEST_FILE).exists()
+    assert Checkpoint.load_chosen(tmp_path, "cpu").patches == 96
+
+
 def test_a_run_may_begin_with_the_averaged_weights_of_another(
     config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
 ) -> None:
@@ -115,7 +179,7 @@ def test_a_run_may_begin_with_the_averaged_weights_of_another(
     new.path.mkdir()
     ended = train(config, training, held_back, old)
 
-    Checkpoint.load(old.path, "cpu").weights_alone().save(new.path)
+    Checkpoint.of_weights(Checkpoint.load(old.path, "cpu").ema).save(new.path)
     begun = train(config, training, held_back, new, should_stop=lambda: True)
 
     assert begun.patches == 0
