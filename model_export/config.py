@@ -5,9 +5,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from disyre.errors import Misconfigured
 from disyre.intensity import BRAIN_FLOOR, IntensityRule
@@ -197,6 +197,7 @@ class TrainingConfig:
 
     patch_px: int = 128  # edge of a training patch; 1 px is 1 mm
     batch_size: int = 16  # patches
+    batches_at_once: Annotated[int, Field(ge=1)] = 1  # drawn together; 8 keep a GPU busy
     total_patches: int = 400_000  # length of the learning-rate schedule
     max_train_s: float = 0.0  # wall clock; the schedule hurries to end by then; 0: no limit
     learning_rate: float = 7e-4  # at the end of the warm-up

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from model_export.architecture import Network, make_network
+from model_export.batches import Batches
 from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE, Checkpoint
 from model_export.config import TrainingConfig
-from model_export.corruption import corrupt, nearest_condition, tell
 from model_export.ranks import ALONE, Ranks
 from model_export.run_folder import RunFolder
 from model_export.training_set import TrainingSet
@@ -52,8 +52,7 @@ class Trainee:
     ema: Network
     """Running average of the network: what is validated and exported."""
     optimizer: torch.optim.Optimizer
-    generator: torch.Generator
-    """The one source of all draws."""
+    batches: Batches
     estimate: Estimate
     """`network.estimate`, compiled if the config says so."""
     ranks: Ranks = ALONE
@@ -77,9 +76,9 @@ class Trainee:
         generator = torch.Generator(config.device).manual_seed(ranks.seed(config.seed))
         estimate = torch.compile(network.estimate) if config.compile else network.estimate
         average = copy.deepcopy(network).requires_grad_(False)
-        return cls(network, average, optimizer, generator, estimate, ranks)
+        return cls(network, average, optimizer, Batches(generator), estimate, ranks)
 
-    def resume(self, checkpoint: Checkpoint) -> None:
+    def resume(self, config: TrainingConfig, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint.
 
         One without moments of the optimiser begins with fresh ones; one from another kind of device, with
@@ -89,11 +88,12 @@ class Trainee:
         self.ema.load_state_dict(checkpoint.ema)
         if checkpoint.optimizer:
             self.optimizer.load_state_dict(checkpoint.optimizer)
-        state = self.ranks.own(checkpoint.generator)
-        if state is not None and len(state) == len(self.generator.get_state()):
-            self.generator.set_state(state)
+        state, generator = self.ranks.own(checkpoint.generator), self.batches.generator
+        if state is not None and len(state) == len(generator.get_state()):
+            generator.set_state(state)
         else:  # saved by fewer or more ranks, or on another kind of device
-            self.generator.manual_seed(self.generator.initial_seed() + checkpoint.patches)
+            generator.manual_seed(generator.initial_seed() + checkpoint.patches)
+        self.batches.go_on(config, checkpoint.patches // config.batch_size)
         self.patches, self.elapsed_s = checkpoint.patches, checkpoint.elapsed_s
         self.losses = list(checkpoint.losses)
 
@@ -103,7 +103,7 @@ class Trainee:
             network=self.network.state_dict(),
             ema=self.ema.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            generator=self.ranks.gather(self.generator.get_state()),
+            generator=self.ranks.gather(self.batches.state()),
             patches=self.patches,
             elapsed_s=self.elapsed_s,
             losses=torch.stack(self.losses) if self.losses else torch.empty(0),
@@ -129,7 +129,7 @@ def train(
     """
     trainee = Trainee.begin(config, ranks)
     if (folder.path / CHECKPOINT_FILE).is_file():
-        trainee.resume(Checkpoint.load(folder.path, config.device))
+        trainee.resume(config, Checkpoint.load(folder.path, config.device))
         if ranks.is_first:
             folder.forget_metrics_after(trainee.patches)
     clock = saved_at = ranks.clock()
@@ -201,14 +201,12 @@ def _report(trainee: Trainee, learning_rate: float) -> dict[str, float]:
 def train_step(config: TrainingConfig, training: TrainingSet, trainee: Trainee) -> torch.Tensor:
     """One batch: draw, corrupt, restore, learn. Returns the loss."""
     ranks = trainee.ranks
-    healthy, inside = training.draw(ranks.share_of(config), trainee.generator)
-    corruption = corrupt(healthy, inside, config.corruption, trainee.generator)
-    told = tell(corruption.severity, config.corruption.p_untold, trainee.generator)
-    x = corruption.patches.contiguous(memory_format=torch.channels_last)
+    batch = trainee.batches.take(ranks.share_of(config), training)
+    x = batch.corrupted.contiguous(memory_format=torch.channels_last)
     with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bf16"):
-        x0, gate = trainee.estimate(x, nearest_condition(told))
-    changed = ((x - healthy).abs() > config.changed).float()
-    loss = F.mse_loss(x0.float(), healthy)
+        x0, gate = trainee.estimate(x, batch.condition)
+    changed = ((x - batch.healthy).abs() > config.changed).float()
+    loss = F.mse_loss(x0.float(), batch.healthy)
     if gate is not None:
         loss = loss + config.gate_weight * F.binary_cross_entropy_with_logits(gate.float(), changed)
 

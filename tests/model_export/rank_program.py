@@ -65,7 +65,7 @@ def main() -> None:
             (out / name).mkdir(exist_ok=True)
         whole = train(config, training, held_back, RunFolder(out / "whole"), ranks=ranks)
         torch.save(whole.network.state_dict(), out / f"trained-{ranks.rank}.pt")
-        torch.save(whole.generator.get_state(), out / f"generator-{ranks.rank}.pt")
+        torch.save(whole.batches.state(), out / f"generator-{ranks.rank}.pt")
 
         # Only the second rank is asked to stop; both have to.
         stop = iter([False] * 6 + [ranks.rank == 1])

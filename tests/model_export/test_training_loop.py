@@ -49,10 +49,17 @@ def _figures(folder: RunFolder) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k != "elapsed_s"} for line in folder.metrics()]
 
 
+@pytest.mark.parametrize("at_once", [1, 4])
 @pytest.mark.parametrize("steps", [6, 9])  # at a report, and between two
 def test_a_run_that_was_interrupted_reports_the_same_losses_as_one_that_was_not(
-    steps: int, config: TrainingConfig, training: TrainingSet, held_back: ValidationSet, tmp_path: Path
+    steps: int,
+    at_once: int,
+    config: TrainingConfig,
+    training: TrainingSet,
+    held_back: ValidationSet,
+    tmp_path: Path,
 ) -> None:
+    config = replace(config, batches_at_once=at_once)
     whole, parts = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "parts")
     whole.path.mkdir()
     parts.path.mkdir()
@@ -91,10 +98,10 @@ def test_a_run_goes_on_on_another_kind_of_device_with_other_draws_and_without_mo
     )
     elsewhere.save(tmp_path)
 
-    trainee.resume(Checkpoint.load(tmp_path, "cpu"))
+    trainee.resume(config, Checkpoint.load(tmp_path, "cpu"))
 
     assert trainee.patches == 40
-    assert not torch.equal(trainee.generator.get_state(), Trainee.begin(config).generator.get_state())
+    assert not torch.equal(trainee.batches.state(), Trainee.begin(config).batches.state())
 
 
 def test_a_run_says_whose_weights_it_began_with(config: TrainingConfig, tmp_path: Path) -> None:
