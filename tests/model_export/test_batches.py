@@ -9,7 +9,6 @@ from model_export.config import AugmentationConfig, TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.training_set import TrainingSet
 
-
 _NONE = AugmentationConfig(
     p_spatial=0, p_mirror=0, p_brightness=0, p_gamma=0, p_shading=0, p_noise=0, p_blur=0
 )
