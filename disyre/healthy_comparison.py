@@ -32,7 +32,7 @@ class HealthyComparison(Frozen):
         less = sum(brain.above_threshold_ml < volume_ml for brain in healthy)
         words = (
             f"anomaly score {_above(lower, len(healthy))}; volume above the threshold "
-            f"{_above(less, len(healthy))}, which have {mean_ml:.3g} mL on average"
+            f"{_above(less, len(healthy))}, {_have(mean_ml, len(healthy))}"
         )
         return cls(
             n_brains=len(healthy),
@@ -41,6 +41,10 @@ class HealthyComparison(Frozen):
             false_positive_ml=mean_ml,
             in_words=words,
         )
+
+
+def _have(mean_ml: float, n: int) -> str:
+    return f"which has {mean_ml:.3g} mL" if n == 1 else f"which have {mean_ml:.3g} mL on average"
 
 
 def _above(n_below: int, n: int) -> str:

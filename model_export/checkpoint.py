@@ -48,13 +48,19 @@ class Checkpoint:
         nothing = torch.empty(0, dtype=torch.uint8)
         return cls(weights, weights, {}, nothing, patches, elapsed_s, losses=torch.empty(0))
 
+    @staticmethod
+    def chosen(folder: Path) -> Path:
+        """The file with the weights that a run counts by: the best, or the newest if none are known to be."""
+        best = folder / BEST_FILE
+        return best if best.is_file() else folder / CHECKPOINT_FILE
+
     @classmethod
     def load_chosen(cls, folder: Path, device: str) -> Self:
-        """The best weights of a run, or its newest state if none are known to be best.
+        """Read the weights that a run counts by.
 
-        Raises Misconfigured if there is none that can be used.
+        Raises Misconfigured if there are none that can be used.
         """
-        return cls.load(folder, device, BEST_FILE if (folder / BEST_FILE).is_file() else CHECKPOINT_FILE)
+        return cls.load(folder, device, cls.chosen(folder).name)
 
     @classmethod
     def load(cls, folder: Path, device: str, name: str = CHECKPOINT_FILE) -> Self:

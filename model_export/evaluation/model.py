@@ -24,7 +24,7 @@ from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.types import Voxels
 from model_export.architecture import count_gflop
-from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE
+from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
 from model_export.network import count_parameters
@@ -65,8 +65,7 @@ class Model:
     def _of_run(cls, folder: Path, device: str) -> Self:
         network = load_network(folder, device=device)
         config = RunFolder(folder).config()
-        weights = folder / (BEST_FILE if (folder / BEST_FILE).is_file() else CHECKPOINT_FILE)
-        sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(Checkpoint.chosen(folder).read_bytes()).hexdigest()
         manifest = ModelManifest(
             name="run",
             version="1",
