@@ -47,7 +47,8 @@ def test_a_percentage_is_said_only_where_there_are_brains_enough_for_it(
     assert compared is not None
     assert compared.in_words.startswith(f"{words}; volume above the threshold")
     mean_ml = f"{(n + 1) / 2:.3g} mL"
-    assert compared.in_words.endswith(f"which has {mean_ml}" if n == 1 else f"which have {mean_ml} on average")
+    has = f"which has {mean_ml}" if n == 1 else f"which have {mean_ml} on average"
+    assert compared.in_words.endswith(has)
 
 
 def test_a_package_that_does_not_tell_of_each_brain_compares_with_none() -> None:
