@@ -19,7 +19,7 @@ from disyre.adapters.dicom_scale import scale_of
 from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, acquired, sequence_of, stated_number
 from disyre.errors import UnreadableVolume, UnsupportedGeometry, UnusableVolume
 from disyre.series import Reject
-from disyre.stacks import Slice
+from disyre.stacks import Slice, Vector
 
 _FRAME_GROUPS: Final = [
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "FrameContentSequence"),
@@ -27,6 +27,9 @@ _FRAME_GROUPS: Final = [
     *SEQUENCE_GROUPS,
 ]
 """Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
+_LARGEST_PIXEL_MM: Final = 1000.0
+_LARGEST_NUMBER: Final = 1e6
+"""Of cosines, and of millimetres from the origin: a kilometre."""
 _IS_DERIVED: Final = {"ORIGINAL": False, "DERIVED": True}
 """By the first value of ImageType."""
 _STORED: Final = (
@@ -102,13 +105,9 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
     (rows,), (columns,) = (numbers(dataset, name, 1) for name in ("Rows", "Columns"))
     if rows < 1 or columns < 1:
         raise UnreadableVolume(f"expected images with pixels, got one of {columns:g} x {rows:g}")
-    spacing_mm = numbers(header, "PixelSpacing", 2)
-    if min(spacing_mm) <= 0:
-        raise UnsupportedGeometry(
-            "expected pixels of a size above 0 mm (PixelSpacing), got {:.4g} x {:.4g} mm".format(*spacing_mm)
-        )
-    orientation = np.array(numbers(header, "ImageOrientationPatient", 6))
-    position = np.array(numbers(header, "ImagePositionPatient", 3))
+    spacing_mm = _spacing_mm(header)
+    orientation = _reckoned(header, "ImageOrientationPatient", 6)
+    position = _reckoned(header, "ImagePositionPatient", 3)
     shape = (int(columns), int(rows))
     image_type = _words(header, "FrameType" if frame.is_enhanced else "ImageType")
     if frame.mosaic is not None:
@@ -140,6 +139,26 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         series_number=None if series_number is None else int(series_number),
         pixels=_compared(frame),
     )
+
+
+def _spacing_mm(header: Dataset) -> tuple[float, ...]:
+    spacing_mm = numbers(header, "PixelSpacing", 2)
+    if not 0 < min(spacing_mm) <= max(spacing_mm) <= _LARGEST_PIXEL_MM:
+        raise UnsupportedGeometry(
+            f"expected pixels of a size above 0 mm and up to {_LARGEST_PIXEL_MM:g} mm (PixelSpacing), "
+            "got {:.4g} x {:.4g} mm".format(*spacing_mm)
+        )
+    return spacing_mm
+
+
+def _reckoned(header: Dataset, keyword: str, n: int) -> Vector:
+    """Numbers of a size that can be reckoned with."""
+    values = numbers(header, keyword, n)
+    if max(map(abs, values)) > _LARGEST_NUMBER:
+        raise UnsupportedGeometry(
+            f"expected numbers up to {_LARGEST_NUMBER:g} ({keyword}), got {max(values, key=abs):.4g}"
+        )
+    return np.array(values)
 
 
 def _words(header: Dataset, keyword: str) -> tuple[str, ...]:

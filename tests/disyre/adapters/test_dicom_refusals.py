@@ -198,7 +198,13 @@ def test_a_broken_header_is_refused(attributes: dict[str, Any], error: type[Disy
 @pytest.mark.parametrize(
     ("attributes", "words"),
     [
-        ({"PixelSpacing": [-1.5, 2.0]}, r"above 0 mm \(PixelSpacing\), got -1.5 x 2 mm"),
+        ({"PixelSpacing": [-1.5, 2.0]}, r"above 0 mm and up to 1000 mm \(PixelSpacing\), got -1.5 x 2 mm"),
+        ({"PixelSpacing": ["1e308", "1e308"]}, r"got 1e\+308 x 1e\+308 mm"),
+        (
+            {"ImagePositionPatient": ["0", "-1e300", "0"]},
+            r"numbers up to 1e\+06 \(ImagePositionPatient\), got -1e\+300",
+        ),
+        ({"ImageOrientationPatient": ["1e300", *"00010"]}, r"\(ImageOrientationPatient\), got 1e\+300"),
         ({"RescaleSlope": 0}, r"other than 0 \(RescaleSlope\), got 0"),
         ({"RescaleSlope": "nan"}, "expected 1 number as RescaleSlope"),
     ],
