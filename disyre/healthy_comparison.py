@@ -1,5 +1,6 @@
 """Where a scan stands among the healthy ones that its model was calibrated on."""
 
+import math
 from typing import Final, Self
 
 from disyre.figures import Number
@@ -9,6 +10,8 @@ from disyre.model_package import Calibration
 _LEAST_FOR_PERCENT: Final = 20
 """With fewer healthy brains, 95 % of them cannot be told from all."""
 _MOST: Final = 0.95
+_ROUNDED: Final = 1e-3
+"""How far figures in a manifest may be off, relative to them."""
 
 
 class HealthyComparison(Frozen):
@@ -28,12 +31,14 @@ class HealthyComparison(Frozen):
         healthy, mean_ml = calibration.healthy, calibration.false_positive_ml
         if not healthy or mean_ml is None:
             return None
-        lower = sum(brain.anomaly_score < anomaly_score for brain in healthy)
-        less = sum(brain.above_threshold_ml < volume_ml for brain in healthy)
+        lower = sum(_is_below(brain.anomaly_score, anomaly_score) for brain in healthy)
+        less = sum(_is_below(brain.above_threshold_ml, volume_ml) for brain in healthy)
         words = (
             f"anomaly score {_above(lower, len(healthy))}; volume above the threshold "
-            f"{_above(less, len(healthy))}, {_have(mean_ml, len(healthy))}"
+            f"{_above(less, len(healthy))}, which have {mean_ml:.3g} mL on average"
         )
+        if len(healthy) == 1:
+            words = f"not known: the threshold is from one healthy brain, with {mean_ml:.3g} mL above it"
         return cls(
             n_brains=len(healthy),
             n_with_lower_score=lower,
@@ -43,8 +48,9 @@ class HealthyComparison(Frozen):
         )
 
 
-def _have(mean_ml: float, n: int) -> str:
-    return f"which has {mean_ml:.3g} mL" if n == 1 else f"which have {mean_ml:.3g} mL on average"
+def _is_below(healthy: float, scan: float) -> bool:
+    """Whether a figure of a healthy brain, which is rounded, is below that of a scan."""
+    return healthy < scan and not math.isclose(healthy, scan, rel_tol=_ROUNDED)
 
 
 def _above(n_below: int, n: int) -> str:
@@ -52,11 +58,9 @@ def _above(n_below: int, n: int) -> str:
 
     >>> _above(23, 24)
     'above what 95 % of 24 healthy brains show'
-    >>> _above(20, 24), _above(1, 1)
-    ('above that of 20 of 24 healthy brains', 'above that of the one healthy brain')
+    >>> _above(20, 24)
+    'above that of 20 of 24 healthy brains'
     """
     if n >= _LEAST_FOR_PERCENT and n_below >= _MOST * n:
         return f"above what {100 * n_below // n} % of {n} healthy brains show"
-    if n == 1:
-        return f"{'above' if n_below else 'not above'} that of the one healthy brain"
     return f"above that of {n_below} of {n} healthy brains"

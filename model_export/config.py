@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from disyre.errors import Misconfigured
+from disyre.field_words import in_words
 from disyre.intensity import BRAIN_FLOOR, IntensityRule
 from disyre.modality import Modality
 
@@ -195,12 +196,14 @@ class TrainingConfig:
     intensity_percentile: float = 99.0
     plain_maps: bool = False  # |x - x0| as in the papers: all changes alike, not smoothed across slices
 
-    patch_px: int = 128  # edge of a training patch; 1 px is 1 mm
-    batch_size: int = 16  # patches
+    patch_px: Annotated[int, Field(ge=64)] = 128  # edge of a training patch; 1 px is 1 mm
+    batch_size: Annotated[int, Field(ge=2)] = 16  # patches
     batches_at_once: Annotated[int, Field(ge=1)] = 1  # drawn together; 8 keep a GPU busy
-    total_patches: int = 400_000  # length of the learning-rate schedule
-    max_train_s: float = 0.0  # wall clock; the schedule hurries to end by then; 0: no limit
-    learning_rate: float = 7e-4  # at the end of the warm-up
+    total_patches: Annotated[int, Field(ge=1)] = 400_000  # length of the learning-rate schedule
+    max_train_s: Annotated[float, Field(ge=0)] = (
+        0.0  # wall clock; the schedule hurries to end by then; 0: no limit
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = 7e-4  # at the end of the warm-up
     warmup_patches: int = 8_000
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
@@ -228,16 +231,22 @@ class TrainingConfig:
         """How scans are scaled in training; goes into the manifest."""
         return IntensityRule(over=self.intensity_over, percentile=self.intensity_percentile)
 
+    def progress(self, patches: float, elapsed_s: float) -> float:
+        """Share of a run that is over, by patches or, if a time is set, by the clock if that is further."""
+        by_clock = elapsed_s / self.max_train_s if self.max_train_s > 0 else 0.0
+        return max(patches / self.total_patches, by_clock)
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Parse values, as of a TOML or JSON file.
 
-        Raises Misconfigured for an unknown key or a value of the wrong type.
+        Raises Misconfigured for an unknown key or a value that cannot be.
         """
         try:
             return TypeAdapter(cls).validate_python(values)
         except ValidationError as error:
-            raise Misconfigured(f"expected a training config: {error}") from error
+            wrong = "; ".join(f"{_key(one)}: {_in_words(one)}" for one in error.errors())
+            raise Misconfigured(f"in the training config, {wrong}") from error
 
     @classmethod
     def read(cls, name_or_path: str) -> Self:
@@ -257,3 +266,11 @@ class TrainingConfig:
     def to_mapping(self) -> dict[str, Any]:
         """The values, as for a JSON file."""
         return dataclasses.asdict(self)
+
+
+def _key(error: Mapping[str, Any]) -> str:
+    return ".".join(map(str, error["loc"]))
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    return "no key that is known" if error["type"] == "unexpected_keyword_argument" else in_words(error)

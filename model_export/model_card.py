@@ -54,9 +54,16 @@ def calibration_section(calibration: Calibration) -> str:
     """The threshold, and what each healthy scan shows that it is from."""
     one = calibration.n_scans == 1
     scans = f"{calibration.n_scans} healthy {'scan' if one else 'scans'} that {'was' if one else 'were'}"
+    ml = f"{calibration.false_positive_ml:.1f} mL"
+    volume = (
+        f"So {ml} of that brain are above it; what other healthy people have is not known."
+        if one
+        else f"So {ml} of a healthy brain are above it, on average."
+    )
     return _CALIBRATION.format(
         calibration=calibration,
         scans=scans,
+        volume=volume,
         healthy="\n".join(
             f"| {brain.name} | {brain.anomaly_score:.3f} | {brain.above_threshold_ml:.1f} mL |"
             for brain in calibration.healthy

@@ -1,21 +1,15 @@
 """`disyre train`: from a folder of healthy scans to a run folder with a trained network."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import FrameType
+from contextlib import closing
+from dataclasses import replace
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from disyre.errors import DisyreError, InvalidInput
-from disyre.modality import MODALITIES
 from disyre.model_package import TrainingData
 from model_export.board import Board
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
@@ -32,65 +26,17 @@ from model_export.evaluation.cases import read_healthy
 from model_export.label_slices import LabelSlices
 from model_export.lesion_slices import LesionSlices
 from model_export.phantom import make_phantom
+from model_export.progress_line import progress_line
 from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder, Split
 from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
+from model_export.stopping import stop_on_signal
+from model_export.train_options import configured, make_parser
 from model_export.training_loop import describe_outcome, train
 from model_export.training_set import TrainingSet, recoloured
 from model_export.validation import read_validation
 
 _PHANTOMS = TrainingData(name="phantoms", n_scans=1, licence="none needed: computed")
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The options of `disyre train`."""
-    parser = argparse.ArgumentParser(prog="disyre train", description=__doc__)
-    parser.add_argument(
-        "--config", default="t1w", help="name in model_export/configs, or path of a TOML file"
-    )
-    parser.add_argument("--modality", choices=MODALITIES, help="replaces the config's")
-    parser.add_argument(
-        "--data", type=Path, help="folder of scans or BIDS data set; without it phantoms are made"
-    )
-    held_back = parser.add_mutually_exclusive_group()
-    held_back.add_argument("--split", type=Path, help="JSON or TSV: name to train, validation or exclude")
-    held_back.add_argument("--validation", type=int, metavar="N", help="hold back N persons, drawn at random")
-    parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
-    parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
-    parser.add_argument("--data-url", help="where the data set is from")
-    parser.add_argument(
-        "--label-maps", type=Path, help="folder of label maps (FreeSurfer's labels) to paint patches from"
-    )
-    parser.add_argument("--label-maps-name", help="name of the label maps, for manifest and model card")
-    parser.add_argument("--label-maps-licence", default="unknown", help="licence of the label maps")
-    parser.add_argument(
-        "--own-scans",
-        type=Path,
-        help="folder of scans of the modality itself, beside those of --data that are recoloured",
-    )
-    parser.add_argument("--own-scans-name", help="name of these scans, for manifest and model card")
-    parser.add_argument("--own-scans-licence", default="unknown", help="licence of these scans")
-    parser.add_argument("--own-scans-url", help="where these scans are from")
-    parser.add_argument(
-        "--lesion-shapes",
-        type=Path,
-        help="folder of lesion masks in MNI space, for validation while training",
-    )
-    parser.add_argument(
-        "--lesion-scans",
-        type=Path,
-        help="folder of healthy scans of the modality to put these into, instead of those held back",
-    )
-    parser.add_argument("--prepare-only", action="store_true", help="make the run folder and stop")
-    parser.add_argument("--start-from", type=Path, help="run folder whose weights a new run begins with")
-    parser.add_argument("--out", type=Path, required=True, help="run folder")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
-    parser.add_argument("--device", help="cpu or cuda; replaces the config's")
-    parser.add_argument(
-        "--tensorboard", action="store_true", help="write curves and pictures for TensorBoard"
-    )
-    parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
-    return parser
 
 
 def main(argv: Sequence[str]) -> int:
@@ -114,18 +60,15 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder(options.out)
     if not options.resume and (folder.path / CHECKPOINT_FILE).exists():
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
-    config = folder.config() if options.resume else TrainingConfig.read(options.config)
-    if options.modality and not options.resume:
-        config = replace(config, modality=options.modality)
-    device = options.device or config.device
-    with joined_ranks(device) as ranks:
+    config = configured(options, folder)
+    with joined_ranks(config.device) as ranks:
         ranks.share_of(config)
         if ranks.is_first and not options.resume:
             begin(options, folder, config)
         ranks.wait()
         if options.prepare_only:
             return
-        go_on(options, folder, replace(config, device=device), ranks)
+        go_on(options, folder, config, ranks)
 
 
 def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig, ranks: Ranks) -> None:
@@ -137,9 +80,9 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
     validation = read_validation(folder, config)
     wants_board = options.tensorboard or config.tensorboard
     with (
-        _progress_line(config, is_shown=ranks.is_first) as line,
+        progress_line(config, is_shown=ranks.is_first) as line,
         closing(Board(folder.board if wants_board else None, validation)) as board,
-        _stop_on_signal() as stop,
+        stop_on_signal() as stop,
     ):
 
         def report(figures: dict[str, float]) -> None:
@@ -281,60 +224,6 @@ def _roles(options: argparse.Namespace, config: TrainingConfig, names: list[str]
     if config.held_back:
         return roles_of(names, {OTHERS: "train", **dict.fromkeys(config.held_back, "validation")})
     return last_eighth(names)
-
-
-@dataclass
-class _Line:
-    """Shows reports as one line of progress."""
-
-    config: TrainingConfig
-    progress: Progress
-
-    def __post_init__(self) -> None:
-        self.task = self.progress.add_task("training", total=self.config.total_patches)
-        self.before = (0.0, 0.0)
-
-    def __call__(self, report: dict[str, float]) -> None:
-        patches, seconds = report["patches"], report["elapsed_s"]
-        rate = (patches - self.before[0]) / max(seconds - self.before[1], 1e-3)
-        self.before = (patches, seconds)
-        parts = [f"{rate:.0f} patches/s", f"loss {report['loss']:.5f}"]
-        parts += [f"{name} {value:.3f}" for name, value in report.items() if name.endswith("mse_ratio")]
-        self.progress.update(self.task, completed=patches, description="  ".join(parts))
-        if not self.progress.console.is_terminal:
-            self.progress.console.print(f"{patches:.0f} patches, {seconds:.0f} s  " + "  ".join(parts))
-
-
-@contextmanager
-def _progress_line(config: TrainingConfig, *, is_shown: bool) -> Iterator[_Line]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not (is_shown and console.is_terminal)) as progress:
-        yield _Line(config, progress)
-
-
-class _Stop:
-    """Becomes true when the run is asked to end."""
-
-    asked = False
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[_Stop]:
-    """End after the batch in hand on Ctrl-C or SIGTERM, so that the checkpoint is whole."""
-    stop = _Stop()
-    before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

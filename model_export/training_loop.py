@@ -133,7 +133,9 @@ def train(
         if ranks.is_first:
             folder.forget_metrics_after(trainee.patches)
     clock = saved_at = ranks.clock()
-    while (progress := _progress(config, trainee)) < 1 and not ranks.any(should_stop()):
+    while (progress := config.progress(trainee.patches, trainee.elapsed_s)) < 1 and not ranks.any(
+        should_stop()
+    ):
         learning_rate = _set_learning_rate(config, trainee, progress)
         trainee.losses.append(train_step(config, training, trainee))
 
@@ -161,7 +163,7 @@ def train(
 def describe_outcome(config: TrainingConfig, trainee: Trainee, folder: RunFolder) -> str:
     """How far a run has come, and what can be done with it."""
     so_far = f"with {trainee.patches:,} patches of {config.total_patches:,}"
-    if _progress(config, trainee) < 1:
+    if config.progress(trainee.patches, trainee.elapsed_s) < 1:
         return f"stopped {so_far}; `{_IN_A_CHECKOUT} train --resume --out {folder.path}` goes on"
     makes = (
         f"`{_IN_A_CHECKOUT} export {folder.path} --to models/<name>/<version>` makes a model package of it"
@@ -218,12 +220,6 @@ def train_step(config: TrainingConfig, training: TrainingSet, trainee: Trainee) 
     trainee.patches += config.batch_size
     _update_ema(config, trainee)
     return loss.detach()
-
-
-def _progress(config: TrainingConfig, trainee: Trainee) -> float:
-    """Share of the run that is over, by patches or, if a time is set, by the clock: whichever is further."""
-    by_clock = trainee.elapsed_s / config.max_train_s if config.max_train_s > 0 else 0.0
-    return max(trainee.patches / config.total_patches, by_clock)
 
 
 def _set_learning_rate(config: TrainingConfig, trainee: Trainee, progress: float) -> float:

@@ -1,5 +1,6 @@
 """Every method on every case: the healthy scans first, for thresholds, then the cases one by one."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from disyre import scoring
-from disyre.types import Voxels
+from disyre.types import Mask, Voxels
 from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation import detection
 from model_export.evaluation.cases import Case
@@ -121,7 +122,15 @@ def _measure(
         seconds=seconds,
         average_precision=own.average_precision if own else float("nan"),
         best_dice=own.best_dice if own else float("nan"),
+        found_ml=_reported_ml(case, found, threshold, within=case.lesion),
+        elsewhere_ml=_reported_ml(case, found, threshold, within=~case.lesion),
     )
+
+
+def _reported_ml(case: Case, found: Voxels, threshold: float, *, within: Mask) -> float:
+    if math.isnan(threshold):
+        return float("nan")
+    return detection.reported_ml(found, case.brain_mask & within, case.volume.affine, threshold)
 
 
 def _line(case: Case, results: Sequence[MethodResults]) -> str:

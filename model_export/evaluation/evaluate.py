@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from disyre.errors import DisyreError, InvalidInput
-from disyre.modality import Modality
+from disyre.modality import MODALITIES, Modality
 from model_export.dataset import Scan
 from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
@@ -86,6 +86,7 @@ def evaluate(options: argparse.Namespace, command: str) -> Path:
     Raises InvalidInput for options or data that do not go together, Misconfigured for a model that cannot be
     used.
     """
+    _check_paths(options)
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
     options.out.mkdir(parents=True, exist_ok=True)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
@@ -95,6 +96,16 @@ def evaluate(options: argparse.Namespace, command: str) -> Path:
             for section in _sections(own, modality, options, Path(kept)):
                 report.add(section)
     return report.write()
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """Raise InvalidInput for what is not there, before hours are spent on the rest."""
+    cases = [Path(name) for name in options.cases if name != SEMI_SYNTHETIC]
+    scans = [path for pair in options.pair for path in pair]
+    folders = [*options.healthy, *options.train_scans, *([options.shapes] if options.shapes else [])]
+    for path in (*cases, *scans, *folders):
+        if not path.exists():
+            raise InvalidInput(f"expected a scan or a folder at {path}, found nothing")
 
 
 def _sections(
@@ -112,8 +123,9 @@ def _sections(
         cases = _cases(name, healthy, modality, options)
         benchmark = run(methods, controls, cases, _new_folder(kept), on_case=_say)
         yield Section(title, benchmark)
-    if options.pair and benchmark is not None:
-        yield Section(f"{modality}, two scans of a person", repeatability=_pairs(models, benchmark, options))
+    pairs = [pair for pair in options.pair if _is_of(modality, pair)]
+    if pairs and benchmark is not None:
+        yield Section(f"{modality}, two scans of a person", repeatability=_pairs(models, benchmark, pairs))
     for title, name in sets.items() if options.ablations else ():
         variants = [variant for model in models for variant in model.variants()]
         cases = islice(_cases(name, healthy, modality, options), options.ablations)
@@ -125,8 +137,16 @@ def _new_folder(parent: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=parent))
 
 
-def _pairs(models: Sequence[Model], benchmark: Benchmark, options: argparse.Namespace) -> list[Repeatability]:
-    pairs = [(read_scan(one), read_scan(other)) for one, other in options.pair]
+def _is_of(modality: Modality, pair: Sequence[Path]) -> bool:
+    """Whether two scans are of a modality, or do not say of which."""
+    said = {other for other in MODALITIES for path in pair if other in path.name}
+    return said <= {modality}
+
+
+def _pairs(
+    models: Sequence[Model], benchmark: Benchmark, paths: Sequence[Sequence[Path]]
+) -> list[Repeatability]:
+    pairs = [(read_scan(one), read_scan(other)) for one, other in paths]
     return [
         measure_repeatability(model.method(), pairs, benchmark.of(model.name).threshold) for model in models
     ]

@@ -108,9 +108,8 @@ def draw_curves(path: Path, curves: Mapping[str, Curve]) -> None:
     axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     axis.set_title("Voxels of all cases; a dot is where the Dice is best", fontsize=10)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8, loc="upper right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=130)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    figure.savefig(path, dpi=130, bbox_inches="tight")
 
 
 def _upright(case: Case, voxels: Voxels) -> Voxels:

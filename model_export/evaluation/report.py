@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from disyre import INTENDED_USE, __version__
+from disyre.wording import counted
 from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
 from model_export.evaluation.model import Model
@@ -78,7 +79,7 @@ class Report:
 
     def _add_benchmark(self, title: str, benchmark: Benchmark, is_ablation: bool) -> dict[str, Any]:
         summaries = {results.method: results.summary(n_draws=self.n_draws) for results in benchmark.methods}
-        self._text += [f"{len(benchmark.exhibits)} cases.", ""]
+        self._text += [f"{counted(len(benchmark.exhibits), 'case')}.", ""]
         self._text += tables.figures(summaries, self.protocol, is_ablation=is_ablation)
         if not is_ablation:
             self._text += tables.sizes(summaries)
@@ -149,7 +150,10 @@ class Report:
 
 
 def _of_cases(results: MethodResults) -> list[dict[str, Any]]:
-    kept = ("case", "facts", "lesion_ml", "average_precision", "best_dice", "anomaly_score", "seconds")
+    kept = (
+        *("case", "facts", "lesion_ml", "average_precision", "best_dice", "found_ml", "elsewhere_ml"),
+        *("anomaly_score", "seconds"),
+    )
     return [
         {name: getattr(case, name) for name in kept} | {"lesions": list(map(asdict, case.lesions))}
         for case in results.cases
@@ -161,9 +165,14 @@ def _captions(methods: Sequence[MethodResults]) -> dict[str, dict[str, str]]:
     captions: dict[str, dict[str, str]] = {}
     for results in methods:
         for case in results.cases:
-            text = f"AP {case.average_precision:.2f}, ⌈Dice⌉ {case.best_dice:.2f}"
+            text = f"AP {_short(case.average_precision)}, ⌈Dice⌉ {_short(case.best_dice)}"
             captions.setdefault(case.case, {})[results.method] = text
     return captions
+
+
+def _short(figure: float) -> str:
+    """Two digits that say something."""
+    return f"{figure:.2f}" if not figure < 0.1 else f"{figure:.3f}"
 
 
 def _best_first(methods: Sequence[MethodResults], *, keep: int) -> list[str]:

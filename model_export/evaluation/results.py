@@ -34,6 +34,10 @@ class CaseResult:
     average_precision: float
     """NaN if there is no lesion."""
     best_dice: float
+    found_ml: float
+    """Of the lesion, above the threshold; NaN if there is no threshold."""
+    elsewhere_ml: float
+    """Of the rest of the brain, above the threshold; NaN if there is no threshold."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation.appearance import STRENGTHS
 from model_export.evaluation.bootstrap import Interval
-from model_export.evaluation.detection import LEAST_FOUND
+from model_export.evaluation.detection import LEAST_FOUND, Sensitivity
 from model_export.evaluation.repeatability import Repeatability
 from model_export.evaluation.results import CaseResult, MethodResults, Summary
 from model_export.evaluation.semi_synthetic import SIZES_ML
@@ -22,8 +22,10 @@ LEGEND: Final = (
     "unless it says otherwise, with 95 % intervals over cases. Slices are scored by the mean of their 100",
     "highest pixels, volumes by the mean of the highest hundredth of the brain. The threshold is the model's",
     f"own, or, where it has none, what {HEALTHY_PERCENTILE:g} % of the voxels of the healthy scans here are",
-    f"below. A lesion is found if {LEAST_FOUND:.0%} of it are above the threshold. In pictures, front is at",
-    "the top and the patient's right on the left; a method's colours mean the same in all rows of a picture.",
+    "below: at another false-positive volume than a model's. A lesion is found if",
+    f"{LEAST_FOUND:.0%} of it are above the threshold, which says nothing of what is marked elsewhere. In",
+    "pictures, front is at the top and the patient's right on the left; a method's colours mean the same in",
+    "all rows of a picture.",
 )
 _MOST_ROWS: Final = 40
 """Cases that are listed one by one."""
@@ -52,7 +54,7 @@ def _protocol_columns(protocol: Protocol) -> list[str]:
 
 def _protocol_figures(summary: Summary, protocol: Protocol) -> list[str]:
     if protocol == "exact":
-        return [f"**{_interval(summary.average_precision)}**", f"**{_interval(summary.best_dice)}**"]
+        return [_interval(summary.average_precision), _interval(summary.best_dice)]
     return [_number(summary.reference_average_precision), _number(summary.reference_best_dice)]
 
 
@@ -61,10 +63,16 @@ def sizes(summaries: Mapping[str, Summary]) -> list[str]:
     bins = next(iter(summaries.values())).sensitivities
     columns = [_range(b.smallest_ml, b.largest_ml) + f" (n = {b.n_lesions})" for b in bins]
     rows = [
-        [name, *(f"{b.n_found / b.n_lesions:.0%}" if b.n_lesions else "–" for b in one.sensitivities)]
+        [name, *(_share_found(b, one.threshold) for b in one.sensitivities)]
         for name, one in summaries.items()
     ]
     return ["Lesions found at the threshold, by size:", "", *table(["method", *columns], rows)]
+
+
+def _share_found(bin_: Sensitivity, threshold: float) -> str:
+    """A dash if there was nothing to find, or nothing to find it by."""
+    is_known = bin_.n_lesions and not math.isnan(threshold)
+    return f"{bin_.n_found / bin_.n_lesions:.0%}" if is_known else "–"
 
 
 def difficulty(methods: Sequence[MethodResults]) -> list[str]:
@@ -109,16 +117,23 @@ def healthy(methods: Sequence[MethodResults]) -> list[str]:
 
 
 def cases(methods: Sequence[MethodResults]) -> list[str]:
-    """Average precision and best Dice of each case, if they are not many."""
+    """Average precision, best Dice and what is above the threshold in each case, if they are not many."""
     if len(methods[0].cases) > _MOST_ROWS:
         return []
     rows = []
     for number, case in enumerate(methods[0].cases):
         found = [results.cases[number] for results in methods]
-        pairs = [f"{_number(c.average_precision)}, {_number(c.best_dice)}" for c in found]
-        rows.append([_described(case), *pairs])
+        rows.append([_described(case), *(_found_in(c) for c in found)])
     columns = ["case", *(results.method for results in methods)]
-    return ["Case by case: AP, ⌈Dice⌉.", "", *table(columns, rows)]
+    what = "Case by case: AP, ⌈Dice⌉; mL above the threshold, in the lesion and elsewhere in the brain."
+    return [what, "", *table(columns, rows)]
+
+
+def _found_in(case: CaseResult) -> str:
+    figures = f"{_number(case.average_precision)}, {_number(case.best_dice)}"
+    if math.isnan(case.found_ml):
+        return figures
+    return f"{figures}; {case.found_ml:.1f}, {case.elsewhere_ml:.1f}"
 
 
 def repeatability(measured: Sequence[Repeatability]) -> list[str]:
@@ -134,9 +149,10 @@ def repeatability(measured: Sequence[Repeatability]) -> list[str]:
             ]
             for pair in one.pairs
         ]
+        between = f" and {one.between_sd:.4f} between persons" if len(one.pairs) > 1 else ""
         lines += [
             f"{one.method}: the standard deviation of the score is {one.within_sd:.4f} between scans of a",
-            f"person and {one.between_sd:.4f} between persons.",
+            f"person{between}.",
             "",
             *table(["scans", "anomaly score", "difference", "above the threshold, mL"], rows),
         ]
@@ -166,6 +182,8 @@ def _range(low: float, high: float) -> str:
 def _interval(interval: Interval, *, digits: int = 3) -> str:
     if math.isnan(interval.value):
         return "–"
+    if math.isnan(interval.low):
+        return f"{interval.value:.{digits}f}"
     return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 

@@ -35,8 +35,6 @@ def test_brains_that_show_less_are_counted_by_score_and_by_volume() -> None:
         (24, 0.9, "anomaly score above what 100 % of 24 healthy brains show"),
         (24, 0.205, "anomaly score above that of 20 of 24 healthy brains"),
         (4, 0.9, "anomaly score above that of 4 of 4 healthy brains"),
-        (1, 0.9, "anomaly score above that of the one healthy brain"),
-        (1, 0.001, "anomaly score not above that of the one healthy brain"),
     ],
 )
 def test_a_percentage_is_said_only_where_there_are_brains_enough_for_it(
@@ -46,9 +44,21 @@ def test_a_percentage_is_said_only_where_there_are_brains_enough_for_it(
 
     assert compared is not None
     assert compared.in_words.startswith(f"{words}; volume above the threshold")
-    mean_ml = f"{(n + 1) / 2:.3g} mL"
-    has = f"which has {mean_ml}" if n == 1 else f"which have {mean_ml} on average"
-    assert compared.in_words.endswith(has)
+    assert compared.in_words.endswith(f"which have {(n + 1) / 2:.3g} mL on average")
+
+
+def test_of_one_healthy_brain_nothing_is_concluded() -> None:
+    compared = HealthyComparison.of(0.9, 50.0, calibration(1))
+
+    assert compared is not None
+    assert compared.in_words == "not known: the threshold is from one healthy brain, with 1 mL above it"
+
+
+def test_a_healthy_brain_is_not_above_itself_for_being_rounded() -> None:
+    compared = HealthyComparison.of(0.0300001, 3.00002, calibration(10))
+
+    assert compared is not None
+    assert (compared.n_with_lower_score, compared.n_with_less_volume) == (2, 2)
 
 
 def test_a_package_that_does_not_tell_of_each_brain_compares_with_none() -> None:

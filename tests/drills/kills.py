@@ -141,7 +141,8 @@ class KillLoop:
         """Whether a job has been worked on since: it runs further, or has ended."""
         now = self._trace(ids)
         return len(now) == len(ids) and any(
-            now[job_id] != seen and now[job_id][0] in {"running", *FINISHED} for job_id, seen in before.items()
+            now[job_id] != seen and now[job_id][0] in {"running", *FINISHED}
+            for job_id, seen in before.items()
         )
 
     def _all_finished(self, ids: list[str]) -> list[Document] | None:

@@ -52,7 +52,7 @@ def test_a_run_with_a_board_shows_the_figures_of_its_metrics_and_pictures(tmp_pa
     config.write_text(_CONFIG.format(total=32), encoding="utf-8")
     run = RunFolder(tmp_path / "run")
 
-    assert train.main(["--config", str(config), "--tensorboard", "--out", str(run.path)]) == 0
+    assert train.main(["--config", str(config), "--phantoms", "--tensorboard", "--out", str(run.path)]) == 0
 
     shown = _read(run.board)
     for name in ("loss", "learning_rate", "dag_mse_ratio", "clean_mae"):
@@ -67,7 +67,7 @@ def test_a_run_without_a_board_writes_none(tmp_path: Path) -> None:
     config = tmp_path / "tiny.toml"
     config.write_text(_CONFIG.format(total=4), encoding="utf-8")
 
-    assert train.main(["--config", str(config), "--out", str(tmp_path / "run")]) == 0
+    assert train.main(["--config", str(config), "--phantoms", "--out", str(tmp_path / "run")]) == 0
 
     assert not RunFolder(tmp_path / "run").board.exists()
 

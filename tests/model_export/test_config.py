@@ -28,11 +28,22 @@ def test_a_config_survives_being_written_and_read() -> None:
         {"name": "a", "modality": "T1w", "network": {"width": [8]}},
         {"name": "a", "modality": "CT"},
         {"modality": "T1w"},
+        {"name": "a", "modality": "T1w", "batch_size": -3},
     ],
 )
 def test_a_config_with_a_key_or_value_that_is_not_known_is_refused(values: dict[str, object]) -> None:
-    with pytest.raises(Misconfigured, match="training config"):
+    with pytest.raises(Misconfigured, match="training config") as refused:
         TrainingConfig.from_mapping(values)
+
+    assert "pydantic" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
+    with pytest.raises(Misconfigured, match="batch_size: expected a number of at least 2, got -3"):
+        TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "batch_size": -3})
+    with pytest.raises(Misconfigured, match="learning_rat: no key that is known"):
+        TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "learning_rat": 1})
 
 
 def test_a_config_that_does_not_exist_is_refused_and_the_known_ones_are_named() -> None:

@@ -143,6 +143,29 @@ def test_two_scans_of_a_person_are_compared(place: Path) -> None:
     assert measured["within_sd"] == pytest.approx(abs(one - other) / 2**0.5)
 
 
+def test_two_scans_of_another_modality_are_not_for_this_model(place: Path, tmp_path: Path) -> None:
+    scans = [tmp_path / f"sub-{seed}_FLAIR.nii.gz" for seed in (1, 2)]
+    for seed, scan in enumerate(scans, start=1):
+        scan.write_bytes((place / "healthy" / f"sub-{seed}_T1w.nii.gz").read_bytes())
+
+    figures = evaluate(place, "--no-baselines", "--pair", *map(str, scans))
+
+    assert [section["title"] for section in figures["sections"]] == ["T1w, cases cases"]
+
+
+def test_what_is_marked_is_told_inside_and_outside_of_the_lesion(place: Path) -> None:
+    figures = evaluate(place, "--no-baselines")
+
+    [section] = figures["sections"]
+    [cases] = section["cases"].values()
+    assert cases
+    for case in cases:
+        assert 0 <= case["found_ml"] <= case["lesion_ml"] * 1.0001
+        assert case["elsewhere_ml"] >= 0
+    report = (figures["folder"] / "report.md").read_text(encoding="utf-8")
+    assert f"; {cases[0]['found_ml']:.1f}, {cases[0]['elsewhere_ml']:.1f} |" in report
+
+
 def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRun, tmp_path: Path) -> None:
     options = ["--cases", str(place / "cases"), "--healthy", str(place / "healthy"), "--bootstrap", "20"]
     command = ["evaluate", str(smoke_run.folder.path), *options, "--no-baselines", "--out", str(tmp_path)]
@@ -158,19 +181,23 @@ def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRu
     ("options", "message"),
     [
         (["--cases", "semi-synthetic"], "--shapes"),
-        (["--cases", "nowhere"], "lesion mask in each"),
+        (["--cases", "nowhere"], "found nothing"),
+        (["--cases", "healthy"], "lesion mask in each"),
+        (["--cases", "cases", "--pair", "nowhere", "nowhere"], "at nowhere, found nothing"),
     ],
 )
 def test_what_is_missing_is_said(
     place: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = place / "refused"
+    options = [str(place / option) if (place / option).is_dir() else option for option in options]
     assert main(["evaluate", str(place / "models/t1w/1"), *options, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_model_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(place / "healthy"), "--cases", "cases", "--out", str(place / "no")]) == 2
+    cases = str(place / "cases")
+    assert main(["evaluate", str(place / "healthy"), "--cases", cases, "--out", str(place / "no")]) == 2
     assert "model package or a run" in capsys.readouterr().err
 
 

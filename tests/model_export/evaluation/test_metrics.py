@@ -166,7 +166,18 @@ def test_the_interval_of_one_repeated_case_has_no_width() -> None:
     exact = curve([case] * 5).average_precision
     low, high = pooled_intervals([case] * 5, n_draws=50).average_precision
     assert low == pytest.approx(high)
-    assert low == pytest.approx(exact, abs=0.002)
+    assert low == pytest.approx(exact, abs=0.0002)
+
+
+def test_one_case_alone_has_no_interval() -> None:
+    [case] = make_cases(1)
+
+    intervals = pooled_intervals([case], n_draws=20)
+
+    assert np.isnan([*intervals.average_precision, *intervals.best_dice]).all()
+    mean = mean_interval([0.3], n_draws=20)
+    assert mean.value == pytest.approx(0.3)
+    assert np.isnan([mean.low, mean.high]).all()
 
 
 def test_the_interval_of_a_mean_leaves_out_what_is_not_known() -> None:

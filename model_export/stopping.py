@@ -1,0 +1,30 @@
+"""Ending a run when it is asked to, after the batch in hand, so that its checkpoint is whole."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Becomes true when the run is asked to end."""
+
+    asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[Stop]:
+    """End after the batch in hand on Ctrl-C or SIGTERM, so that the checkpoint is whole."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
