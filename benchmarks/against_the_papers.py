@@ -2,8 +2,8 @@
 
     scripts/run dev python benchmarks/against_the_papers.py SCAN [--slices 4]
 
-(a) the papers' network in eager torch, as the reference runs it: each slice of the scan with all that is
-around the brain, padded to windows of 128 x 128 at a stride of 32, four conditions. (b) the same weights
+(a) the papers' network in eager torch, as the reference runs it: slices of the box around the brain, padded
+to windows of 128 x 128 at a stride of 32, four conditions. (b) the same weights
 through ONNX Runtime, whole slices of the box around the brain, four conditions. (c) the models that ship, as
 they ship. SCAN is skull-stripped. Slices are spread over the brain, and seconds are for those slices; weights
 of (a) and (b) are random, which changes no time. The peak is that of a large float32 matrix product in numpy,
@@ -22,7 +22,7 @@ from typing import Final, Self
 import numpy as np
 import torch
 
-from disyre import brain, geometry
+from disyre import brain
 from disyre.adapters.nifti import read_nifti
 from disyre.model_package import ModelShelf
 from disyre.preparation import Preparation
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     scan = Scan.read(arguments.scan)
     paper = make_network(PaperNetworkConfig(kind="paper")).eval()
-    frame, box = scan.frame(arguments.slices), scan.box(arguments.slices, stride=_STRIDE_PX)
+    frame, box = _padded(scan.box(arguments.slices, stride=1)), scan.box(arguments.slices, stride=_STRIDE_PX)
     gflop = count_gflop(paper) / _WINDOW_PX**2 * box.size * len(SEVERITIES)
     peak = _peak_gflop_per_s()
     shapes = {"slices": frame.shape, "box": box.shape, "windows": len(_windows(frame))}
@@ -77,20 +77,15 @@ def main() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A scan, prepared, and how large its own slices are."""
+    """A scan, prepared."""
 
     prepared: Preparation
-    edges_px: tuple[int, int]
-    """Of a slice of the scan at 1 mm, with all that is around the brain."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """A skull-stripped scan."""
         volume = read_nifti(path)
-        prepared = Preparation.of(volume, brain.stripped_mask(volume), INTENSITY_RULE, spacing_mm=1.0)
-        axes, _ = geometry.axes_to_ras(volume.affine)
-        i, j = (round(volume.shape[axis] * volume.spacing_mm[axis]) for axis in axes[:2])
-        return cls(prepared, (i, j))
+        return cls(Preparation.of(volume, brain.stripped_mask(volume), INTENSITY_RULE, spacing_mm=1.0))
 
     def box(self, n: int, *, stride: int) -> Slices:
         """Slices of the box around the brain, as they are restored here."""
@@ -98,16 +93,11 @@ class Scan:
         middle = np.linspace(0.3, 0.7, n) * len(every)
         return np.ascontiguousarray(every[middle.astype(int)])
 
-    def frame(self, n: int) -> Slices:
-        """The same slices in the middle of the scan's own, padded as the reference pads them."""
-        edges = [
-            _WINDOW_PX + -(-max(0, edge - _WINDOW_PX) // _STRIDE_PX) * _STRIDE_PX for edge in self.edges_px
-        ]
-        slices = self.box(n, stride=1)
-        frame = np.zeros((n, *edges), np.float32)
-        i, j = ((edge - inner) // 2 for edge, inner in zip(edges, slices.shape[1:], strict=True))
-        frame[:, i : i + slices.shape[1], j : j + slices.shape[2]] = slices
-        return frame
+
+def _padded(slices: Slices) -> Slices:
+    """Slices with background around them, so that windows cover them as in the reference implementation."""
+    pads = [max(0, _WINDOW_PX - edge) or -(edge - _WINDOW_PX) % _STRIDE_PX for edge in slices.shape[1:]]
+    return np.pad(slices, [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads)])
 
 
 def _windows(slices: Slices) -> list[tuple[int, int]]:
