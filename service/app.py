@@ -12,9 +12,10 @@ from fastapi.concurrency import run_in_threadpool
 from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import JobStore, RedisJobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import write_log_lines
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry

@@ -20,9 +20,9 @@ from celery.utils.log import get_multiprocessing_logger
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import write_log_lines
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import InMemoryJobStore, JobStore, RedisJobStore
+from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound
 from disyre.job import Job, JobProblem, JobState
 from disyre.progress import Progress

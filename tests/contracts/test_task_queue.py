@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import (
     QUEUE_NAME,
     TASK_NAME,

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cli.broker import find_server
-from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.job import JobState

@@ -12,8 +12,8 @@ from typing import Final
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
 from disyre.adapters.nifti_write import write_nifti
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import Unavailable

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import QUEUE_NAME
 from service.app import production_app
 from tests.live import LiveBroker, live_broker, wait_for

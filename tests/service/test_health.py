@@ -7,7 +7,7 @@ import pytest
 
 from disyre import INTENDED_USE
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, RedisWorkerRegistry
 from disyre.model_package import MANIFEST_FILE
 from tests.builders import JOB_ID, NOON, make_job
