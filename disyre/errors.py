@@ -39,6 +39,10 @@ class Unavailable(DisyreError):
     code = "unavailable"
 
 
+class Undecided(Unavailable):
+    """A dependency got an order and has not answered: it may have carried it out, or may not."""
+
+
 class NotAnImage(InvalidInput):
     """The bytes are of no format that is read here."""
 

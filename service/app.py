@@ -21,6 +21,7 @@ from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
 from disyre.errors import Misconfigured, Unavailable
 from disyre.model_package import ModelShelf
+from service.caretaker import Caretaker
 from service.dependencies import Parts
 from service.metrics import Metrics
 from service.middleware import Edge
@@ -33,6 +34,7 @@ from service.routes import health, inspect, jobs, models, queue, results, studie
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
+from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +57,15 @@ def create_app(
     settings: ServiceSettings,
 ) -> FastAPI:
     """The API over the parts that it is given."""
+    withdrawals = Withdrawals(jobs, artifacts)
+    caretaker = Caretaker(
+        Reaper(jobs, queue), withdrawals, artifacts, upload_timeout_s=settings.upload_timeout_s
+    )
     app = DocumentedApi(
         title="DISYRE",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=_lifespan(_caretaker(jobs, queue, artifacts, settings), artifacts, settings),
+        lifespan=_lifespan(caretaker, artifacts, settings),
         telemetry={"logs": False},  # they would hold the text of exceptions
         redirect_slashes=False,
         docs_url=None,
@@ -71,7 +77,9 @@ def create_app(
         models=models,
         workers=workers,
         queue=QueueWatch(jobs, workers),
-        submission=Submission(jobs, queue, artifacts, models, settings.max_voxels, settings.max_queued_jobs),
+        submission=Submission(
+            jobs, queue, artifacts, models, withdrawals, settings.max_voxels, settings.max_queued_jobs
+        ),
         settings=settings,
         metrics=Metrics(),
     )
@@ -120,32 +128,12 @@ def _on_broker(settings: ServiceSettings) -> FastAPI:
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def _caretaker(
-    jobs: JobStore, queue: TaskQueue, artifacts: FolderArtifactStore, settings: ServiceSettings
-) -> Callable[[], None]:
-    """What any process of the API does every few seconds: brings back lost jobs, removes half uploads."""
-    reaper = Reaper(jobs, queue)
-
-    def take_care() -> None:
-        reaper.reap_once()
-        _sweep(artifacts, settings)
-
-    return take_care
-
-
-def _sweep(artifacts: FolderArtifactStore, settings: ServiceSettings) -> None:
-    for name in artifacts.sweep(older_than_s=2 * settings.upload_timeout_s):
-        logger.warning("%s was left by a process that was killed: removed", name)
-
-
-def _lifespan(
-    take_care: Callable[[], None], artifacts: FolderArtifactStore, settings: ServiceSettings
-) -> Lifespan:
+def _lifespan(caretaker: Caretaker, artifacts: FolderArtifactStore, settings: ServiceSettings) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts.prepare()
-        await run_in_threadpool(_sweep, artifacts, settings)
-        reaping = asyncio.create_task(_repeat(take_care, settings.reap_interval_s))
+        await run_in_threadpool(caretaker.sweep)
+        reaping = asyncio.create_task(_repeat(caretaker.take_care, settings.reap_interval_s))
         yield
         reaping.cancel()
         with suppress(asyncio.CancelledError):

@@ -13,21 +13,21 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import JobStore
+from disyre.adapters.job_store import JobStore, queue_full
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, NothingToScore, QueueFull, Unavailable
+from disyre.errors import InvalidInput, InvalidParams, NothingToScore, Unavailable, Undecided
 from disyre.job import Job, JobInput, JobModel
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.presets import settings_for
-from disyre.wording import counted
 from service.candidates import judged, with_judged
 from service.explanation import options_in_words
 from service.inspection import check_scan, survey
 from service.uploads import Upload
+from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +55,14 @@ class Submission:
     queue: TaskQueue
     artifacts: FolderArtifactStore
     models: ModelShelf
+    withdrawals: Withdrawals
     max_voxels: int
     max_queued_jobs: int
 
     def check_room(self, n_jobs: int) -> None:
-        """Raise QueueFull if so many more jobs may not wait."""
-        if len(self.jobs.waiting()) + n_jobs > self.max_queued_jobs:
-            raise QueueFull(f"expected fewer than {counted(self.max_queued_jobs, 'waiting job')}")
+        """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
+        if self.jobs.n_waiting() + n_jobs > self.max_queued_jobs:
+            raise queue_full(self.max_queued_jobs)
 
     def check_options(self, options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
@@ -155,18 +156,29 @@ class Submission:
 
     def _accept(self, jobs: Sequence[Job], folder: Path) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
-        try:
-            self.artifacts.accept(folder, *(job.id for job in jobs))
-            self.jobs.add(*jobs)
-        except BaseException:
-            for job in jobs:
-                self.artifacts.remove(job.id)
-            raise
+        self.artifacts.accept(folder, *(job.id for job in jobs))
+        self._add(jobs)
         for job in jobs:
             try:
                 self.queue.enqueue(job)
             except Unavailable:
                 logger.warning("job %s is stored, but not in the queue yet: the reaper will send it", job.id)
+
+    def _add(self, jobs: Sequence[Job]) -> None:
+        """Store jobs whose files are in place. Files of jobs that are not there are removed.
+
+        Where nobody knows whether they are, they are withdrawn as soon as the broker answers: whoever sent
+        them is told that there are none.
+        """
+        try:
+            self.jobs.add(*jobs, most_waiting=self.max_queued_jobs)
+        except Undecided:
+            self.withdrawals.note(*(job.id for job in jobs))
+            raise
+        except Unavailable:
+            for job in jobs:
+                self.artifacts.remove(job.id)
+            raise
 
 
 def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:

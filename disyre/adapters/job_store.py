@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
 from disyre.documents import read_document, write_document
-from disyre.errors import JobNotFound
+from disyre.errors import JobNotFound, QueueFull
 from disyre.job import Job, JobState
+from disyre.wording import counted
 
 Change: TypeAlias = Callable[[Job], Job]
 Jobs: TypeAlias = list[Job]
@@ -21,8 +22,16 @@ JobIds: TypeAlias = list[str]
 class JobStore(Protocol):
     """Jobs by id, their order, and the leases of the workers that run them."""
 
-    def add(self, *jobs: Job) -> None:
-        """Store new jobs: all of them, or none. Durable when this returns."""
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+        """Store new jobs: all of them, or none. Durable when this returns; the same again changes nothing.
+
+        Raises QueueFull if more than `most_waiting` jobs would wait, and ValueError if there is another job
+        of one of the ids. After Unavailable there is none of the jobs, and will be none, but after Undecided
+        nobody knows.
+        """
+
+    def withdraw(self, job_id: str) -> bool:
+        """Forget a job that no worker has begun; False if one has, and it stays."""
 
     def get(self, job_id: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
@@ -38,6 +47,9 @@ class JobStore(Protocol):
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first; `before` is the id after which to go on."""
+
+    def n_waiting(self) -> int:
+        """How many jobs are queued."""
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, in the order in which they will start."""
@@ -67,16 +79,31 @@ class InMemoryJobStore:
 
     def __init__(self) -> None:
         self._docs: dict[str, str] = {}
+        self._calls: dict[str, dict[str, str]] = {}
+        """Of each job, the documents that were added together with its own."""
         self._leases: dict[str, tuple[str, float]] = {}
         self._lock = threading.RLock()
 
-    def add(self, *jobs: Job) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Store new jobs."""
+        call = {job.id: job.model_dump_json() for job in jobs}
         with self._lock:
-            for job in jobs:
-                if job.id in self._docs:
-                    raise ValueError(f"there is a job {job.id} already")
-            self._docs |= {job.id: job.model_dump_json() for job in jobs}
+            if any(self._calls.get(job_id, call) != call for job_id in call):
+                raise ValueError("there is a job of this id already")
+            if any(job_id in self._calls for job_id in call):
+                return
+            if most_waiting is not None and self.n_waiting() + len(call) > most_waiting:
+                raise queue_full(most_waiting)
+            self._docs |= call
+            self._calls |= dict.fromkeys(call, call)
+
+    def withdraw(self, job_id: str) -> bool:
+        """Forget a job that no worker has begun."""
+        with self._lock:
+            if job_id in self._docs and self.get(job_id).revision != 1:
+                return False
+            self.remove(job_id)
+            return True
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -95,12 +122,17 @@ class InMemoryJobStore:
     def remove(self, job_id: str) -> None:
         """Forget a job and its lease."""
         self._docs.pop(job_id, None)
+        self._calls.pop(job_id, None)
         self._leases.pop(job_id, None)
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first."""
         ids = sorted((i for i in self._docs if before is None or i < before), reverse=True)
         return [self.get(job_id) for job_id in ids[:limit]]
+
+    def n_waiting(self) -> int:
+        """How many jobs are queued."""
+        return len(self.waiting())
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
@@ -143,3 +175,8 @@ class InMemoryJobStore:
 def not_found() -> JobNotFound:
     """What is raised for an id that no job has."""
     return JobNotFound("expected the id of a job, got one that no job has")
+
+
+def queue_full(most_waiting: int) -> QueueFull:
+    """What is raised where no more jobs may wait."""
+    return QueueFull(f"expected fewer than {counted(most_waiting, 'waiting job')}")

@@ -1,24 +1,22 @@
 """Jobs in Redis or Valkey, which the API and the workers share."""
 
-from typing import cast
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Final, cast
 
 import redis
-from redis.client import Pipeline
 
+from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
-from disyre.adapters.job_store import Change, JobIds, Jobs, not_found
-from disyre.adapters.redis_scripts import (
-    ALL_KEY,
-    RELEASE,
-    RENEW,
-    RUNNING_KEY,
-    STORE,
-    WAITING_KEY,
-    job_key,
-    lease_key,
-)
+from disyre.adapters.job_store import Change, JobIds, Jobs, not_found, queue_full
+from disyre.adapters.redis_scripts import ALL_KEY, INDEX_KEYS, RUNNING_KEY, WAITING_KEY, job_key, lease_key
 from disyre.documents import read_document, write_document
+from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
+
+_UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
+"""After these, nobody knows whether the broker did as it was told."""
 
 
 class RedisJobStore:
@@ -27,26 +25,55 @@ class RedisJobStore:
     Raises Unavailable where the broker does not answer.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, add_within_s: float = 2.0) -> None:
+        """A job that reaches the broker later than `add_within_s` after its addition began is refused."""
         self._client = client
-        self._store_script = client.register_script(STORE)
-        self._renew_script = client.register_script(RENEW)
-        self._release_script = client.register_script(RELEASE)
+        self._add_within_s = add_within_s
+        self._add_script = client.register_script(scripts.ADD)
+        self._withdraw_script = client.register_script(scripts.WITHDRAW)
+        self._store_script = client.register_script(scripts.STORE)
+        self._renew_script = client.register_script(scripts.RENEW)
+        self._release_script = client.register_script(scripts.RELEASE)
 
-    def add(self, *jobs: Job) -> None:
-        """Store new jobs, in one transaction."""
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+        """Store new jobs, in one step. What gets no answer is tried once more."""
+        keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs)]
+        stored = [_as_stored(job) for job in jobs]
+        most = -1 if most_waiting is None else most_waiting
+        args = [self._last_us(), most, _name_of_call(stored), *(word for each in stored for word in each)]
+        match self._insist(lambda: self._add_script(keys=keys, args=args)):
+            case scripts.FULL:
+                raise queue_full(most)
+            case scripts.LATE:
+                raise Unavailable("the broker answers too slowly")
+            case scripts.TAKEN:
+                raise ValueError("there is a job of this id already")
 
-        def store(pipe: Pipeline) -> None:
-            known = [job.id for job in jobs if pipe.exists(job_key(job.id))]
-            if known:
-                raise ValueError(f"there is a job {known[0]} already")
-            pipe.multi()
-            for job in jobs:
-                keys, args = _as_stored(job, over=0)
-                self._store_script(keys=keys, args=args, client=pipe)
-
+    def _last_us(self) -> int:
+        """When an addition that begins now is given up, by the broker's clock in us since 1970; not later."""
+        started_s = time.monotonic()
         with broker_errors():
-            self._client.transaction(store, *(job_key(job.id) for job in jobs))
+            seconds, us = self._client.time()
+        left_s = self._add_within_s - (time.monotonic() - started_s)
+        return seconds * 1_000_000 + us + round(left_s * 1_000_000)
+
+    def _insist(self, add: Callable[[], object]) -> object:
+        """Have jobs added, or hear why not. Raises Undecided if neither of two calls is answered."""
+        try:
+            with broker_errors():
+                try:
+                    return add()
+                except _UNANSWERED:
+                    return add()  # by now it is there, or it never will be: this one says which
+        except Unavailable as error:
+            if isinstance(error.__cause__, _UNANSWERED):
+                raise Undecided(str(error)) from error
+            raise
+
+    def withdraw(self, job_id: str) -> bool:
+        """Forget a job that no worker has begun; False if one has."""
+        with broker_errors():
+            return bool(self._withdraw_script(keys=[*INDEX_KEYS, job_key(job_id)], args=[job_id]))
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -65,7 +92,7 @@ class RedisJobStore:
         """Forget a job, its lease and its place in the indices."""
         with broker_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.delete(job_key(job_id), lease_key(job_id))
-            for index in (ALL_KEY, WAITING_KEY, RUNNING_KEY):
+            for index in INDEX_KEYS:
                 pipe.zrem(index, job_id)
             pipe.execute()
 
@@ -79,6 +106,11 @@ class RedisJobStore:
                     pipe.hget(job_key(job_id), "doc")
                 docs = pipe.execute()
         return [read_document(Job, doc) for doc in docs if doc is not None]
+
+    def n_waiting(self) -> int:
+        """How many jobs are queued."""
+        with broker_errors():
+            return self._client.zcard(WAITING_KEY)
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
@@ -119,15 +151,20 @@ class RedisJobStore:
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys, args = _as_stored(changed, over=job.revision, document=document)
+        keys = [*INDEX_KEYS, job_key(job.id)]
+        job_id, new, revision, state = _as_stored(changed, over=document)
         with broker_errors():
-            return bool(self._store_script(keys=keys, args=args))
+            return bool(self._store_script(keys=keys, args=[job_id, job.revision, new, revision, state]))
 
 
-def _as_stored(job: Job, *, over: int, document: str | None = None) -> tuple[list[str], list[str | int]]:
-    """Keys and arguments of the script that stores a job over a revision, 0 for none, and its document."""
-    keys = [job_key(job.id), ALL_KEY, WAITING_KEY, RUNNING_KEY]
-    return keys, [job.id, over, write_document(job, over=document), job.revision, job.state.value]
+def _as_stored(job: Job, *, over: str | None = None) -> tuple[str, str, int, str]:
+    """Id, document, revision and state of a job, over the document that it replaces."""
+    return job.id, write_document(job, over=over), job.revision, job.state.value
+
+
+def _name_of_call(stored: list[tuple[str, str, int, str]]) -> str:
+    """The same for the same jobs."""
+    return hashlib.sha256(repr(stored).encode()).hexdigest()
 
 
 def _ms(seconds: float) -> int:

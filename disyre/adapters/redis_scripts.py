@@ -8,18 +8,60 @@ from disyre.job import JobState
 ALL_KEY: Final = "disyre:jobs"
 WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
+INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
+"""The first keys of every script that stores or removes jobs."""
 
 # The id goes into the index of its state in the same step as the job. All scores are 0, so that ids, which
 # sort by time of submission, are in order.
-STORE: Final = f"""
-local job, id = KEYS[1], ARGV[1]
-if (redis.call('HGET', job, 'revision') or '0') ~= ARGV[2] then return 0 end
-redis.call('HSET', job, 'doc', ARGV[3], 'revision', ARGV[4], 'state', ARGV[5])
-redis.call('ZADD', KEYS[2], 0, id)
-redis.call('ZREM', KEYS[3], id)
-redis.call('ZREM', KEYS[4], id)
-if ARGV[5] == '{JobState.QUEUED}' then redis.call('ZADD', KEYS[3], 0, id) end
-if ARGV[5] == '{BEGUN[0]}' or ARGV[5] == '{BEGUN[1]}' then redis.call('ZADD', KEYS[4], 0, id) end
+_PUT: Final = f"""
+local function put(job, id, doc, revision, state)
+    redis.call('HSET', job, 'doc', doc, 'revision', revision, 'state', state)
+    redis.call('ZADD', KEYS[1], 0, id)
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('ZREM', KEYS[3], id)
+    if state == '{JobState.QUEUED}' then redis.call('ZADD', KEYS[2], 0, id) end
+    if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id) end
+end
+"""
+ADDED: Final = "added"
+LATE: Final = "late"
+FULL: Final = "full"
+TAKEN: Final = "taken"
+"""What ADD answers: it is there, once; or it is not, as the time is over, there is no room, or another has
+one of its ids."""
+# ARGV: the last microsecond at which jobs are taken, how many may wait or -1, a name for this call, then id,
+# document, revision and state of each job. A call that was carried out before is known by its name.
+ADD: Final = f"""{_PUT}
+local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 3
+local known, taken = 0, 0
+for k = 1, n do
+    local before = redis.call('HGET', KEYS[3 + k], 'call')
+    if before == call then known = known + 1
+    elseif redis.call('EXISTS', KEYS[3 + k]) == 1 then taken = taken + 1 end
+end
+if taken > 0 then return '{TAKEN}' end
+if known > 0 then return '{ADDED}' end
+local now = redis.call('TIME')
+if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' end
+if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
+for k = 1, n do
+    put(KEYS[3 + k], unpack(ARGV, 4 * k, 4 * k + 3))
+    redis.call('HSET', KEYS[3 + k], 'call', call)
+end
+return '{ADDED}'
+"""
+# ARGV: id, the revision that is replaced, document, revision and state.
+STORE: Final = f"""{_PUT}
+if redis.call('HGET', KEYS[4], 'revision') ~= ARGV[2] then return 0 end
+put(KEYS[4], ARGV[1], ARGV[3], ARGV[4], ARGV[5])
+return 1
+"""
+# ARGV: id. Answers whether there is no such job afterwards.
+WITHDRAW: Final = """
+local revision = redis.call('HGET', KEYS[4], 'revision')
+if revision and revision ~= '1' then return 0 end
+redis.call('DEL', KEYS[4])
+for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
 return 1
 """
 RENEW: Final = """

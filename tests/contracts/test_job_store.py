@@ -13,7 +13,7 @@ import redis
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.errors import IllegalTransition, JobNotFound
+from disyre.errors import IllegalTransition, JobNotFound, QueueFull
 from disyre.job import Job, JobProblem, JobState
 from disyre.progress import Progress
 from tests.builders import NOON, make_job
@@ -71,11 +71,23 @@ def test_an_unknown_id_is_not_found(jobs: JobStore) -> None:
         jobs.update(IDS[0], start)
 
 
-def test_a_job_is_added_once(jobs: JobStore) -> None:
+def test_adding_a_job_twice_is_adding_it_once(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[0]), make_job(IDS[1]))
+    jobs.update(IDS[0], start)
+
+    jobs.add(make_job(IDS[0]), make_job(IDS[1]), most_waiting=1)
+
+    assert jobs.get(IDS[0]).state is JobState.RUNNING
+    assert [job.id for job in jobs.list(limit=5)] == [IDS[1], IDS[0]]
+
+
+def test_another_job_of_the_same_id_is_not_added(jobs: JobStore) -> None:
     jobs.add(make_job())
 
     with pytest.raises(ValueError, match="already"):
-        jobs.add(make_job())
+        jobs.add(make_job(severities=(0.5,)))
+
+    assert jobs.get(make_job().id) == make_job()
 
 
 def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
@@ -83,10 +95,41 @@ def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
 
     with pytest.raises(ValueError, match="already"):
         jobs.add(make_job(IDS[0]), make_job(IDS[1]))
+    with pytest.raises(QueueFull, match="fewer than 2 waiting jobs"):
+        jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=2)
     assert jobs.waiting() == [IDS[1]]
 
-    jobs.add(make_job(IDS[0]), make_job(IDS[2]))
+    jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=3)
     assert jobs.waiting() == IDS[:3]
+    assert jobs.n_waiting() == 3
+
+
+def test_jobs_that_are_added_at_once_do_not_overfill_the_queue(jobs: JobStore) -> None:
+    together = threading.Barrier(20)
+
+    def add(n: int) -> bool:
+        together.wait()
+        try:
+            jobs.add(make_job(f"019b7a00-0000-7000-8000-0000000001{n:02d}"), most_waiting=5)
+        except QueueFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as threads:
+        added = list(threads.map(add, range(20)))
+
+    assert (sum(added), jobs.n_waiting(), len(jobs.list(limit=20))) == (5, 5, 5)
+
+
+def test_a_job_is_withdrawn_unless_a_worker_has_begun_it(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[0]))
+    jobs.add(make_job(IDS[1]))
+    jobs.update(IDS[1], start)
+
+    assert [jobs.withdraw(job_id) for job_id in IDS[:3]] == [True, False, True]
+
+    assert [job.id for job in jobs.list(limit=5)] == [IDS[1]]
+    assert (jobs.waiting(), jobs.running()) == ([], [IDS[1]])
 
 
 def test_a_change_is_stored_and_given_back(jobs: JobStore) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
-from disyre.errors import Unavailable
+from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
-from tests.builders import make_job
+from tests.builders import NOON, make_job
+from tests.live import wait_for
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 
@@ -15,7 +16,7 @@ from tests.service.refused import check_refused
 class ReadOnlyJobStore(InMemoryJobStore):
     """A broker that is full: it can be read, and takes nothing."""
 
-    def add(self, *jobs: Job) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Raise Unavailable."""
         raise Unavailable("the broker is full")
 
@@ -25,6 +26,45 @@ def test_a_job_that_cannot_be_stored_leaves_no_files(tmp_path: Path, scan: bytes
         response = api.client.post("/v1/jobs", content=scan)
 
         check_refused(api, response, 503, "unavailable")
+
+
+class ForgetfulJobStore(InMemoryJobStore):
+    """A broker that takes jobs, and does not answer."""
+
+    begins = False
+
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+        """Store, and raise Undecided."""
+        super().add(*jobs, most_waiting=most_waiting)
+        for job in jobs if self.begins else ():
+            self.update(job.id, lambda job: job.start(at=NOON))
+        raise Undecided("the broker does not answer")
+
+
+def test_a_job_that_may_be_stored_keeps_its_files_until_it_is_withdrawn(tmp_path: Path, scan: bytes) -> None:
+    jobs = ForgetfulJobStore()
+    with live_api(tmp_path, jobs=jobs, reap_interval_s=0.5) as api:
+        response = api.client.post("/v1/jobs", content=scan)
+
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert "Retry-After" in response.headers
+        wait_for(lambda: not jobs.list(limit=1), "the job is withdrawn")
+        wait_for(api.holds_nothing, "its files are gone")
+        assert api.client.post("/v1/jobs", content=scan).status_code == 503
+        assert len(api.artifacts.input_file(jobs.waiting()[0], "000001").read_bytes()) == len(scan)
+
+
+def test_a_job_that_has_begun_is_not_withdrawn(
+    tmp_path: Path, scan: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = ForgetfulJobStore()
+    jobs.begins = True
+    with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05) as api:
+        assert api.client.post("/v1/jobs", content=scan).status_code == 503
+
+        wait_for(lambda: "runs, though whoever sent it" in caplog.text, "the withdrawal was tried")
+        (job_id,) = jobs.running()
+        assert api.artifacts.input_file(job_id, "000001").is_file()
 
 
 class BrokenJobStore(InMemoryJobStore):

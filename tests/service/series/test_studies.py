@@ -154,7 +154,7 @@ def test_a_study_for_which_the_queue_has_no_room_is_refused_whole(tmp_path: Path
 class FullJobStore(InMemoryJobStore):
     """A broker that is full: it can be read, and takes nothing."""
 
-    def add(self, *jobs: Job) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Raise Unavailable."""
         raise Unavailable("the broker is full")
 
