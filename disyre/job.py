@@ -6,20 +6,18 @@ that was believed dead cannot speak for a job that another one has taken over.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
 from pydantic import AwareDatetime, Field
 
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
+from disyre.job_id import JobId
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest
 from disyre.progress import Progress
-
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-"""A UUID of version 7: sorts by time of submission."""
 
 MAX_LOSSES: Final = 3
 """So many workers may be lost on a job before it is failed."""

@@ -11,7 +11,7 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
-from disyre.job import JobId
+from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
 from service.metrics import Metrics
 from service.settings import ServiceSettings

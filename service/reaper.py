@@ -9,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from disyre.adapters.job_store import JobStore
@@ -24,10 +23,6 @@ _LOCK_S: Final = 6.0
 """A reaper that died in the middle stands in the way of the others for this long."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Reaper:
     """Brings back lost jobs. Going over them twice, or in several processes, does no harm."""
 
@@ -38,7 +33,6 @@ class Reaper:
         *,
         grace_s: float = 10.0,
         settle_s: float = 4.0,
-        now: Callable[[], datetime] = _now,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s` is how long a queued job may be on its way into or out of the queue.
@@ -50,7 +44,6 @@ class Reaper:
         self._queue = queue
         self._grace_s = grace_s
         self._settle_s = settle_s
-        self._now = now
         self._clock_s = clock_s
         self._name = secrets.token_hex(8)
         self._without_lease: dict[tuple[str, int], float] = {}
@@ -108,7 +101,7 @@ class Reaper:
     def _lose_worker(self, job: Job, attempt: int) -> Job:
         if job.attempt != attempt:
             raise StaleAttempt(f"expected attempt {attempt}, found {job.attempt}")
-        return job.lose_worker(at=self._now())
+        return job.lose_worker(at=self._jobs.now())
 
     def _send_again(self, job_id: str) -> None:
         """Send a job whose message is missing for longer than the grace."""
@@ -116,7 +109,7 @@ class Reaper:
             job = self._jobs.get(job_id)
         except JobNotFound:
             return
-        waits_s = (self._now() - job.history[-1].at).total_seconds()
+        waits_s = (self._jobs.now() - job.history[-1].at).total_seconds()
         if job.state is JobState.QUEUED and waits_s > self._grace_s:
             logger.warning("job %s had no message in the queue: sent again", job_id)
             self._queue.enqueue(job)

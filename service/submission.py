@@ -1,11 +1,9 @@
 """From an upload to a job in the queue: the checks that need no look at a voxel, and the steps in order."""
 
 import logging
-import secrets
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +16,7 @@ from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, NothingToScore, Unavailable, Undecided
 from disyre.job import Job, JobInput, JobModel
+from disyre.job_id import new_job_id
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for
@@ -33,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
 """Options that make no sense for all series of a study."""
+_APART: Final = timedelta(microseconds=1)
+"""Between the jobs of a study, so that their ids tell their order."""
 _OF_A_JOB: Final = tuple(JobParams.model_fields)
 _OF_A_STUDY: Final = tuple(name for name in _OF_A_JOB if name not in _OF_ONE_SERIES)
 
@@ -91,7 +92,7 @@ class Submission:
             header = check_scan(upload, folder, params, max_voxels=self.max_voxels)
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
-        job = self._job(upload, params, header, time.time_ns())
+        job = self._job(upload, params, header, self.jobs.now())
         self._accept([job], folder)
         return job
 
@@ -111,13 +112,13 @@ class Submission:
         if not chosen:
             raise NothingToScore(_no_series(series), series)
         self.check_room(len(chosen))
-        now_ns = time.time_ns()
+        now = self.jobs.now()
         jobs = [
             self._job(
                 upload,
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
-                now_ns + 1000 * n,  # ids sort by time, so the jobs start in the order of the series
+                now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
             )
             for n, each in enumerate(chosen)
         ]
@@ -125,18 +126,18 @@ class Submission:
         left_out = tuple(each for each in series if each.code is not None)
         return Study(tuple(jobs), left_out, found.warnings)
 
-    def _job(self, upload: Upload, params: JobParams, header: Guess, now_ns: int) -> Job:
+    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime) -> Job:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
         package = choose(self.models, params, modality)
         self._check_settings(params, package)
         return Job.submit(
-            new_job_id(now_ns),
+            new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,
             modality=modality,
             input=JobInput(files=upload.files, mask=upload.mask),
             params=params,
-            at=datetime.fromtimestamp(now_ns / 1e9, tz=UTC),
+            at=now,
         )
 
     def _check_settings(self, params: JobParams, package: ModelPackage | None) -> None:
@@ -195,18 +196,6 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
             raise InvalidParams("expected each option once in the query, got one twice")
         options[name] = value.split(",") if name == "severities" else value
     return options
-
-
-def new_job_id(now_ns: int) -> str:
-    """A UUID of version 7 for a moment in ns since 1970; it holds that moment to a quarter of a microsecond.
-
-    >>> new_job_id(1_700_000_000_000_000_000)[:18]
-    '018bcfe5-6800-7000'
-    """
-    millisecond, rest_ns = divmod(now_ns, 1_000_000)
-    fraction = (rest_ns << 12) // 1_000_000
-    digits = f"{millisecond:012x}7{fraction:03x}{0b10 << 62 | secrets.randbits(62):016x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def read_options(options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -49,6 +49,8 @@ class Outcome:
     """What the scan counted as and what scored it, if that was not known before."""
 
 
+Now: TypeAlias = Callable[[], datetime]
+"""Says the time of day."""
 OnChoice: TypeAlias = Callable[[Choice], None]
 """Is told what a scan is, and which model scores it, as soon as that is decided."""
 Score: TypeAlias = Callable[[Job, Path, OnProgress, OnChoice], Outcome]
@@ -72,8 +74,9 @@ class JobRunner:
             if lease is None:
                 logger.info("job %s is with another worker", job_id)
                 return
+            now = self.jobs.now
             try:
-                job = self.jobs.update(job_id, _begin)
+                job = self.jobs.update(job_id, lambda job: _begin(job, now))
                 if job.state is not JobState.RUNNING:
                     logger.info("job %s is %s: nothing to do", job_id, job.state)
                     return
@@ -85,6 +88,7 @@ class JobRunner:
 
     def _attempt(self, job: Job, lease: Lease) -> Change:
         """Score a job once, and say what becomes of it. Raises IllegalTransition if another worker has it."""
+        now = self.jobs.now
         steps = Steps(self.jobs, job, lease, stop=self.stop, time_limit_s=self.time_limit_s)
         try:
             with self.artifacts.attempt(job.id, job.attempt) as folder:
@@ -93,12 +97,12 @@ class JobRunner:
         except IllegalTransition:
             raise
         except JobCanceled:
-            return lambda stored: stored.cancel(attempt=job.attempt, at=_now())
+            return lambda stored: stored.cancel(attempt=job.attempt, at=now())
         except WorkerStopping:
-            return lambda stored: stored.give_back(attempt=job.attempt, at=_now())
+            return lambda stored: stored.give_back(attempt=job.attempt, at=now())
         except Exception as error:
-            return _after_error(job, error)
-        return _success(job, outcome)
+            return _after_error(job, error, now)
+        return _success(job, outcome, now)
 
     def _finish(self, job: Job, change: Change) -> None:
         """Store how an attempt ended, patiently, and remove what other attempts left."""
@@ -111,20 +115,20 @@ class JobRunner:
         logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
 
 
-def _begin(job: Job) -> Job:
+def _begin(job: Job, now: Now) -> Job:
     """The next attempt. Who got the lease on a job that runs follows a worker that died."""
     if job.state.is_finished:
         return job
-    waiting = job if job.state is JobState.QUEUED else job.lose_worker(at=_now())
-    return waiting.start(at=_now()) if waiting.state is JobState.QUEUED else waiting
+    waiting = job if job.state is JobState.QUEUED else job.lose_worker(at=now())
+    return waiting.start(at=now()) if waiting.state is JobState.QUEUED else waiting
 
 
-def _success(job: Job, outcome: Outcome) -> Change:
+def _success(job: Job, outcome: Outcome, now: Now) -> Change:
     """The end of a job that was scored, unless somebody no longer wants that: up to now, they may say so."""
 
     def succeed(stored: Job) -> Job:
         if stored.state is JobState.CANCELING:
-            return stored.cancel(attempt=job.attempt, at=_now())
+            return stored.cancel(attempt=job.attempt, at=now())
         # It was told before, but maybe while the broker was away.
         decided = stored.decide(outcome.choice, attempt=job.attempt) if outcome.choice else stored
         return decided.succeed(
@@ -132,36 +136,36 @@ def _success(job: Job, outcome: Outcome) -> Change:
             artifacts=outcome.artifacts,
             summary=outcome.summary,
             provider=outcome.provider,
-            at=_now(),
+            at=now(),
         )
 
     return succeed
 
 
-def _lost(job: Job) -> Change:
+def _lost(job: Job, now: Now) -> Change:
     """For another worker, or another time; the reaper sends it."""
 
     def lose(stored: Job) -> Job:
         if stored.attempt != job.attempt:
             raise StaleAttempt(f"attempt {job.attempt} is over, attempt {stored.attempt} has begun")
-        return stored.lose_worker(at=_now())
+        return stored.lose_worker(at=now())
 
     return lose
 
 
-def _after_error(job: Job, error: Exception) -> Change:
+def _after_error(job: Job, error: Exception, now: Now) -> Change:
     """Again, if nobody has to act and there are attempts left; else the end."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error = StorageFull("the disk is full")
     if isinstance(error, Unavailable) and job.n_losses + 1 < MAX_LOSSES:
         logger.warning("job %s, attempt %d: %s", job.id, job.attempt, error)
-        return _lost(job)
+        return _lost(job, now)
     problem = problem_of(error)
     if isinstance(error, InvalidInput):
         logger.info("job %s refused: %s", job.id, problem.code)
     else:
         logger.error("job %s failed: %s\n%s", job.id, type(error).__name__, _where(error))
-    return lambda stored: stored.fail(problem, attempt=job.attempt, at=_now())
+    return lambda stored: stored.fail(problem, attempt=job.attempt, at=now())
 
 
 def problem_of(error: Exception) -> JobProblem:
@@ -196,7 +200,3 @@ def _patiently(store: Callable[[], Job]) -> Job:
             logger.warning("the broker is away: trying again in %g s", wait_s)
             time.sleep(wait_s)
     return store()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

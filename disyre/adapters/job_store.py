@@ -7,6 +7,7 @@ else it is applied again to what they stored, so a transition that is no longer 
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
 from disyre.documents import read_document, write_document
@@ -21,6 +22,12 @@ JobIds: TypeAlias = list[str]
 
 class JobStore(Protocol):
     """Jobs by id, their order, and the leases of the workers that run them."""
+
+    def now(self) -> datetime:
+        """The time of day, by a clock that all users of the store share: of what happens to jobs, and in ids.
+
+        Raises Unavailable if that clock was never asked with success.
+        """
 
     def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Store new jobs: all of them, or none. Durable when this returns; the same again changes nothing.
@@ -77,12 +84,17 @@ BEGUN: Final = (JobState.RUNNING, JobState.CANCELING)
 class InMemoryJobStore:
     """For tests; goes through the same JSON as the real one."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.clock = clock
         self._docs: dict[str, str] = {}
         self._calls: dict[str, dict[str, str]] = {}
         """Of each job, the documents that were added together with its own."""
         self._leases: dict[str, tuple[str, float]] = {}
         self._lock = threading.RLock()
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return self.clock()
 
     def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Store new jobs."""

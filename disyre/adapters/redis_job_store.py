@@ -3,12 +3,14 @@
 import hashlib
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, cast
 
 import redis
 
 from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
+from disyre.adapters.broker_clock import BrokerClock
 from disyre.adapters.job_store import Change, JobIds, Jobs, not_found, queue_full
 from disyre.adapters.redis_scripts import ALL_KEY, INDEX_KEYS, RUNNING_KEY, WAITING_KEY, job_key, lease_key
 from disyre.documents import read_document, write_document
@@ -29,11 +31,16 @@ class RedisJobStore:
         """A job that reaches the broker later than `add_within_s` after its addition began is refused."""
         self._client = client
         self._add_within_s = add_within_s
+        self._clock = BrokerClock(client)
         self._add_script = client.register_script(scripts.ADD)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
         self._store_script = client.register_script(scripts.STORE)
         self._renew_script = client.register_script(scripts.RENEW)
         self._release_script = client.register_script(scripts.RELEASE)
+
+    def now(self) -> datetime:
+        """The time of day by the broker's clock."""
+        return self._clock.now()
 
     def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
         """Store new jobs, in one step. What gets no answer is tried once more."""

@@ -1,7 +1,8 @@
 """Jobs: submit, list, poll, cancel, delete."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -147,7 +148,7 @@ def _view(job: Job, parts: Parts) -> JobView:
 )
 def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
     """Cancel a job: at once if it waits (200), at its next step if it runs (202)."""
-    job = parts.jobs.update(job_id, lambda job: job.request_cancel(at=datetime.now(UTC)))
+    job = parts.jobs.update(job_id, lambda job: job.request_cancel(at=parts.jobs.now()))
     if job.state is JobState.CANCELING:
         response.status_code = status.HTTP_202_ACCEPTED
     return JobView.of(job)
@@ -160,13 +161,13 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first."""
-    parts.jobs.update(job_id, _let_go)
+    parts.jobs.update(job_id, lambda job: _let_go(job, parts.jobs.now))
     parts.artifacts.remove(job_id)
     parts.jobs.remove(job_id)
 
 
-def _let_go(job: Job) -> Job:
+def _let_go(job: Job, now: Callable[[], datetime]) -> Job:
     """A job that no worker has or will take. Raises IllegalTransition if one has it."""
     if job.state in (JobState.RUNNING, JobState.CANCELING):
         raise errors.IllegalTransition(f"expected a job that does not run, got one that is {job.state}")
-    return job.request_cancel(at=datetime.now(UTC)) if job.state is JobState.QUEUED else job
+    return job.request_cancel(at=now()) if job.state is JobState.QUEUED else job

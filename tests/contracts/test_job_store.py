@@ -3,7 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +33,14 @@ def jobs(request: pytest.FixtureRequest) -> JobStore:
 
 def start(job: Job) -> Job:
     return job.start(at=LATER)
+
+
+def test_the_store_tells_the_time_of_day(jobs: JobStore) -> None:
+    first, then = jobs.now(), jobs.now()
+
+    assert abs(first - datetime.now(UTC)) < timedelta(seconds=10)  # the broker is on this machine
+    assert first.tzinfo is UTC
+    assert timedelta(0) <= then - first < timedelta(seconds=10)
 
 
 def test_a_job_comes_back_as_it_was_stored(jobs: JobStore) -> None:

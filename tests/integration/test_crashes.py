@@ -10,7 +10,10 @@ import pytest
 from disyre.job import JobState
 from tests.integration.workplace import LEASE_S, Workplace
 from tests.live import LiveBroker, wait_for
+from tests.shifted_clock import make_shifted_clock
 from tests.toy_model import SLOW_MODEL
+
+HOUR_S = 3600
 
 
 @pytest.fixture
@@ -105,6 +108,33 @@ def test_a_job_outlasts_a_broker_that_does_not_answer_for_longer_than_a_lease(wo
         job = workplace.wait_until_finished(job_id)
     assert (job.attempt, job.n_losses) == (1, 0), worker.text()
     workplace.assert_one_whole_result(job)
+
+
+def test_a_worker_whose_clock_jumps_does_its_job_once_and_says_the_right_time(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    clock = make_shifted_clock(tmp_path)
+    clock.shift(HOUR_S)
+    before = workplace.jobs.now()
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker(**clock.environment) as worker:
+        workplace.wait_until_restoring(job_id)
+        assert worker_is_ahead(workplace), "its clock is wrong"
+
+        clock.shift(-HOUR_S)
+
+        wait_for(lambda: not worker_is_ahead(workplace), "its clock has jumped")
+        job = workplace.wait_until_finished(job_id)
+        after = workplace.jobs.now()
+    assert (job.attempt, job.n_losses) == (1, 0), worker.text()
+    assert all(before <= transition.at <= after for transition in job.history[1:])
+    workplace.assert_one_whole_result(job)
+
+
+def worker_is_ahead(workplace: Workplace) -> bool:
+    """Whether the clock by which the worker says when it was seen is fast."""
+    (worker,) = workplace.registry.workers()
+    return worker.last_seen_at > workplace.jobs.now()
 
 
 def test_a_worker_waits_for_a_broker_that_is_not_there_yet(workplace: Workplace) -> None:

@@ -27,7 +27,8 @@ def queue() -> InMemoryTaskQueue:
 
 
 def reap(jobs: InMemoryJobStore, queue: InMemoryTaskQueue, *, at: datetime = MUCH_LATER) -> None:
-    Reaper(jobs, queue, grace_s=10, settle_s=0, now=lambda: at).reap_once()
+    jobs.clock = lambda: at
+    Reaper(jobs, queue, grace_s=10, settle_s=0).reap_once()
 
 
 def start(jobs: InMemoryJobStore, job: Job, *, times: int = 1) -> None:
@@ -189,7 +190,7 @@ def test_a_job_that_another_worker_just_took_is_left_to_it(queue: InMemoryTaskQu
     taken_over = TakenOver()
     taken_over.add(jobs.get(make_job().id))
 
-    reaper = Reaper(taken_over, queue, settle_s=0, now=lambda: MUCH_LATER)
+    reaper = Reaper(taken_over, queue, settle_s=0)
     reaper._return_if_lost(make_job().id)
 
     job = taken_over.get(make_job().id)

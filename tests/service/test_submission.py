@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import uuid
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +16,7 @@ from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
 from service.receiving import RAW_TYPES
-from service.submission import new_job_id, query_options
+from service.submission import query_options
 from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.service.conftest import nifti_bytes
@@ -189,19 +188,6 @@ def test_a_job_that_is_stored_is_accepted_even_if_it_cannot_be_sent(tmp_path: Pa
 
         assert response.status_code == 202
         assert api.jobs.get(response.json()["id"]).state is JobState.QUEUED
-
-
-def test_jobs_that_are_submitted_one_after_another_sort_by_their_ids() -> None:
-    ids = [new_job_id(1_700_000_000_000_000_000 + 1_000 * n) for n in range(5000)]
-
-    assert ids == sorted(ids)
-
-
-@pytest.mark.parametrize("now_ns", [0, 1_700_000_000_999_999_999, 2**47 * 1_000_000])
-def test_a_job_id_is_a_uuid_of_version_7(now_ns: int) -> None:
-    parsed = uuid.UUID(new_job_id(now_ns))
-
-    assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, now_ns // 1_000_000)
 
 
 def test_an_option_that_is_there_twice_is_refused() -> None:
