@@ -1,15 +1,22 @@
 """Ids of jobs: UUIDs of version 7, which sort by time of submission, and tell it."""
 
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import Field
 
-JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+_PATTERN: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+JobId = Annotated[str, Field(pattern=_PATTERN)]
 """A UUID of version 7: sorts by time of submission."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a text has the form of an id."""
+    return re.fullmatch(_PATTERN, text) is not None
 
 
 def new_job_id(at: datetime) -> str:

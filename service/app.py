@@ -26,6 +26,7 @@ from service.dependencies import Parts
 from service.metrics import Metrics
 from service.middleware import Edge
 from service.openapi import DocumentedApi
+from service.orphans import Orphans
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
@@ -59,7 +60,11 @@ def create_app(
     """The API over the parts that it is given."""
     withdrawals = Withdrawals(jobs, artifacts)
     caretaker = Caretaker(
-        Reaper(jobs, queue), withdrawals, artifacts, upload_timeout_s=settings.upload_timeout_s
+        Reaper(jobs, queue),
+        withdrawals,
+        Orphans(jobs, artifacts),
+        artifacts,
+        upload_timeout_s=settings.upload_timeout_s,
     )
     app = DocumentedApi(
         title="DISYRE",

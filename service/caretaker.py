@@ -3,6 +3,7 @@
 import logging
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from service.orphans import Orphans
 from service.reaper import Reaper
 from service.withdrawals import Withdrawals
 
@@ -16,12 +17,14 @@ class Caretaker:
         self,
         reaper: Reaper,
         withdrawals: Withdrawals,
+        orphans: Orphans,
         artifacts: FolderArtifactStore,
         *,
         upload_timeout_s: float,
     ) -> None:
         self._reaper = reaper
         self._withdrawals = withdrawals
+        self._orphans = orphans
         self._artifacts = artifacts
         self._upload_timeout_s = upload_timeout_s
 
@@ -30,6 +33,7 @@ class Caretaker:
         self._withdrawals.carry_out()  # before the reaper sends one of them
         self._reaper.reap_once()
         self.sweep()
+        self._orphans.sweep()
 
     def sweep(self) -> None:
         """Remove uploads that no process is at any more."""

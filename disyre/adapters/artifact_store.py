@@ -2,6 +2,7 @@
 
 jobs/<id>/input/000001        uploaded files, under neutral names
 jobs/<id>/attempt-<n>/        results of an attempt; there only when whole
+store-mark.json               what tells whose records these files belong to
 incoming/<random>/            an upload that is not a job yet
 jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
@@ -19,10 +20,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, StorageFull
+from disyre.job_id import is_job_id
+from disyre.store_mark import StoreMark
 
 _SYNCED_AT_ONCE: Final = 8
 """Files of an upload that are waited for together; a journal that is written for one is for all."""
+_MARK: Final = "store-mark.json"
 _MAKING_S: Final = 1.0
 """The folder of an upload that is younger may have been made, and not yet locked."""
 
@@ -143,12 +148,32 @@ class FolderArtifactStore:
         """Remove all files of a job. Removing them twice does no harm."""
         shutil.rmtree(self._job(job_id), ignore_errors=True)
 
+    def job_ids(self) -> set[str]:
+        """Ids of all jobs that have files."""
+        return {folder.name for folder in (self._root / "jobs").iterdir() if is_job_id(folder.name)}
+
+    def mark(self) -> StoreMark | None:
+        """What the records of these jobs carry too; None if there is nothing that can be read as that."""
+        try:
+            return read_document(StoreMark, (self._root / _MARK).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the files belong to the records that carry this."""
+        partial = self._root / f"{_MARK}.{secrets.token_hex(8)}"
+        try:
+            partial.write_text(mark.model_dump_json(), encoding="utf-8")
+            self._sync(partial)
+            partial.rename(self._root / _MARK)
+        finally:
+            partial.unlink(missing_ok=True)
+
     def sweep(self, *, older_than_s: float) -> list[str]:
         """Remove uploads of processes that are gone; returns their names.
 
         Where the file system locks no folders, those go that were untouched for `older_than_s`. What became
-        the input of a job stays, whatever is known of the job: a broker may lose its records, a scan that
-        was accepted is not to be lost.
+        the input of a job stays, whatever is known of the job.
         """
         left = [each for each in (self._root / "incoming").iterdir() if self._is_left(each, older_than_s)]
         for folder in left:

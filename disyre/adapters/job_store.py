@@ -6,13 +6,14 @@ else it is applied again to what they stored, so a transition that is no longer 
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
 from disyre.documents import read_document, write_document
 from disyre.errors import JobNotFound, QueueFull
 from disyre.job import Job, JobState
+from disyre.store_mark import StoreMark
 from disyre.wording import counted
 
 Change: TypeAlias = Callable[[Job], Job]
@@ -64,6 +65,15 @@ class JobStore(Protocol):
     def running(self) -> JobIds:
         """Ids of jobs that a worker has begun and not ended."""
 
+    def known(self, job_ids: Collection[str]) -> set[str]:
+        """Those of some ids that are of jobs."""
+
+    def mark(self) -> StoreMark | None:
+        """What the files of these jobs carry too; None if the store is new, or has lost its records."""
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the records belong to the files that carry this."""
+
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job for `holder`, if nobody has it. Expires by the store's clock."""
 
@@ -90,6 +100,7 @@ class InMemoryJobStore:
         self._calls: dict[str, dict[str, str]] = {}
         """Of each job, the documents that were added together with its own."""
         self._leases: dict[str, tuple[str, float]] = {}
+        self._mark: StoreMark | None = None
         self._lock = threading.RLock()
 
     def now(self) -> datetime:
@@ -153,6 +164,18 @@ class InMemoryJobStore:
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
         return self._in_states(*BEGUN)
+
+    def known(self, job_ids: Collection[str]) -> set[str]:
+        """Those of some ids that are of jobs."""
+        return {job_id for job_id in job_ids if job_id in self._docs}
+
+    def mark(self) -> StoreMark | None:
+        """What the files of these jobs carry too."""
+        return self._mark
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the records belong to the files that carry this."""
+        self._mark = mark
 
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job."""

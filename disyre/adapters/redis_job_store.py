@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final, cast
 
@@ -12,10 +12,19 @@ from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
 from disyre.adapters.broker_clock import BrokerClock
 from disyre.adapters.job_store import Change, JobIds, Jobs, not_found, queue_full
-from disyre.adapters.redis_scripts import ALL_KEY, INDEX_KEYS, RUNNING_KEY, WAITING_KEY, job_key, lease_key
+from disyre.adapters.redis_scripts import (
+    ALL_KEY,
+    INDEX_KEYS,
+    MARK_KEY,
+    RUNNING_KEY,
+    WAITING_KEY,
+    job_key,
+    lease_key,
+)
 from disyre.documents import read_document, write_document
 from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
+from disyre.store_mark import StoreMark
 
 _UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
 """After these, nobody knows whether the broker did as it was told."""
@@ -128,6 +137,25 @@ class RedisJobStore:
         """Ids of running and canceling jobs."""
         with broker_errors():
             return cast(JobIds, self._client.zrange(RUNNING_KEY, 0, -1))
+
+    def known(self, job_ids: Collection[str]) -> set[str]:
+        """Those of some ids that are of jobs."""
+        ids = list(job_ids)
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.exists(job_key(job_id))
+            return {job_id for job_id, is_there in zip(ids, pipe.execute(), strict=True) if is_there}
+
+    def mark(self) -> StoreMark | None:
+        """What the files of these jobs carry too."""
+        with broker_errors():
+            document = cast(str | None, self._client.get(MARK_KEY))
+        return None if document is None else read_document(StoreMark, document)
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the records belong to the files that carry this."""
+        with broker_errors():
+            self._client.set(MARK_KEY, mark.model_dump_json())
 
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job."""

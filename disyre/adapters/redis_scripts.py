@@ -8,6 +8,7 @@ from disyre.job import JobState
 ALL_KEY: Final = "disyre:jobs"
 WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
+MARK_KEY: Final = "disyre:store"
 INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 """The first keys of every script that stores or removes jobs."""
 

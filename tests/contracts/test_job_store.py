@@ -16,6 +16,7 @@ from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound, QueueFull
 from disyre.job import Job, JobProblem, JobState
 from disyre.progress import Progress
+from disyre.store_mark import StoreMark
 from tests.builders import NOON, make_job
 from tests.live import live_broker, wait_for
 
@@ -240,6 +241,22 @@ def test_a_removed_job_is_gone_from_everywhere(jobs: JobStore) -> None:
         jobs.get(job.id)
     assert (jobs.list(limit=10), jobs.waiting(), jobs.running()) == ([], [], [])
     assert not jobs.is_leased(job.id)
+
+
+def test_the_store_says_which_ids_are_of_jobs(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[1]))
+
+    assert jobs.known(IDS) == {IDS[1]}
+    assert jobs.known([]) == set()
+
+
+def test_the_store_carries_the_mark_of_its_files(jobs: JobStore) -> None:
+    assert jobs.mark() is None
+
+    for count in (0, 1):
+        jobs.set_mark(StoreMark(id=IDS[0], count=count))
+
+    assert jobs.mark() == StoreMark(id=IDS[0], count=1)
 
 
 def test_one_holder_at_a_time_has_the_lease(jobs: JobStore) -> None:

@@ -53,13 +53,13 @@ class LiveApi:
         return self.client.base_url.host, self.client.base_url.port or 0
 
     def left_behind(self) -> list[str]:
-        """Every file and folder below the root, but for the two that are always there."""
+        """Every file and folder below the root, but for those that are always there."""
         # Passes over what is removed meanwhile.
         found = (
             Path(folder) / n for folder, folders, files in os.walk(self.root) for n in (*folders, *files)
         )
         names = (str(path.relative_to(self.root)) for path in found)
-        return sorted(name for name in names if name not in ("jobs", "incoming"))
+        return sorted(name for name in names if name not in ("jobs", "incoming", "store-mark.json"))
 
     def holds_nothing(self) -> bool:
         """Whether there is no job, no message and no file."""

@@ -10,6 +10,7 @@ import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.errors import ArtifactNotFound, StorageFull
+from disyre.store_mark import StoreMark
 from tests.builders import JOB_ID
 
 LONG_AGO = 1_000_000_000
@@ -226,3 +227,23 @@ def test_nobody_else_on_the_machine_can_look(store: FolderArtifactStore, tmp_pat
 
 def test_there_is_room(store: FolderArtifactStore) -> None:
     assert store.free_bytes() > 0
+
+
+def test_the_files_carry_a_mark_that_is_never_half_written(tmp_path: Path) -> None:
+    def sync(path: Path) -> None:
+        if list(tmp_path.glob("store-mark.json?*")) and len(synced) > 1:
+            raise OSError(errno.EIO, "a worn-out disk")
+        synced.append(path)
+
+    synced: list[Path] = []
+    store = FolderArtifactStore(tmp_path, sync=sync)
+    assert store.mark() is None
+    marks = [StoreMark(id=JOB_ID, count=count) for count in range(3)]
+    for mark in marks[:2]:
+        store.set_mark(mark)
+
+    with pytest.raises(OSError, match="worn-out"):
+        store.set_mark(marks[2])
+
+    assert store.mark() == marks[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["store-mark.json"]

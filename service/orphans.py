@@ -1,0 +1,62 @@
+"""Files that no record knows: of a process that ended between keeping an upload and adding its job.
+
+A broker that lost its records, or has old ones, must not cost a scan that was accepted. So files are removed
+only where they and the records carry the same mark, and only of jobs that came after it.
+"""
+
+import logging
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_store import JobStore
+from disyre.job_id import new_job_id
+from disyre.store_mark import StoreMark
+
+logger = logging.getLogger(__name__)
+
+_LOCK: Final = "orphans"
+_LEAST_AGE: Final = timedelta(hours=1)
+_STRANGERS: Final = (
+    "the records in the broker are not those of the files in the data folder, or older: files without a "
+    "record stay; remove store-mark.json from the data folder if all is as it should be"
+)
+
+
+class Orphans:
+    """Removes files of jobs that no record knows, once in a while; only one process does so."""
+
+    def __init__(self, jobs: JobStore, artifacts: FolderArtifactStore, *, every_s: float = 600.0) -> None:
+        self._jobs = jobs
+        self._artifacts = artifacts
+        self._every_s = every_s
+        self._name = secrets.token_hex(8)
+        self._suspects: set[str] = set()
+        """Without a record when they were last looked at."""
+
+    def sweep(self) -> None:
+        """Look, unless somebody did so lately; what has no record twice goes. Raises Unavailable."""
+        if not self._jobs.claim(_LOCK, self._name, lease_s=self._every_s):
+            return
+        mark, records = self._artifacts.mark(), self._jobs.mark()
+        if mark is None:
+            self._set(StoreMark(id=new_job_id(self._jobs.now())))
+        elif mark.is_of_records(records):
+            self._remove_orphans(mark)
+            self._set(mark.next())
+        else:
+            logger.error(_STRANGERS)
+
+    def _set(self, mark: StoreMark) -> None:
+        self._jobs.set_mark(mark)  # first, so that the files never have more
+        self._artifacts.set_mark(mark)
+
+    def _remove_orphans(self, mark: StoreMark) -> None:
+        youngest = new_job_id(self._jobs.now() - _LEAST_AGE)
+        old = {job_id for job_id in self._artifacts.job_ids() if mark.id < job_id < youngest}
+        orphans = old - self._jobs.known(old)
+        for job_id in orphans & self._suspects:
+            self._artifacts.remove(job_id)
+            logger.warning("job %s has files and no record: removed", job_id)
+        self._suspects = orphans
