@@ -173,6 +173,14 @@ class Job(Frozen):
             history=(Transition(state=JobState.QUEUED, at=at),),
         )
 
+    @property
+    def run_s(self) -> float | None:
+        """How long the attempt took that succeeded; None if none has."""
+        if self.state is not JobState.SUCCEEDED:
+            return None
+        begun, ended = self.history[-2:]
+        return (ended.at - begun.at).total_seconds()
+
     def start(self, *, at: datetime) -> Self:
         """A worker begins the next attempt."""
         return self._to(JobState.RUNNING, at, attempt=self.attempt + 1, started_at=self.started_at or at)

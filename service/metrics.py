@@ -64,7 +64,7 @@ class Metrics:
     def read_queue(self, line: WaitingLine, workers: Sequence[WorkerInfo]) -> None:
         """Take over how the queue and the workers are."""
         self._broker_up.set(1)
-        self._queue_depth.set(len(line.job_ids))
+        self._queue_depth.set(line.n_waiting)
         self._running.set(line.n_running)
         n_busy = sum(worker.busy_with is not None for worker in workers)
         self._workers.labels(state="busy").set(n_busy)

@@ -112,7 +112,6 @@ class JobView(View):
     @classmethod
     def of(cls, job: Job, line: WaitingLine | None = None) -> Self:
         """View of a job; `line` is the queue it may wait in."""
-        position = line.position(job.id) if line else None
         path = f"{JOBS_PATH}/{job.id}"
         return cls(
             id=job.id,
@@ -126,8 +125,8 @@ class JobView(View):
             input=InputView.of(job.input),
             params=job.params,
             attempt=job.attempt,
-            queue_position=position,
-            eta_start_s=line.eta_start_s(position) if line and position else None,
+            queue_position=line.positions.get(job.id) if line else None,
+            eta_start_s=line.eta_of(job) if line else None,
             progress=job.progress,
             history=job.history,
             summary=job.summary,

@@ -20,8 +20,8 @@ class QueueView(View):
     @classmethod
     def of(cls, line: WaitingLine, workers: list[WorkerInfo]) -> Self:
         """View of the queue."""
-        depth = len(line.job_ids)
-        return cls(depth=depth, running=line.n_running, eta_s=line.eta_start_s(depth + 1), workers=workers)
+        eta_s = line.eta_start_s(line.n_waiting + 1)
+        return cls(depth=line.n_waiting, running=line.n_running, eta_s=eta_s, workers=workers)
 
 
 class Liveness(View):

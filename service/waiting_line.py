@@ -2,84 +2,115 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
 
-from disyre.adapters.job_store import JobStore
+from disyre.adapters.job_store import Durations, JobStore
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job, JobState
+from disyre.job import Job
+
+T = TypeVar("T")
 
 _N_RECENT: Final = 20
-"""As many of the newest jobs tell how long a job takes."""
+"""As many of the newest jobs of a model tell how long a job takes."""
 _LEARN_EVERY_S: Final = 5.0
+_COUNT_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True)
 class WaitingLine:
     """The queue at one moment."""
 
-    job_ids: tuple[str, ...]
-    """Waiting jobs, the next one first."""
+    n_waiting: int
     n_running: int
     n_workers: int
     typical_s: float | None
     """How long a job takes; None if none has succeeded lately."""
+    typical_of_model_s: Mapping[str, float] = field(default_factory=dict)
+    """How long a job of a model takes."""
+    positions: Mapping[str, int] = field(default_factory=dict)
+    """1 for the job that is next; of the jobs that were asked about, and wait."""
 
-    def position(self, job_id: str) -> int | None:
-        """1 for the job that is next; None for one that does not wait."""
-        return self.job_ids.index(job_id) + 1 if job_id in self.job_ids else None
+    def eta_start_s(self, position: int, model: str | None = None) -> float | None:
+        """Estimated time until the job at a position begins; None if nobody can tell.
 
-    def eta_start_s(self, position: int) -> float | None:
-        """Estimated time until the job at a position begins; None if nobody can tell."""
+        Those before it are taken to be jobs of the same model, if it is known.
+        """
         n_ahead = self.n_running + position - 1
         if not self.n_workers:
             return None
         if n_ahead < self.n_workers:
             return 0.0
-        if self.typical_s is None:
+        typical_s = self.typical_of_model_s.get(model or "", self.typical_s)
+        if typical_s is None:
             return None
-        return (n_ahead - self.n_workers + 1) / self.n_workers * self.typical_s
+        return (n_ahead - self.n_workers + 1) / self.n_workers * typical_s
+
+    def eta_of(self, job: Job) -> float | None:
+        """Estimated time until a job begins; None if it does not wait, or nobody can tell."""
+        position = self.positions.get(job.id)
+        model = None if job.model is None else job.model.name
+        return None if position is None else self.eta_start_s(position, model)
 
 
 class QueueWatch:
-    """Looks at the queue, and remembers for a few seconds how long jobs take: that is dear to find out."""
+    """Looks at the queue; how long jobs take, and who works on them, is remembered for a moment."""
 
     def __init__(
         self, jobs: JobStore, workers: WorkerRegistry, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._jobs = jobs
-        self._workers = workers
-        self._clock = clock
-        self._typical_s: float | None = None
-        self._learned_at: float | None = None
+        self._durations = _Remembered(jobs.durations, _LEARN_EVERY_S, clock)
+        self._n_workers = _Remembered(lambda: len(workers.workers()), _COUNT_EVERY_S, clock)
 
-    def look(self) -> WaitingLine:
-        """The queue as it is. Raises Unavailable."""
-        if self._learned_at is None or self._clock() - self._learned_at > _LEARN_EVERY_S:
-            self._typical_s = _typical_s(self._jobs.list(limit=_N_RECENT))
-            self._learned_at = self._clock()
+    def look(self, *job_ids: str) -> WaitingLine:
+        """The queue as it is, and where these jobs stand. Raises Unavailable."""
+        places = self._jobs.places(*job_ids)
+        durations = self._durations()
         return WaitingLine(
-            job_ids=tuple(self._jobs.waiting()),
-            n_running=len(self._jobs.running()),
-            n_workers=len(self._workers.workers()),
-            typical_s=self._typical_s,
+            n_waiting=places.n_waiting,
+            n_running=places.n_running,
+            n_workers=self._n_workers(),
+            typical_s=_typical_s(durations),
+            typical_of_model_s=_typical_of_model_s(durations),
+            positions=places.positions,
         )
 
-    def look_if_possible(self) -> WaitingLine | None:
+    def look_if_possible(self, *job_ids: str) -> WaitingLine | None:
         """The queue as it is; None if the broker does not answer."""
         try:
-            return self.look()
+            return self.look(*job_ids)
         except Unavailable:
             return None
 
 
-def _typical_s(jobs: Sequence[Job]) -> float | None:
-    """Median duration of those that succeeded."""
-    durations = [
-        (job.finished_at - job.started_at).total_seconds()
-        for job in jobs
-        if job.state is JobState.SUCCEEDED and job.started_at and job.finished_at
-    ]
-    return statistics.median(durations) if durations else None
+class _Remembered(Generic[T]):
+    """What a question was answered, for a while."""
+
+    def __init__(self, ask: Callable[[], T], for_s: float, clock: Callable[[], float]) -> None:
+        self._ask = ask
+        self._for_s = for_s
+        self._clock = clock
+        self._told: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        """The answer. Raises what the question raises."""
+        told, now_s = self._told, self._clock()
+        if told is None or now_s - told[0] > self._for_s:
+            told = self._told = now_s, self._ask()
+        return told[1]
+
+
+def _typical_s(durations: Durations) -> float | None:
+    """Median of the newest; None if there is none."""
+    return statistics.median(seconds for _, seconds in durations[:_N_RECENT]) if durations else None
+
+
+def _typical_of_model_s(durations: Durations) -> dict[str, float]:
+    """Median of the newest of each model."""
+    of_model: dict[str, list[float]] = {}
+    for model, seconds in durations:
+        of_model.setdefault(model, []).append(seconds)
+    return {model: statistics.median(each[:_N_RECENT]) for model, each in of_model.items()}

@@ -6,7 +6,8 @@ else it is applied again to what they stored, so a transition that is no longer 
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
@@ -19,6 +20,20 @@ from disyre.wording import counted
 Change: TypeAlias = Callable[[Job], Job]
 Jobs: TypeAlias = list[Job]
 JobIds: TypeAlias = list[str]
+
+
+Durations: TypeAlias = list[tuple[str, float]]
+"""Name of the model and seconds, of jobs."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many jobs there are at one moment, and where some of them stand."""
+
+    n_waiting: int
+    n_running: int
+    positions: Mapping[str, int]
+    """By id, of those that wait: 1 for the job that is next."""
 
 
 class JobStore(Protocol):
@@ -59,6 +74,12 @@ class JobStore(Protocol):
     def n_waiting(self) -> int:
         """How many jobs are queued."""
 
+    def places(self, *job_ids: str) -> Places:
+        """How many jobs wait and run, and where these stand. Costs the same for any length of the queue."""
+
+    def durations(self) -> Durations:
+        """How long the jobs took that succeeded last, the last one first; at most N_DURATIONS."""
+
     def waiting(self) -> JobIds:
         """Ids of queued jobs, in the order in which they will start."""
 
@@ -89,6 +110,8 @@ class JobStore(Protocol):
 
 BEGUN: Final = (JobState.RUNNING, JobState.CANCELING)
 """States of a job that a worker has begun and not ended."""
+N_DURATIONS: Final = 200
+"""So many are kept, of all models together."""
 
 
 class InMemoryJobStore:
@@ -100,6 +123,7 @@ class InMemoryJobStore:
         self._calls: dict[str, dict[str, str]] = {}
         """Of each job, the documents that were added together with its own."""
         self._leases: dict[str, tuple[str, float]] = {}
+        self._durations: Durations = []
         self._mark: StoreMark | None = None
         self._lock = threading.RLock()
 
@@ -138,7 +162,10 @@ class InMemoryJobStore:
     def update(self, job_id: str, change: Change) -> Job:
         """Apply a change and store the result."""
         with self._lock:
-            changed = change(self.get(job_id))
+            job = self.get(job_id)
+            changed = change(job)
+            if changed is not job and changed.run_s is not None and changed.model is not None:
+                self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
             return changed
 
@@ -156,6 +183,17 @@ class InMemoryJobStore:
     def n_waiting(self) -> int:
         """How many jobs are queued."""
         return len(self.waiting())
+
+    def places(self, *job_ids: str) -> Places:
+        """How many jobs wait and run, and where these stand."""
+        with self._lock:
+            waiting = self.waiting()
+            positions = {job_id: waiting.index(job_id) + 1 for job_id in job_ids if job_id in waiting}
+            return Places(len(waiting), len(self.running()), positions)
+
+    def durations(self) -> Durations:
+        """How long the jobs took that succeeded last."""
+        return self._durations[:N_DURATIONS]
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""

@@ -1,9 +1,11 @@
 """Jobs in Redis or Valkey, which the API and the workers share."""
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from typing import Final, cast
 
 import redis
@@ -11,9 +13,10 @@ import redis
 from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
 from disyre.adapters.broker_clock import BrokerClock
-from disyre.adapters.job_store import Change, JobIds, Jobs, not_found, queue_full
+from disyre.adapters.job_store import Change, Durations, JobIds, Jobs, Places, not_found, queue_full
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
+    DURATIONS_KEY,
     INDEX_KEYS,
     MARK_KEY,
     RUNNING_KEY,
@@ -73,14 +76,14 @@ class RedisJobStore:
         left_s = self._add_within_s - (time.monotonic() - started_s)
         return seconds * 1_000_000 + us + round(left_s * 1_000_000)
 
-    def _insist(self, add: Callable[[], object]) -> object:
-        """Have jobs added, or hear why not. Raises Undecided if neither of two calls is answered."""
+    def _insist(self, call: Callable[[], object]) -> object:
+        """Have done what may be done twice. Raises Undecided if neither of two calls is answered."""
         try:
             with broker_errors():
                 try:
-                    return add()
+                    return call()
                 except _UNANSWERED:
-                    return add()  # by now it is there, or it never will be: this one says which
+                    return call()  # an addition is there by now, or it never will be: this one says which
         except Unavailable as error:
             if isinstance(error.__cause__, _UNANSWERED):
                 raise Undecided(str(error)) from error
@@ -127,6 +130,24 @@ class RedisJobStore:
         """How many jobs are queued."""
         with broker_errors():
             return self._client.zcard(WAITING_KEY)
+
+    def places(self, *job_ids: str) -> Places:
+        """How many jobs wait and run, and where these stand."""
+        with broker_errors(), self._client.pipeline(transaction=True) as pipe:
+            pipe.zcard(WAITING_KEY)
+            pipe.zcard(RUNNING_KEY)
+            for job_id in job_ids:
+                pipe.zrank(WAITING_KEY, job_id)
+            n_waiting, n_running, *ranks = pipe.execute()
+        found = zip(job_ids, ranks, strict=True)
+        return Places(n_waiting, n_running, {job_id: rank + 1 for job_id, rank in found if rank is not None})
+
+    def durations(self) -> Durations:
+        """How long the jobs took that succeeded last."""
+        with broker_errors():
+            lines = cast(list[str], self._client.lrange(DURATIONS_KEY, 0, -1))
+        pairs = (line.rsplit(" ", 1) for line in lines)
+        return [(model, float(seconds)) for model, seconds in pairs]
 
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
@@ -186,10 +207,19 @@ class RedisJobStore:
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys = [*INDEX_KEYS, job_key(job.id)]
+        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY]
         job_id, new, revision, state = _as_stored(changed, over=document)
-        with broker_errors():
-            return bool(self._store_script(keys=keys, args=[job_id, job.revision, new, revision, state]))
+        call = partial(
+            self._store_script,
+            keys=keys,
+            args=[job_id, job.revision, new, revision, state, secrets.token_hex(8), _duration(changed)],
+        )
+        return bool(self._insist(call))
+
+
+def _duration(job: Job) -> str:
+    """What is kept of how long a job took; nothing of one that has not succeeded."""
+    return "" if job.run_s is None or job.model is None else f"{job.model.name} {job.run_s:.3f}"
 
 
 def _as_stored(job: Job, *, over: str | None = None) -> tuple[str, str, int, str]:

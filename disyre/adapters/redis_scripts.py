@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from disyre.adapters.job_store import BEGUN
+from disyre.adapters.job_store import BEGUN, N_DURATIONS
 from disyre.job import JobState
 
 ALL_KEY: Final = "disyre:jobs"
 WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
+DURATIONS_KEY: Final = "disyre:durations"
+"""Model and seconds of the jobs that succeeded lately, the last one first."""
 MARK_KEY: Final = "disyre:store"
 INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 """The first keys of every script that stores or removes jobs."""
@@ -36,7 +38,7 @@ ADD: Final = f"""{_PUT}
 local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 3
 local known, taken = 0, 0
 for k = 1, n do
-    local before = redis.call('HGET', KEYS[3 + k], 'call')
+    local before = redis.call('HGET', KEYS[3 + k], 'added')
     if before == call then known = known + 1
     elseif redis.call('EXISTS', KEYS[3 + k]) == 1 then taken = taken + 1 end
 end
@@ -47,14 +49,23 @@ if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' 
 if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
 for k = 1, n do
     put(KEYS[3 + k], unpack(ARGV, 4 * k, 4 * k + 3))
-    redis.call('HSET', KEYS[3 + k], 'call', call)
+    redis.call('HSET', KEYS[3 + k], 'added', call)
 end
 return '{ADDED}'
 """
-# ARGV: id, the revision that is replaced, document, revision and state.
+# KEYS: those of the indices, the job's, and that of durations. ARGV: id, the revision that is replaced,
+# document, revision and state, a name for this call, and the duration to be kept, or nothing. A call that was
+# carried out before, with none since, is known by its name.
 STORE: Final = f"""{_PUT}
-if redis.call('HGET', KEYS[4], 'revision') ~= ARGV[2] then return 0 end
+local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
+if stored[2] == ARGV[6] then return 1 end
+if stored[1] ~= ARGV[2] then return 0 end
 put(KEYS[4], ARGV[1], ARGV[3], ARGV[4], ARGV[5])
+redis.call('HSET', KEYS[4], 'changed', ARGV[6])
+if ARGV[7] ~= '' then
+    redis.call('LPUSH', KEYS[5], ARGV[7])
+    redis.call('LTRIM', KEYS[5], 0, {N_DURATIONS - 1})
+end
 return 1
 """
 # ARGV: id. Answers whether there is no such job afterwards.

@@ -49,7 +49,7 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
     with parts.metrics.counting_refusals():
         job = await _submit(request, parts)
     parts.metrics.count_submission(job.input.size_bytes)
-    view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible))
+    view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible, job.id))
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = str(view.retry_after_s())
     return view
@@ -74,7 +74,7 @@ def list_jobs(
 ) -> JobPage:
     """List jobs, the newest first; `state` may be given more than once."""
     page = Page.read(parts.jobs, limit=limit, before=cursor, states=state or ())
-    line = parts.queue.look()
+    line = parts.queue.look(*(job.id for job in page.jobs if job.state is JobState.QUEUED))
     if page.cursor is not None:
         following = request.url.include_query_params(cursor=page.cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
@@ -135,7 +135,7 @@ async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -
 
 
 def _view(job: Job, parts: Parts) -> JobView:
-    line = parts.queue.look() if job.state is JobState.QUEUED else None
+    line = parts.queue.look(job.id) if job.state is JobState.QUEUED else None
     return JobView.of(job, line)
 
 

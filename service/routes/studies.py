@@ -36,7 +36,8 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
     with parts.metrics.counting_refusals():
         study = await _submit(request, parts)
     parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
-    view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible))
+    ids = [job.id for job in study.jobs]
+    view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible, *ids))
     response.headers["Retry-After"] = str(view.retry_after_s())
     return view
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.job_store import N_DURATIONS, InMemoryJobStore, JobStore, Places
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound, QueueFull
 from disyre.job import Job, JobProblem, JobState
@@ -216,6 +216,48 @@ def test_jobs_wait_in_the_order_in_which_they_were_submitted(jobs: JobStore) -> 
         jobs.add(make_job(job_id))
 
     assert jobs.waiting() == IDS[:3]
+
+
+def test_jobs_that_wait_have_a_place(jobs: JobStore) -> None:
+    for job_id in IDS[:4]:
+        jobs.add(make_job(job_id))
+    jobs.update(IDS[0], start)
+
+    assert jobs.places(IDS[0], IDS[3], IDS[1], IDS[4]) == Places(3, 1, {IDS[3]: 3, IDS[1]: 1})
+    assert jobs.places() == Places(3, 1, {})
+
+
+def succeed(job: Job) -> Job:
+    ended = job.history[-1].at + timedelta(seconds=1.25)
+    return job.succeed(attempt=job.attempt, artifacts=(), summary={}, provider="CPU", at=ended)
+
+
+def test_how_long_jobs_took_is_kept_of_the_attempt_that_succeeded(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+        jobs.update(job_id, start)
+    jobs.update(IDS[0], lambda job: job.lose_worker(at=LATER + timedelta(hours=1)))
+    jobs.update(IDS[0], lambda job: job.start(at=LATER + timedelta(hours=2)))
+    jobs.update(IDS[2], lambda job: job.fail(JobProblem(code="x", detail="x"), attempt=1, at=LATER))
+
+    jobs.update(IDS[0], succeed)
+    jobs.update(IDS[1], lambda job: succeed(job.model_copy(update={"model": None})))
+
+    assert jobs.durations() == [("toy", 1.25)]
+    assert jobs.update(IDS[0], lambda job: job).run_s == 1.25
+    assert jobs.durations() == [("toy", 1.25)]
+
+
+def test_only_the_last_durations_are_kept(client: redis.Redis) -> None:
+    jobs = RedisJobStore(client)
+    client.lpush("disyre:durations", *(f"toy {n}" for n in range(N_DURATIONS)))
+    jobs.add(make_job())
+    jobs.update(make_job().id, start)
+
+    jobs.update(make_job().id, succeed)
+
+    assert len(jobs.durations()) == N_DURATIONS
+    assert jobs.durations()[:2] == [("toy", 1.25), ("toy", N_DURATIONS - 1)]
 
 
 def test_the_list_has_the_newest_first_and_goes_on_after_an_id(jobs: JobStore) -> None:

@@ -11,7 +11,7 @@ import redis
 from disyre.adapters.broker import connect
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import Unavailable, Undecided
-from tests.builders import make_job
+from tests.builders import NOON, make_job
 from tests.live import LiveBroker, live_broker, wait_for
 from tests.lossy_proxy import Loss, LossyProxy, lossy_proxy
 
@@ -108,6 +108,19 @@ def test_a_job_of_which_nobody_knows_whether_it_is_there_can_be_withdrawn(
     assert jobs.waiting() == [FIRST, SECOND]
     assert jobs.withdraw(SECOND)
     assert jobs.waiting() == [FIRST]
+
+
+@pytest.mark.parametrize("loss", ["the answer", "the connection"])
+def test_a_change_whose_answer_is_lost_is_made_once(
+    proxy: LossyProxy, lossy: RedisJobStore, jobs: RedisJobStore, loss: Loss
+) -> None:
+    lossy.update(FIRST, lambda job: job.start(at=NOON))
+    proxy.losses.append(loss)
+
+    canceled = lossy.update(FIRST, lambda job: job.request_cancel(at=NOON))
+
+    assert canceled.revision == 3
+    assert jobs.get(FIRST) == canceled
 
 
 def test_a_full_broker_takes_no_job_and_says_so(jobs: RedisJobStore, own_broker: LiveBroker) -> None:

@@ -1,11 +1,13 @@
 """How a client follows a job."""
 
 import threading
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
+from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.job import Job, JobProblem
 from disyre.progress import Progress
@@ -178,8 +180,8 @@ def test_jobs_in_the_queue_know_their_place(api: LiveApi) -> None:
 def line(
     *, n_waiting: int = 1, n_running: int = 1, n_workers: int = 1, typical_s: float | None = 10
 ) -> WaitingLine:
-    ids = tuple(f"job-{n}" for n in range(1, n_waiting + 1))
-    return WaitingLine(job_ids=ids, n_running=n_running, n_workers=n_workers, typical_s=typical_s)
+    typical_of_model_s = {"slow": 1000.0}
+    return WaitingLine(n_waiting, n_running, n_workers, typical_s, typical_of_model_s)
 
 
 def test_the_next_job_begins_at_once_if_a_worker_is_free() -> None:
@@ -201,30 +203,48 @@ def test_without_an_example_nobody_can_tell() -> None:
     assert line(typical_s=None).eta_start_s(1) is None
 
 
-def test_the_queue_learns_from_jobs_that_succeeded(api: LiveApi) -> None:
-    api.jobs.add(make_job(FIRST))
-    start(api, FIRST)
-    later = NOON.replace(minute=1)
-    api.jobs.update(
-        FIRST, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=later)
-    )
+def test_the_jobs_before_one_are_taken_to_be_of_its_model() -> None:
+    assert [line().eta_start_s(2, model) for model in ("slow", "unknown", None)] == [2000, 20, 20]
 
-    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry())
 
-    assert queue.look().typical_s == 60
+def test_a_job_that_does_not_wait_has_no_time_at_which_it_begins() -> None:
+    assert line().eta_of(make_job()) is None
+
+
+def add_succeeded(jobs: InMemoryJobStore, job_id: str, seconds: float) -> None:
+    jobs.add(make_job(job_id))
+    jobs.update(job_id, lambda job: job.start(at=NOON))
+    end = NOON + timedelta(seconds=seconds)
+    jobs.update(job_id, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=end))
+
+
+def test_when_a_job_begins_is_known_behind_a_long_queue(api: LiveApi) -> None:
+    add_succeeded(api.jobs, FIRST, 60)
+    ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 150)]
+    for job_id in ids:
+        api.jobs.add(make_job(job_id))
+
+    last = api.client.get(f"/v1/jobs/{ids[-1]}").json()
+    listed = api.client.get("/v1/jobs?limit=1").json()["jobs"][0]
+
+    assert (last["queue_position"], last["eta_start_s"]) == (50, 49 * 60)
+    assert (listed["queue_position"], listed["eta_start_s"]) == (50, 49 * 60)
+    assert api.client.get("/v1/queue").json()["eta_s"] == 50 * 60
 
 
 def test_the_queue_learns_again_after_a_while(api: LiveApi) -> None:
-    clock = iter([0.0, 4.0, 6.0, 6.0])
-    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry(), clock=lambda: next(clock))
+    clock_s = [0.0]
+    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry(), clock=lambda: clock_s[0])
     queue.look()
-    api.jobs.add(make_job(FIRST))
-    start(api, FIRST)
-    api.jobs.update(
-        FIRST, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=NOON)
-    )
+    add_succeeded(api.jobs, FIRST, 60)
+    add_succeeded(api.jobs, SECOND, 30)
 
-    assert [queue.look().typical_s, queue.look().typical_s] == [None, 0]
+    clock_s[0] = 4
+    assert queue.look().typical_s is None
+
+    clock_s[0] = 6
+    assert queue.look().typical_s == 45
+    assert queue.look().typical_of_model_s == {"toy": 45}
 
 
 def running(eta_s: float | None) -> Job:
