@@ -6,7 +6,7 @@ grid by interpolation of the probability.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,7 @@ from disyre import anatomy, brain, geometry
 from disyre.brain_size import LEAST_BRAIN_ML, MOST_BRAIN_ML, MOST_SECTION_CM2
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
+from disyre.progress import OnStep
 from disyre.resampling import GridMap
 from disyre.scan_record import Certainty
 from disyre.types import Mask, Voxels
@@ -74,6 +75,15 @@ class BrainFinder:
         crop = Crop.without_padding(volume.voxels)
         found = self._find(crop.volume(volume))
         return replace(found, mask=np.asarray(crop.paste(found.mask)))
+
+    def asking(self, on_step: OnStep) -> Self:
+        """The same finder; `on_step` is called before every call of the network."""
+
+        def network(image: Voxels) -> Voxels:
+            on_step()
+            return self.network(image)
+
+        return replace(self, network=network)
 
     def _find(self, volume: Volume) -> FoundBrain:
         grid = GridMap.to_spacing(volume, self.spacing_mm)

@@ -33,5 +33,28 @@ class Progress(Frozen):
     eta_s: float | None = None
 
 
+OnStep: TypeAlias = Callable[[], None]
+"""Is called between steps that are too small to be told; to stop the scoring, it raises."""
 OnProgress: TypeAlias = Callable[[Progress], None]
 """Is told how far a scan is; to stop its scoring, it raises."""
+
+
+def go_on() -> None:
+    """Let everything go on."""
+
+
+class LastProgress:
+    """Passes progress on, and says the last of it again where a step is too small for more."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._last = Progress(stage="reading", fraction=0.0)
+
+    def __call__(self, progress: Progress) -> None:
+        """There is news. Raises what the one who is told raises."""
+        self._last = progress
+        self._on_progress(progress)
+
+    def again(self) -> None:
+        """There is none, but whoever is told may stop the scoring."""
+        self._on_progress(self._last)

@@ -1,6 +1,6 @@
 """From the files of a job to its volume and brain mask, whatever format they came in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -18,6 +18,7 @@ from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
 from disyre.job_params import JobParams
+from disyre.progress import OnStep, go_on
 from disyre.scan_record import BrainSource, ImageSource, ScanSource
 from disyre.thickness import check_thickness
 from disyre.types import Mask
@@ -63,16 +64,22 @@ class _Told:
     warning: OnWarning
     form: OnForm
     images: OnImages
+    step: OnStep
 
 
-def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int) -> Reading:
-    """Read a job's volume, the mask that came with it, and what was odd about them. Raises InvalidInput."""
+def read_volumes(
+    job_input: JobInput, path_of: InputPath, params: JobParams, *, max_voxels: int, on_step: OnStep = go_on
+) -> Reading:
+    """Read a job's volume, the mask that came with it, and what was odd about them.
+
+    `on_step` is called after every slice or file. Raises InvalidInput.
+    """
     warnings: list[str] = []
     forms: list[Form] = []
     images: list[ImageSource] = []
     padding: list[float] = []
     paths = [path_of(file.name) for file in job_input.files]
-    told = _Told(warnings.append, forms.append, images.append)
+    told = _Told(warnings.append, forms.append, images.append, on_step)
     volume = _read_volume(job_input.files, paths, params, max_voxels, told)
     check_thickness(volume.shape)
     volume = brain.without_padding_below_zero(volume, padding.append)
@@ -89,25 +96,37 @@ def read_volumes(job_input: JobInput, path_of: InputPath, params: JobParams, *, 
     return Reading(volume, mask, source, collapsed(warnings))
 
 
-def find_brain(reading: Reading, network: OnnxBrainNetwork | None) -> Scan:
+def _asking(instances: Iterable[Instance], on_step: OnStep) -> Iterator[Instance]:
+    """The same files, with a question before each."""
+    for instance in instances:
+        on_step()
+        yield instance
+
+
+def find_brain(reading: Reading, network: OnnxBrainNetwork | None, *, on_step: OnStep = go_on) -> Scan:
     """A scan with its brain: the mask that was given, else what the network finds.
 
-    Without a network the scan has to be skull-stripped. Raises InvalidInput.
+    Without a network the scan has to be skull-stripped. `on_step` is called before every call of the network.
+    Raises InvalidInput.
     """
     volume = reading.volume
     told: list[str] = []
-    inside, source = _brain(volume, reading.mask, network, told.append)
+    inside, source = _brain(volume, reading.mask, network, told.append, on_step)
     return Scan(volume, inside, source, (*reading.warnings, *told, *brain.size_warnings(inside, volume)))
 
 
 def _brain(
-    volume: Volume, mask: Volume | None, network: OnnxBrainNetwork | None, on_warning: OnWarning
+    volume: Volume,
+    mask: Volume | None,
+    network: OnnxBrainNetwork | None,
+    on_warning: OnWarning,
+    on_step: OnStep,
 ) -> tuple[Mask, BrainSource]:
     if mask is not None:
         return given_mask.brain_mask(volume, mask, on_warning), BrainSource(mask="given")
     if network is None:
         return brain.stripped_mask(volume), BrainSource(mask="skull-stripped")
-    found = network.finder(volume)
+    found = network.finder.asking(on_step)(volume)
     return found.mask, BrainSource(mask=found.source, network=network.name, certainty=found.certainty)
 
 
@@ -131,6 +150,7 @@ def _read_volume(
             volume_index=params.volume_index,
             on_warning=told.warning,
             on_form=told.form,
+            on_step=told.step,
         )
     if holds_nifti(read_heads(path, ArchiveLimits())):
         with opened_members(path, ArchiveLimits()) as members:
@@ -140,13 +160,14 @@ def _read_volume(
                 volume_index=params.volume_index,
                 on_warning=told.warning,
                 on_form=told.form,
+                on_step=told.step,
             )
     return _read_dicom(read_named(path, ArchiveLimits()), params, max_voxels, told)
 
 
 def _read_dicom(instances: Iterable[Instance], params: JobParams, max_voxels: int, told: _Told) -> Volume:
     return read_dicom(
-        instances,
+        _asking(instances, told.step),
         series=params.series_uid,
         max_voxels=max_voxels,
         on_warning=told.warning,

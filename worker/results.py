@@ -10,6 +10,7 @@ from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.preview import write_preview
 from disyre.job import Artifact
 from disyre.pipeline import ScoredVolume
+from disyre.progress import OnStep
 from disyre.summary import Summary
 from disyre.volume import Volume
 
@@ -28,12 +29,15 @@ _KINDS: Final = {
 }
 
 
-def write_volumes(folder: Path, scored: ScoredVolume) -> None:
-    """Write the map, the restored scan and the brain mask, on the grid of the scan."""
+def write_volumes(folder: Path, scored: ScoredVolume, *, on_step: OnStep) -> None:
+    """Write the map, the restored scan and the brain mask, on the grid of the scan.
+
+    `on_step` is called after every slice.
+    """
     mask = scored.anomaly_map.with_voxels(scored.brain_mask.astype(np.float32))
-    write_nifti(folder / ANOMALY_MAP, scored.anomaly_map)
-    write_nifti(folder / RESTORED, scored.restored)
-    write_nifti(folder / BRAIN_MASK, mask, dtype=np.uint8)
+    write_nifti(folder / ANOMALY_MAP, scored.anomaly_map, on_step=on_step)
+    write_nifti(folder / RESTORED, scored.restored, on_step=on_step)
+    write_nifti(folder / BRAIN_MASK, mask, dtype=np.uint8, on_step=on_step)
 
 
 def write_picture(folder: Path, volume: Volume, scored: ScoredVolume, summary: Summary) -> None:

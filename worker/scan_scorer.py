@@ -16,7 +16,7 @@ from disyre.model_choice import warnings as warnings_of
 from disyre.model_package import Grid
 from disyre.pipeline import score_volume
 from disyre.presets import settings_for
-from disyre.progress import OnProgress, Progress
+from disyre.progress import LastProgress, OnProgress, OnStep, Progress
 from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume
@@ -56,16 +56,16 @@ class ScanScorer:
         self, job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice = _ignore
     ) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
-        watch = Stopwatch()
+        watch, told = Stopwatch(), LastProgress(on_progress)
         grid = self.restorers.of(job.model).package.manifest.grid if job.model else Grid()
         with watch.stage("reading"):
-            on_progress(Progress(stage="reading", fraction=0.0))
-            reading = self._read(job, grid)
+            told(Progress(stage="reading", fraction=0.0))
+            reading = self._read(job, grid, told.again)
         with watch.stage("finding-brain"):
-            on_progress(Progress(stage="finding-brain", fraction=_READ))
-            scan = find_brain(reading, self.brain_network)
+            told(Progress(stage="finding-brain", fraction=_READ))
+            scan = find_brain(reading, self.brain_network, on_step=told.again)
         with watch.stage("recognising"):
-            on_progress(Progress(stage="recognising", fraction=_FOUND))
+            told(Progress(stage="recognising", fraction=_FOUND))
             decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
         restorer = self.restorers.of(decision.model)
         manifest = restorer.package.manifest
@@ -78,9 +78,9 @@ class ScanScorer:
             brain_mask=scan.brain_mask,
             settings=settings,
             batch_size=self.batch_size,
-            find_bias=find_bias,
-            find_pose=find_pose,
-            on_progress=on_progress,
+            find_bias=partial(find_bias, on_step=told.again),
+            find_pose=partial(find_pose, on_step=told.again),
+            on_progress=told,
         )
         summary = summarize(
             scan.volume,
@@ -100,16 +100,16 @@ class ScanScorer:
             ),
         )
         with watch.stage("writing"):
-            on_progress(Progress(stage="writing", fraction=_WRITING))
-            results.write_volumes(folder, scored)
+            told(Progress(stage="writing", fraction=_WRITING))
+            results.write_volumes(folder, scored, on_step=told.again)
             results.write_picture(folder, scan.volume, scored, summary)
         summary = summary.model_copy(update={"timings_s": _in_order(watch.timings_s, scored.timings_s)})
         results.write_summary(folder, summary)
         return Outcome(results.describe(folder), summary.short(), restorer.provider, decision.choice)
 
-    def _read(self, job: Job, grid: Grid) -> Reading:
+    def _read(self, job: Job, grid: Grid, on_step: OnStep) -> Reading:
         path_of = partial(self.artifacts.input_file, job.id)
-        reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels)
+        reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels, on_step=on_step)
         check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
         return reading
 

@@ -64,17 +64,18 @@ class Steps:
         self._clock = clock
         self._started_at = clock()
         self._saved_at = float("-inf")
-        self._stage = ""
+        self._saved: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
-        """Go on, or raise."""
+        """Go on, or raise. What was said before is not saved again."""
         self._lease.check()
         if self._clock() - self._started_at > self._time_limit_s:
             raise TimedOut(f"expected a job of at most {self._time_limit_s:g} s")
         if self._stop.is_due():
             raise WorkerStopping
-        if progress.stage != self._stage or self._clock() - self._saved_at >= _SAVE_EVERY_S:
-            self._stage, self._saved_at = progress.stage, self._clock()
+        is_due = self._clock() - self._saved_at >= _SAVE_EVERY_S
+        if self._saved is None or progress.stage != self._saved.stage or (is_due and progress != self._saved):
+            self._saved, self._saved_at = progress, self._clock()
             self._save(progress)
 
     def decide(self, choice: Choice) -> None:

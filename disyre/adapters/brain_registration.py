@@ -15,6 +15,8 @@ import SimpleITK
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from disyre.adapters.itk_steps import asking
+from disyre.progress import OnStep, go_on
 from disyre.tilt import Pose
 from disyre.types import Affine, Points, Voxels
 
@@ -76,14 +78,14 @@ def upright_brain() -> UprightBrain:
         return UprightBrain(voxels, float(file["spacing_mm"]))
 
 
-def find_pose(brain: Voxels, spacing_mm: float) -> Pose:
+def find_pose(brain: Voxels, spacing_mm: float, *, on_step: OnStep = go_on) -> Pose:
     """How a brain lies. A brain that cannot be laid upon the upright one overlaps it by 0."""
     upright = upright_brain()
     nowhere = Pose(np.eye(3), 0.0)
     if brain.sum(dtype=np.float64) * spacing_mm**3 < _LEAST_MM3:
         return nowhere
     try:
-        found = register(brain, spacing_mm, upright)
+        found = register(brain, spacing_mm, upright, on_step=on_step)
     except RuntimeError:  # how ITK says that there is nothing to compare
         return nowhere
     if not (np.isfinite(found.to_upright).all() and found.scale > 0):  # of a slab, that may run away
@@ -91,7 +93,9 @@ def find_pose(brain: Voxels, spacing_mm: float) -> Pose:
     return _pose(brain, spacing_mm, upright, found)
 
 
-def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similarity:
+def register(
+    brain: Voxels, spacing_mm: float, upright: UprightBrain, *, on_step: OnStep = go_on
+) -> Similarity:
     """Lay a brain upon another one. Raises RuntimeError if they do not meet."""
     # Inner filters have no setting of their own; with one thread, sums do not depend on who adds first.
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
@@ -100,7 +104,7 @@ def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similar
     )  # one for each pose in which two brains do not meet
     fixed, moving = _image(brain, spacing_mm), _image(upright.voxels, upright.spacing_mm)
     centre, there = _centre_mm(brain, spacing_mm), _centre_mm(upright.voxels, upright.spacing_mm)
-    start = _search(fixed, moving, centre, there)
+    start = _search(fixed, moving, centre, there, on_step)
     transform = SimpleITK.Similarity3DTransform()
     transform.SetCenter(centre.tolist())
     transform.SetTranslation((there - centre).tolist())
@@ -117,7 +121,8 @@ def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similar
         maximumStepSizeInPhysicalUnits=_LONGEST_STEP_MM,
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.Execute(fixed, moving)
+    with asking(method, on_step):
+        method.Execute(fixed, moving)
     matrix = np.array(transform.GetMatrix()).reshape(3, 3)
     to_upright = np.eye(4)
     to_upright[:3, :3] = matrix
@@ -125,7 +130,7 @@ def register(brain: Voxels, spacing_mm: float, upright: UprightBrain) -> Similar
     return Similarity(to_upright)
 
 
-def _search(fixed: Any, moving: Any, centre: Points, there: Points) -> Rotation:
+def _search(fixed: Any, moving: Any, centre: Points, there: Points, on_step: OnStep) -> Rotation:
     """The best of many turns about the middle of the brain, the middles of both laid upon one another."""
     transform = SimpleITK.Euler3DTransform()
     transform.SetCenter(centre.tolist())
@@ -133,7 +138,8 @@ def _search(fixed: Any, moving: Any, centre: Points, there: Points) -> Rotation:
     method = _method(transform, _COARSE)
     method.SetOptimizerAsExhaustive([_STEPS] * 3 + [0] * 3, stepLength=_STEP_RAD)
     method.SetOptimizerScales([1.0] * 6)
-    method.Execute(fixed, moving)
+    with asking(method, on_step):
+        method.Execute(fixed, moving)
     return Rotation.from_matrix(np.array(transform.GetMatrix()).reshape(3, 3))
 
 

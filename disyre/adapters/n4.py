@@ -5,7 +5,9 @@ from typing import Any, Final
 import numpy as np
 import SimpleITK
 
+from disyre.adapters.itk_steps import asking
 from disyre.bias_field import SPACING_MM, BiasSettings
+from disyre.progress import OnStep, go_on
 from disyre.types import Mask, Voxels
 
 BIAS_SETTINGS: Final = BiasSettings(
@@ -22,7 +24,9 @@ BIAS_SETTINGS: Final = BiasSettings(
 """What N4 is run with; all but the iterations are as SimpleITK has them by itself."""
 
 
-def find_bias(voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, float]) -> Voxels:
+def find_bias(
+    voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, float], *, on_step: OnStep = go_on
+) -> Voxels:
     """The natural logarithm of the shading on the grid of the voxels, which are 0 or brighter in the brain.
 
     The same voxels give the same answer, however many cores there are.
@@ -39,7 +43,8 @@ def find_bias(voxels: Voxels, brain_mask: Mask, spacing_mm: tuple[float, float, 
     n4.SetNumberOfHistogramBins(BIAS_SETTINGS.histogram_bins)
     n4.SetBiasFieldFullWidthAtHalfMaximum(BIAS_SETTINGS.histogram_fwhm)
     n4.SetWienerFilterNoise(BIAS_SETTINGS.wiener_noise)
-    n4.Execute(image, mask)
+    with asking(n4, on_step):
+        n4.Execute(image, mask)
     log_factor = SimpleITK.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image))
     return np.ascontiguousarray(log_factor.T, dtype=np.float32)
 

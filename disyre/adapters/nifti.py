@@ -17,6 +17,7 @@ from disyre.adapters.nifti_stream import check_end, opened, skip
 from disyre.adapters.nifti_voxels import read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.inversion import check_slope
+from disyre.progress import OnStep, go_on
 from disyre.types import Affine, Opener
 from disyre.volume import Volume
 from disyre.wording import counted
@@ -72,15 +73,17 @@ def read_nifti(
     volume_index: int | None = None,
     on_warning: OnWarning = admission.ignore,
     on_form: OnForm = _ignore,
+    on_step: OnStep = go_on,
 ) -> Volume:
     """Read a single-file NIfTI-1 or NIfTI-2, compressed or not, as float32 with its scaling applied.
 
     `volume_index` picks one of several volumes. `on_warning` is told of voxels that had to be set to 0 and of
-    what is odd about the header, `on_form` of what says where the scan lies.
+    what is odd about the header, `on_form` of what says where the scan lies; `on_step` is called after each
+    slice.
     Raises what `inspect_nifti` raises, NonFiniteVoxels, and UnusableVolume if a negative slope inverts it.
     """
     with opened(path) as stream:
-        return _read_volume(stream, stream, max_voxels, volume_index, on_warning, on_form)
+        return _read_volume(stream, stream, max_voxels, volume_index, on_warning, on_form, on_step)
 
 
 def read_nifti_members(
@@ -90,6 +93,7 @@ def read_nifti_members(
     volume_index: int | None = None,
     on_warning: OnWarning = admission.ignore,
     on_form: OnForm = _ignore,
+    on_step: OnStep = go_on,
 ) -> Volume:
     """Read the one NIfTI among the files of an archive: a single file, or a pair of header and voxels.
 
@@ -100,7 +104,7 @@ def read_nifti_members(
     with one_nifti(members, max_voxels) as (header, image):
         for warning in _left_out(members, is_pair=header is not image):
             on_warning(warning)
-        return _read_volume(header, image, max_voxels, volume_index, on_warning, on_form)
+        return _read_volume(header, image, max_voxels, volume_index, on_warning, on_form, on_step)
 
 
 def _left_out(members: Sequence[Opener], *, is_pair: bool) -> tuple[str, ...]:
@@ -132,12 +136,13 @@ def _read_volume(
     index: int | None,
     on_warning: OnWarning,
     on_form: OnForm,
+    on_step: OnStep,
 ) -> Volume:
     """The volume that was asked for; `header` and `image` are one stream, or two of a pair."""
     layout = read_layout(header, max_voxels, is_pair=header is not image)
     number = layout.volume(index)
     skip(image, layout.offset + number * layout.n_bytes)
-    voxels, n_too_large = read_voxels(image, layout)
+    voxels, n_too_large = read_voxels(image, layout, on_step=on_step)
     skip(image, (layout.n_volumes - 1 - number) * layout.n_bytes)
     check_end(image)
     for warning in layout.warnings:

@@ -7,6 +7,7 @@ import numpy as np
 
 from disyre.adapters.nifti_header import NiftiLayout
 from disyre.adapters.nifti_stream import read_exactly
+from disyre.progress import OnStep, go_on
 from disyre.types import Voxels
 
 
@@ -27,11 +28,15 @@ def read_slices(stream: BinaryIO, layout: NiftiLayout) -> Iterator[tuple[Voxels,
         yield voxels.reshape((i, j), order="F"), int(np.count_nonzero(np.isfinite(raw[wrong])))
 
 
-def read_voxels(stream: BinaryIO, layout: NiftiLayout) -> tuple[Voxels, int]:
-    """All slices, and the sum of what is said of each. Raises UnreadableVolume."""
+def read_voxels(stream: BinaryIO, layout: NiftiLayout, *, on_step: OnStep = go_on) -> tuple[Voxels, int]:
+    """All slices, and the sum of what is said of each; `on_step` is called after each.
+
+    Raises UnreadableVolume.
+    """
     voxels = np.empty(layout.shape, dtype=np.float32, order="F")
     n_too_large = 0
     for k, (values, n) in enumerate(read_slices(stream, layout)):
         voxels[:, :, k] = values
         n_too_large += n
+        on_step()
     return voxels, n_too_large

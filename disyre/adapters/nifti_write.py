@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
+from disyre.progress import OnStep, go_on
 from disyre.volume import Volume
 
 _ALIGNED: Final = 2
@@ -21,9 +22,12 @@ _ALIGNED: Final = 2
 _QFORM_TOLERANCE_MM: Final = 0.01
 
 
-def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32) -> None:
+def write_nifti(
+    path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32, on_step: OnStep = go_on
+) -> None:
     """Write a volume as NIfTI-1, compressed unless the name ends in `.nii`; equal volumes give equal bytes.
 
+    `on_step` is called after each slice.
     Raises ValueError if `dtype` is an integer type that cannot hold the values exactly.
     """
     header = _header(volume, np.dtype(dtype))
@@ -36,6 +40,7 @@ def write_nifti(path: Path, volume: Volume, *, dtype: npt.DTypeLike = np.float32
         stream.write(header.binaryblock + bytes(4))
         for k in range(volume.shape[2]):
             stream.write(_cast(volume.voxels[:, :, k], header.get_data_dtype()).tobytes(order="F"))
+            on_step()
 
 
 def _header(volume: Volume, dtype: np.dtype[np.generic]) -> nib.Nifti1Header:

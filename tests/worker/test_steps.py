@@ -13,6 +13,7 @@ from disyre.job import Choice, Job
 from disyre.modality import Guess
 from disyre.progress import Progress
 from tests.builders import NOON, make_job
+from tests.live import wait_for
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
 
@@ -89,6 +90,14 @@ def test_progress_is_saved_now_and_then(steps: Steps, jobs: CountingJobStore, cl
 
     assert jobs.n_updates == 4  # at 0.01, 0.31, 0.61 and 0.91 s
     assert jobs.get(JOB_ID).progress == restoring(91)
+
+
+def test_what_was_saved_is_not_saved_again(steps: Steps, jobs: CountingJobStore, clock: Clock) -> None:
+    steps(restoring(1))
+    clock.now_s = 1
+    steps(restoring(1))
+
+    assert jobs.n_updates == 1
 
 
 def test_a_new_stage_is_saved_at_once(steps: Steps, jobs: CountingJobStore) -> None:
@@ -183,6 +192,34 @@ def test_a_job_whose_lease_is_lost_is_stopped(jobs: CountingJobStore, stop: Stop
         steps(restoring(1))
 
 
+def cancel(jobs: InMemoryJobStore) -> None:
+    jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
+
+
+def delete(jobs: InMemoryJobStore) -> None:
+    jobs.remove(JOB_ID)
+
+
+@pytest.mark.parametrize("lose_interest", [cancel, delete])
+def test_a_job_that_nobody_wants_is_stopped_though_it_has_nothing_to_say(
+    jobs: CountingJobStore, stop: StopRequest, lose_interest: Callable[[InMemoryJobStore], None]
+) -> None:
+    with hold(jobs, JOB_ID, lease_s=LIMIT_S) as lease:
+        assert lease is not None
+        steps = Steps(jobs, jobs.get(JOB_ID), lease, stop=stop, time_limit_s=LIMIT_S)
+        steps(restoring(1))
+        lose_interest(jobs)
+
+        def is_stopped() -> bool:
+            try:
+                steps(restoring(1))
+            except JobCanceled:
+                return True
+            return False
+
+        wait_for(is_stopped, "the job is stopped")
+
+
 def test_a_lease_is_kept_for_the_length_of_a_block(jobs: CountingJobStore) -> None:
     with hold(jobs, JOB_ID, lease_s=LIMIT_S) as lease:
         assert lease is not None
@@ -230,6 +267,7 @@ class PatchyJobStore(InMemoryJobStore):
 
 def test_a_lease_is_kept_though_the_broker_is_away_for_a_moment() -> None:
     jobs = PatchyJobStore()
+    jobs.add(make_job())
     jobs.lease = Lease(jobs, JOB_ID, lease_s=0.01)
 
     jobs.lease.keep()
