@@ -2,7 +2,7 @@
 
     scripts/run serve python benchmarks/post_to_result.py SCAN [SCAN...] [--repeats 3]
 
-Starts the stack, posts each scan, polls until it has succeeded, prints one JSON line a run.
+Starts the stack, posts each scan, waits until it has succeeded, prints one JSON line a run.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cli.client import Client
 from cli.stack import free_port, running_stack
+from disyre.client import Client
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as data_dir,
         running_stack(port=free_port(), data_dir=Path(data_dir)) as stack,
+        Client(stack.url) as client,
     ):
-        client = Client(stack.url)
         for scan in arguments.scans:
             for _ in range(arguments.repeats):
                 print(json.dumps(_measure(client, scan, arguments.mask)), flush=True)
@@ -36,15 +36,15 @@ def main() -> None:
 
 def _measure(client: Client, scan: Path, mask: Path | None) -> dict[str, object]:
     start = time.perf_counter()
-    job = client.wait(client.submit(scan, mask=mask)["id"], lambda job: None, every_s=0.1)
+    job = client.wait(client.submit(scan, mask=mask))
     done_s = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
-        client.fetch_results(job["id"], Path(folder))
+        client.results(job, Path(folder))
         fetched_s = time.perf_counter() - start
         summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
     return {
         "scan": scan.name,
-        "state": job["state"],
+        "state": job.state,
         "shape": summary["scan"]["shape"],
         "post_to_succeeded_s": round(done_s, 2),
         "post_to_fetched_s": round(fetched_s, 2),

@@ -27,12 +27,12 @@ import numpy as np
 import onnxruntime as ort
 
 from cli.broker import make_embedded_broker
-from cli.client import Client
 from cli.examples import stem
 from cli.process import Process, Program
 from cli.stack import free_port, running_stack
 from disyre.adapters.nifti import read_nifti
 from disyre.adapters.settings import EX_CONFIG
+from disyre.client import Client
 from disyre.errors import Misconfigured
 from worker.onnx_session import PROVIDERS
 from worker.results import ANOMALY_MAP, SUMMARY
@@ -99,9 +99,9 @@ def _on(device: str, scans: list[Path], repeats: int, out: Path) -> Iterator[Row
     with (
         tempfile.TemporaryDirectory() as data_dir,
         running_stack(port=free_port(), data_dir=Path(data_dir)) as stack,
+        Client(stack.url) as client,
     ):
         yield {"part": "start", "device": device, "ready_s": round(time.perf_counter() - start, 2)}
-        client = Client(stack.url)
         for scan in scans:
             for run in range(1, repeats + 1):
                 yield {"part": "scan", "device": device, "run": run} | _score(client, scan, out / stem(scan))
@@ -113,16 +113,17 @@ def _on(device: str, scans: list[Path], repeats: int, out: Path) -> Iterator[Row
 
 def _score(client: Client, scan: Path, out: Path) -> Row:
     start = time.perf_counter()
-    job = client.wait(client.submit(scan)["id"], lambda job: None, every_s=0.05)
+    job = client.wait(client.submit(scan))
     done_s = time.perf_counter() - start
-    if job["state"] != "succeeded":
-        return {"scan": scan.name, "state": job["state"], "error": job.get("error"), "provider": None}
-    client.fetch_results(job["id"], out)
+    if not job.has_succeeded:
+        error = job.error and job.error.model_dump()
+        return {"scan": scan.name, "state": job.state, "error": error, "provider": None}
+    client.results(job, out)
     fetched_s = time.perf_counter() - start
     summary = _summary(out)
     return {
         "scan": scan.name,
-        "state": job["state"],
+        "state": job.state,
         "provider": summary["provider"],
         "post_to_succeeded_s": round(done_s, 2),
         "post_to_fetched_s": round(fetched_s, 2),

@@ -4,16 +4,20 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 from rich.table import Table
 
-from cli.client import Client, Document, RequestRefused
+from cli.bar import job_bar
 from cli.examples import find_scans, stem
 from cli.stack import free_port, running_stack
+from disyre.client import Client, ClientError
+
+Row = dict[str, Any]
+"""What is shown of a job."""
 
 _FOLDED: Final = ("scan", "state")
 """Headings of columns with words of any length."""
@@ -41,46 +45,31 @@ def demo(*, examples: Path, out: Path) -> int:
             console.status("starting broker, worker and API"),
             running_stack(port=port, data_dir=Path(data_dir)),
         ):
-            client = Client(f"http://127.0.0.1:{port}")
             console.print(f"the stack is ready on port {port}")
-            jobs = [_score(client, scan, mask, out, console) for scan, mask in scans]
+            with Client(f"http://127.0.0.1:{port}") as client:
+                jobs = [_score(client, scan, mask, out, console) for scan, mask in scans]
     console.print(table(jobs))
     console.print(f"maps and pictures are in {out}/; research use only")
     return 0 if all(job["state"] == "succeeded" for job in jobs) else 1
 
 
-def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Console) -> Document:
+def _score(client: Client, scan: Path, mask: Path | None, out: Path, console: Console) -> Row:
     """Score one scan; its last job document, with the name of the scan."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task(scan.name, total=1.0)
-
-        def show(job: Document) -> None:
-            progress = job.get("progress") or {}
-            stage = progress.get("stage") or job["state"]
-            bar.update(task, completed=progress.get("fraction", 0), description=f"{scan.name}: {stage}")
-
-        posted_at = time.monotonic()
+    posted_at = time.monotonic()
+    with job_bar(scan.name, console) as bar:
         try:
-            job = client.wait(client.submit(scan, mask=mask)["id"], show)
-        except RequestRefused as error:
-            console.print(f"[red]{scan.name}: {error}")
+            job = client.wait(client.submit(scan, mask=mask), bar.show)
+        except ClientError as error:
+            console.print(f"[red]{escape(f'{scan.name}: {error}')}")
             return {"scan": scan.name, "state": "refused"}
-        job["took_s"] = time.monotonic() - posted_at
-        done = 1.0 if job["state"] == "succeeded" else 0.0
-        bar.update(task, completed=done, description=f"{scan.name}: {job['state']}")
-    if job["state"] == "succeeded":
-        client.fetch_results(job["id"], out / stem(scan))
-        job["summary"] = json.loads((out / stem(scan) / "summary.json").read_text(encoding="utf-8"))
-    return {**job, "scan": scan.name}
+    row = job.model_dump(mode="json") | {"scan": scan.name, "took_s": time.monotonic() - posted_at}
+    if job.has_succeeded:
+        client.results(job, out / stem(scan))
+        row["summary"] = json.loads((out / stem(scan) / "summary.json").read_text(encoding="utf-8"))
+    return row
 
 
-def table(jobs: list[Document]) -> Table:
+def table(jobs: list[Row]) -> Table:
     """What was found, and how long it took, a row for each job; `scan` and `took_s` are the client's."""
     table = Table(caption=_TIMES, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in _FOLDED:

@@ -11,6 +11,7 @@ FORBIDDEN = {
     "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
     "model_export.train": {"celery", "redis", "fastapi", "service", "worker", "tensorboard"},
     "cli.main": {"torch", "onnxruntime", "scipy", "fastapi", "celery", "redis", "numpy"},
+    "disyre.client": {"numpy", "fastapi", "celery", "redis", "service", "worker"},
     "disyre.pipeline": {"torch", "onnxruntime", "nibabel", "pydicom", "celery", "redis", "matplotlib"},
 }
 

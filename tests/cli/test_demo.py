@@ -2,10 +2,9 @@
 
 from rich.console import Console
 
-from cli.client import Document
-from cli.demo import table
+from cli.demo import Row, table
 
-JOB: Document = {
+JOB: Row = {
     "scan": "t1w.nii.gz",
     "state": "succeeded",
     "took_s": 9.1,
@@ -17,10 +16,10 @@ JOB: Document = {
         "timings_s": {"reading": 1.0, "restoring": 7.0, "total": 8.0},
     },
 }
-REFUSED: Document = {"scan": "odd.zip", "state": "failed", "error": {"code": "not-brain-mr"}}
+REFUSED: Row = {"scan": "odd.zip", "state": "failed", "error": {"code": "not-brain-mr"}}
 
 
-def shown(*jobs: Document, width: int = 200) -> str:
+def shown(*jobs: Row, width: int = 200) -> str:
     console = Console(width=width)
     with console.capture() as capture:
         console.print(table(list(jobs)))

@@ -1,0 +1,78 @@
+"""A client of the API, for programs in Python; needs the extra `client`.
+
+    with Client("http://127.0.0.1:8000") as client:
+        job = client.wait(client.submit(Path("scan.nii.gz"), model="t1w"))
+        client.results(job, Path("out"))
+
+It knows the API as it is documented, and nothing else of this project.
+"""
+
+from disyre.client.client import Client
+from disyre.client.documents import (
+    CandidateDocument,
+    InputDocument,
+    InspectionDocument,
+    JobDocument,
+    LinksDocument,
+    ModalityDocument,
+    ModelDocument,
+    ModelRefDocument,
+    ProblemDocument,
+    ProgressDocument,
+    QueueDocument,
+    ResultDocument,
+    TransitionDocument,
+    WorkerDocument,
+)
+from disyre.client.errors import (
+    Busy,
+    ClientError,
+    Conflict,
+    ConnectionLost,
+    DamagedResult,
+    FileChanged,
+    Gone,
+    InvalidRequest,
+    NotAuthorized,
+    NotFound,
+    NothingToSend,
+    Refused,
+    ServerFault,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from disyre.client.options import JobOptions
+
+__all__ = [
+    "Busy",
+    "CandidateDocument",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "ConnectionLost",
+    "DamagedResult",
+    "FileChanged",
+    "Gone",
+    "InputDocument",
+    "InspectionDocument",
+    "InvalidRequest",
+    "JobDocument",
+    "JobOptions",
+    "LinksDocument",
+    "ModalityDocument",
+    "ModelDocument",
+    "ModelRefDocument",
+    "NotAuthorized",
+    "NotFound",
+    "NothingToSend",
+    "ProblemDocument",
+    "ProgressDocument",
+    "QueueDocument",
+    "Refused",
+    "ResultDocument",
+    "ServerFault",
+    "TransitionDocument",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "WorkerDocument",
+]

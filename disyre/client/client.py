@@ -1,0 +1,214 @@
+"""The calls of the API, each a method."""
+
+import builtins
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, Unpack
+from urllib.parse import quote
+
+from disyre.client.bodies import make_body
+from disyre.client.connection import Call, Connection, read
+from disyre.client.documents import (
+    Document,
+    InspectionDocument,
+    JobDocument,
+    JobPageDocument,
+    ModelDocument,
+    ModelListDocument,
+    QueueDocument,
+    ResultsDocument,
+)
+from disyre.client.downloads import download
+from disyre.client.errors import ClientError, Conflict, NotFound
+from disyre.client.options import JobOptions
+
+D = TypeVar("D", bound=Document)
+
+OnProgress = Callable[[JobDocument], None]
+"""Is told of a job each time that there is news of it."""
+
+_JOBS: Final = "/v1/jobs"
+_LONGEST_WAIT_S: Final = 25.0
+"""That one request may wait for news."""
+_LOOK_AT_THE_QUEUE_S: Final = 2.0
+"""A place in the queue is no news of its job: it is looked at so often."""
+_NOT_MODIFIED: Final = 304
+_STOPPED: Final = ("canceling", "canceled")
+
+
+class Client:
+    """Talks to one API. Usable by several threads at a time."""
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8000",
+        *,
+        key: str | None = None,
+        retry_for_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`key` is an API key.
+
+        What the API refuses for now (429, 503), and what got no answer and may be repeated, is tried again
+        for up to `retry_for_s` seconds. Raises ClientError if `base_url` is no address.
+        """
+        self._clock = clock
+        self._connection = Connection(base_url, key=key, retry_for_s=retry_for_s, sleep=sleep, clock=clock)
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of open connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of open connections."""
+        self._connection.close()
+
+    def submit(
+        self,
+        scan: Path | Sequence[Path],
+        *,
+        mask: Path | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> JobDocument:
+        """Submit a scan: a file, the files of a DICOM series, or the folder that they are in.
+
+        `mask` is a brain mask on the scan's grid. Two submissions with the same `idempotency_key` give one
+        job, where the service knows such keys; without one, each submission has a key of its own.
+        Raises NothingToSend, OSError, Refused, Unreachable, or ConnectionLost if there may be a job now.
+        """
+        key = idempotency_key or secrets.token_hex(16)
+        call = Call(
+            "POST",
+            _JOBS,
+            headers={"Idempotency-Key": key},
+            body=make_body(scan, mask, options),
+            may_repeat=self._knows_idempotency_keys,
+        )
+        return read(JobDocument, self._connection.ask(call))
+
+    def inspect(
+        self, scan: Path | Sequence[Path], *, mask: Path | None = None, **options: Unpack[JobOptions]
+    ) -> InspectionDocument:
+        """The volumes in a scan, without a job. Raises NothingToSend, OSError, Refused or Unreachable."""
+        call = Call("POST", "/v1/inspect", body=make_body(scan, mask, options))
+        return read(InspectionDocument, self._connection.ask(call))
+
+    def job(self, job: JobDocument | str) -> JobDocument:
+        """A job as it is now. Raises Refused or Unreachable."""
+        return self._get(JobDocument, _path(job))
+
+    def list(self, *, states: Iterable[str] = (), page_size: int = 50) -> Iterator[JobDocument]:
+        """All jobs, or those in some states, the newest first; asks for the next page when it is needed."""
+        query: dict[str, str | builtins.list[str]] = {"limit": str(page_size), "state": [*states]}
+        while True:
+            page = read(JobPageDocument, self._connection.ask(Call("GET", _JOBS, query=query)))
+            yield from page.jobs
+            if page.next_cursor is None:
+                return
+            query["cursor"] = page.next_cursor
+
+    def wait(
+        self,
+        job: JobDocument | str,
+        on_progress: OnProgress | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> JobDocument:
+        """A job when it is finished, however it ended; `on_progress` is told of all news before.
+
+        Raises TimeoutError, Refused or Unreachable.
+        """
+        until = None if timeout_s is None else self._clock() + timeout_s
+        seen = self.job(job)
+        while True:
+            if on_progress is not None:
+                on_progress(seen)
+            if seen.is_finished:
+                return seen
+            left_s = _LONGEST_WAIT_S if until is None else min(_LONGEST_WAIT_S, until - self._clock())
+            if left_s <= 0:
+                raise TimeoutError(f"the job is {seen.state} after {timeout_s:g} s")
+            seen = self._news(seen, left_s, of_all=on_progress is not None)
+
+    def results(self, job: JobDocument | str, folder: Path) -> tuple[Path, ...]:
+        """Have all results of a job in a folder, whole: each is compared with its SHA-256.
+
+        What is there already is not fetched again, and what is there in part is gone on with.
+        Raises Refused, Unreachable, DamagedResult or OSError.
+        """
+        manifest = self._get(ResultsDocument, f"{_path(job)}/results")
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(
+            download(self._connection, f"{_path(job)}/results/{quote(result.name, safe='')}", result, folder)
+            for result in manifest.results
+        )
+
+    def cancel(self, job: JobDocument | str) -> JobDocument:
+        """Cancel a job; a running one is then `canceling`. Raises Refused or Unreachable."""
+        try:
+            return read(JobDocument, self._connection.ask(Call("POST", f"{_path(job)}/cancel")))
+        except Conflict as error:
+            seen = self.job(job) if error.after_loss else None
+            if seen is None or seen.state not in _STOPPED:
+                raise
+            return seen  # the first sending did it, and its answer was lost
+
+    def delete(self, job: JobDocument | str) -> None:
+        """Forget a job, its input and its results. Raises Refused or Unreachable."""
+        try:
+            self._connection.ask(Call("DELETE", _path(job)))
+        except NotFound as error:
+            if not error.after_loss:
+                raise
+
+    def models(self) -> tuple[ModelDocument, ...]:
+        """The models that are installed. Raises Refused or Unreachable."""
+        return self._get(ModelListDocument, "/v1/models").models
+
+    def queue(self) -> QueueDocument:
+        """The queue and the workers. Raises Refused or Unreachable."""
+        return self._get(QueueDocument, "/v1/queue")
+
+    def _get(self, kind: type[D], path: str) -> D:
+        return read(kind, self._connection.ask(Call("GET", path)))
+
+    def _news(self, job: JobDocument, wait_s: float, *, of_all: bool) -> JobDocument:
+        """The job when it is finished, or, of all news, when anything has changed; or after the time."""
+        queued = of_all and job.state == "queued"
+        query: dict[str, str | builtins.list[str]] = {
+            "wait": f"{min(wait_s, _LOOK_AT_THE_QUEUE_S) if queued else wait_s:g}"
+        }
+        headers = {"If-None-Match": f'"{job.revision}"'} if of_all else {}
+        answer = self._connection.ask(Call("GET", _path(job), query=query, headers=headers))
+        if answer.status_code != _NOT_MODIFIED:
+            return read(JobDocument, answer)
+        return self.job(job) if queued else job
+
+    def _knows_idempotency_keys(self) -> bool:
+        """Whether the API says of itself that a submission may be sent twice with the same key."""
+        try:
+            contract: Any = json.loads(self._connection.ask(Call("GET", "/openapi.json")).content)
+            known = contract["paths"][_JOBS]["post"]["parameters"]
+            return any(each["name"].lower() == "idempotency-key" for each in known)
+        except (ClientError, ValueError, LookupError, TypeError, AttributeError):
+            return False
+
+
+def _path(job: JobDocument | str) -> str:
+    job_id = job if isinstance(job, str) else job.id
+    return f"{_JOBS}/{quote(job_id, safe='')}"

@@ -1,0 +1,259 @@
+"""Requests that are sent again when the API is busy or the connection breaks, where that does no harm."""
+
+import email.utils
+import ipaddress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from disyre.client.bodies import Body
+from disyre.client.documents import Document, ProblemDocument
+from disyre.client.errors import (
+    ClientError,
+    ConnectionLost,
+    FileChanged,
+    Refused,
+    UnexpectedAnswer,
+    Unreachable,
+    refusal,
+)
+
+D = TypeVar("D", bound=Document)
+
+KEY_HEADER: Final = "X-API-Key"
+
+_CONNECT_S: Final = 10.0
+_ANSWER_S: Final = 300.0
+"""As long the API may take for an answer, such as to look into a large upload."""
+_REFUSED_FOR_NOW: Final = frozenset({429, 503})
+_LOST_ON_THE_WAY: Final = frozenset({502, 504})
+"""A proxy's word for an API whose answer it did not get."""
+_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between two sendings, where the API does not say when."""
+_NOT_MODIFIED: Final = 304
+
+
+def _yes() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request."""
+
+    method: str
+    path: str
+    query: Mapping[str, str | list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+    may_repeat: Callable[[], bool] = _yes
+    """Whether doing it twice does no harm; asked only when it may have been done."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a request."""
+
+    is_partial: bool
+    """Whether it is the part that was asked for, and not the whole."""
+    pieces: Iterator[bytes]
+    """Its bytes. Raises Unreachable."""
+
+
+class Patience:
+    """How long the same thing is tried again."""
+
+    def __init__(self, for_s: float, *, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
+        self._for_s = for_s
+        self._sleep = sleep
+        self._clock = clock
+        self._until: float | None = None
+        self._n_pauses = 0
+
+    def pause(self, error: ClientError, pause_s: float | None = None) -> None:
+        """Wait before the next try; raises `error` if there is no time for one."""
+        now = self._clock()
+        if self._until is None:
+            self._until = now + self._for_s
+        if pause_s is None:
+            pause_s = _PAUSES_S[min(self._n_pauses, len(_PAUSES_S) - 1)]
+        if now + pause_s > self._until:
+            raise error
+        self._n_pauses += 1
+        self._sleep(pause_s)
+
+
+class Connection:
+    """A way to one API."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None,
+        retry_for_s: float,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        url = _checked(base_url)
+        self._http = httpx.Client(
+            base_url=url,
+            headers={KEY_HEADER: key} if key else {},
+            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            trust_env=not _is_this_machine(url.host),  # no proxy lies before one's own machine
+        )
+        self._retry_for_s = retry_for_s
+        self._sleep = sleep
+        self._clock = clock
+
+    def close(self) -> None:
+        """Let go of open connections."""
+        self._http.close()
+
+    def patience(self) -> Patience:
+        """A new one, for one thing that is tried."""
+        return Patience(self._retry_for_s, sleep=self._sleep, clock=self._clock)
+
+    def ask(self, call: Call) -> httpx.Response:
+        """The answer to a request, read to its end. Raises Refused, Unreachable or UnexpectedAnswer."""
+        return self._send(call, stream=False)
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[Answer]:
+        """An answer that is read bit by bit, for the length of a block.
+
+        Raises Refused, Unreachable or UnexpectedAnswer.
+        """
+        response = self._send(call, stream=True)
+        try:
+            yield Answer(response.status_code == httpx.codes.PARTIAL_CONTENT, _pieces(response))
+        finally:
+            response.close()
+
+    def _send(self, call: Call, *, stream: bool) -> httpx.Response:
+        patience = self.patience()
+        was_lost = False
+        while True:
+            try:
+                response = self._http.send(self._request(call), stream=stream)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                patience.pause(_unreachable(error))
+                continue
+            except httpx.RequestError as error:
+                was_lost = True
+                patience.pause(self._after_loss(call, error))
+                continue
+            if response.is_success or response.status_code == _NOT_MODIFIED:
+                return response
+            refused = _refused(response, after_loss=was_lost)
+            if response.status_code in _LOST_ON_THE_WAY and call.may_repeat():
+                was_lost = True
+            elif response.status_code not in _REFUSED_FOR_NOW:
+                raise refused
+            patience.pause(refused, refused.retry_after_s)
+
+    def _request(self, call: Call) -> httpx.Request:
+        body = call.body
+        headers = body.headers if body else {}
+        return self._http.build_request(
+            call.method,
+            call.path,
+            params={**call.query, **(body.query if body else {})},
+            headers={**call.headers, **headers},
+            content=_of_length(body, int(headers["Content-Length"])) if body else None,
+        )
+
+    @staticmethod
+    def _after_loss(call: Call, error: httpx.RequestError) -> ClientError:
+        """What to raise in the end; at once if the request must not be sent again."""
+        if call.may_repeat():
+            return _unreachable(error)
+        raise ConnectionLost(
+            "the connection broke before the answer came, and the service may have done what was asked: look "
+            f"at its list of jobs before you send it again ({type(error).__name__})"
+        ) from error
+
+
+def _of_length(body: Body, length: int) -> Iterator[bytes]:
+    """The pieces of a body. Raises FileChanged if they are not as long as was announced."""
+    left = length
+    for piece in body:
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise FileChanged("a file became shorter or longer while it was sent")
+
+
+def read(kind: type[D], response: httpx.Response) -> D:
+    """The document in an answer. Raises UnexpectedAnswer."""
+    try:
+        return kind.model_validate_json(response.content)
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"expected a document of the disyre API, got another answer of {response.url.host}"
+        ) from error
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from response.iter_raw()
+    except httpx.RequestError as error:
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: httpx.RequestError) -> Unreachable:
+    return Unreachable(f"{error.request.url.host} gave no whole answer ({type(error).__name__})")
+
+
+def _refused(response: httpx.Response, *, after_loss: bool) -> Refused:
+    """The error in an answer. Raises UnexpectedAnswer if it is none, but a way to somewhere else."""
+    status = response.status_code
+    if status < httpx.codes.BAD_REQUEST:
+        response.close()
+        raise UnexpectedAnswer(f"expected an answer of the disyre API, got a {status} of {response.url.host}")
+    try:
+        problem = ProblemDocument.model_validate_json(response.read())
+    except (ValidationError, httpx.RequestError):  # of something in front of the API
+        detail = f"{response.url.host} answered without saying why"
+        problem = ProblemDocument(status=status, code=f"http-{status}", detail=detail)
+    finally:
+        response.close()
+    return refusal(problem, retry_after_s=_retry_after_s(response), after_loss=after_loss)
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    """The time in Retry-After, which is in seconds or a date."""
+    said = response.headers.get("Retry-After", "").strip()
+    if said.isdecimal():
+        return float(said)
+    try:
+        at = email.utils.parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    left = at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)
+    return max(0.0, left.total_seconds())
+
+
+def _checked(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ClientError("expected the address of an API, such as http://127.0.0.1:8000, got another text")
+    return url
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,264 @@
+"""The client against the API as it is."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from disyre.client import (
+    Client,
+    Conflict,
+    InvalidRequest,
+    JobDocument,
+    JobOptions,
+    NotFound,
+    NothingToSend,
+)
+from disyre.job import Job
+from disyre.job_params import JobParams
+from disyre.progress import Progress
+from tests.builders import make_volume
+from tests.dicom_phantom import encoded, make_series
+from tests.live import wait_for
+from tests.service.conftest import make_mask, nifti_bytes
+from tests.service.live_api import LiveApi, live_api, succeed
+
+MAP = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[LiveApi]:
+    with live_api(tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def client(api: LiveApi) -> Iterator[Client]:
+    with Client(str(api.client.base_url), retry_for_s=5) as client:
+        yield client
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "ZZCANARY.nii.gz"
+    path.write_bytes(nifti_bytes(tmp_path, make_volume()))
+    return path
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    path = tmp_path / "mask.nii.gz"
+    path.write_bytes(nifti_bytes(tmp_path, make_mask((40, 48, 36))))
+    return path
+
+
+def start(api: LiveApi, job: JobDocument) -> Job:
+    return api.jobs.update(job.id, lambda job: job.start(at=datetime.now(UTC)))
+
+
+def test_a_file_is_submitted_with_its_options(api: LiveApi, client: Client, scan: Path) -> None:
+    job = client.submit(
+        scan, model="t1w", mode="stepwise", severities=(0.8, 0.2), threshold=0.5, bias_correction=True
+    )
+
+    (stored,) = api.jobs.list(limit=2)
+    assert (job.id, job.state, job.queue_position) == (stored.id, "queued", 1)
+    assert stored.params == JobParams(
+        model="t1w", mode="stepwise", severities=(0.8, 0.2), threshold=0.5, bias_correction=True
+    )
+    assert stored.input.files[0].sha256 == hashlib.sha256(scan.read_bytes()).hexdigest()
+    assert job.input is not None
+    assert (job.input.n_files, job.input.has_mask) == (1, False)
+
+
+def test_a_mask_and_labels_go_along(api: LiveApi, client: Client, scan: Path, mask: Path) -> None:
+    job = client.submit(scan, mask=mask, labels={"cohort": "ä"}, severities=[0.5])
+
+    (stored,) = api.jobs.list(limit=2)
+    assert job.input is not None
+    assert job.input.has_mask
+    assert (stored.params.labels, stored.params.severities) == ({"cohort": "ä"}, (0.5,))
+
+
+def test_the_files_of_a_series_are_sent_from_a_folder_and_the_folders_in_it(
+    api: LiveApi, client: Client, tmp_path: Path
+) -> None:
+    folder = tmp_path / "series"
+    for number, content in enumerate(encoded(make_series())):
+        (folder / str(number % 2)).mkdir(parents=True, exist_ok=True)
+        (folder / str(number % 2) / f"IM{number}.dcm").write_bytes(content)
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "thumbnail").write_bytes(b"no image")
+    (folder / ".DS_Store").write_bytes(b"no image")
+
+    one, other = client.submit(folder), client.submit(sorted(folder.glob("*/*.dcm")))
+
+    assert one.input is not None
+    assert other.input is not None
+    assert one.input.n_files == len([*folder.glob("*/*.dcm")]) > 4
+    assert one.input.sha256 == other.input.sha256
+
+
+def test_without_a_file_there_is_nothing_to_send(client: Client, tmp_path: Path) -> None:
+    empty = tmp_path / "data" / "jobs"
+    none: list[Path] = []
+    for nothing in (empty, none):
+        with pytest.raises(NothingToSend, match="expected the files of a scan, got none"):
+            client.submit(nothing)
+
+
+def test_a_file_that_is_not_there_is_told_of_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        client.submit(tmp_path / "none.nii.gz")
+
+
+def test_a_refusal_says_why(api: LiveApi, client: Client, scan: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd.nii.gz").write_bytes(b"odd")
+
+    with pytest.raises(InvalidRequest) as told:
+        client.submit(tmp_path / "odd.nii.gz")
+    with pytest.raises(InvalidRequest, match=r"422 invalid-params: .*threshold") as wrong:
+        client.submit(scan, threshold=-1, labels={})
+
+    assert (told.value.problem.status, told.value.problem.code) == (415, "not-an-image")
+    assert wrong.value.problem.code == "invalid-params"
+    assert api.holds_nothing()
+
+
+def test_volumes_are_listed_without_a_job(api: LiveApi, client: Client, scan: Path, mask: Path) -> None:
+    found = client.inspect(scan, mask=mask)
+
+    (volume,) = found.volumes
+    assert (volume.shape, volume.orientation, volume.code) == ((40, 48, 36), "RAS", None)
+    assert api.holds_nothing()
+
+
+def test_all_jobs_are_listed_page_by_page(client: Client, scan: Path) -> None:
+    jobs = [client.submit(scan) for _ in range(3)]
+    client.cancel(jobs[0])
+
+    assert [job.id for job in client.list(page_size=2)] == [job.id for job in reversed(jobs)]
+    assert [job.id for job in client.list(states=["canceled", "failed"])] == [jobs[0].id]
+
+
+def test_a_job_is_canceled_and_deleted(api: LiveApi, client: Client, scan: Path) -> None:
+    job = client.submit(scan)
+
+    assert client.cancel(job).state == "canceled"
+    with pytest.raises(Conflict):
+        client.cancel(job)
+    client.delete(job.id)
+    with pytest.raises(NotFound):
+        client.job(job)
+    assert not api.jobs.list(limit=1)
+
+
+def test_models_and_the_queue_are_looked_at(client: Client) -> None:
+    (model,), queue = client.models(), client.queue()
+
+    assert (model.name, model.version, model.modality) == ("t1w", "1", "T1w")
+    assert model.model_extra is not None
+    assert model.model_extra["calibration"]["threshold"] == 0.3
+    assert (queue.depth, queue.running) == (0, 0)
+    assert [(worker.id, worker.models) for worker in queue.workers] == [("worker-1", ("t1w/1",))]
+
+
+def test_all_news_of_a_job_are_told_until_it_is_finished(api: LiveApi, client: Client, scan: Path) -> None:
+    job = client.submit(scan, model="t1w")
+    told: list[JobDocument] = []
+    waiting = threading.Thread(target=lambda: client.wait(job, told.append))
+    waiting.start()
+
+    wait_for(lambda: told, "the queued job is told of")
+    running = start(api, job)
+    wait_for(lambda: told[-1].state == "running", "the running job is told of")
+    step = Progress(stage="restoring", step=1, steps=4, fraction=0.25)
+    api.jobs.update(job.id, lambda job: job.report(step, attempt=1))
+    wait_for(lambda: told[-1].progress, "the step is told of")
+    succeed(api, running, {"anomaly.nii.gz": MAP})
+    waiting.join(30)
+
+    assert [each.state for each in told] == ["queued", "running", "running", "succeeded"]
+    assert told[2].progress is not None
+    assert (told[2].progress.stage, told[2].progress.fraction) == ("restoring", 0.25)
+    assert told[-1].has_succeeded
+    assert told[-1].summary == {"anomaly_score": 0.25}
+
+
+def test_the_place_in_the_queue_is_told_of_though_it_is_no_news_of_the_job(
+    api: LiveApi, client: Client, scan: Path
+) -> None:
+    first, second = client.submit(scan, model="t1w"), client.submit(scan, model="t1w")
+    places: list[int | None] = []
+
+    def note(job: JobDocument) -> None:
+        places.append(job.queue_position)
+        if len(places) == 1:
+            client.cancel(first)
+        elif len(places) == 2:
+            client.cancel(second)
+
+    assert client.wait(second, note).state == "canceled"
+    assert places == [2, 1, None]
+
+
+def test_without_a_listener_only_the_end_is_waited_for(api: LiveApi, client: Client, scan: Path) -> None:
+    job = client.submit(scan, model="t1w")
+    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
+
+    assert client.wait(job.id).has_succeeded
+
+
+def test_who_waits_with_a_limit_is_told_when_that_is_over(client: Client, scan: Path) -> None:
+    job = client.submit(scan, model="t1w")
+
+    with pytest.raises(TimeoutError, match=r"the job is queued after 0\.2 s"):
+        client.wait(job, timeout_s=0.2)
+
+
+def test_a_running_job_that_has_no_news_goes_on_being_waited_for(
+    api: LiveApi, client: Client, scan: Path
+) -> None:
+    job = client.submit(scan, model="t1w")
+    start(api, job)
+    told: list[JobDocument] = []
+
+    with pytest.raises(TimeoutError):
+        client.wait(job, told.append, timeout_s=0.3)
+
+    assert {each.revision for each in told} == {2}
+
+
+def test_results_are_downloaded_whole(api: LiveApi, client: Client, scan: Path, tmp_path: Path) -> None:
+    job = client.submit(scan, model="t1w")
+    with pytest.raises(Conflict, match="409 job-not-finished"):
+        client.results(job, tmp_path / "none")
+    files = {"anomaly.nii.gz": MAP, "summary.json": b"{}", "empty.json": b""}
+    succeed(api, start(api, job), files)
+
+    paths = client.results(job, tmp_path / "new" / "out")
+
+    assert {path.name: path.read_bytes() for path in paths} == files
+    assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == files.keys()
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("rest", [MAP[:5000], b"of another file", MAP + b"longer", MAP])
+def test_what_an_earlier_download_left_is_gone_on_with_or_replaced(
+    api: LiveApi, client: Client, scan: Path, tmp_path: Path, rest: bytes
+) -> None:
+    job = client.submit(scan, model="t1w")
+    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
+    (tmp_path / "anomaly.nii.gz.part").write_bytes(rest)
+
+    (path,) = client.results(job, tmp_path)
+
+    assert path.read_bytes() == MAP
+    assert not (tmp_path / "anomaly.nii.gz.part").exists()
+
+
+def test_the_options_of_the_client_are_those_of_the_api() -> None:
+    assert JobOptions.__optional_keys__ == JobParams.model_fields.keys()
