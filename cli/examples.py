@@ -1,4 +1,4 @@
-"""The scans that come with the project, and the brain masks that lie beside them."""
+"""The scans in a folder, and the brain masks that lie beside them."""
 
 from pathlib import Path
 from typing import Final
@@ -10,8 +10,13 @@ def find_scans(folder: Path) -> list[tuple[Path, Path | None]]:
     """Scans in a folder, NIfTI first, each with its brain mask `<scan>_mask.nii.gz` if that is there."""
     files = [file for pattern in ("*.nii", "*.nii.gz", "*.zip") for file in sorted(folder.glob(pattern))]
     scans = [file for file in files if not file.name.endswith(_MASK_SUFFIX)]
-    masks = [folder / f"{stem(scan)}{_MASK_SUFFIX}" for scan in scans]
-    return [(scan, mask if mask.exists() else None) for scan, mask in zip(scans, masks, strict=True)]
+    return [(scan, mask_beside(scan)) for scan in scans]
+
+
+def mask_beside(scan: Path) -> Path | None:
+    """The brain mask of a scan, if it lies beside it."""
+    mask = scan.with_name(f"{stem(scan)}{_MASK_SUFFIX}")
+    return mask if mask.exists() else None
 
 
 def stem(scan: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from cli.options import add_options, given_options
 from disyre import INTENDED_USE, __version__
 from disyre.errors import DisyreError
 
@@ -47,6 +48,20 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"))
     demo.set_defaults(run=_demo, environment="serve")
 
+    submit = commands.add_parser("submit", help="score scans with a service that runs already")
+    submit.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder of scans")
+    submit.add_argument("--url", default="http://127.0.0.1:8000", help="address of the service")
+    submit.add_argument("--key-file", type=Path, metavar="FILE", help="file with an API key")
+    submit.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER", help="for the results")
+    submit.add_argument("--mask", type=Path, metavar="FILE", help="brain mask on the grid of the only scan")
+    submit.add_argument("--no-wait", action="store_true", help="end once the scans are accepted")
+    submit.add_argument("--json", action="store_true", help="print a JSON object for each scan")
+    submit.add_argument(
+        "--retry-for", type=float, default=60.0, metavar="S", help="seconds to ask again a busy service"
+    )
+    add_options(submit)
+    submit.set_defaults(run=_submit, environment="serve")
+
     # Training has options of its own; these only name it.
     for name, text, run in (
         ("train", "train a restoration network", _train),
@@ -71,6 +86,29 @@ def _demo(arguments: argparse.Namespace, rest: list[str]) -> int:
     from cli.demo import demo
 
     return demo(examples=arguments.examples, out=arguments.out)
+
+
+def _submit(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from cli.submit import read_key, submit
+    from disyre.client import ClientError
+
+    try:
+        key = read_key(arguments.key_file) if arguments.key_file else None
+    except ClientError as error:
+        print(f"disyre: {error}", file=sys.stderr)
+        return 2
+    return submit(
+        arguments.scans,
+        url=arguments.url,
+        key=key,
+        out=arguments.out,
+        mask=arguments.mask,
+        options=given_options(arguments),
+        waits=not arguments.no_wait,
+        as_json=arguments.json,
+        retry_for_s=arguments.retry_for,
+    )
 
 
 def _train(arguments: argparse.Namespace, rest: list[str]) -> int:

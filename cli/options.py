@@ -1,0 +1,55 @@
+"""The options of a job as the command line spells them; what they mean is said in docs/api.md."""
+
+import argparse
+from typing import Any, Final
+
+_NUMBERS: Final = "with commas between, such as 0.8,0.5,0.2"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command take all options of a job."""
+    group = parser.add_argument_group("options of the job", "see docs/api.md; without one the model decides")
+    group.add_argument("--model", help="name of the model that scores the scan, whatever that is")
+    group.add_argument("--version", help="version of the model; the newest if it is left out")
+    group.add_argument("--modality", help="what the scan is: T1w, T2w or FLAIR")
+    group.add_argument("--mode", help="ensemble or stepwise")
+    group.add_argument("--severities", type=_numbers, metavar="LIST", help=f"above 0, at most 1, {_NUMBERS}")
+    group.add_argument("--preset", help="parity: as the public reference implementation does")
+    group.add_argument(
+        "--bias-correction", action=argparse.BooleanOptionalAction, help="divide by the shading"
+    )
+    group.add_argument("--align", action=argparse.BooleanOptionalAction, help="turn a tilted head upright")
+    group.add_argument("--threshold", type=float, help="value of the map above which a region is reported")
+    group.add_argument("--series-uid", metavar="UID", help="which series of several")
+    group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")
+    group.add_argument(
+        "--label", type=_label, action="append", dest="labels", metavar="NAME=VALUE", help="may be repeated"
+    )
+
+
+OPTIONS: Final = (
+    *("model", "version", "modality", "mode", "severities", "preset", "bias_correction", "align"),
+    *("threshold", "series_uid", "volume_index", "labels"),
+)
+"""The names of all options."""
+
+
+def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that were given, by the names that the API has for them."""
+    options = {name: getattr(arguments, name) for name in OPTIONS}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**given, "labels": dict(given["labels"])} if "labels" in given else given
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers {_NUMBERS}") from None
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("expected NAME=VALUE")
+    return name, value
