@@ -43,6 +43,12 @@ class Undecided(Unavailable):
     """A dependency got an order and has not answered: it may have carried it out, or may not."""
 
 
+class EmptyUpload(InvalidInput):
+    """There is no file, or a file without a byte."""
+
+    code = "empty-upload"
+
+
 class NotAnImage(InvalidInput):
     """The bytes are of no format that is read here."""
 

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from disyre.errors import NoModelForModality
+from disyre.errors import InvalidParams, NoModelForModality
 from disyre.job_params import JobParams
 from disyre.modality import Guess, Source
 from disyre.model_package import ModelPackage, ModelShelf
+from disyre.presets import settings_for
 
 _SOURCES: Final[dict[Source | None, str]] = {
     "header": "by its header",
@@ -42,6 +43,24 @@ def choose(models: ModelShelf, params: JobParams, modality: Guess) -> ModelPacka
     package = models.find_for(modality.name, params.version)
     if package is None:
         raise NoModelForModality(_refusal(models, modality))
+    return package
+
+
+def choose_fitting(models: ModelShelf, params: JobParams, modality: Guess) -> ModelPackage | None:
+    """The same, once it is seen that the options fit the model, or, of one not known yet, any model.
+
+    Raises NoModelForModality, UnknownModel or InvalidParams.
+    """
+    package = choose(models, params, modality)
+    packages = [package] if package else models.packages_of(params.version)
+    refusals = []
+    for each in packages:
+        try:
+            settings_for(params, each.manifest)
+        except InvalidParams as error:
+            refusals.append(error)
+    if refusals and len(refusals) == len(packages):
+        raise refusals[0]
     return package
 
 

@@ -9,12 +9,6 @@ class MalformedRequest(InvalidInput):
     code = "malformed-request"
 
 
-class EmptyUpload(MalformedRequest):
-    """There is no file in the request, or a file without a byte."""
-
-    code = "empty-upload"
-
-
 class DigestMismatch(MalformedRequest):
     """The body is not the one that the client says it sent."""
 

@@ -99,7 +99,7 @@ STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query
 
 UPLOAD_ERRORS: Final = (
     request_errors.MalformedRequest,
-    request_errors.EmptyUpload,
+    errors.EmptyUpload,
     request_errors.DigestMismatch,
     request_errors.UploadTimedOut,
     errors.TooLarge,

@@ -15,9 +15,9 @@ from starlette.routing import Match
 
 from disyre import errors
 from disyre.candidate import Candidate
+from disyre.explanation import in_words
 from disyre.job import JobProblem
 from service import errors as request_errors
-from service.explanation import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.ArtifactNotFound: HTTPStatus.NOT_FOUND,
+    errors.EmptyUpload: HTTPStatus.BAD_REQUEST,
     errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,

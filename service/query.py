@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 
-from service.explanation import NO_SUCH_PARAMETER, parameter_in_words, shown
+from disyre.explanation import NO_SUCH_PARAMETER, parameter_in_words, shown
 
 _READING: Final = ("GET", "HEAD")
 

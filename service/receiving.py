@@ -15,12 +15,13 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import StorageFull, TooLarge
+from disyre.intake.foreign_archives import set_aside_archives
+from disyre.intake.upload import Upload
 from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
-from service.foreign_archives import set_aside_archives
 from service.settings import ServiceSettings
-from service.uploads import Body, MultipartBody, RawBody, Upload
+from service.uploads import Body, MultipartBody, RawBody
 
 P = ParamSpec("P")
 T = TypeVar("T")

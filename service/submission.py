@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import FolderArtifactStore
@@ -15,17 +14,16 @@ from disyre.adapters.job_store import JobStore, queue_full
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, NothingToScore, Unavailable, Undecided
+from disyre.intake.inspection import check_scan, survey
+from disyre.intake.upload import Upload
 from disyre.job import Job, JobInput, JobModel
 from disyre.job_id import new_job_id
+from disyre.job_options import OPTIONS_OF_A_JOB, read_options
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
-from disyre.model_choice import choose, taken_for
-from disyre.model_package import ModelPackage, ModelShelf
-from disyre.presets import settings_for
+from disyre.model_choice import choose_fitting, taken_for
+from disyre.model_package import ModelShelf
 from service.candidates import judged, with_judged
-from service.explanation import options_in_words
-from service.inspection import check_scan, survey
-from service.uploads import Upload
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
@@ -34,8 +32,7 @@ _OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_i
 """Options that make no sense for all series of a study."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
-_OF_A_JOB: Final = tuple(JobParams.model_fields)
-_OF_A_STUDY: Final = tuple(name for name in _OF_A_JOB if name not in _OF_ONE_SERIES)
+_OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in _OF_ONE_SERIES)
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,12 @@ class Submission:
         if self.jobs.n_waiting() + n_jobs > self.max_queued_jobs:
             raise queue_full(self.max_queued_jobs)
 
-    def check_options(self, options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:
+    def check_options(
+        self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
+    ) -> JobParams:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
         params = read_options(options, known=known)
-        package = choose(self.models, params, taken_for(params, SILENT))
-        self._check_settings(params, package)
+        choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
 
     def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
@@ -129,8 +127,7 @@ class Submission:
     def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime) -> Job:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
-        package = choose(self.models, params, modality)
-        self._check_settings(params, package)
+        package = choose_fitting(self.models, params, modality)
         return Job.submit(
             new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,
@@ -139,21 +136,6 @@ class Submission:
             params=params,
             at=now,
         )
-
-    def _check_settings(self, params: JobParams, package: ModelPackage | None) -> None:
-        """Raise InvalidParams if the options do not fit the model, or, of one not known yet, any model.
-
-        Raises UnknownModel if that may be none that is installed.
-        """
-        packages = [package] if package else self.models.packages_of(params.version)
-        refusals = []
-        for each in packages:
-            try:
-                settings_for(params, each.manifest)
-            except InvalidParams as error:
-                refusals.append(error)
-        if refusals and len(refusals) == len(packages):
-            raise refusals[0]
 
     def _accept(self, jobs: Sequence[Job], folder: Path) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
@@ -196,17 +178,6 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
             raise InvalidParams("expected each option once in the query, got one twice")
         options[name] = value.split(",") if name == "severities" else value
     return options
-
-
-def read_options(options: Mapping[str, Any], *, known: Sequence[str] = _OF_A_JOB) -> JobParams:
-    """The options of a job, whatever models there are; `known` are named if there is one that there is not.
-
-    Raises InvalidParams.
-    """
-    try:
-        return JobParams.model_validate(options)
-    except ValidationError as error:
-        raise InvalidParams(options_in_words(error.errors(include_url=False), known)) from error
 
 
 def parse_params(text: bytes) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from celery.signals import worker_shutting_down
 
 from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
 from disyre.errors import Misconfigured
-from worker.app import CHILD_REFUSES, STOP_CHILD, check, make_app
+from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
+from worker.assembly import check
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger("worker")

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -26,18 +26,11 @@ from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
-from disyre.brain_package import BrainPackage
-from disyre.errors import DisyreError, Misconfigured, TimedOut, UnknownModel
+from disyre.errors import DisyreError, TimedOut
 from disyre.job import Job
-from disyre.model_package import ModelShelf
 from disyre.progress import OnProgress
-from worker.chooser import Chooser
+from worker.assembly import make_restorers, make_scorer
 from worker.heartbeat import Heartbeat
-from worker.onnx_brain import OnnxBrainNetwork
-from worker.onnx_restorer import OnnxRestorer
-from worker.onnx_session import check_device
-from worker.restorers import Restorers
-from worker.scan_scorer import ScanScorer
 from worker.settings import WorkerSettings
 from worker.steps import StopRequest
 from worker.tasks import JobRunner, OnChoice, Outcome, Score
@@ -64,20 +57,6 @@ def make_app(settings: WorkerSettings) -> Celery:
     return app
 
 
-def check(settings: WorkerSettings) -> None:
-    """Find out early, and without making a session, what would keep a child from starting.
-
-    Raises Misconfigured if the provider or the default model is not there.
-    """
-    check_device(settings.provider)
-    BrainPackage.newest(settings.models_dir)
-    try:
-        ModelShelf(settings.models_dir).find(settings.default_model)
-    except UnknownModel as error:
-        folder, name = settings.models_dir.absolute(), settings.default_model
-        raise Misconfigured(f"there is no model {name!r} in {folder}: {error}") from error
-
-
 @dataclass(frozen=True)
 class Child:
     """What the process that runs jobs holds."""
@@ -94,22 +73,11 @@ def make_child(settings: WorkerSettings) -> Child:
     """
     client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
     artifacts = FolderArtifactStore(settings.data_dir)
-    load = partial(
-        OnnxRestorer, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
-    )
-    shelf = ModelShelf(settings.models_dir)
-    restorers = Restorers(shelf, load, most=settings.max_models)
+    restorers = make_restorers(settings)
     heartbeat = Heartbeat(
         RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
     )
-    scorer = ScanScorer(
-        artifacts,
-        restorers,
-        batch_size=settings.batch_size,
-        max_voxels=settings.max_voxels,
-        chooser=Chooser(shelf, default=settings.default_model),
-        brain_network=_brain_network(settings),
-    )
+    scorer = make_scorer(settings, restorers, artifacts.input_file)
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
     runner = JobRunner(
         RedisJobStore(client),
@@ -120,17 +88,6 @@ def make_child(settings: WorkerSettings) -> Child:
         time_limit_s=settings.job_time_limit_s,
     )
     return Child(runner, heartbeat, stop)
-
-
-def _brain_network(settings: WorkerSettings) -> OnnxBrainNetwork | None:
-    """The network that finds the brain; None if none is installed. Raises Misconfigured."""
-    package = BrainPackage.newest(settings.models_dir)
-    if package is None:
-        logger.warning("no brain network in %s: a whole head needs a mask", settings.models_dir)
-        return None
-    return OnnxBrainNetwork(
-        package, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
-    )
 
 
 @cache

@@ -1,12 +1,12 @@
 """From a job to its results: reads the scan, scores it, writes the files."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.admission import RAISE_LIMIT
@@ -27,6 +27,9 @@ from worker.reading import Reading, find_brain, read_volumes
 from worker.restorers import Restorers
 from worker.tasks import OnChoice, Outcome
 
+InputFile: TypeAlias = Callable[[str, str], Path]
+"""Where a file of a job is, by the job's id and the file's name. Raises ArtifactNotFound."""
+
 
 def _ignore(choice: Choice) -> None:
     """Be told, and do nothing."""
@@ -44,7 +47,7 @@ _WRITING: float = 0.95
 class ScanScorer:
     """Scores the scans of jobs with the networks that this process holds."""
 
-    artifacts: FolderArtifactStore
+    input_file: InputFile
     restorers: Restorers
     batch_size: int
     max_voxels: int
@@ -108,7 +111,7 @@ class ScanScorer:
         return Outcome(results.describe(folder), summary.short(), restorer.provider, decision.choice)
 
     def _read(self, job: Job, grid: Grid, on_step: OnStep) -> Reading:
-        path_of = partial(self.artifacts.input_file, job.id)
+        path_of = partial(self.input_file, job.id)
         reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels, on_step=on_step)
         check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
         return reading

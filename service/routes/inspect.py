@@ -8,14 +8,15 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
-from service import inspection
+from disyre.intake import inspection
+from disyre.intake.upload import Upload
+from disyre.job_options import read_options
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit_body, receive
 from service.schemas import InspectionView
-from service.submission import parse_params, query_options, read_options
-from service.uploads import Upload
+from service.submission import parse_params, query_options
 
 router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from disyre.intake.upload import Upload
 from service.errors import MalformedRequest
-from service.uploads import Body, MultipartBody, RawBody, Upload
+from service.uploads import Body, MultipartBody, RawBody
 
 NIFTI = (348).to_bytes(4, "little") + bytes(344) + b"\r\n--edg\r"
 FORM = (

@@ -43,4 +43,4 @@ def scorer(tmp_path: Path, package: ModelPackage) -> ScanScorer:
     )
     artifacts = FolderArtifactStore(tmp_path / "data")
     chooser = Chooser(ModelShelf(tmp_path / "models"), default="t1w")
-    return ScanScorer(artifacts, restorers, batch_size=8, max_voxels=250_000, chooser=chooser)
+    return ScanScorer(artifacts.input_file, restorers, batch_size=8, max_voxels=250_000, chooser=chooser)

@@ -54,7 +54,7 @@ def score(tmp_path: Path, job: Job, contrast: str) -> tuple[Outcome, Summary, li
     write_nifti(upload / "000001", make_real_brain(contrast))
     shelf = ModelShelf(tmp_path / "models")
     scorer = ScanScorer(
-        FolderArtifactStore(tmp_path / "data"),
+        FolderArtifactStore(tmp_path / "data").input_file,
         Restorers(shelf, lambda package: OnnxRestorer(package, device="cpu", threads=1), most=2),
         batch_size=8,
         max_voxels=8_000_000,

@@ -21,13 +21,13 @@ from disyre.errors import (
     NotThreeDimensional,
     TooFewSlices,
 )
+from disyre.intake.upload import MASK_NAME, Upload
 from disyre.job import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
-from service.uploads import MASK_NAME, Upload
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from disyre.adapters.archive import ArchiveLimits
 from disyre.adapters.archive_heads import holds_image
 from disyre.errors import InvalidInput
+from disyre.intake.upload import Upload
 from disyre.job import InputFile
-from service.uploads import Upload
 
 
 def set_aside_archives(upload: Upload, folder: Path) -> Upload:
