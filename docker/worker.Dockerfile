@@ -17,6 +17,8 @@ RUN pip install --no-cache-dir --only-binary :all: -r /build/build.txt \
 
 COPY disyre /opt/disyre/disyre
 COPY worker /opt/disyre/worker
+# For `python -m cli score`, without a broker.
+COPY cli /opt/disyre/cli
 COPY models /opt/disyre/models
 # Byte code is made here, since the root is read-only later.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/disyre

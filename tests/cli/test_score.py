@@ -1,0 +1,203 @@
+"""`disyre score`: which folders and files it takes, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.scans import scan_at
+from cli.score import FOLDERS, folders_of
+from cli.score import score as score_scan
+from disyre.adapters.nifti_write import write_nifti
+from disyre.errors import NotAnImage
+from tests.builders import make_volume
+from tests.dicom_phantom import encoded, make_series
+from tests.live import ROOT
+from tests.toy_model import make_toy_model
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_toy_model(tmp_path / "models")
+    monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("DISYRE_THREADS", "1")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "scan.nii.gz"
+    write_nifti(path, make_volume())
+    return path
+
+
+def run(source: Path, out: Path) -> int:
+    return score_scan(source, out, mask=None, options={"model": "t1w"})
+
+
+NO_NETWORK = """
+import socket, sys
+def refuse(*_):
+    raise AssertionError("a connection is made")
+socket.socket.connect = socket.getaddrinfo = refuse
+from cli.main import main
+sys.exit(main())
+"""
+
+
+def test_a_platform_names_the_folders_and_no_connection_is_made(
+    models: Path, scan: Path, tmp_path: Path
+) -> None:
+    folders = {"MERCURE_IN_DIR": str(scan.parent), "MERCURE_OUT_DIR": str(tmp_path / "out")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", NO_NETWORK, "score", "--threshold", "0.2"],
+        env={**os.environ, **folders, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.partition(" ")[0]) == (0, "score"), done.stderr
+    assert "Research use only" in done.stdout
+    assert "disyre: restoring" in done.stderr.splitlines()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["threshold"] == 0.2
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "models", "out"}
+
+
+def test_the_first_platform_counts_that_names_both_folders() -> None:
+    all_set = {name: f"/{name}" for pair in FOLDERS for name in pair}
+
+    assert folders_of(all_set) == (Path("/MERCURE_IN_DIR"), Path("/MERCURE_OUT_DIR"))
+    assert folders_of({**all_set, "MERCURE_OUT_DIR": ""}) == (
+        Path("/MONAI_INPUTPATH"),
+        Path("/MONAI_OUTPUTPATH"),
+    )
+    assert folders_of({"HOLOSCAN_INPUT_PATH": "in", "HOLOSCAN_OUTPUT_PATH": "out"}) == (
+        Path("in"),
+        Path("out"),
+    )
+    assert folders_of({"MONAI_INPUTPATH": "in"}) is None
+
+
+@pytest.mark.parametrize("given", [[], ["only-in"]])
+def test_without_folders_there_is_the_usage(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (name for pair in FOLDERS for name in pair):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(SystemExit) as stop:
+        main(["score", *given])
+
+    assert stop.value.code == 2
+    assert "expected IN and OUT, or the variables MERCURE_IN_DIR and MERCURE_OUT_DIR, MONAI" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_scan_is_scored_with_the_mask_beside_it(models: Path, scan: Path, tmp_path: Path) -> None:
+    mask = make_volume()
+    write_nifti(scan.with_name("scan_mask.nii.gz"), mask.with_voxels((mask.voxels > 0).astype("float32")))
+    (scan.parent / "scan.json").write_text("{}")
+
+    assert run(scan.parent, tmp_path / "out") == 0
+
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["scan"]["brain_mask"] == "given"
+
+
+def test_a_refusal_is_told_in_the_words_of_the_service_and_names_no_file(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "ZZCANARY.nii.gz"
+    odd.write_bytes(b"odd")
+
+    assert run(odd, tmp_path / "out") == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("disyre: not-an-image: expected NIfTI, plain or gzipped, DICOM")
+    assert "CANARY" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_several_series_each_is_shown(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    series = [*make_series(SeriesInstanceUID="1.2.1"), *make_series(SeriesInstanceUID="1.2.2")]
+    (tmp_path / "study" / "deep").mkdir(parents=True)
+    for number, content in enumerate(encoded(series)):
+        (tmp_path / "study" / "deep" / str(number)).write_bytes(content)
+
+    assert run(tmp_path / "study", tmp_path / "out") == 1
+
+    first, *volumes = capsys.readouterr().err.splitlines()
+    assert first.startswith("disyre: multiple-volumes: ")
+    assert {volume.strip().partition(":")[0] for volume in volumes} == {"1.2.1", "1.2.2"}
+
+
+def test_a_file_that_is_not_there_and_a_folder_without_files_are_told_of(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+
+    assert run(tmp_path / "none.nii", tmp_path / "out") == 1
+    assert run(tmp_path / "in", tmp_path / "out") == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        "disyre: a file cannot be read or written: No such file or directory",
+        "disyre: not-an-image: expected a folder with the files of a scan, got one without files",
+    ]
+
+
+def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
+
+    assert run(tmp_path / "none.nii", tmp_path / "out") == 78
+    assert "disyre: misconfigured: there is no model 't1w' in " in capsys.readouterr().err
+
+
+def test_a_fault_is_told_by_its_place_and_not_by_what_it_says(
+    models: Path, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score_scan(scan, tmp_path / "out", mask=None, options={1: "ZZCANARY"}) == 1  # type: ignore[dict-item]
+
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith("disyre: internal: the scan could not be scored")
+    assert "one_shot.py" in said
+    assert "CANARY" not in said
+
+
+def test_a_folder_with_one_nifti_file_is_that_scan_and_with_several_all_files_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".hidden").touch()
+    with pytest.raises(NotAnImage):
+        scan_at(tmp_path)
+    one = tmp_path / "a.nii"
+    one.touch()
+    (tmp_path / "a.json").touch()
+    assert scan_at(tmp_path).files == (one,)
+    assert scan_at(one).files == (one,)
+
+    (tmp_path / "b.nii").touch()
+    assert {file.name for file in scan_at(tmp_path).files} == {"a.nii", "a.json", "b.nii"}
+
+    (tmp_path / "b.nii").unlink()
+    (tmp_path / "c").write_bytes(bytes(128) + b"DICM")
+    assert {file.name for file in scan_at(tmp_path).files} == {"a.nii", "a.json", "c"}
+
+
+def test_the_documentation_names_the_variables_of_every_platform() -> None:
+    rows = [f"| `{source}` | `{target}` |" for source, target in FOLDERS]
+
+    text = (ROOT / "docs" / "modules.md").read_text(encoding="utf-8")
+    assert [row for row in rows if row not in text] == []
