@@ -2,7 +2,6 @@
 
 import gzip
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -15,24 +14,7 @@ from disyre.model_package import NETWORK_FILE
 from tests.builders import make_volume
 from tests.e2e.stack import SCAN_SHAPE, Serve, serving
 from tests.live import free_port, live_broker, wait_for
-from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A quick model, and one that takes seconds for the same scan."""
-    models = tmp_path_factory.mktemp("models")
-    make_toy_model(models)
-    make_slow_model(models)
-    return models
-
-
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Serve]:
-    """A stack that is ready, for all tests that leave it running."""
-    with serving(tmp_path_factory.mktemp("data"), models) as serve:
-        assert "disyre is ready" in serve.wait_until_ready()
-        yield serve
+from tests.toy_model import SLOW_MODEL, make_toy_model
 
 
 def test_a_scan_gives_a_map_on_its_own_grid(serve: Serve) -> None:
