@@ -42,6 +42,8 @@ class Outcome:
         """Of the job, or why there is none."""
         if self.job is not None:
             return self.job.state
+        if isinstance(self.error, ConnectionLost):
+            return "unknown"
         return "not sent" if isinstance(self.error, Unreachable) else "refused"
 
     @property
@@ -121,7 +123,7 @@ def submit(
             return 2
         scans = [Scan(scans[0].path, scans[0].files, mask)]
     outcomes = [Outcome(*each) for each in zip(scans, folders_for(scans, out), strict=True)]
-    console = Console(stderr=True, quiet=as_json)
+    console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     try:
         client = Client(url, key=key, retry_for_s=retry_for_s)
     except ClientError as error:

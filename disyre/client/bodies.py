@@ -11,12 +11,16 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from disyre.client.errors import NothingToSend
 from disyre.client.options import as_query, fit_a_query
 
 _CHUNK_BYTES: Final = 256 * 1024
+
+
+ScanPath: TypeAlias = Path | str | Sequence[Path | str]
+"""A file, a folder, or several files."""
 
 
 class Body(Protocol):
@@ -108,25 +112,25 @@ class FormBody:
 _EOL: Final = b"\r\n"
 
 
-def make_body(scan: Path | Sequence[Path], mask: Path | None, options: Mapping[str, Any]) -> Body:
+def make_body(scan: ScanPath, mask: Path | str | None, options: Mapping[str, Any]) -> Body:
     """The body for a scan, which is a file, a folder, or several files. Raises NothingToSend."""
     files = files_of(scan)
     if len(files) == 1 and mask is None and fit_a_query(options):
         return FileBody(files[0], options)
-    return FormBody(files, mask, options)
+    return FormBody(files, Path(mask) if mask is not None else None, options)
 
 
-def files_of(scan: Path | Sequence[Path]) -> list[Path]:
+def files_of(scan: ScanPath) -> list[Path]:
     """The files of a scan: of a folder all that are in it and below, but for hidden ones.
 
     Raises NothingToSend.
     """
-    if not isinstance(scan, Path):
-        files = list(scan)
-    elif scan.is_dir():
-        files = sorted(_files_below(scan))
+    if not isinstance(scan, Path | str):
+        files = [Path(file) for file in scan]
+    elif Path(scan).is_dir():
+        files = sorted(_files_below(Path(scan)))
     else:
-        files = [scan]
+        files = [Path(scan)]
     if not files:
         raise NothingToSend("expected the files of a scan, got none")
     return files

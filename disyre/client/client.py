@@ -4,13 +4,13 @@ import builtins
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from disyre.client.bodies import make_body
+from disyre.client.bodies import ScanPath, make_body
 from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
@@ -79,9 +79,9 @@ class Client:
 
     def submit(
         self,
-        scan: Path | Sequence[Path],
+        scan: ScanPath,
         *,
-        mask: Path | None = None,
+        mask: Path | str | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[JobOptions],
     ) -> JobDocument:
@@ -102,7 +102,7 @@ class Client:
         return read(JobDocument, self._connection.ask(call))
 
     def inspect(
-        self, scan: Path | Sequence[Path], *, mask: Path | None = None, **options: Unpack[JobOptions]
+        self, scan: ScanPath, *, mask: Path | str | None = None, **options: Unpack[JobOptions]
     ) -> InspectionDocument:
         """The volumes in a scan, without a job. Raises NothingToSend, OSError, Refused or Unreachable."""
         call = Call("POST", "/v1/inspect", body=make_body(scan, mask, options))
@@ -145,16 +145,17 @@ class Client:
                 raise TimeoutError(f"the job is {seen.state} after {timeout_s:g} s")
             seen = self._news(seen, left_s, of_all=on_progress is not None)
 
-    def results(self, job: JobDocument | str, folder: Path) -> tuple[Path, ...]:
+    def results(self, job: JobDocument | str, folder: Path | str) -> tuple[Path, ...]:
         """Have all results of a job in a folder, whole: each is compared with its SHA-256.
 
         What is there already is not fetched again, and what is there in part is gone on with.
         Raises Refused, Unreachable, DamagedResult or OSError.
         """
         manifest = self._get(ResultsDocument, f"{_path(job)}/results")
-        folder.mkdir(parents=True, exist_ok=True)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         return tuple(
-            download(self._connection, f"{_path(job)}/results/{quote(result.name, safe='')}", result, folder)
+            download(self._connection, f"{_path(job)}/results/{quote(result.name, safe='')}", result, target)
             for result in manifest.results
         )
 

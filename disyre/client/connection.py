@@ -29,8 +29,10 @@ D = TypeVar("D", bound=Document)
 KEY_HEADER: Final = "X-API-Key"
 
 _CONNECT_S: Final = 10.0
-_ANSWER_S: Final = 300.0
-"""As long the API may take for an answer, such as to look into a large upload."""
+_ANSWER_S: Final = 60.0
+"""As long the API may take for the next byte of an answer; longer than it may wait for news."""
+_VERDICT_S: Final = 300.0
+"""The same where it has to look into an upload first."""
 _REFUSED_FOR_NOW: Final = frozenset({429, 503})
 _LOST_ON_THE_WAY: Final = frozenset({502, 504})
 """A proxy's word for an API whose answer it did not get."""
@@ -83,6 +85,7 @@ class Patience:
             self._until = now + self._for_s
         if pause_s is None:
             pause_s = _PAUSES_S[min(self._n_pauses, len(_PAUSES_S) - 1)]
+        pause_s = max(pause_s, _PAUSES_S[0])
         if now + pause_s > self._until:
             raise error
         self._n_pauses += 1
@@ -105,7 +108,6 @@ class Connection:
         self._http = httpx.Client(
             base_url=url,
             headers={KEY_HEADER: key} if key else {},
-            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
             trust_env=not _is_this_machine(url.host),  # no proxy lies before one's own machine
         )
         self._retry_for_s = retry_for_s
@@ -167,6 +169,7 @@ class Connection:
             params={**call.query, **(body.query if body else {})},
             headers={**call.headers, **headers},
             content=_of_length(body, int(headers["Content-Length"])) if body else None,
+            timeout=httpx.Timeout(_VERDICT_S if body else _ANSWER_S, connect=_CONNECT_S),
         )
 
     @staticmethod

@@ -200,6 +200,18 @@ def test_a_service_that_is_not_there_is_looked_for_once(
     assert all(line.endswith("  not sent  127.0.0.1 gave no whole answer (ConnectError)") for line in lines)
 
 
+def test_a_scan_of_which_nobody_knows_whether_it_arrived_is_told_apart(
+    scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted_api(HANGS_UP, document({}), job()) as api:
+        arguments = ["submit", *[str(scans / f"{name}.nii.gz") for name in ("one", "two")]]
+        assert main([*arguments, "--url", api.url, "--no-wait"]) == 1
+
+    one, two = capsys.readouterr().out.splitlines()
+    assert "one.nii.gz  unknown  the connection broke before the answer came" in one
+    assert two.endswith("two.nii.gz  queued  job a")
+
+
 def test_a_job_whose_news_are_lost_is_shown_as_it_was_seen_last(
     scans: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def serve(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Serve]:
     """A stack that is ready, for all tests that leave it running."""
     with serving(tmp_path_factory.mktemp("data"), models) as serve:

@@ -75,7 +75,7 @@ def test_a_file_is_submitted_with_its_options(api: LiveApi, client: Client, scan
 
 
 def test_a_mask_and_labels_go_along(api: LiveApi, client: Client, scan: Path, mask: Path) -> None:
-    job = client.submit(scan, mask=mask, labels={"cohort": "ä"}, severities=[0.5])
+    job = client.submit(str(scan), mask=str(mask), labels={"cohort": "ä"}, severities=[0.5])
 
     (stored,) = api.jobs.list(limit=2)
     assert job.input is not None

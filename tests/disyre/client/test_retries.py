@@ -54,7 +54,14 @@ def test_an_answer_may_name_a_date_to_ask_again() -> None:
         client.job("a")
 
     (pause_s,) = api.pauses_s
-    assert 0 <= pause_s <= 20
+    assert 0.5 <= pause_s <= 20
+
+
+def test_a_service_that_may_be_asked_again_at_once_is_not_stormed() -> None:
+    with scripted_api(problem(503, Retry_After="0"), job()) as api, api.client() as client:
+        client.job("a")
+
+    assert api.pauses_s == [0.5]
 
 
 def test_pauses_grow_where_no_answer_says_how_long_they_are() -> None:
