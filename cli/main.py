@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from cli.options import add_options, given_options
@@ -136,8 +138,14 @@ def _score(arguments: argparse.Namespace, rest: list[str]) -> int:
         pairs = ", ".join(f"{source} and {target}" for source, target in FOLDERS)
         _parser().error(f"expected IN and OUT, or the variables {pairs}")
     silence_libraries()
+    signal.signal(signal.SIGTERM, _end)  # the first process of a container would not end without
     source, out = named
     return score(source, out, mask=arguments.mask, options=given_options(arguments))
+
+
+def _end(signum: int, frame: FrameType | None) -> None:
+    """End as a program that a signal ended, and remove what is half done before."""
+    sys.exit(128 + signum)
 
 
 def _train(arguments: argparse.Namespace, rest: list[str]) -> int:

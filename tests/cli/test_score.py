@@ -17,7 +17,7 @@ from disyre.errors import NotAnImage
 from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.live import ROOT
-from tests.toy_model import make_toy_model
+from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
 
 
 @pytest.fixture
@@ -71,6 +71,28 @@ def test_a_platform_names_the_folders_and_no_connection_is_made(
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["threshold"] == 0.2
     assert len(list((tmp_path / "out").iterdir())) == 5
     assert {path.name for path in tmp_path.iterdir()} == {"in", "models", "out"}
+
+
+def test_who_is_told_to_stop_leaves_nothing_half_done(models: Path, scan: Path, tmp_path: Path) -> None:
+    make_slow_model(models)
+    write_nifti(scan, make_volume((96, 96, 60)))
+    (tmp_path / "tmp").mkdir()
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "score", scan, tmp_path / "out", "--model", SLOW_MODEL],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while process.stderr.readline() != "disyre: restoring\n":
+            assert process.poll() is None
+        process.terminate()
+        process.communicate(timeout=60)
+
+    assert process.returncode == 143
+    assert not any((tmp_path / "out").iterdir())
+    assert not any((tmp_path / "tmp").iterdir())
 
 
 def test_the_first_platform_counts_that_names_both_folders() -> None:
