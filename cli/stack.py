@@ -135,11 +135,19 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
         environment["DISYRE_BROKER_URL"] = broker.url
         programs.append(_broker_program(broker, logs))
     worker = [sys.executable, "-m", "worker"]
-    api = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production_app", "--host", HOST]
-    api += ["--port", str(port), "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"]
+    api = [sys.executable, "-m", "service"]
     programs.append(Program("worker", worker, logs / "worker.log", environment, stop_s=10.0))
-    programs.append(Program("API", api, logs / "api.log", environment))
+    programs.append(Program("API", api, logs / "api.log", environment | _address(port)))
     return programs
+
+
+def _address(port: int) -> dict[str, str]:
+    """Where the API listens, and how long an upload under way may go on for."""
+    return {
+        "DISYRE_LISTEN_HOST": HOST,
+        "DISYRE_LISTEN_PORT": str(port),
+        "DISYRE_SHUTDOWN_GRACE_S": "2",
+    }
 
 
 def _checked_settings() -> SharedSettings:

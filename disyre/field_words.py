@@ -31,6 +31,7 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'value')}",
     "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
     "dict_type": "names with values",
+    "ip_any_address": "an IP address",
 }
 """By the type of pydantic's error."""
 _PATTERNS: Final = {"series_uid": "a UID, of up to 64 digits and dots"}

@@ -28,6 +28,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/disyre \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    DISYRE_LISTEN_HOST=0.0.0.0 \
     DISYRE_DATA_DIR=/data \
     DISYRE_MODELS_DIR=/opt/disyre/models
 WORKDIR /opt/disyre
@@ -36,5 +37,4 @@ EXPOSE 8000
 # Whether this process answers. Whether a scan can be scored is /readyz: starting the API anew would not help there.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
-CMD ["uvicorn", "--factory", "service.app:production_app", "--host", "0.0.0.0", "--port", "8000", \
-     "--http", "httptools", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "20"]
+CMD ["python", "-m", "service"]

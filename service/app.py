@@ -13,16 +13,15 @@ from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore
-from disyre.adapters.library_messages import silence_libraries
-from disyre.adapters.log_lines import write_log_lines
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
-from disyre.errors import Misconfigured, Unavailable
+from disyre.errors import Unavailable
 from disyre.model_package import ModelShelf
 from service.caretaker import Caretaker
 from service.dependencies import Parts
+from service.drain import Drain
+from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
 from service.openapi import DocumentedApi
@@ -41,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 _BROKER_TIMEOUT_S: Final = 2.0
 """A client learns within about this time that the broker is away."""
-_SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.access")
-"""Of the ASGI server, which has set up its own log by the time that it asks for the app."""
 _DESCRIPTION: Final = (
     f"Anomaly maps of brain MRI by diffusion-inspired synthetic restoration.\n\n**{INTENDED_USE}**"
 )
@@ -87,6 +84,8 @@ def create_app(
         ),
         settings=settings,
         metrics=Metrics(),
+        limiters=Limiters(),
+        drain=Drain(),
     )
     app.add_middleware(Edge)
     handle_problems(app)
@@ -103,20 +102,8 @@ _ROUTERS: Final = (
 )
 
 
-def production_app() -> FastAPI:
-    """The API on a broker and a folder, for `uvicorn --factory service.app:production_app`.
-
-    Ends the process if it cannot start as it was told to. From here on libraries say nothing in this process.
-    """
-    write_log_lines(_SERVER_LOGGERS)
-    silence_libraries()
-    try:
-        return _on_broker(read_settings(ServiceSettings))
-    except Misconfigured as error:
-        refuse_to_start("API", error)
-
-
-def _on_broker(settings: ServiceSettings) -> FastAPI:
+def production_app(settings: ServiceSettings) -> FastAPI:
+    """The API on a broker and a folder. Raises Misconfigured."""
     broker_url = settings.broker()
     client = connect(broker_url, timeout_s=_BROKER_TIMEOUT_S)
     celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)

@@ -13,6 +13,8 @@ from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
+from service.drain import Drain
+from service.limiters import Limiters
 from service.metrics import Metrics
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -33,6 +35,8 @@ class Parts:
     submission: Submission
     settings: ServiceSettings
     metrics: Metrics
+    limiters: Limiters
+    drain: Drain
 
 
 async def _given_parts(request: Request) -> Parts:

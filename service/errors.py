@@ -27,6 +27,18 @@ class UploadTimedOut(InvalidInput):
     code = "upload-timed-out"
 
 
+class HeadTimedOut(InvalidInput):
+    """The request line and the headers did not arrive in time."""
+
+    code = "head-timed-out"
+
+
+class HeadTooLarge(InvalidInput):
+    """The request line and the headers are too long."""
+
+    code = "head-too-large"
+
+
 class ClientGone(InvalidInput):
     """The client left while it sent its request; nobody will read this."""
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import uuid
+from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -42,7 +43,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if message["status"] >= 400:
+                if message["status"] >= 400 and message["status"] != HTTPStatus.REQUEST_TIMEOUT:
                     await body.read_to_its_end()
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id

@@ -30,6 +30,8 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
     request_errors.ClientGone: HTTPStatus.BAD_REQUEST,
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
+    request_errors.HeadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
+    request_errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     request_errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     request_errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     request_errors.ModelNotFound: HTTPStatus.NOT_FOUND,

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
+from anyio import CapacityLimiter
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from multipart import parse_options_header
 from starlette.datastructures import Headers
 
@@ -20,6 +20,8 @@ from disyre.intake.upload import Upload
 from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
+from service.limiters import in_thread
+from service.pace import paced
 from service.settings import ServiceSettings
 from service.uploads import Body, MultipartBody, RawBody
 
@@ -71,22 +73,23 @@ def admit_body(headers: Headers, parts: Parts) -> None:
         raise StorageFull("there is no room for more uploads now")
 
 
-async def receive(request: Request, folder: Path, settings: ServiceSettings) -> Upload:
+async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     """Stream the body of a request into a folder.
 
     Raises InvalidInput, StorageFull, or ClientDisconnect.
     """
-    body = await _to_disk(_open_body, request.headers, folder, settings.max_files)
+    settings, disk = parts.settings, parts.limiters.disk
+    body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
     try:
         async with asyncio.timeout(settings.upload_timeout_s):
-            async for data in _batches(request, settings.max_upload_bytes):
-                await _to_disk(body.feed, data)
-            upload = await _to_disk(body.finish)
+            async for data in _batches(request, settings):
+                await _to_disk(disk, body.feed, data)
+            upload = await _to_disk(disk, body.finish)
     except TimeoutError as error:
         raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
     finally:
         body.close()
-    return await _to_disk(set_aside_archives, upload, folder)
+    return await _to_disk(parts.limiters.inspection, set_aside_archives, upload, folder)
 
 
 def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
@@ -96,12 +99,12 @@ def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
     return RawBody(folder, digest=_content_digest(headers))
 
 
-async def _batches(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body in pieces of about `_BATCH_BYTES`. Raises TooLarge."""
+async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[bytes]:
+    """The body in pieces of about `_BATCH_BYTES`. Raises TooLarge, or UploadTimedOut."""
     batch, size_bytes = bytearray(), 0
-    async for chunk in request.stream():
+    async for chunk in paced(request.stream(), within_s=settings.stall_timeout_s):
         size_bytes += len(chunk)
-        _check_size(size_bytes, max_bytes)
+        _check_size(size_bytes, settings.max_upload_bytes)
         batch += chunk
         if len(batch) >= _BATCH_BYTES:
             yield bytes(batch)
@@ -110,10 +113,10 @@ async def _batches(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
         yield bytes(batch)
 
 
-async def _to_disk(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _to_disk(limiter: CapacityLimiter, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do in a thread what may wait for the disk. Raises StorageFull if the disk is full."""
     try:
-        return await run_in_threadpool(work, *args, **kwargs)
+        return await in_thread(limiter, work, *args, **kwargs)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("the disk ran full during the upload") from error

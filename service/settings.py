@@ -1,6 +1,8 @@
 """The settings of the API. Read once in the composition root, then passed as they are."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from ipaddress import ip_address
+
+from pydantic import Field, IPvAnyAddress, PositiveFloat, PositiveInt
 
 from disyre.adapters.settings import SharedSettings
 
@@ -8,6 +10,12 @@ from disyre.adapters.settings import SharedSettings
 class ServiceSettings(SharedSettings):
     """Settings of the API; environment variables `DISYRE_<NAME>`."""
 
+    listen_host: IPvAnyAddress = ip_address("127.0.0.1")
+    """Where the API listens."""
+    listen_port: int = Field(default=8000, ge=0, lt=2**16)
+    """And on which port."""
+    stall_timeout_s: PositiveInt = 10
+    """A client that sends no whole head of a request, or too little of a body, for so long is cut off."""
     max_upload_bytes: PositiveInt = 2 * 1024**3
     """The longest request body that is taken."""
     max_files: PositiveInt = 5000

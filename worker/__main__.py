@@ -26,10 +26,12 @@ def main() -> int:
     # Said of root, for whom pickled messages would be worst: JSON is all that is taken, and what else speaks
     # against root is up to whoever starts this.
     warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
-    worker: Any = _checked_app().Worker(
+    app, settings = _checked()
+    worker: Any = app.Worker(
         loglevel="INFO", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
     )
     _leave_the_log_to_us()
+    logger.info("settings: %s", settings.shown())
 
     def tell_children(**_: object) -> None:
         """Let a running job end in time, so that it can go back to the queue."""
@@ -43,12 +45,12 @@ def main() -> int:
     return worker.exitcode or 0
 
 
-def _checked_app() -> Celery:
-    """The application, if its child has a chance to start; else the end of the process."""
+def _checked() -> tuple[Celery, WorkerSettings]:
+    """The application and its settings, if its child has a chance to start; else the end of the process."""
     try:
         settings = read_settings(WorkerSettings)
         check(settings)
-        return make_app(settings)
+        return make_app(settings), settings
     except Misconfigured as error:
         refuse_to_start("worker", error)
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.inspection import check_scan
 from disyre.intake.upload import MASK_NAME, FileFacts, ScanFiles, Upload, file_name
-from disyre.job import Job, JobId, JobInput, JobModel
+from disyre.job import Job, JobInput, JobModel
+from disyre.job_id import JobId
 from disyre.job_options import read_options
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess

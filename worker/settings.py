@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from disyre.adapters.settings import SharedSettings
 
@@ -22,5 +22,3 @@ class WorkerSettings(SharedSettings):
     """Name of the model that is loaded, and tried, before the worker says that it is ready."""
     max_models: PositiveInt = 2
     """Models that are held in memory at a time."""
-    shutdown_grace_s: float = Field(default=20.0, ge=0)
-    """A job that is running when the worker is told to stop may go on for this long."""

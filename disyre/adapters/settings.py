@@ -20,9 +20,9 @@ _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 _OF_ONE_PROGRAM: Final = (
     # the API
     *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
-    "REAP_INTERVAL_S",
+    *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S"),
     # the worker
-    *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS", "SHUTDOWN_GRACE_S"),
+    *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS"),
     # the composition
     *("BIND", "PORT", "WORKER_MEMORY"),
     # the tests
@@ -50,6 +50,12 @@ class SharedSettings(BaseSettings):
     """A job that runs longer is failed."""
     lease_s: float = Field(default=15.0, gt=0)
     """A worker that is silent for this long has lost its job."""
+    shutdown_grace_s: float = Field(default=20.0, ge=0)
+    """A job or an upload under way when the program is told to stop may go on for this long."""
+
+    def shown(self) -> str:
+        """All settings, for the log; those that are secret as asterisks."""
+        return ", ".join(f"{name}={value}" for name, value in self)
 
     def broker(self) -> str:
         """The broker's address, from the file if there is one. Raises Misconfigured."""

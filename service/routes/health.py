@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from disyre.errors import Unavailable
 from service.dependencies import GivenParts, Parts
+from service.limiters import in_thread
 from service.state_schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
@@ -19,9 +20,9 @@ async def get_liveness() -> Liveness:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
-def get_readiness(response: Response, parts: GivenParts) -> Readiness:
+async def get_readiness(response: Response, parts: GivenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""
-    checks = _check(parts)
+    checks = await in_thread(parts.limiters.health, _check, parts)
     ready = all(checks.values())
     if not ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -38,10 +39,15 @@ def _check(parts: Parts) -> dict[str, bool]:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def get_metrics(parts: GivenParts) -> Response:
+async def get_metrics(parts: GivenParts) -> Response:
     """Metrics for Prometheus."""
+    text = await in_thread(parts.limiters.health, _render_metrics, parts)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _render_metrics(parts: Parts) -> bytes:
     try:
         parts.metrics.read_queue(parts.queue.look(), parts.workers.workers())
     except Unavailable:
         parts.metrics.lose_broker()
-    return Response(parts.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    return parts.metrics.render()

@@ -13,6 +13,7 @@ from disyre.intake.upload import Upload
 from disyre.job_options import read_options
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
+from service.limiters import in_thread
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit_body, receive
 from service.schemas import InspectionView
@@ -39,8 +40,8 @@ async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
     options = query_options(request.query_params.multi_items())
     await run_in_threadpool(admit_body, request.headers, parts)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
-        upload = await receive(request, folder, parts.settings)
-        return await run_in_threadpool(_inspect, upload, folder, options, parts)
+        upload = await receive(request, folder, parts)
+        return await in_thread(parts.limiters.inspection, _inspect, upload, folder, options, parts)
 
 
 def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Parts) -> InspectionView:

@@ -12,6 +12,7 @@ from disyre import errors
 from disyre.job import Job, JobState
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts
+from service.limiters import in_thread
 from service.listing import Page
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
@@ -59,8 +60,8 @@ async def _submit(request: Request, parts: Parts) -> Job:
     options = query_options(request.query_params.multi_items())
     await run_in_threadpool(admit, request.headers, options, parts, parts.submission.check_options)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
-        upload = await receive(request, folder, parts.settings)
-        return await run_in_threadpool(parts.submission.submit, upload, folder, options)
+        upload = await receive(request, folder, parts)
+        return await in_thread(parts.limiters.inspection, parts.submission.submit, upload, folder, options)
 
 
 @router.get("", responses=problems(errors.InvalidInput, errors.Unavailable))
@@ -114,7 +115,7 @@ async def get_job(
 
 
 async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -> Job:
-    """The job once there is something to tell, or the time is over, or the client has left.
+    """The job once there is something to tell, or the time is over, or the client or this process leaves.
 
     A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
     """
@@ -125,13 +126,15 @@ async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -
         try:
             job = await run_in_threadpool(parts.jobs.get, job_id)
         except errors.Unavailable:
-            if left_s <= 0:
+            if left_s <= 0 or parts.drain.has_begun:
                 raise
         else:
             is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
-            if is_news or job.state.is_finished or left_s <= 0 or await request.is_disconnected():
+            if is_news or job.state.is_finished or left_s <= 0:
                 return job
-        await asyncio.sleep(max(0, min(_LOOK_EVERY_S, left_s)))
+            if parts.drain.has_begun or await request.is_disconnected():
+                return job
+        await parts.drain.sleep(min(_LOOK_EVERY_S, left_s))
 
 
 def _view(job: Job, parts: Parts) -> JobView:

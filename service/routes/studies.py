@@ -5,6 +5,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
 from service.dependencies import GivenParts, Parts
+from service.limiters import in_thread
 from service.openapi import STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import StudyView
@@ -47,5 +48,6 @@ async def _submit(request: Request, parts: Parts) -> Study:
     check = parts.submission.check_study_options
     await run_in_threadpool(admit, request.headers, options, parts, check)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
-        upload = await receive(request, folder, parts.settings)
-        return await run_in_threadpool(parts.submission.submit_study, upload, folder, options)
+        upload = await receive(request, folder, parts)
+        limiter = parts.limiters.inspection
+        return await in_thread(limiter, parts.submission.submit_study, upload, folder, options)

@@ -12,7 +12,7 @@ from worker.settings import WorkerSettings
 SERVICES = ("valkey", "service", "worker", "worker-gpu")
 OURS = ("service", "worker", "worker-gpu")
 WORKERS = ("worker", "worker-gpu")
-NOT_TO_BE_SET = {"broker_url", "data_dir", "models_dir"}
+NOT_TO_BE_SET = {"broker_url", "data_dir", "models_dir", "listen_host", "listen_port"}
 """Settings that the images and the composition decide."""
 
 

@@ -47,21 +47,29 @@ INPUTS: Final = [
         over_the_wire(_HEAD + b"Content-Length: 1000000000000\r\nExpect: 100-continue\r\n\r\n"),
         Outcome(413, "too-large"),
     ),
-    Hostile("HTTP", "Content-Length −1", over_the_wire(_HEAD + b"Content-Length: -1\r\n\r\n"), Outcome(400)),
+    Hostile(
+        "HTTP",
+        "Content-Length −1",
+        over_the_wire(_HEAD + b"Content-Length: -1\r\n\r\n"),
+        Outcome(400, "malformed-request"),
+    ),
     Hostile(
         "HTTP",
         "two different Content-Lengths",
         over_the_wire(_HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde"),
-        Outcome(400),
+        Outcome(400, "malformed-request"),
     ),
     Hostile(
         "HTTP",
         "Content-Length and chunks (smuggling)",
         over_the_wire(_HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        Outcome(400),
+        Outcome(400, "malformed-request"),
     ),
     Hostile(
-        "HTTP", "no HTTP at all", over_the_wire(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"), Outcome(400)
+        "HTTP",
+        "no HTTP at all",
+        over_the_wire(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"),
+        Outcome(400, "malformed-request"),
     ),
     Hostile("HTTP", "1500 fields", body(lambda: _fields(1500), **_FORM), Outcome(400, "malformed-request")),
     Hostile(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from disyre.adapters.artifact_store import FolderArtifactStore
@@ -22,6 +21,7 @@ from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, 
 from disyre.job import Artifact, Job
 from disyre.model_package import ModelShelf
 from service.app import create_app
+from service.server import Server
 from service.settings import ServiceSettings
 from tests.live import wait_for
 from tests.toy_model import make_toy_model
@@ -96,10 +96,7 @@ def live_api(
 def served(app: FastAPI) -> Iterator[str]:
     """Serve an app on a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            app, http="httptools", ws="none", log_config=None, timeout_graceful_shutdown=5
-        )
-        server = uvicorn.Server(config)
+        server = Server(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -10,8 +10,10 @@ import pytest
 
 from disyre.adapters.broker import connect
 from disyre.adapters.redis_job_store import RedisJobStore
+from disyre.adapters.settings import read_settings
 from disyre.adapters.task_queue import QUEUE_NAME
 from service.app import production_app
+from service.settings import ServiceSettings
 from tests.live import LiveBroker, live_broker, wait_for
 from tests.service.live_api import PATIENCE_S, served
 from tests.toy_model import make_toy_model
@@ -31,7 +33,8 @@ def client(broker: LiveBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DISYRE_BROKER_URL", broker.url)
     monkeypatch.setenv("DISYRE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
-    with served(production_app()) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+    app = production_app(read_settings(ServiceSettings))
+    with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -1,17 +1,22 @@
 """What operators and their machines ask: queue, models, health and metrics."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from disyre import INTENDED_USE
 from disyre.adapters.broker import connect
+from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, RedisWorkerRegistry
+from disyre.job import Job
 from disyre.model_package import MANIFEST_FILE
 from tests.builders import JOB_ID, NOON, make_job
-from tests.service.live_api import LiveApi, live_api, make_worker
+from tests.live import wait_for
+from tests.service.live_api import PATIENCE_S, LiveApi, live_api, make_worker
 from tests.toy_model import make_toy_model
 
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
@@ -50,6 +55,34 @@ def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
 
     assert response.status_code == 200
     assert response.json() == {"ready": True, "checks": {"broker": True, "worker": True, "disk": True}}
+
+
+class BlockedJobStore(InMemoryJobStore):
+    """Answers once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_held = 0
+        self.may_answer = threading.Event()
+
+    def get(self, job_id: str) -> Job:
+        self.n_held += 1
+        self.may_answer.wait(PATIENCE_S)
+        return super().get(job_id)
+
+
+def test_whoever_waits_for_the_broker_keeps_nobody_from_asking_how_the_service_is(tmp_path: Path) -> None:
+    jobs = BlockedJobStore()
+    jobs.add(make_job())
+    with live_api(tmp_path, jobs=jobs) as api, ThreadPoolExecutor(60) as clients:
+        answers = [clients.submit(api.client.get, f"/v1/jobs/{JOB_ID}") for _ in range(60)]
+        wait_for(lambda: jobs.n_held >= 40, "all threads for the broker wait")
+
+        ready = api.client.get("/readyz")
+        jobs.may_answer.set()
+
+        assert ready.status_code == 200
+        assert {answer.result().status_code for answer in answers} == {200}
 
 
 def test_a_service_without_a_worker_is_not_ready(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The API as a process that cannot start as it was told to."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.settings import EX_CONFIG
-from tests.live import ROOT, free_port
+from tests.live import ROOT, wait_for
+from tests.service.live_api import PATIENCE_S
 
-COMMAND = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production_app", "--port"]
+COMMAND = [sys.executable, "-m", "service"]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_setting_that_is_wrong_ends_the_api_with_one_line(
     environment = {**os.environ, "DISYRE_DATA_DIR": str(tmp_path), setting: value}
 
     run = subprocess.run(
-        [*COMMAND, str(free_port())],
+        COMMAND,
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -52,6 +54,30 @@ def test_a_setting_that_is_wrong_ends_the_api_with_one_line(
     assert run.stderr == f"disyre API: cannot start: {reason}\n"
 
 
+def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when_it_is_told_to(
+    tmp_path: Path,
+) -> None:
+    environment = {
+        "DISYRE_DATA_DIR": str(tmp_path / "data"),
+        "DISYRE_LISTEN_PORT": "0",
+        "DISYRE_BROKER_URL": "redis://:hunter2@127.0.0.1:1",
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(COMMAND, cwd=ROOT, env={**os.environ, **environment}, stderr=file)
+    try:
+        wait_for(lambda: "running on http://127.0.0.1:" in log.read_text(), "the API listens")
+        process.terminate()
+
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+    finally:
+        process.kill()
+    text = log.read_text()
+    assert "INFO service: settings: broker_url=**********, " in text
+    assert "stall_timeout_s=10, " in text
+    assert "hunter2" not in text
+
+
 LISTING = """
 from disyre.adapters.dicom_read import inspect_dicom
 from tests.dicom_phantom import encoded, make_series
@@ -61,7 +87,7 @@ print(len(inspect_dicom(encoded(make_series(8, SpecificCharacterSet="ZZCANARY"))
 
 @pytest.mark.parametrize(
     ("start", "is_quoted"),
-    [("", True), ("from service.app import production_app; production_app()", False)],
+    [("", True), ("from service.__main__ import make_server; make_server()", False)],
     ids=["libraries by themselves", "the API"],
 )
 def test_what_stands_in_a_header_does_not_reach_the_log_by_a_library(

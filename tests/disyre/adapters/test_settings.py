@@ -35,6 +35,13 @@ def test_the_brokers_password_is_not_printed() -> None:
     assert "hunter2" not in repr(settings)
 
 
+def test_the_settings_are_shown_without_the_password() -> None:
+    shown = SharedSettings.model_validate({"broker_url": SECRET, "lease_s": 3}).shown()
+
+    assert "lease_s=3.0" in shown
+    assert "hunter2" not in shown
+
+
 def test_a_mounted_secret_that_is_not_there_is_told_without_its_place(tmp_path: Path) -> None:
     settings = SharedSettings(broker_url_file=tmp_path / "secret")
 

@@ -1,0 +1,38 @@
+"""Starts the API: `python -m service`. Exits with 78 if it cannot start as it was told to."""
+
+import logging
+
+from disyre.adapters.library_messages import silence_libraries
+from disyre.adapters.log_lines import write_log_lines
+from disyre.adapters.settings import read_settings, refuse_to_start
+from disyre.errors import Misconfigured
+from service.app import production_app
+from service.server import Server
+from service.settings import ServiceSettings
+
+logger = logging.getLogger("service")
+
+
+def main() -> None:
+    """Serve until the process is told to stop."""
+    make_server().run()
+
+
+def make_server() -> Server:
+    """The server as its environment wants it; ends the process if it cannot be so.
+
+    From here on libraries say nothing in this process.
+    """
+    write_log_lines()
+    silence_libraries()
+    try:
+        settings = read_settings(ServiceSettings)
+        app = production_app(settings)
+    except Misconfigured as error:
+        refuse_to_start("API", error)
+    logger.info("settings: %s", settings.shown())
+    return Server(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""HTTP/1.1 with a deadline: a client that does not finish the head of its request is cut off.
+
+The protocol is uvicorn's, which by itself waits for ever for the rest of a request line or of headers, and
+keeps as many of them in memory as come.
+"""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from disyre.errors import DisyreError
+from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest
+from service.problems import problem_response
+
+_LONGEST_HEAD_BYTES: Final = 64 * 1024
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """One connection. uvicorn's `timeout_keep_alive` is the time for a head, and between two requests."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    """Set while the client owes a request."""
+    _head_bytes: int | None = None
+    """How much came since a head began; None between two heads."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there, and owes a request."""
+        super().connection_made(transport)
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._lift_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came. A head that becomes too long is refused."""
+        if self._is_idle():
+            self._set_deadline()
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _LONGEST_HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"expected headers of at most {_LONGEST_HEAD_BYTES} bytes"))
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request; it may come while the one before it is not answered yet."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._set_deadline()
+
+    def on_headers_complete(self) -> None:
+        """The head of the request is whole; its body has a deadline of its own."""
+        self._lift_deadline()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._refuse(MalformedRequest("expected a request of HTTP/1.1"))
+
+    def _is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _set_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def _lift_deadline(self) -> None:
+        self._head_bytes = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if not self._is_idle():
+            self.cycle.keep_alive = False  # the answer that is under way is the last one
+        elif self._head_bytes is None:
+            self.transport.close()
+        else:
+            self._refuse(HeadTimedOut(f"the headers did not arrive within {self.timeout_keep_alive} s"))
+
+    def _refuse(self, error: DisyreError) -> None:
+        """Close the connection; with an answer, unless that would be taken for one to another request."""
+        in_body = self._head_bytes is None and not self._is_idle() and not self.cycle.response_started
+        self._lift_deadline()
+        if self.transport.is_closing():
+            return
+        if in_body or self._is_idle():
+            response = problem_response(error)
+            fields = [*response.raw_headers, (b"connection", b"close")]
+            head = b"".join(b"%s: %s\r\n" % field for field in fields)
+            self.transport.write(STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body))
+        self.transport.close()

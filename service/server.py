@@ -1,0 +1,39 @@
+"""The HTTP server of the API: where it listens, how long it waits for slow clients, and how it stops."""
+
+import math
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.deadline_protocol import DeadlineProtocol
+from service.dependencies import Parts
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which tells the app when it is to stop, so that nobody who waits for news holds it up."""
+
+    def __init__(self, app: FastAPI) -> None:
+        parts: Parts = app.state.parts
+        settings = parts.settings
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=str(settings.listen_host),
+                port=settings.listen_port,
+                http=DeadlineProtocol,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=settings.stall_timeout_s,
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
+            )
+        )
+        self._drain = parts.drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, and end when those under way are answered, or their grace is over."""
+        self._drain.begin()
+        await super().shutdown(sockets)
