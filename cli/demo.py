@@ -1,6 +1,7 @@
 """The main job by itself: start the stack, score the examples over HTTP, show what was found, stop."""
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from cli.bar import job_bar
 from cli.examples import find_scans, stem
+from cli.keys import FILE_VARIABLE
 from cli.stack import free_port, running_stack
 from disyre.client import Client, ClientError
 
@@ -39,6 +41,7 @@ def demo(*, examples: Path, out: Path) -> int:
     if not scans:
         console.print(f"[red]demo: expected scans (.nii, .nii.gz, .zip) in {examples}, found none")
         return 1
+    os.environ.pop(FILE_VARIABLE, None)  # of this stack nobody else knows
     with tempfile.TemporaryDirectory(prefix="disyre-demo-") as data_dir:
         port = free_port()
         with (

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -78,6 +79,15 @@ def _parser() -> argparse.ArgumentParser:
     add_options(score)
     score.set_defaults(run=_score, environment="serve")
 
+    keys = commands.add_parser("keys", help="make API keys")
+    key_commands = keys.add_subparsers(required=True, metavar="COMMAND", dest="key_command")
+    new = key_commands.add_parser("new", help="make a key, print it, and store its hash")
+    new.add_argument("name", metavar="NAME", help="whom it is for; jobs belong to the name")
+    new.add_argument("--scopes", default="read,submit", help="of read, submit, admin; default: read,submit")
+    new.add_argument("--file", type=Path, help="default: the one that DISYRE_API_KEYS_FILE names")
+    new.add_argument("--not-after", type=_moment, help="when the key ends, as 2027-01-31T12:00Z")
+    new.set_defaults(run=_new_key, environment="serve")
+
     # Training has options of its own; these only name it.
     for name, text, run in (
         ("train", "train a restoration network", _train),
@@ -146,6 +156,22 @@ def _score(arguments: argparse.Namespace, rest: list[str]) -> int:
 def _end(signum: int, frame: FrameType | None) -> None:
     """End as a program that a signal ended, and remove what is half done before."""
     sys.exit(128 + signum)
+
+
+def _new_key(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from cli.keys import new
+
+    scopes = [scope.strip() for scope in arguments.scopes.split(",")]
+    return new(arguments.name, scopes=scopes, file=arguments.file, not_after=arguments.not_after)
+
+
+def _moment(text: str) -> datetime:
+    """A moment with its zone, as ISO 8601. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("expected a time zone, such as Z")
+    return moment
 
 
 def _train(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -1,5 +1,6 @@
 """`disyre serve`: a stack that runs until Ctrl-C."""
 
+import os
 import signal
 import sys
 import threading
@@ -8,6 +9,7 @@ from types import FrameType
 from typing import Final
 
 from cli.examples import find_scans
+from cli.keys import FILE_VARIABLE
 from cli.stack import running_stack
 from disyre.errors import Misconfigured
 from disyre.wording import counted
@@ -52,7 +54,11 @@ def kept(n_jobs: int) -> str:
 
 
 def curl_line(url: str, examples: Path) -> str:
-    """The command that scores the first scan in a folder, with the mask beside it if there is one."""
+    """The command that scores the first scan in a folder, with the mask beside it if there is one.
+
+    The reader's API key goes into it where one is asked for.
+    """
     scan, mask = next(iter(find_scans(examples)), (Path("scan.nii.gz"), None))
+    key = ' -H "X-API-Key: $KEY"' if os.environ.get(FILE_VARIABLE) else ""
     masked = f" -F mask=@{mask.resolve()}" if mask else ""
-    return f"curl -sS -F file=@{scan.resolve()}{masked} {url}/v1/jobs"
+    return f"curl -sS{key} -F file=@{scan.resolve()}{masked} {url}/v1/jobs"

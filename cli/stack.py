@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import json
 import socket
 import sys
 import time
@@ -15,8 +14,10 @@ from typing import Final
 
 from cli.broker import EmbeddedBroker, answers, make_embedded_broker
 from cli.process import Process, Program
+from disyre.adapters.broker import connect
+from disyre.adapters.job_store import RedisJobStore
 from disyre.adapters.settings import SharedSettings, read_settings
-from disyre.errors import Misconfigured
+from disyre.errors import Misconfigured, Unavailable
 from service.settings import ServiceSettings
 from worker.settings import WorkerSettings
 
@@ -24,14 +25,16 @@ HOST: Final = "127.0.0.1"
 
 _READY_WITHIN_S: Final = 180.0
 _LOOK_EVERY_S: Final = 0.1
+_BROKER_TIMEOUT_S: Final = 2.0
 _LOCK_NAME: Final = "serve.lock"
 
 
 class Stack:
     """The programs, in the order in which they start; they stop in the opposite one."""
 
-    def __init__(self, programs: list[Program], *, port: int) -> None:
+    def __init__(self, programs: list[Program], *, port: int, broker_url: str) -> None:
         self.url = f"http://{HOST}:{port}"
+        self._broker_url = broker_url
         self._port = port
         self._processes = [Process(program) for program in programs]
 
@@ -67,23 +70,21 @@ class Stack:
             process.stop()
 
     def unfinished_jobs(self) -> int:
-        """How many jobs wait or run; 0 if the API cannot tell."""
-        answer = self._get("/v1/queue")
-        queue = json.loads(answer) if answer else {"depth": 0, "running": 0}
-        return int(queue["depth"] + queue["running"])
+        """How many jobs wait or run; 0 if the broker cannot tell."""
+        with connect(self._broker_url, timeout_s=_BROKER_TIMEOUT_S) as client:
+            jobs = RedisJobStore(client)
+            try:
+                return len(jobs.waiting()) + len(jobs.running())
+            except Unavailable:
+                return 0
 
     def _is_ready(self) -> bool:
-        return self._get("/readyz") is not None
-
-    def _get(self, path: str) -> bytes | None:
-        """What the API answers, if that is a 200."""
         connection = HTTPConnection(HOST, self._port, timeout=2)  # past any proxy
         try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.read() if answer.status == HTTPStatus.OK else None
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == HTTPStatus.OK
         except (OSError, HTTPException):
-            return None
+            return False
         finally:
             connection.close()
 
@@ -109,14 +110,15 @@ def running_stack(
         raise Misconfigured(f"{data_dir} cannot hold the data: {error.strerror}") from error
     with ExitStack() as cleanup:
         cleanup.enter_context(_sole_use_of(data_dir))
-        stack = Stack(_programs(port, data_dir, cleanup), port=port)
+        programs, broker_url = _programs(port, data_dir, cleanup)
+        stack = Stack(programs, port=port, broker_url=broker_url)
         cleanup.callback(stack.stop)
         stack.start(is_stopped=is_stopped)
         yield stack
 
 
-def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
-    """Broker (if none is set), worker and API; all see the same folders."""
+def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Program], str]:
+    """Broker (if none is set), worker and API; all see the same folders. And the address of the broker."""
     settings = _checked_settings()
     environment = {
         "DISYRE_DATA_DIR": str(data_dir),
@@ -127,18 +129,19 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> list[Program]:
     logs = data_dir / "logs"
     programs = []
     if {"broker_url", "broker_url_file"} & settings.model_fields_set:
-        if not answers(settings.broker()):
+        broker_url = settings.broker()
+        if not answers(broker_url):
             raise Misconfigured("the broker that DISYRE_BROKER_URL names does not answer")
     else:
         broker = make_embedded_broker(data_dir / "broker")
         cleanup.callback(broker.clean_up)
-        environment["DISYRE_BROKER_URL"] = broker.url
+        environment["DISYRE_BROKER_URL"] = broker_url = broker.url
         programs.append(_broker_program(broker, logs))
     worker = [sys.executable, "-m", "worker"]
     api = [sys.executable, "-m", "service"]
     programs.append(Program("worker", worker, logs / "worker.log", environment, stop_s=10.0))
     programs.append(Program("API", api, logs / "api.log", environment | _address(port)))
-    return programs
+    return programs, broker_url
 
 
 def _address(port: int) -> dict[str, str]:

@@ -21,10 +21,11 @@ from disyre.model_package import ModelShelf
 from service.caretaker import Caretaker
 from service.dependencies import Parts
 from service.drain import Drain
+from service.guard import GUARDED, Guard
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
-from service.openapi import DocumentedApi
+from service.openapi import GUARD_ERRORS, DocumentedApi, problems
 from service.orphans import Orphans
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
@@ -54,7 +55,10 @@ def create_app(
     workers: WorkerRegistry,
     settings: ServiceSettings,
 ) -> FastAPI:
-    """The API over the parts that it is given."""
+    """The API over the parts that it is given.
+
+    Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
+    """
     withdrawals = Withdrawals(jobs, artifacts)
     caretaker = Caretaker(
         Reaper(jobs, queue),
@@ -73,6 +77,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.state.guard = Guard.of(settings)
     app.state.parts = Parts(
         jobs=jobs,
         artifacts=artifacts,
@@ -91,7 +96,9 @@ def create_app(
     handle_problems(app)
     serve_reference(app)
     for router in _ROUTERS:
-        app.include_router(router, dependencies=[KNOWN_PARAMETERS])
+        app.include_router(
+            router, dependencies=[GUARDED, KNOWN_PARAMETERS], responses=problems(*GUARD_ERRORS)
+        )
     app.include_router(health.router)  # machines that ask may add what they like
     return app
 

@@ -14,6 +14,7 @@ from disyre.errors import JobNotFound
 from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
 from service.drain import Drain
+from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.settings import ServiceSettings
@@ -39,9 +40,13 @@ class Parts:
     drain: Drain
 
 
-async def _given_parts(request: Request) -> Parts:
+async def _open_parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
+
+
+async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
+    return await _open_parts(request)
 
 
 async def _given_job_id(job_id: Annotated[str, Path(description="UUID of a job")]) -> str:
@@ -59,6 +64,9 @@ def _check_cursor(cursor: str) -> str:
 
 
 GivenParts: TypeAlias = Annotated[Parts, Depends(_given_parts)]
+"""For who has shown a key."""
+OpenParts: TypeAlias = Annotated[Parts, Depends(_open_parts)]
+"""For everybody."""
 GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 """Of the right form; what is not cannot be found, so it is a 404 and no 422."""
 GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor)]

@@ -15,6 +15,18 @@ class DigestMismatch(MalformedRequest):
     code = "digest-mismatch"
 
 
+class Unauthenticated(InvalidInput):
+    """The caller has shown no key, or none that there is."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(InvalidInput):
+    """The caller's key is not for this."""
+
+    code = "forbidden"
+
+
 class UnsupportedMediaType(InvalidInput):
     """A body of this type or encoding is not read here."""
 

@@ -97,6 +97,8 @@ SUBMISSION: Final[dict[str, Any]] = {
 STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query(_OPTIONS)}
 """The same for a study."""
 
+GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden)
+"""What any route that asks for a key may refuse."""
 UPLOAD_ERRORS: Final = (
     request_errors.MalformedRequest,
     errors.EmptyUpload,

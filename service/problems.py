@@ -23,12 +23,15 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = 5
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="disyre"'}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WORTH_A_RETRY: Final = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}
 
 STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.MalformedRequest: HTTPStatus.BAD_REQUEST,
     request_errors.ClientGone: HTTPStatus.BAD_REQUEST,
+    request_errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    request_errors.Forbidden: HTTPStatus.FORBIDDEN,
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -177,10 +180,11 @@ def _respond(
         candidates=candidates or None,
     )
     retry = {"Retry-After": str(_RETRY_AFTER_S)} if status in _WORTH_A_RETRY else {}
+    challenge = _CHALLENGE if status is HTTPStatus.UNAUTHORIZED else {}
     return JSONResponse(
         # What a document lacks is left out; a candidate has all fields, as where an upload is inspected.
         {name: value for name, value in problem.model_dump().items() if value is not None},
         status_code=status,
-        headers={**(headers or {}), **retry, "Cache-Control": "no-store"},
+        headers={**(headers or {}), **retry, **challenge, "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,
     )

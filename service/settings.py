@@ -1,6 +1,7 @@
 """The settings of the API. Read once in the composition root, then passed as they are."""
 
 from ipaddress import ip_address
+from pathlib import Path
 
 from pydantic import Field, IPvAnyAddress, PositiveFloat, PositiveInt
 
@@ -14,6 +15,8 @@ class ServiceSettings(SharedSettings):
     """Where the API listens."""
     listen_port: int = Field(default=8000, ge=0, lt=2**16)
     """And on which port."""
+    api_keys_file: Path | None = None
+    """The API keys; without them, the API has to listen where its own machine only can reach it."""
     stall_timeout_s: PositiveInt = 10
     """A client that sends no whole head of a request, or too little of a body, for so long is cut off."""
     max_upload_bytes: PositiveInt = 2 * 1024**3

@@ -20,7 +20,7 @@ _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 _OF_ONE_PROGRAM: Final = (
     # the API
     *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
-    *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S"),
+    *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S", "API_KEYS_FILE"),
     # the worker
     *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS"),
     # the composition

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Response, status
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from disyre.errors import Unavailable
-from service.dependencies import GivenParts, Parts
+from service.dependencies import GivenParts, OpenParts, Parts
 from service.limiters import in_thread
+from service.openapi import GUARD_ERRORS, problems
 from service.state_schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
@@ -20,7 +21,7 @@ async def get_liveness() -> Liveness:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
-async def get_readiness(response: Response, parts: GivenParts) -> Readiness:
+async def get_readiness(response: Response, parts: OpenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""
     checks = await in_thread(parts.limiters.health, _check, parts)
     ready = all(checks.values())
@@ -38,7 +39,11 @@ def _check(parts: Parts) -> dict[str, bool]:
     return {"broker": True, "worker": any(worker.models for worker in workers), "disk": has_room}
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={**problems(*GUARD_ERRORS), 200: {"content": {"text/plain": {}}}},
+)
 async def get_metrics(parts: GivenParts) -> Response:
     """Metrics for Prometheus."""
     text = await in_thread(parts.limiters.health, _render_metrics, parts)

@@ -26,6 +26,16 @@ def test_the_curl_line_names_no_mask_that_is_not_there(tmp_path: Path) -> None:
     assert curl_line(URL, tmp_path) == f"curl -sS -F file=@{tmp_path}/a.nii.gz {URL}/v1/jobs"
 
 
+def test_the_curl_line_has_a_place_for_a_key_where_one_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISYRE_API_KEYS_FILE", "keys")
+
+    line = curl_line(URL, tmp_path)
+
+    assert line.startswith('curl -sS -H "X-API-Key: $KEY" -F file=@')
+
+
 def test_a_server_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = tmp_path / "redis-server"
     server.touch(mode=0o700)

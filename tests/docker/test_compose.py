@@ -107,7 +107,14 @@ def test_no_password_stands_in_an_environment_or_a_command(composition: Composit
         environment = composition["services"][name]["environment"]
         assert "DISYRE_BROKER_URL" not in environment
         assert environment["DISYRE_BROKER_URL_FILE"] == "/run/secrets/broker-url"
-    assert [mounted["source"] for mounted in composition["services"]["valkey"]["secrets"]] == ["valkey.acl"]
+    secrets = {
+        name: [mounted["source"] for mounted in composition["services"][name]["secrets"]] for name in SERVICES
+    }
+    assert secrets["valkey"] == ["valkey.acl"]
+    assert secrets["service"] == ["broker-url", "api-keys"]
+    assert secrets["worker"] == secrets["worker-gpu"] == ["broker-url"]
+    keys = composition["services"]["service"]["environment"]["DISYRE_API_KEYS_FILE"]
+    assert keys == "/run/secrets/api-keys"
     assert all(secret["file"].endswith(name) for name, secret in composition["secrets"].items())
 
 

@@ -1,5 +1,6 @@
 """The broker of the composition, run as the composition runs it: what its users may do, and what not."""
 
+import os
 import shlex
 import stat
 import subprocess
@@ -18,7 +19,9 @@ from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.job import JobState
-from tests.builders import make_job
+from service.caller import Caller, Scope
+from service.keys import KeyRing
+from tests.builders import NOON, make_job
 from tests.docker.conftest import ROOT, Composition
 from tests.live import free_port, live_worker, wait_for
 from tests.toy_model import make_toy_model
@@ -86,7 +89,7 @@ def test_the_secrets_are_for_containers_and_nobody_else_on_this_machine(secrets:
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in secrets.iterdir()}
 
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
-    assert modes == {"broker-url": 0o444, "valkey.acl": 0o444}
+    assert modes == {"broker-url": 0o444, "valkey.acl": 0o444, "api-keys": 0o644}
 
 
 def test_the_broker_is_not_told_the_password(secrets: Path) -> None:
@@ -102,6 +105,47 @@ def test_secrets_are_never_overwritten(secrets: Path) -> None:
     _make_secrets(secrets)
 
     assert {file.name: file.read_bytes() for file in secrets.iterdir()} == before
+
+
+def test_what_is_missing_is_made_and_nothing_else(tmp_path: Path) -> None:
+    _make_secrets(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    (tmp_path / "api-keys").unlink()
+
+    _make_secrets(tmp_path)
+
+    after = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert after.pop("api-keys") != before.pop("api-keys")
+    assert after == before
+
+
+def test_the_first_key_is_printed_and_its_hash_is_kept(tmp_path: Path) -> None:
+    key = _make_secrets(tmp_path)
+
+    ring = KeyRing.parse((tmp_path / "api-keys").read_text())
+    assert ring.find(key, now=NOON) == Caller("first", frozenset({Scope.READ, Scope.SUBMIT}))
+    assert key not in (tmp_path / "api-keys").read_text()
+
+
+def test_more_keys_are_added_and_those_that_are_there_stay(tmp_path: Path) -> None:
+    keys = [_make_secrets(tmp_path), _make_key(tmp_path, "ward-3", "admin").stdout.strip()]
+
+    ring = KeyRing.parse((tmp_path / "api-keys").read_text())
+    assert [found and found.name for key in keys for found in [ring.find(key, now=NOON)]] == [
+        "first",
+        "ward-3",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("Ward 3",), ("a\nb",), ("ward-3", "write")])
+def test_a_key_without_a_name_or_with_an_unknown_scope_is_none(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    run = _make_key(tmp_path, *arguments)
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "make-key: expected " in run.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_deployments_have_different_passwords(secrets: Path, tmp_path: Path) -> None:
@@ -178,8 +222,20 @@ def test_a_worker_may_do_what_it_does(broker: GuardedBroker, tmp_path: Path) -> 
     assert "NOPERM" not in (tmp_path / "log").read_text()
 
 
-def _make_secrets(folder: Path) -> None:
-    subprocess.run([ROOT / "docker" / "make-secrets", folder], check=True, capture_output=True)
+def _make_secrets(folder: Path) -> str:
+    """The first API key, if it was made."""
+    command = [ROOT / "docker" / "make-secrets", folder]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _make_key(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "docker" / "make-key", *arguments],
+        env={**os.environ, "API_KEYS": str(folder / "api-keys")},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 @contextmanager

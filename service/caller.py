@@ -1,0 +1,33 @@
+"""Who calls, and what they may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Scope(StrEnum):
+    """What a key is for."""
+
+    READ = "read"
+    """Look at one's own jobs, their results, the queue and the models."""
+    SUBMIT = "submit"
+    """Submit, cancel and delete one's own jobs, and inspect uploads."""
+    ADMIN = "admin"
+    """All of that, with everybody's jobs."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Someone who has shown a key, or who needs none."""
+
+    name: str
+    """That of the key; jobs belong to it, so that a new key of the same name finds those of the old one."""
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller may do what a scope is about."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+LOCAL: Final = Caller("local", frozenset({Scope.ADMIN}))
+"""Everybody, where no keys are asked for: the API can be reached from its own machine only."""

@@ -1,0 +1,68 @@
+"""The guard: lets in who may, and says so in the OpenAPI document; decided before a body is read."""
+
+from typing import Annotated, Any, Final, Self, TypeAlias
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from disyre.errors import Misconfigured
+from service.caller import LOCAL, Caller, Scope
+from service.errors import Forbidden, Unauthenticated
+from service.key_file import KeyFile
+from service.settings import ServiceSettings
+
+_READING: Final = ("GET", "HEAD")
+_HINT: Final = "A key of the operator's. Not asked for where only the API's own machine can reach it."
+_BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=False)
+_API_KEY: Final = APIKeyHeader(
+    name="X-API-Key", scheme_name="apiKey", description="The same key.", auto_error=False
+)
+
+
+class Guard:
+    """Knows who calls."""
+
+    def __init__(self, keys: KeyFile | None) -> None:
+        """Without keys, everybody may do everything."""
+        self._keys = keys
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Self:
+        """The guard of an API. Raises Misconfigured if others can reach it and no keys are asked for."""
+        if settings.api_keys_file is not None:
+            return cls(KeyFile(settings.api_keys_file))
+        if settings.listen_host.is_loopback:
+            return cls(None)
+        raise Misconfigured(
+            f"DISYRE_LISTEN_HOST is {settings.listen_host}, which other machines can reach: expected "
+            "DISYRE_API_KEYS_FILE, a file of API keys (disyre keys new NAME makes one), got none"
+        )
+
+    def caller(self, key: str | None) -> Caller:
+        """Who has shown this key. Raises Unauthenticated."""
+        if self._keys is None:
+            return LOCAL
+        found = self._keys.find(key) if key is not None else None
+        if found is None:
+            came = "none" if key is None else "another one"
+            raise Unauthenticated(f"expected an API key, as Authorization: Bearer or X-API-Key; got {came}")
+        return found
+
+
+async def _caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    api_key: Annotated[str | None, Security(_API_KEY)],
+) -> Caller:
+    """Who calls. Raises Unauthenticated, or Forbidden if the key is not for what is asked."""
+    guard: Guard = request.app.state.guard
+    caller = guard.caller(bearer.credentials if bearer else api_key)
+    scope = Scope.READ if request.method in _READING else Scope.SUBMIT
+    if not caller.may(scope):
+        raise Forbidden(f"expected an API key with the scope {scope}, got one without")
+    return caller
+
+
+GUARDED: Final[Any] = Security(_caller)
+"""Of routes for which a key is asked for: one that may read for GET, one that may submit for all else."""
+GivenCaller: TypeAlias = Annotated[Caller, GUARDED]
