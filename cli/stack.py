@@ -15,7 +15,7 @@ from typing import Final
 from cli.broker import EmbeddedBroker, answers, make_embedded_broker
 from cli.process import Process, Program
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import RedisJobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import SharedSettings, read_settings
 from disyre.errors import Misconfigured, Unavailable
 from service.settings import ServiceSettings

@@ -22,6 +22,8 @@ from disyre.progress import Progress
 MAX_LOSSES: Final = 3
 """So many workers may be lost on a job before it is failed."""
 WORKER_LOST: Final = "worker-lost"
+LOCAL_OWNER: Final = "local"
+"""Whose jobs are that were sent to a service that asks nobody for a key."""
 
 
 class JobState(StrEnum):
@@ -129,6 +131,8 @@ class Job(Frozen):
     state: JobState = JobState.QUEUED
     revision: int = 1
     """Grows with every stored change."""
+    owner: str = LOCAL_OWNER
+    """The name of the key that it was sent with."""
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -161,10 +165,12 @@ class Job(Frozen):
         input: JobInput,
         params: JobParams,
         at: datetime,
+        owner: str = LOCAL_OWNER,
     ) -> Self:
         """A new job, waiting."""
         return cls(
             id=job_id,
+            owner=owner,
             created_at=at,
             model=model,
             modality=modality,

@@ -13,11 +13,13 @@ from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore
+from disyre.adapters.owner_index import OwnerIndex, RedisOwnerIndex
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
 from disyre.errors import Unavailable
 from disyre.model_package import ModelShelf
+from service.caller import NOBODY
 from service.caretaker import Caretaker
 from service.dependencies import Parts
 from service.drain import Drain
@@ -27,6 +29,7 @@ from service.metrics import Metrics
 from service.middleware import Edge
 from service.openapi import GUARD_ERRORS, DocumentedApi, problems
 from service.orphans import Orphans
+from service.own_jobs import OwnJobs
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
@@ -49,6 +52,7 @@ _DESCRIPTION: Final = (
 def create_app(
     *,
     jobs: JobStore,
+    owners: OwnerIndex,
     queue: TaskQueue,
     artifacts: FolderArtifactStore,
     models: ModelShelf,
@@ -79,13 +83,13 @@ def create_app(
     )
     app.state.guard = Guard.of(settings)
     app.state.parts = Parts(
-        jobs=jobs,
+        jobs=OwnJobs(jobs, owners, NOBODY),
         artifacts=artifacts,
         models=models,
         workers=workers,
         queue=QueueWatch(jobs, workers),
         submission=Submission(
-            jobs, queue, artifacts, models, withdrawals, settings.max_voxels, settings.max_queued_jobs
+            jobs, queue, artifacts, models, withdrawals, settings.max_voxels, settings.max_queued_jobs, owners
         ),
         settings=settings,
         metrics=Metrics(),
@@ -116,6 +120,7 @@ def production_app(settings: ServiceSettings) -> FastAPI:
     celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)
     return create_app(
         jobs=RedisJobStore(client),
+        owners=RedisOwnerIndex(client),
         queue=CeleryTaskQueue(celery, client),
         artifacts=FolderArtifactStore(settings.data_dir),
         models=ModelShelf(settings.models_dir),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from disyre.job import LOCAL_OWNER, Job
+
 
 class Scope(StrEnum):
     """What a key is for."""
@@ -28,6 +30,17 @@ class Caller:
         """Whether the caller may do what a scope is about."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the jobs of others are there for the caller, too."""
+        return Scope.ADMIN in self.scopes
 
-LOCAL: Final = Caller("local", frozenset({Scope.ADMIN}))
+    def sees(self, job: Job) -> bool:
+        """Whether the job is there for the caller."""
+        return self.sees_all or job.owner == self.name
+
+
+LOCAL: Final = Caller(LOCAL_OWNER, frozenset({Scope.ADMIN}))
 """Everybody, where no keys are asked for: the API can be reached from its own machine only."""
+NOBODY: Final = Caller("", frozenset())
+"""Who asks for what needs no key."""

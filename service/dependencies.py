@@ -1,6 +1,6 @@
 """What the handlers are given: the parts that the composition root made, and an id that can be a job's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Path, Request
@@ -8,7 +8,6 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import JobStore
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import JobId
@@ -17,6 +16,7 @@ from service.drain import Drain
 from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
+from service.own_jobs import OwnJobs
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
@@ -26,9 +26,10 @@ _JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
 
 @dataclass(frozen=True)
 class Parts:
-    """All parts of the service."""
+    """All parts of the service, as a caller may use them."""
 
-    jobs: JobStore
+    jobs: OwnJobs
+    """Of the caller; of nobody, where none is known."""
     artifacts: FolderArtifactStore
     models: ModelShelf
     workers: WorkerRegistry
@@ -46,7 +47,9 @@ async def _open_parts(request: Request) -> Parts:
 
 
 async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
-    return await _open_parts(request)
+    parts = await _open_parts(request)
+    submission = replace(parts.submission, owner=caller.name)
+    return replace(parts, jobs=parts.jobs.of(caller), submission=submission)
 
 
 async def _given_job_id(job_id: Annotated[str, Path(description="UUID of a job")]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Self
 
-from disyre.adapters.job_store import JobStore
 from disyre.job import Job, JobState
+from service.own_jobs import OwnJobs
 
 _MAX_LOOKED_AT: Final = 1000
 """After as many jobs a page ends, however few of them were wanted."""
@@ -21,7 +21,7 @@ class Page:
 
     @classmethod
     def read(
-        cls, store: JobStore, *, limit: int, before: str | None = None, states: Collection[JobState] = ()
+        cls, store: OwnJobs, *, limit: int, before: str | None = None, states: Collection[JobState] = ()
     ) -> Self:
         """Up to `limit` jobs in one of these states, or in any, older than the job `before`."""
         found: list[Job] = []

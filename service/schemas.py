@@ -88,6 +88,8 @@ class JobView(View):
     id: str
     state: JobState
     revision: int
+    owner: str
+    """The name of the key that it was sent with."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -117,6 +119,7 @@ class JobView(View):
             id=job.id,
             state=job.state,
             revision=job.revision,
+            owner=job.owner,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

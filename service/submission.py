@@ -11,12 +11,13 @@ from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore, queue_full
+from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, NothingToScore, Unavailable, Undecided
 from disyre.intake.inspection import check_scan, survey
 from disyre.intake.upload import Upload
-from disyre.job import Job, JobInput, JobModel
+from disyre.job import LOCAL_OWNER, Job, JobInput, JobModel
 from disyre.job_id import new_job_id
 from disyre.job_options import OPTIONS_OF_A_JOB, read_options
 from disyre.job_params import JobParams
@@ -56,6 +57,9 @@ class Submission:
     withdrawals: Withdrawals
     max_voxels: int
     max_queued_jobs: int
+    owners: OwnerIndex
+    owner: str = LOCAL_OWNER
+    """Whose the jobs will be."""
 
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
@@ -134,6 +138,7 @@ class Submission:
             modality=modality,
             input=JobInput(files=upload.files, mask=upload.mask),
             params=params,
+            owner=self.owner,
             at=now,
         )
 
@@ -154,6 +159,7 @@ class Submission:
         them is told that there are none.
         """
         try:
+            self.owners.note(self.owner, *(job.id for job in jobs))
             self.jobs.add(*jobs, most_waiting=self.max_queued_jobs)
         except Undecided:
             self.withdrawals.note(*(job.id for job in jobs))

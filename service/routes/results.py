@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response
 
 from disyre import errors
-from disyre.adapters.job_store import JobStore
 from disyre.job import Job, JobState
 from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
 from service.openapi import problems
+from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
 
 router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
@@ -56,7 +56,7 @@ def get_result(request: Request, job_id: GivenJobId, name: str, parts: GivenPart
     raise errors.ArtifactNotFound(f"expected one of {', '.join(artifact.name for artifact in job.artifacts)}")
 
 
-def _succeeded(jobs: JobStore, job_id: str) -> Job:
+def _succeeded(jobs: OwnJobs, job_id: str) -> Job:
     """A job with results. Raises JobNotFinished or JobWithoutResults."""
     job = jobs.get(job_id)
     if not job.state.is_finished:

@@ -11,6 +11,7 @@ from pydicom.dataset import FileDataset
 
 from disyre import geometry
 from disyre.adapters.nifti_write import write_nifti
+from disyre.adapters.owner_index import RedisOwnerIndex
 from disyre.job import JobState
 from disyre.model_package import ModelShelf
 from disyre.types import Voxels
@@ -68,6 +69,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
 ) -> None:
     app = create_app(
         jobs=workplace.jobs,
+        owners=RedisOwnerIndex(workplace.client),
         queue=workplace.queue,
         artifacts=workplace.artifacts,
         models=ModelShelf(workplace.models),

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, WorkerRegistry
 from disyre.job import Artifact, Job
@@ -82,6 +83,7 @@ def live_api(
     memory, messages, artifacts = InMemoryJobStore(), InMemoryTaskQueue(), FolderArtifactStore(root)
     app = create_app(
         jobs=jobs or memory,
+        owners=InMemoryOwnerIndex(),
         queue=queue or messages,
         artifacts=artifacts,
         models=ModelShelf(models),

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.job import JobState
+from service.caller import LOCAL
 from service.listing import Page
+from service.own_jobs import OwnJobs
 from tests.builders import NOON, make_job
 from tests.live import wait_for
 from tests.service.live_api import LiveApi, live_api
@@ -71,7 +74,7 @@ def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on
     for n in range(1005):
         jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
 
-    page = Page.read(jobs, limit=100, states=[JobState.FAILED])
+    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), limit=100, states=[JobState.FAILED])
 
     assert (page.jobs, page.cursor) == ([], "019b7a00-0000-7000-8000-000000000005")
 

@@ -1,0 +1,78 @@
+"""Jobs as a caller sees them: those of others are not there. The handlers are given no other store."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self, TypeAlias
+
+from disyre.adapters.job_store import Change, JobStore, not_found
+from disyre.adapters.owner_index import OwnerIndex
+from disyre.errors import JobNotFound
+from disyre.job import Job
+from service.caller import Caller
+
+Jobs: TypeAlias = list[Job]
+
+
+@dataclass(frozen=True)
+class OwnJobs:
+    """The jobs of a caller, or, of one who may do everything, all."""
+
+    _jobs: JobStore
+    _owners: OwnerIndex
+    _caller: Caller
+
+    def of(self, caller: Caller) -> Self:
+        """The jobs of somebody else."""
+        return replace(self, _caller=caller)
+
+    def now(self) -> datetime:
+        """The time of day by which all that happens to jobs is told."""
+        return self._jobs.now()
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now. Raises JobNotFound, in the same words for one of others as for none."""
+        return self._own(self._jobs.get(job_id))
+
+    def has(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        try:
+            self.get(job_id)
+        except JobNotFound:
+            return False
+        return True
+
+    def update(self, job_id: str, change: Change) -> Job:
+        """Apply a change and store the result. Raises JobNotFound, and what `change` raises."""
+        return self._jobs.update(job_id, lambda job: change(self._own(job)))
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job. Removing it twice does no harm."""
+        try:
+            job = self.get(job_id)
+        except JobNotFound:
+            return
+        self._jobs.remove(job_id)
+        self._owners.forget(job.owner, job_id)
+
+    def list(self, *, limit: int, before: str | None = None) -> Jobs:
+        """The newest jobs first; `before` is the id after which to go on."""
+        if self._caller.sees_all:
+            return self._jobs.list(limit=limit, before=before)
+        found: Jobs = []
+        while ids := self._owners.list(self._caller.name, limit=limit - len(found), before=before):
+            found += [job for job in map(self._if_there, ids) if job is not None]
+            before = ids[-1]
+            if len(found) == limit:
+                break
+        return found
+
+    def _if_there(self, job_id: str) -> Job | None:
+        try:
+            return self.get(job_id)
+        except JobNotFound:
+            return None
+
+    def _own(self, job: Job) -> Job:
+        if not self._caller.sees(job):
+            raise not_found()
+        return job
