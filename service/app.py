@@ -14,11 +14,13 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex, RedisOwnerIndex
+from disyre.adapters.rate_limiter import RateLimiter, RedisRateLimiter
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
 from disyre.errors import Unavailable
 from disyre.model_package import ModelShelf
+from service.audit import Audited, AuditLog
 from service.caller import NOBODY
 from service.caretaker import Caretaker
 from service.dependencies import Parts
@@ -53,6 +55,8 @@ def create_app(
     *,
     jobs: JobStore,
     owners: OwnerIndex,
+    rates: RateLimiter,
+    audit: AuditLog,
     queue: TaskQueue,
     artifacts: FolderArtifactStore,
     models: ModelShelf,
@@ -81,7 +85,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.guard = Guard.of(settings)
+    app.state.guard = Guard.of(settings, rates)
     app.state.parts = Parts(
         jobs=OwnJobs(jobs, owners, NOBODY),
         artifacts=artifacts,
@@ -96,6 +100,7 @@ def create_app(
         limiters=Limiters(),
         drain=Drain(),
     )
+    app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)
     handle_problems(app)
     serve_reference(app)
@@ -121,6 +126,8 @@ def production_app(settings: ServiceSettings) -> FastAPI:
     return create_app(
         jobs=RedisJobStore(client),
         owners=RedisOwnerIndex(client),
+        rates=RedisRateLimiter(client),
+        audit=AuditLog(settings.data_dir / "audit"),
         queue=CeleryTaskQueue(celery, client),
         artifacts=FolderArtifactStore(settings.data_dir),
         models=ModelShelf(settings.models_dir),

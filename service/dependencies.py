@@ -52,11 +52,18 @@ async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
     return replace(parts, jobs=parts.jobs.of(caller), submission=submission)
 
 
-async def _given_job_id(job_id: Annotated[str, Path(description="UUID of a job")]) -> str:
+def note_jobs(request: Request, *job_ids: str) -> None:
+    """These are the jobs that a request is about, for the audit log."""
+    request.state.job_ids = job_ids
+
+
+async def _given_job_id(request: Request, job_id: Annotated[str, Path(description="UUID of a job")]) -> str:
     try:
-        return _JOB_ID.validate_python(job_id)
+        job_id = _JOB_ID.validate_python(job_id)
     except ValidationError as error:
         raise JobNotFound("expected the id of a job, got one that no job has") from error
+    note_jobs(request, job_id)
+    return job_id
 
 
 def _check_cursor(cursor: str) -> str:

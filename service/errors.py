@@ -1,6 +1,6 @@
 """What can be wrong with a request, beside what can be wrong with a scan (`disyre.errors`)."""
 
-from disyre.errors import DisyreError, IllegalTransition, InvalidInput, UnknownModel
+from disyre.errors import DisyreError, IllegalTransition, InvalidInput, Unavailable, UnknownModel
 
 
 class MalformedRequest(InvalidInput):
@@ -25,6 +25,17 @@ class Forbidden(InvalidInput):
     """The caller's key is not for this."""
 
     code = "forbidden"
+
+
+class RateLimited(Unavailable):
+    """The caller does more than its share."""
+
+    code = "rate-limited"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When there is room for the next call."""
 
 
 class UnsupportedMediaType(InvalidInput):

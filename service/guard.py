@@ -3,11 +3,14 @@
 from typing import Annotated, Any, Final, Self, TypeAlias
 
 from fastapi import Request, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from disyre.adapters.rate_limiter import RateLimiter
 from disyre.errors import Misconfigured
+from disyre.wording import counted
 from service.caller import LOCAL, Caller, Scope
-from service.errors import Forbidden, Unauthenticated
+from service.errors import Forbidden, RateLimited, Unauthenticated
 from service.key_file import KeyFile
 from service.settings import ServiceSettings
 
@@ -20,23 +23,26 @@ _API_KEY: Final = APIKeyHeader(
 
 
 class Guard:
-    """Knows who calls."""
+    """Knows who calls, and how often they may."""
 
-    def __init__(self, keys: KeyFile | None) -> None:
-        """Without keys, everybody may do everything."""
+    def __init__(self, keys: KeyFile | None, rates: RateLimiter, *, submits_per_minute: int) -> None:
+        """Without keys, everybody may do everything, as often as they like."""
         self._keys = keys
+        self._rates = rates
+        self._submits_per_minute = submits_per_minute
 
     @classmethod
-    def of(cls, settings: ServiceSettings) -> Self:
+    def of(cls, settings: ServiceSettings, rates: RateLimiter) -> Self:
         """The guard of an API. Raises Misconfigured if others can reach it and no keys are asked for."""
+        keys = None
         if settings.api_keys_file is not None:
-            return cls(KeyFile(settings.api_keys_file))
-        if settings.listen_host.is_loopback:
-            return cls(None)
-        raise Misconfigured(
-            f"DISYRE_LISTEN_HOST is {settings.listen_host}, which other machines can reach: expected "
-            "DISYRE_API_KEYS_FILE, a file of API keys (disyre keys new NAME makes one), got none"
-        )
+            keys = KeyFile(settings.api_keys_file)
+        elif not settings.listen_host.is_loopback:
+            raise Misconfigured(
+                f"DISYRE_LISTEN_HOST is {settings.listen_host}, which other machines can reach: expected "
+                "DISYRE_API_KEYS_FILE, a file of API keys (disyre keys new NAME makes one), got none"
+            )
+        return cls(keys, rates, submits_per_minute=settings.max_submits_per_minute)
 
     def caller(self, key: str | None) -> Caller:
         """Who has shown this key. Raises Unauthenticated."""
@@ -48,18 +54,32 @@ class Guard:
             raise Unauthenticated(f"expected an API key, as Authorization: Bearer or X-API-Key; got {came}")
         return found
 
+    def count_submit(self, caller: Caller) -> None:
+        """Count a call that needs the scope `submit`. Raises RateLimited, or Unavailable."""
+        if self._keys is None:
+            return
+        wait_s = self._rates.take(caller.name, per_minute=self._submits_per_minute)
+        if wait_s:
+            most = counted(self._submits_per_minute, "call")
+            raise RateLimited(
+                f"expected at most {most} a minute that need the scope submit", retry_after_s=wait_s
+            )
+
 
 async def _caller(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     api_key: Annotated[str | None, Security(_API_KEY)],
 ) -> Caller:
-    """Who calls. Raises Unauthenticated, or Forbidden if the key is not for what is asked."""
+    """Who calls. Raises Unauthenticated, RateLimited, or Forbidden if the key is not for what is asked."""
     guard: Guard = request.app.state.guard
     caller = guard.caller(bearer.credentials if bearer else api_key)
+    request.state.caller = caller
     scope = Scope.READ if request.method in _READING else Scope.SUBMIT
     if not caller.may(scope):
         raise Forbidden(f"expected an API key with the scope {scope}, got one without")
+    if scope is Scope.SUBMIT:
+        await run_in_threadpool(guard.count_submit, caller)
     return caller
 
 

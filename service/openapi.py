@@ -100,6 +100,7 @@ STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query
 GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden)
 """What any route that asks for a key may refuse."""
 UPLOAD_ERRORS: Final = (
+    request_errors.RateLimited,
     request_errors.MalformedRequest,
     errors.EmptyUpload,
     request_errors.DigestMismatch,

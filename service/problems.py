@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457); the only place with status codes for errors."""
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -32,6 +33,7 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.ClientGone: HTTPStatus.BAD_REQUEST,
     request_errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     request_errors.Forbidden: HTTPStatus.FORBIDDEN,
+    request_errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -81,7 +83,12 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
     candidates = list(error.candidates) if isinstance(error, errors.InvalidInput) else []
-    return _respond(status_of(type(error)), error.code, detail, request, candidates=candidates)
+    headers = {}
+    if isinstance(error, request_errors.RateLimited):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return _respond(
+        status_of(type(error)), error.code, detail, request, candidates=candidates, headers=headers
+    )
 
 
 def problem_of_job(failure: JobProblem, path: str, job_id: str) -> Problem:

@@ -19,6 +19,8 @@ class ServiceSettings(SharedSettings):
     """The API keys; without them, the API has to listen where its own machine only can reach it."""
     stall_timeout_s: PositiveInt = 10
     """A client that sends no whole head of a request, or too little of a body, for so long is cut off."""
+    max_submits_per_minute: PositiveInt = 300
+    """Calls of one key, within a minute, that need the scope `submit`."""
     max_upload_bytes: PositiveInt = 2 * 1024**3
     """The longest request body that is taken."""
     max_files: PositiveInt = 5000

@@ -11,7 +11,8 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from disyre import errors
 from disyre.job import Job, JobState
 from service.conditional import client_has, quoted
-from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts
+from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, note_jobs
+from service.errors import RateLimited
 from service.limiters import in_thread
 from service.listing import Page
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
@@ -49,6 +50,7 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
     """
     with parts.metrics.counting_refusals():
         job = await _submit(request, parts)
+    note_jobs(request, job.id)
     parts.metrics.count_submission(job.input.size_bytes)
     view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible, job.id))
     response.headers["Location"] = view.links.self
@@ -145,7 +147,7 @@ def _view(job: Job, parts: Parts) -> JobView:
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable),
+        **problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable, RateLimited),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
     },
 )
@@ -160,7 +162,7 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 @router.delete(
     "/{job_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable),
+    responses=problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable, RateLimited),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first."""

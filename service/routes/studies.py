@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
-from service.dependencies import GivenParts, Parts
+from service.dependencies import GivenParts, Parts, note_jobs
 from service.limiters import in_thread
 from service.openapi import STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
@@ -36,6 +36,7 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
     """
     with parts.metrics.counting_refusals():
         study = await _submit(request, parts)
+    note_jobs(request, *(job.id for job in study.jobs))
     parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
     ids = [job.id for job in study.jobs]
     view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible, *ids))

@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cli.broker import find_server
+from disyre.adapters.owner_index import RedisOwnerIndex
+from disyre.adapters.rate_limiter import RedisRateLimiter
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
@@ -173,7 +175,7 @@ def test_the_programs_may_not(broker: GuardedBroker, command: str) -> None:
         client.execute_command(*command.split())
 
 
-def test_the_job_store_may_do_what_it_does(broker: GuardedBroker) -> None:
+def test_the_api_may_do_what_it_does(broker: GuardedBroker) -> None:
     with broker.client() as client:
         jobs = RedisJobStore(client)
         job = make_job("019b7a00-0000-7000-8000-0000000000a1")
@@ -187,6 +189,11 @@ def test_the_job_store_may_do_what_it_does(broker: GuardedBroker) -> None:
         assert [found.id for found in jobs.list(limit=5)] == [job.id]
         jobs.remove(job.id)
         assert RedisWorkerRegistry(client).workers() == []
+        owners = RedisOwnerIndex(client)
+        owners.note("pacs", job.id)
+        assert owners.list("pacs", limit=1) == [job.id]
+        owners.forget("pacs", job.id)
+        assert RedisRateLimiter(client).take("pacs", per_minute=1) == 0
 
 
 def test_a_broker_that_was_killed_knows_every_job_again(

@@ -12,11 +12,13 @@ from pydicom.dataset import FileDataset
 from disyre import geometry
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.owner_index import RedisOwnerIndex
+from disyre.adapters.rate_limiter import RedisRateLimiter
 from disyre.job import JobState
 from disyre.model_package import ModelShelf
 from disyre.types import Voxels
 from disyre.volume import Volume
 from service.app import create_app
+from service.audit import AuditLog
 from service.settings import ServiceSettings
 from tests.dicom_phantom import encoded, make_series
 from tests.integration.workplace import Workplace
@@ -70,6 +72,8 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
     app = create_app(
         jobs=workplace.jobs,
         owners=RedisOwnerIndex(workplace.client),
+        rates=RedisRateLimiter(workplace.client),
+        audit=AuditLog(tmp_path / "audit"),
         queue=workplace.queue,
         artifacts=workplace.artifacts,
         models=ModelShelf(workplace.models),

@@ -17,11 +17,13 @@ from fastapi import FastAPI
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
+from disyre.adapters.rate_limiter import InMemoryRateLimiter
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, WorkerRegistry
 from disyre.job import Artifact, Job
 from disyre.model_package import ModelShelf
 from service.app import create_app
+from service.audit import AuditLog
 from service.server import Server
 from service.settings import ServiceSettings
 from tests.live import wait_for
@@ -84,6 +86,8 @@ def live_api(
     app = create_app(
         jobs=jobs or memory,
         owners=InMemoryOwnerIndex(),
+        rates=InMemoryRateLimiter(),
+        audit=AuditLog(tmp_path / "audit"),
         queue=queue or messages,
         artifacts=artifacts,
         models=ModelShelf(models),

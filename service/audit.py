@@ -1,0 +1,105 @@
+"""The audit log: who did what to which job, or was refused; a line of JSON each, and nothing of a patient."""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from anyio import CapacityLimiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.limiters import in_thread
+
+logger = logging.getLogger(__name__)
+
+_READING: Final = ("GET", "HEAD")
+_TELLING: Final = {"get_result"}
+"""Routes that only read, and hand out what is about a patient."""
+_REFUSED: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was done, or refused."""
+
+    at: str
+    """In UTC, as ISO 8601."""
+    who: str | None
+    """The name of a key; None if none was shown that there is."""
+    what: str
+    job_id: str | None
+    status: int
+    """That of the answer."""
+
+
+class AuditLog:
+    """Files in a folder, one for each day and machine, which are only ever added to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._host = socket.gethostname()
+
+    def write(self, events: Iterable[Event]) -> None:
+        """Add events; if the disk does not take them, the program's log says so."""
+        lines = [json.dumps(asdict(event)) for event in events]
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / f"{datetime.now(UTC):%Y-%m-%d}-{self._host}.jsonl"
+            with open(path, "a", encoding="utf-8", opener=_private) as file:
+                file.write("".join(f"{line}\n" for line in lines))
+        except OSError as error:
+            logger.error("the audit log cannot be written: %s; lost: %s", error.strerror, "; ".join(lines))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class Audited:
+    """Writes down what the requests of an app do, before they are answered."""
+
+    def __init__(self, app: ASGIApp, log: AuditLog) -> None:
+        self._app = app
+        self._log = log
+        self._one_by_one = CapacityLimiter(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the ASGI server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                await self._note(scope, message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception:
+            if not answered:
+                await self._note(scope, HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
+
+    async def _note(self, scope: Scope, status: int) -> None:
+        what = getattr(scope.get("route"), "name", None)
+        reads = scope["method"] in _READING and what not in _TELLING
+        if what is None or (reads and status not in _REFUSED):
+            return
+        state: Mapping[str, Any] = scope.get("state", {})
+        caller = state.get("caller")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        events = [
+            Event(at=at, who=caller and caller.name, what=what, job_id=job_id, status=status)
+            for job_id in state.get("job_ids") or (None,)
+        ]
+        await in_thread(self._one_by_one, self._log.write, events)

@@ -1,0 +1,129 @@
+"""The audit log: who did what to which job, and nothing of a patient."""
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.audit import AuditLog, Event
+from tests.builders import JOB_ID, NOON
+from tests.service.key_files import client_of, write_keys
+from tests.service.live_api import LiveApi, live_api, succeed
+from tests.service.series.made_series import study
+from tests.zip_files import zipped_images
+
+CANARY = "ZZCANARY"
+EVENT = Event(at="2026-11-27T12:00:00.000Z", who="pacs", what="submit_job", job_id=JOB_ID, status=202)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[LiveApi]:
+    """An API that asks for keys."""
+    with live_api(tmp_path, api_keys_file=write_keys(tmp_path)) as api:
+        yield api
+
+
+def audited(tmp_path: Path) -> list[tuple[Any, ...]]:
+    """Who did what to which job, with which status."""
+    (path,) = (tmp_path / "audit").iterdir()
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["at"]) for event in events)
+    return [(event["who"], event["what"], event["job_id"], event["status"]) for event in events]
+
+
+def test_what_is_done_to_a_job_is_written_down_and_polls_are_not(
+    api: LiveApi, tmp_path: Path, scan: bytes
+) -> None:
+    with client_of(api, "pacs") as client:
+        job_id = client.post("/v1/jobs?model=t1w", content=scan).json()["id"]
+        job = api.jobs.update(job_id, lambda job: job.start(at=NOON))
+        succeed(api, job, {"anomaly.nii.gz": b"map"})
+        for path in ("", f"/{job_id}", f"/{job_id}/results", f"/{job_id}/results/anomaly.nii.gz"):
+            assert client.get(f"/v1/jobs{path}").status_code == 200
+        client.post(f"/v1/jobs/{job_id}/cancel")
+        client.delete(f"/v1/jobs/{job_id}")
+        client.post("/v1/inspect", content=b"no scan")
+
+    assert audited(tmp_path) == [
+        ("pacs", "submit_job", job_id, 202),
+        ("pacs", "get_result", job_id, 200),
+        ("pacs", "cancel_job", job_id, 409),
+        ("pacs", "delete_job", job_id, 204),
+        ("pacs", "inspect_upload", None, 415),
+    ]
+
+
+def test_each_job_of_a_study_has_a_line(api: LiveApi, tmp_path: Path) -> None:
+    with client_of(api, "pacs") as client:
+        jobs = client.post("/v1/studies", content=zipped_images(study())).json()["jobs"]
+
+    assert audited(tmp_path) == [("pacs", "submit_study", job["id"], 202) for job in jobs]
+
+
+def test_who_is_refused_is_written_down(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
+    for name, method in ((None, "GET"), ("stranger", "POST"), ("reader", "POST")):
+        with client_of(api, name) as client:
+            client.request(method, "/v1/jobs")
+    with client_of(api, "ward-3") as client:
+        client.delete(f"/v1/jobs/{JOB_ID}")
+
+    assert audited(tmp_path) == [
+        (None, "list_jobs", None, 401),
+        (None, "submit_job", None, 401),
+        ("reader", "submit_job", None, 403),
+        ("ward-3", "delete_job", JOB_ID, 404),
+    ]
+
+
+def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
+    headers = {"X-Request-ID": CANARY, "User-Agent": CANARY, "Referer": CANARY}
+    with client_of(api, "pacs") as client:
+        form = {"params": json.dumps({"labels": {CANARY: CANARY}})}
+        made = client.post("/v1/jobs", files={"file": (CANARY, scan)}, data=form, headers=headers)
+        client.post(f"/v1/jobs/{CANARY}/cancel?name={CANARY}", headers=headers)
+        client.post(f"/v1/{CANARY}", headers=headers)
+        client.get("/v1/jobs", headers={"X-API-Key": CANARY})
+
+    assert made.status_code == 202, made.text
+    (path,) = (tmp_path / "audit").iterdir()
+    assert CANARY not in path.read_text() + path.name
+    assert len(audited(tmp_path)) == 3
+
+
+def test_where_no_key_is_asked_for_it_was_somebody_on_the_machine(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path) as api:
+        job_id = api.client.post("/v1/jobs", content=scan).json()["id"]
+
+    assert audited(tmp_path) == [("local", "submit_job", job_id, 202)]
+
+
+def test_a_failure_of_the_service_is_written_down_too(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path) as api:
+        (api.root / "incoming").rmdir()
+        assert api.client.post("/v1/jobs", content=scan).status_code == 500
+
+    assert audited(tmp_path) == [("local", "submit_job", None, 500)]
+
+
+def test_only_its_own_user_can_read_it(tmp_path: Path) -> None:
+    AuditLog(tmp_path / "audit").write([EVENT])
+
+    (path,) = (tmp_path / "audit").iterdir()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_cannot_be_written_is_in_the_log_of_the_program(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "audit").write_text("no folder")
+
+    AuditLog(tmp_path / "audit").write([EVENT])
+
+    (record,) = caplog.records
+    assert record.message.startswith("the audit log cannot be written: File exists; lost: {")
+    assert JOB_ID in record.message
