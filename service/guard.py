@@ -1,7 +1,9 @@
 """The guard: lets in who may, and says so in the OpenAPI document; decided before a body is read."""
 
-from typing import Annotated, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
+from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter
 from fastapi import Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -12,8 +14,13 @@ from disyre.wording import counted
 from service.caller import LOCAL, Caller, Scope
 from service.errors import Forbidden, RateLimited, Unauthenticated
 from service.key_file import KeyFile
+from service.limiters import in_thread
 from service.settings import ServiceSettings
 
+if TYPE_CHECKING:
+    from service.oidc import Tokens
+
+_OWN_MACHINE: Final = ("http", "127.0.0.1")
 _READING: Final = ("GET", "HEAD")
 _HINT: Final = "A key of the operator's. Not asked for where only the API's own machine can reach it."
 _BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=False)
@@ -25,38 +32,52 @@ _API_KEY: Final = APIKeyHeader(
 class Guard:
     """Knows who calls, and how often they may."""
 
-    def __init__(self, keys: KeyFile | None, rates: RateLimiter, *, submits_per_minute: int) -> None:
-        """Without keys, everybody may do everything, as often as they like."""
+    def __init__(
+        self, keys: KeyFile | None, tokens: "Tokens | None", rates: RateLimiter, *, submits_per_minute: int
+    ) -> None:
+        """Without keys and tokens, everybody may do everything, as often as they like."""
         self._keys = keys
+        self._tokens = tokens
         self._rates = rates
         self._submits_per_minute = submits_per_minute
+        self._threads = CapacityLimiter(4)
 
     @classmethod
     def of(cls, settings: ServiceSettings, rates: RateLimiter) -> Self:
-        """The guard of an API. Raises Misconfigured if others can reach it and no keys are asked for."""
-        keys = None
-        if settings.api_keys_file is not None:
-            keys = KeyFile(settings.api_keys_file)
-        elif not settings.listen_host.is_loopback:
+        """The guard of an API. Raises Misconfigured if others can reach it and it would let in everybody."""
+        keys = KeyFile(settings.api_keys_file) if settings.api_keys_file is not None else None
+        guard = cls(keys, _tokens(settings), rates, submits_per_minute=settings.max_submits_per_minute)
+        if guard.is_open and not settings.listen_host.is_loopback:
             raise Misconfigured(
                 f"DISYRE_LISTEN_HOST is {settings.listen_host}, which other machines can reach: expected "
                 "DISYRE_API_KEYS_FILE, a file of API keys (disyre keys new NAME makes one), got none"
             )
-        return cls(keys, rates, submits_per_minute=settings.max_submits_per_minute)
+        return guard
 
-    def caller(self, key: str | None) -> Caller:
-        """Who has shown this key. Raises Unauthenticated."""
-        if self._keys is None:
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self._keys is None and self._tokens is None
+
+    async def caller(self, shown: str | None) -> Caller:
+        """Who has shown this key or token. Raises Unauthenticated, or Unavailable."""
+        if self.is_open:
             return LOCAL
-        found = self._keys.find(key) if key is not None else None
+        found = await self._find(shown) if shown is not None else None
         if found is None:
-            came = "none" if key is None else "another one"
+            came = "none" if shown is None else "another one"
             raise Unauthenticated(f"expected an API key, as Authorization: Bearer or X-API-Key; got {came}")
+        return found
+
+    async def _find(self, shown: str) -> Caller | None:
+        found = self._keys.find(shown) if self._keys is not None else None
+        if found is None and self._tokens is not None:
+            return await in_thread(self._threads, self._tokens.find, shown)  # it may ask the provider
         return found
 
     def count_submit(self, caller: Caller) -> None:
         """Count a call that needs the scope `submit`. Raises RateLimited, or Unavailable."""
-        if self._keys is None:
+        if self.is_open:
             return
         wait_s = self._rates.take(caller.name, per_minute=self._submits_per_minute)
         if wait_s:
@@ -66,6 +87,25 @@ class Guard:
             )
 
 
+def _tokens(settings: ServiceSettings) -> "Tokens | None":
+    """Who knows callers by tokens, if that is wanted. Raises Misconfigured."""
+    issuer, audience, url = settings.oidc_issuer, settings.oidc_audience, settings.oidc_keys_url
+    if not issuer and not audience and not url:
+        return None
+    if not (issuer and audience and url):
+        raise Misconfigured(
+            "expected DISYRE_OIDC_ISSUER, DISYRE_OIDC_AUDIENCE and DISYRE_OIDC_KEYS_URL together, got some"
+        )
+    where = urlsplit(url)
+    if where.scheme != "https" and (where.scheme, where.hostname) != _OWN_MACHINE:
+        raise Misconfigured("expected DISYRE_OIDC_KEYS_URL to begin with https://, got another address")
+    try:
+        from service.oidc import SigningKeys, Tokens  # needs an extra, and memory
+    except ModuleNotFoundError as error:
+        raise Misconfigured(f"DISYRE_OIDC_ISSUER needs {error.name}: install the extra oidc") from error
+    return Tokens(issuer=issuer, audience=audience, keys=SigningKeys(url))
+
+
 async def _caller(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
@@ -73,7 +113,7 @@ async def _caller(
 ) -> Caller:
     """Who calls. Raises Unauthenticated, RateLimited, or Forbidden if the key is not for what is asked."""
     guard: Guard = request.app.state.guard
-    caller = guard.caller(bearer.credentials if bearer else api_key)
+    caller = await guard.caller(bearer.credentials if bearer else api_key)
     request.state.caller = caller
     scope = Scope.READ if request.method in _READING else Scope.SUBMIT
     if not caller.may(scope):

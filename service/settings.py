@@ -17,6 +17,12 @@ class ServiceSettings(SharedSettings):
     """And on which port."""
     api_keys_file: Path | None = None
     """The API keys; without them, the API has to listen where its own machine only can reach it."""
+    oidc_issuer: str | None = None
+    """The identity provider whose tokens are taken beside API keys, as its tokens name it."""
+    oidc_audience: str | None = None
+    """What its tokens call this service."""
+    oidc_keys_url: str | None = None
+    """Where its public keys are (`jwks_uri`)."""
     stall_timeout_s: PositiveInt = 10
     """A client that sends no whole head of a request, or too little of a body, for so long is cut off."""
     max_submits_per_minute: PositiveInt = 300

@@ -17,7 +17,7 @@ PACKAGES = {
 }
 """What each image holds of this project."""
 PINS = {
-    "service": ("base", "service"),
+    "service": ("base", "service", "oidc"),
     "worker-cpu": ("base", "worker-cpu"),
     "worker-gpu": ("base", "worker-gpu"),
     "export": ("base", "export"),

@@ -13,7 +13,10 @@ from service.problems import status_of
 from service.settings import ServiceSettings
 from tests.service.live_api import LiveApi
 
-NO_LIMITS = {"listen_host", "listen_port", "api_keys_file"}
+NO_LIMITS = {
+    *("listen_host", "listen_port", "api_keys_file"),
+    *("oidc_issuer", "oidc_audience", "oidc_keys_url"),
+}
 DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
