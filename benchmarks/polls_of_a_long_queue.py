@@ -56,14 +56,14 @@ def _stack(
         "DISYRE_BROKER_URL": broker.url,
         "DISYRE_DATA_DIR": str(folder / "data"),
         "DISYRE_MODELS_DIR": str(_ROOT / "models"),
+        "DISYRE_LISTEN_PORT": str(port),
         "DISYRE_REAP_INTERVAL_S": "3600",
     }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "service.app:production_app"]
-    options = ["--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "service"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with (
         subprocess.Popen(broker.command, **quiet) as server,
-        subprocess.Popen([*command, *options], env={**os.environ, **environment}, cwd=_ROOT, **quiet) as api,
+        subprocess.Popen(command, env={**os.environ, **environment}, cwd=_ROOT, **quiet) as api,
         httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         try:
