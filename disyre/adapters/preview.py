@@ -139,9 +139,9 @@ def _choose_rows(views: Views, threshold: float) -> list[_Row]:
         _Row(axis, found[0], f"worst {_PLANES[axis].lower()} slice: {reason}")
         for axis, found in worst.items()
     ]
+    telling = [index for index in worst[AXIAL][1:] if views.peak(AXIAL, index)[0] > threshold]
     return first + [
-        _Row(AXIAL, index, f"worst axial slices, number {n}")
-        for n, index in enumerate(worst[AXIAL][1:], start=2)
+        _Row(AXIAL, index, f"worst axial slices, number {n}") for n, index in enumerate(telling, start=2)
     ]
 
 
@@ -167,9 +167,10 @@ def _label(views: Views, row: _Row) -> str:
     least, most = views.span_mm(row.axis, row.index)
     tilted = most - least >= 1
     position = f"{round(least)} to {round(most)}" if tilted else f"{(least + most) / 2:.1f}"
+    lies = "mm, tilted" if tilted else "mm"
     highest, (x, y, z) = views.peak(row.axis, row.index)
     return (
-        f"{_PLANES[row.axis]}, {'xyz'[row.axis]} = {position} mm   |   {row.why}   |   "
+        f"{_PLANES[row.axis]}, {'xyz'[row.axis]} = {position} {lies}   |   {row.why}   |   "
         f"highest value {highest:.3g} at ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
 
