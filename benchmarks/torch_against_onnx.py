@@ -1,6 +1,6 @@
 """Is the map of an exported network that of the run it is from? Torch and ONNX Runtime on real scans.
 
-    scripts/run train python benchmarks/torch_against_onnx.py RUN models/t1w/4 SCAN.nii.gz [SCAN.nii.gz ...]
+    scripts/run train python benchmarks/torch_against_onnx.py RUN models/t1w/5 SCAN.nii.gz [SCAN.nii.gz ...]
 
 Scans are skull-stripped, or have a `_brainmask` beside them. Prints a JSON line a scan.
 """
