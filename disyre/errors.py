@@ -211,6 +211,12 @@ class QueueFull(Unavailable):
     code = "queue-full"
 
 
+class StillReceiving(Unavailable):
+    """Another request with the same idempotency key is under way."""
+
+    code = "still-receiving"
+
+
 class OutOfMemory(DisyreError):
     """The scan needs more memory than the device has."""
 

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
+from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex, RedisOwnerIndex
 from disyre.adapters.rate_limiter import RateLimiter, RedisRateLimiter
@@ -29,6 +30,7 @@ from service.guard import GUARDED, Guard
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
+from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, problems
 from service.orphans import Orphans
 from service.own_jobs import OwnJobs
@@ -56,6 +58,7 @@ def create_app(
     jobs: JobStore,
     owners: OwnerIndex,
     rates: RateLimiter,
+    idempotency_keys: IdempotencyKeys,
     audit: AuditLog,
     queue: TaskQueue,
     artifacts: FolderArtifactStore,
@@ -99,6 +102,7 @@ def create_app(
         metrics=Metrics(),
         limiters=Limiters(),
         drain=Drain(),
+        once=Once(idempotency_keys),
     )
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)
@@ -127,6 +131,7 @@ def production_app(settings: ServiceSettings) -> FastAPI:
         jobs=RedisJobStore(client),
         owners=RedisOwnerIndex(client),
         rates=RedisRateLimiter(client),
+        idempotency_keys=RedisIdempotencyKeys(client),
         audit=AuditLog(settings.data_dir / "audit"),
         queue=CeleryTaskQueue(celery, client),
         artifacts=FolderArtifactStore(settings.data_dir),

@@ -16,6 +16,7 @@ from service.drain import Drain
 from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
+from service.once import Once
 from service.own_jobs import OwnJobs
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -39,6 +40,7 @@ class Parts:
     metrics: Metrics
     limiters: Limiters
     drain: Drain
+    once: Once
 
 
 async def _open_parts(request: Request) -> Parts:

@@ -38,6 +38,12 @@ class RateLimited(Unavailable):
         """When there is room for the next call."""
 
 
+class IdempotencyMismatch(InvalidInput):
+    """The idempotency key was used for another submission."""
+
+    code = "idempotency-mismatch"
+
+
 class UnsupportedMediaType(InvalidInput):
     """A body of this type or encoding is not read here."""
 

@@ -10,6 +10,7 @@ from disyre import errors
 from disyre.errors import DisyreError
 from disyre.modality import MODALITIES
 from service import errors as request_errors
+from service import once
 from service.problems import MEDIA_TYPE, Problem, status_of
 
 _REF: Final = "#/components/schemas/{model}"
@@ -48,8 +49,17 @@ def _in_query(options: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+_HEADERS: Final[list[dict[str, Any]]] = [
+    {
+        "name": once.HEADER,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": once.LONGEST_KEY},
+        "description": "for 24 h, the same submission with the same key makes no second job",
+    }
+]
 SUBMISSION: Final[dict[str, Any]] = {
-    "parameters": _in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}),
+    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_HEADERS],
     "requestBody": {
         "required": True,
         "content": {
@@ -94,11 +104,13 @@ SUBMISSION: Final[dict[str, Any]] = {
     },
 }
 """Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
-STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": _in_query(_OPTIONS)}
+STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": [*_in_query(_OPTIONS), *_HEADERS]}
 """The same for a study."""
 
 GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden)
 """What any route that asks for a key may refuse."""
+ONCE_ERRORS: Final = (errors.JobNotFound, errors.StillReceiving, request_errors.IdempotencyMismatch)
+"""What a route may refuse that takes an idempotency key."""
 UPLOAD_ERRORS: Final = (
     request_errors.RateLimited,
     request_errors.MalformedRequest,

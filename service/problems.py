@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = 5
+_RETRY_SOON_S: Final = 1
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="disyre"'}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WORTH_A_RETRY: Final = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}
@@ -47,6 +48,7 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.StillReceiving: HTTPStatus.CONFLICT,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DisyreError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -86,6 +88,8 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     headers = {}
     if isinstance(error, request_errors.RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, errors.StillReceiving):
+        headers["Retry-After"] = str(_RETRY_SOON_S)
     return _respond(
         status_of(type(error)), error.code, detail, request, candidates=candidates, headers=headers
     )

@@ -21,6 +21,7 @@ from disyre.wording import counted
 from service.dependencies import Parts
 from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
 from service.limiters import in_thread
+from service.once import Ticket
 from service.pace import paced
 from service.settings import ServiceSettings
 from service.uploads import Body, MultipartBody, RawBody
@@ -49,13 +50,18 @@ def admit(
     options: Mapping[str, Any],
     parts: Parts,
     check_options: Callable[[Mapping[str, Any]], object],
+    ticket: Ticket | None = None,
 ) -> None:
     """Refuse a submission for which its body need not be read.
+
+    One that was made before is compared with that, so its body has to be read.
 
     Raises UnsupportedMediaType, TooLarge, StorageFull, QueueFull or Unavailable, and what `check_options`
     raises.
     """
     admit_body(headers, parts)
+    if ticket is not None and ticket.earlier is not None:
+        return
     if not is_form(headers):  # a form may have more options inside
         check_options(options)
     parts.submission.check_room(1)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import JobStore, queue_full
+from disyre.adapters.job_store import JobStore, not_found, queue_full
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, NothingToScore, Unavailable, Undecided
+from disyre.errors import InvalidInput, InvalidParams, JobNotFound, NothingToScore, Unavailable, Undecided
 from disyre.intake.inspection import check_scan, survey
 from disyre.intake.upload import Upload
 from disyre.job import LOCAL_OWNER, Job, JobInput, JobModel
@@ -24,7 +25,9 @@ from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
 from disyre.model_package import ModelShelf
+from disyre.receipt import Receipt
 from service.candidates import judged, with_judged
+from service.once import Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
@@ -84,27 +87,39 @@ class Submission:
             )
         return self.check_options(options, known=_OF_A_STUDY)
 
-    def submit(self, upload: Upload, folder: Path, options: Mapping[str, Any]) -> Job:
-        """Check an upload, make it a job, and enqueue that.
+    def submit(
+        self, upload: Upload, folder: Path, options: Mapping[str, Any], ticket: Ticket | None = None
+    ) -> Job:
+        """Check an upload, make it a job, and enqueue that; or find the job that it made before.
 
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
-        params = self.check_options({**options, **parse_params(upload.params)})
+        given = {**options, **parse_params(upload.params)}
+        fingerprint = fingerprint_of("job", upload, read_options(given))
+        if ticket is not None and ticket.earlier is not None:
+            return self._made_before(ticket.earlier, fingerprint).jobs[0]
+        params = self.check_options(given)
         try:
             header = check_scan(upload, folder, params, max_voxels=self.max_voxels)
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
         job = self._job(upload, params, header, self.jobs.now())
-        self._accept([job], folder)
+        self._accept([job], folder, ticket.receipt(fingerprint, [job]) if ticket is not None else None)
         return job
 
-    def submit_study(self, upload: Upload, folder: Path, options: Mapping[str, Any]) -> Study:
-        """Make a job of each series of a study that can be scored, and enqueue them.
+    def submit_study(
+        self, upload: Upload, folder: Path, options: Mapping[str, Any], ticket: Ticket | None = None
+    ) -> Study:
+        """Make a job of each series of a study that can be scored, and enqueue them; or find those of before.
 
         Raises InvalidInput, NothingToScore with all series if there is none that can, or Unavailable; then
         there is no job, and nothing of any in the artifact store.
         """
-        params = self.check_study_options({**options, **parse_params(upload.params)})
+        given = {**options, **parse_params(upload.params)}
+        fingerprint = fingerprint_of("study", upload, read_options(given, known=_OF_A_STUDY))
+        if ticket is not None and ticket.earlier is not None:
+            return self._made_before(ticket.earlier, fingerprint)
+        params = self.check_study_options(given)
         try:
             found = survey(upload, folder, max_voxels=self.max_voxels)
         except InvalidInput as error:
@@ -124,9 +139,25 @@ class Submission:
             )
             for n, each in enumerate(chosen)
         ]
-        self._accept(jobs, folder)
-        left_out = tuple(each for each in series if each.code is not None)
-        return Study(tuple(jobs), left_out, found.warnings)
+        study = Study(
+            tuple(jobs), tuple(each for each in series if each.code is not None), tuple(found.warnings)
+        )
+        receipt = None
+        if ticket is not None:
+            receipt = ticket.receipt(fingerprint, jobs, left_out=study.left_out, warnings=study.warnings)
+        self._accept(jobs, folder, receipt)
+        return study
+
+    def _made_before(self, earlier: Outcome, fingerprint: str) -> Study:
+        """What the same submission made, as it is now. Raises IdempotencyMismatch, or JobNotFound."""
+        earlier.check(fingerprint)
+        jobs = []
+        for job_id in earlier.job_ids:
+            with suppress(JobNotFound):
+                jobs.append(self.jobs.get(job_id))
+        if not jobs:
+            raise not_found()
+        return Study(tuple(jobs), earlier.left_out, earlier.warnings)
 
     def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime) -> Job:
         """A new job, with its model if that can be told by now."""
@@ -142,27 +173,29 @@ class Submission:
             at=now,
         )
 
-    def _accept(self, jobs: Sequence[Job], folder: Path) -> None:
+    def _accept(self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
         self.artifacts.accept(folder, *(job.id for job in jobs))
-        self._add(jobs)
+        self._add(jobs, receipt)
         for job in jobs:
             try:
                 self.queue.enqueue(job)
             except Unavailable:
                 logger.warning("job %s is stored, but not in the queue yet: the reaper will send it", job.id)
 
-    def _add(self, jobs: Sequence[Job]) -> None:
+    def _add(self, jobs: Sequence[Job], receipt: Receipt | None) -> None:
         """Store jobs whose files are in place. Files of jobs that are not there are removed.
 
         Where nobody knows whether they are, they are withdrawn as soon as the broker answers: whoever sent
-        them is told that there are none.
+        them is told that there are none. Not if there is a receipt: whoever sends them again is told which
+        they are, and must find them.
         """
         try:
             self.owners.note(self.owner, *(job.id for job in jobs))
-            self.jobs.add(*jobs, most_waiting=self.max_queued_jobs)
+            self.jobs.add(*jobs, most_waiting=self.max_queued_jobs, receipt=receipt)
         except Undecided:
-            self.withdrawals.note(*(job.id for job in jobs))
+            if receipt is None:
+                self.withdrawals.note(*(job.id for job in jobs))
             raise
         except Unavailable:
             for job in jobs:

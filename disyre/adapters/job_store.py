@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
 from disyre.documents import read_document, write_document
-from disyre.errors import JobNotFound, QueueFull
+from disyre.errors import JobNotFound, QueueFull, StillReceiving
 from disyre.job import Job, JobState
+from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.wording import counted
 
@@ -45,8 +46,10 @@ class JobStore(Protocol):
         Raises Unavailable if that clock was never asked with success.
         """
 
-    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
         """Store new jobs: all of them, or none. Durable when this returns; the same again changes nothing.
+
+        With a receipt, that is stored too, in the same step. Raises StillReceiving if its key is another's.
 
         Raises QueueFull if more than `most_waiting` jobs would wait, and ValueError if there is another job
         of one of the ids. After Unavailable there is none of the jobs, and will be none, but after Undecided
@@ -125,16 +128,22 @@ class InMemoryJobStore:
         self._leases: dict[str, tuple[str, float]] = {}
         self._durations: Durations = []
         self._mark: StoreMark | None = None
-        self._lock = threading.RLock()
+        self.receipts: dict[str, Receipt] = {}
+        """By the name of their idempotency key."""
+        self.key_holders: dict[str, tuple[str, float]] = {}
+        """Who holds an idempotency key, and until when (s)."""
+        self.lock = threading.RLock()
 
     def now(self) -> datetime:
         """The time of day."""
         return self.clock()
 
-    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
         """Store new jobs."""
         call = {job.id: job.model_dump_json() for job in jobs}
-        with self._lock:
+        with self.lock:
+            if receipt is not None and self._holder(receipt.name) not in (None, receipt.holder):
+                raise key_in_use()
             if any(self._calls.get(job_id, call) != call for job_id in call):
                 raise ValueError("there is a job of this id already")
             if any(job_id in self._calls for job_id in call):
@@ -143,10 +152,12 @@ class InMemoryJobStore:
                 raise queue_full(most_waiting)
             self._docs |= call
             self._calls |= dict.fromkeys(call, call)
+            if receipt is not None:
+                self.receipts[receipt.name] = receipt
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job that no worker has begun."""
-        with self._lock:
+        with self.lock:
             if job_id in self._docs and self.get(job_id).revision != 1:
                 return False
             self.remove(job_id)
@@ -161,7 +172,7 @@ class InMemoryJobStore:
 
     def update(self, job_id: str, change: Change) -> Job:
         """Apply a change and store the result."""
-        with self._lock:
+        with self.lock:
             job = self.get(job_id)
             changed = change(job)
             if changed is not job and changed.run_s is not None and changed.model is not None:
@@ -186,7 +197,7 @@ class InMemoryJobStore:
 
     def places(self, *job_ids: str) -> Places:
         """How many jobs wait and run, and where these stand."""
-        with self._lock:
+        with self.lock:
             waiting = self.waiting()
             positions = {job_id: waiting.index(job_id) + 1 for job_id in job_ids if job_id in waiting}
             return Places(len(waiting), len(self.running()), positions)
@@ -217,7 +228,7 @@ class InMemoryJobStore:
 
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job."""
-        with self._lock:
+        with self.lock:
             if self.is_leased(job_id):
                 return False
             self._leases[job_id] = (holder, time.monotonic() + lease_s)
@@ -225,7 +236,7 @@ class InMemoryJobStore:
 
     def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Lengthen a lease, or take it again."""
-        with self._lock:
+        with self.lock:
             if self.is_leased(job_id) and self._leases[job_id][0] != holder:
                 return False
             self._leases[job_id] = (holder, time.monotonic() + lease_s)
@@ -233,13 +244,19 @@ class InMemoryJobStore:
 
     def release(self, job_id: str, holder: str) -> None:
         """Give the lease back."""
-        with self._lock:
+        with self.lock:
             if self._leases.get(job_id, ("",))[0] == holder:
                 del self._leases[job_id]
 
     def is_leased(self, job_id: str) -> bool:
         """Whether a worker holds the job."""
         return job_id in self._leases and self._leases[job_id][1] > time.monotonic()
+
+    def _holder(self, name: str) -> str | None:
+        if name in self.receipts:
+            return self.receipts[name].holder
+        holder, until = self.key_holders.get(name, (None, 0.0))
+        return holder if until > time.monotonic() else None
 
     def _in_states(self, *states: JobState) -> JobIds:
         return sorted(job_id for job_id in self._docs if self.get(job_id).state in states)
@@ -248,6 +265,11 @@ class InMemoryJobStore:
 def not_found() -> JobNotFound:
     """What is raised for an id that no job has."""
     return JobNotFound("expected the id of a job, got one that no job has")
+
+
+def key_in_use() -> StillReceiving:
+    """What is raised where another request has the idempotency key."""
+    return StillReceiving("another request with this Idempotency-Key is still being received")
 
 
 def queue_full(most_waiting: int) -> QueueFull:

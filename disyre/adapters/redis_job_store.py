@@ -13,7 +13,16 @@ import redis
 from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
 from disyre.adapters.broker_clock import BrokerClock
-from disyre.adapters.job_store import Change, Durations, JobIds, Jobs, Places, not_found, queue_full
+from disyre.adapters.job_store import (
+    Change,
+    Durations,
+    JobIds,
+    Jobs,
+    Places,
+    key_in_use,
+    not_found,
+    queue_full,
+)
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
     DURATIONS_KEY,
@@ -23,10 +32,12 @@ from disyre.adapters.redis_scripts import (
     WAITING_KEY,
     job_key,
     lease_key,
+    once_key,
 )
 from disyre.documents import read_document, write_document
 from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
+from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 
 _UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
@@ -45,6 +56,7 @@ class RedisJobStore:
         self._add_within_s = add_within_s
         self._clock = BrokerClock(client)
         self._add_script = client.register_script(scripts.ADD)
+        self._add_once_script = client.register_script(scripts.ADD_ONCE)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
         self._store_script = client.register_script(scripts.STORE)
         self._renew_script = client.register_script(scripts.RENEW)
@@ -54,13 +66,20 @@ class RedisJobStore:
         """The time of day by the broker's clock."""
         return self._clock.now()
 
-    def add(self, *jobs: Job, most_waiting: int | None = None) -> None:
+    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
         """Store new jobs, in one step. What gets no answer is tried once more."""
+        script = self._add_script
         keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs)]
         stored = [_as_stored(job) for job in jobs]
         most = -1 if most_waiting is None else most_waiting
         args = [self._last_us(), most, _name_of_call(stored), *(word for each in stored for word in each)]
-        match self._insist(lambda: self._add_script(keys=keys, args=args)):
+        if receipt is not None:
+            script = self._add_once_script
+            keys.append(once_key(receipt.name))
+            args += [receipt.holder, receipt.document]
+        match self._insist(lambda: script(keys=keys, args=args)):
+            case scripts.RECEIVED:
+                raise key_in_use()
             case scripts.FULL:
                 raise queue_full(most)
             case scripts.LATE:

@@ -4,6 +4,7 @@ from typing import Final
 
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
 from disyre.job import JobState
+from disyre.receipt import KEPT_S
 
 ALL_KEY: Final = "disyre:jobs"
 WAITING_KEY: Final = "disyre:jobs:waiting"
@@ -53,6 +54,22 @@ for k = 1, n do
 end
 return '{ADDED}'
 """
+RECEIVED: Final = "received"
+"""What ADD_ONCE answers where another request has the key."""
+# ADD, and the receipt of an idempotency key in the same step. Last of KEYS: the idempotency key's. Last of
+# ARGV: who holds it, and the receipt.
+ADD_ONCE: Final = f"""
+local once, receipt, holder = table.remove(KEYS), table.remove(ARGV), table.remove(ARGV)
+local function add() {ADD} end
+local other = redis.call('HGET', once, 'holder')
+if other and other ~= holder then return '{RECEIVED}' end
+local answer = add()
+if answer == '{ADDED}' then
+    redis.call('HSET', once, 'holder', holder, 'receipt', receipt)
+    redis.call('PEXPIRE', once, {round(KEPT_S * 1000)})
+end
+return answer
+"""
 # KEYS: those of the indices, the job's, and that of durations. ARGV: id, the revision that is replaced,
 # document, revision and state, a name for this call, and the duration to be kept, or nothing. A call that was
 # carried out before, with none since, is known by its name.
@@ -90,6 +107,11 @@ return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
 def job_key(job_id: str) -> str:
     """Of a job's record."""
     return f"disyre:job:{job_id}"
+
+
+def once_key(name: str) -> str:
+    """Of an idempotency key."""
+    return f"disyre:once:{name}"
 
 
 def lease_key(job_id: str) -> str:

@@ -36,6 +36,8 @@ _VERDICT_S: Final = 300.0
 _REFUSED_FOR_NOW: Final = frozenset({429, 503})
 _LOST_ON_THE_WAY: Final = frozenset({502, 504})
 """A proxy's word for an API whose answer it did not get."""
+_STILL_RECEIVING: Final = "still-receiving"
+"""Code of the refusal of a submission that is being received already, as after a broken connection."""
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between two sendings, where the API does not say when."""
 _NOT_MODIFIED: Final = 304
@@ -156,7 +158,7 @@ class Connection:
             refused = _refused(response, after_loss=was_lost)
             if response.status_code in _LOST_ON_THE_WAY and call.may_repeat():
                 was_lost = True
-            elif response.status_code not in _REFUSED_FOR_NOW:
+            elif response.status_code not in _REFUSED_FOR_NOW and refused.problem.code != _STILL_RECEIVING:
                 raise refused
             patience.pause(refused, refused.retry_after_s)
 

@@ -15,7 +15,8 @@ from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, not
 from service.errors import RateLimited
 from service.limiters import in_thread
 from service.listing import Page
-from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
+from service.once import REPLAYED, Ticket
+from service.openapi import ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
@@ -31,6 +32,7 @@ _LOOK_EVERY_S: Final = 0.25
     openapi_extra=SUBMISSION,
     responses=problems(
         *UPLOAD_ERRORS,
+        *ONCE_ERRORS,
         errors.UnknownModel,
         errors.NoModelForModality,
         errors.UnreadableVolume,
@@ -49,21 +51,29 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
     `model`, the scan goes to the model of the modality that it is recognised as.
     """
     with parts.metrics.counting_refusals():
-        job = await _submit(request, parts)
+        async with parts.once.ticket(request.headers, parts.submission.owner) as ticket:
+            job = await _submit(request, parts, ticket)
     note_jobs(request, job.id)
-    parts.metrics.count_submission(job.input.size_bytes)
+    if ticket is not None and ticket.earlier is not None:
+        response.headers[REPLAYED] = "true"
+    else:
+        parts.metrics.count_submission(job.input.size_bytes)
     view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible, job.id))
     response.headers["Location"] = view.links.self
-    response.headers["Retry-After"] = str(view.retry_after_s())
+    retry_after_s = view.retry_after_s()
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(retry_after_s)
     return view
 
 
-async def _submit(request: Request, parts: Parts) -> Job:
+async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
     options = query_options(request.query_params.multi_items())
-    await run_in_threadpool(admit, request.headers, options, parts, parts.submission.check_options)
+    submission = parts.submission
+    await run_in_threadpool(admit, request.headers, options, parts, submission.check_options, ticket)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts)
-        return await in_thread(parts.limiters.inspection, parts.submission.submit, upload, folder, options)
+        limiter = parts.limiters.inspection
+        return await in_thread(limiter, submission.submit, upload, folder, options, ticket)
 
 
 @router.get("", responses=problems(errors.InvalidInput, errors.Unavailable))

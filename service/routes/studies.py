@@ -6,7 +6,8 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from disyre import errors
 from service.dependencies import GivenParts, Parts, note_jobs
 from service.limiters import in_thread
-from service.openapi import STUDY_SUBMISSION, UPLOAD_ERRORS, problems
+from service.once import REPLAYED, Ticket
+from service.openapi import ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import StudyView
 from service.submission import Study, query_options
@@ -20,6 +21,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
     openapi_extra=STUDY_SUBMISSION,
     responses=problems(
         *UPLOAD_ERRORS,
+        *ONCE_ERRORS,
         errors.UnreadableVolume,
         errors.NothingToScore,
         errors.UnusableArchive,
@@ -35,20 +37,24 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
     Bodies and options are those of a job, but for options that are about one series.
     """
     with parts.metrics.counting_refusals():
-        study = await _submit(request, parts)
+        async with parts.once.ticket(request.headers, parts.submission.owner) as ticket:
+            study = await _submit(request, parts, ticket)
     note_jobs(request, *(job.id for job in study.jobs))
-    parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
+    if ticket is not None and ticket.earlier is not None:
+        response.headers[REPLAYED] = "true"
+    else:
+        parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
     ids = [job.id for job in study.jobs]
     view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible, *ids))
     response.headers["Retry-After"] = str(view.retry_after_s())
     return view
 
 
-async def _submit(request: Request, parts: Parts) -> Study:
+async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Study:
     options = query_options(request.query_params.multi_items())
     check = parts.submission.check_study_options
-    await run_in_threadpool(admit, request.headers, options, parts, check)
+    await run_in_threadpool(admit, request.headers, options, parts, check, ticket)
     async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
         upload = await receive(request, folder, parts)
         limiter = parts.limiters.inspection
-        return await in_thread(limiter, parts.submission.submit_study, upload, folder, options)
+        return await in_thread(limiter, parts.submission.submit_study, upload, folder, options, ticket)

@@ -15,6 +15,7 @@ import httpx
 from fastapi import FastAPI
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.rate_limiter import InMemoryRateLimiter
@@ -87,6 +88,7 @@ def live_api(
         jobs=jobs or memory,
         owners=InMemoryOwnerIndex(),
         rates=InMemoryRateLimiter(),
+        idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),
         queue=queue or messages,
         artifacts=artifacts,

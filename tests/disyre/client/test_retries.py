@@ -48,6 +48,14 @@ def test_what_is_refused_for_now_is_sent_again_when_the_answer_says(scan: Path, 
     assert api.asked[0].headers["Idempotency-Key"] == api.asked[1].headers["Idempotency-Key"]
 
 
+def test_a_scan_that_is_still_received_over_another_connection_is_waited_for(scan: Path) -> None:
+    busy = problem(409, "still-receiving", Retry_After="2")
+    with scripted_api(HANGS_UP, KNOWS_KEYS, busy, job()) as api, api.client() as client:
+        assert client.submit(scan).state == "queued"
+
+    assert api.pauses_s == [0.5, 2]
+
+
 def test_an_answer_may_name_a_date_to_ask_again() -> None:
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
     with scripted_api(problem(503, Retry_After=at), job()) as api, api.client() as client:

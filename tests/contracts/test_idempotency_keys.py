@@ -1,0 +1,92 @@
+"""What all idempotency keys do; one body for those in the broker and those in memory."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from disyre.adapters.idempotency_keys import IdempotencyKeys, InMemoryIdempotencyKeys, RedisIdempotencyKeys
+from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.redis_job_store import RedisJobStore
+from disyre.errors import QueueFull, StillReceiving
+from disyre.receipt import Receipt
+from tests.builders import make_job
+from tests.live import wait_for
+
+FIRST, SECOND = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2))
+LONG_S = 60.0
+
+
+@dataclass
+class Place:
+    keys: IdempotencyKeys
+    jobs: JobStore
+
+
+@pytest.fixture(params=["redis", "memory"])
+def place(request: pytest.FixtureRequest) -> Place:
+    if request.param == "memory":
+        jobs = InMemoryJobStore()
+        return Place(InMemoryIdempotencyKeys(jobs), jobs)
+    client = request.getfixturevalue("client")
+    return Place(RedisIdempotencyKeys(client), RedisJobStore(client))
+
+
+def test_a_key_is_held_by_one_request_until_that_lets_go(place: Place) -> None:
+    assert place.keys.take("pacs:1", "a", for_s=LONG_S) is None
+    assert place.keys.take("pacs:1", "a", for_s=LONG_S) is None
+
+    place.keys.release("pacs:1", "b")
+    with pytest.raises(StillReceiving, match="still being received"):
+        place.keys.take("pacs:1", "b", for_s=LONG_S)
+    assert place.keys.take("ward-3:1", "b", for_s=LONG_S) is None
+
+    place.keys.release("pacs:1", "a")
+    assert place.keys.take("pacs:1", "b", for_s=LONG_S) is None
+
+
+def test_a_key_whose_holder_is_silent_can_be_had(place: Place) -> None:
+    place.keys.take("pacs:1", "a", for_s=0.2)
+
+    def can_be_had() -> bool:
+        try:
+            return place.keys.take("pacs:1", "b", for_s=LONG_S) is None
+        except StillReceiving:
+            return False
+
+    wait_for(can_be_had, "the time of the first holder is over")
+
+
+def test_a_key_stands_for_its_receipt_from_the_moment_that_there_are_jobs(place: Place) -> None:
+    place.keys.take("pacs:1", "a", for_s=LONG_S)
+
+    place.jobs.add(make_job(FIRST), receipt=Receipt("pacs:1", "a", "what came of it"))
+    place.jobs.add(make_job(FIRST), receipt=Receipt("pacs:1", "a", "what came of it"))
+
+    place.keys.release("pacs:1", "a")
+    assert place.keys.take("pacs:1", "b", for_s=LONG_S) == "what came of it"
+    assert place.jobs.waiting() == [FIRST]
+
+
+def test_a_request_that_lost_its_key_to_another_makes_no_job(place: Place) -> None:
+    place.keys.take("pacs:1", "b", for_s=LONG_S)
+
+    with pytest.raises(StillReceiving):
+        place.jobs.add(make_job(FIRST), receipt=Receipt("pacs:1", "a", "a"))
+    place.jobs.add(make_job(SECOND), receipt=Receipt("pacs:1", "b", "b"))
+    with pytest.raises(StillReceiving):
+        place.jobs.add(make_job(FIRST), receipt=Receipt("pacs:1", "a", "a"))
+
+    assert place.jobs.waiting() == [SECOND]
+
+
+def test_a_request_whose_key_ran_out_makes_its_job_if_nobody_else_took_it(place: Place) -> None:
+    place.jobs.add(make_job(FIRST), receipt=Receipt("pacs:1", "a", "a"))
+
+    assert place.keys.take("pacs:1", "b", for_s=LONG_S) == "a"
+
+
+def test_jobs_that_are_refused_leave_no_receipt(place: Place) -> None:
+    with pytest.raises(QueueFull):
+        place.jobs.add(make_job(FIRST), most_waiting=0, receipt=Receipt("pacs:1", "a", "a"))
+
+    assert place.keys.take("pacs:1", "b", for_s=LONG_S) is None
