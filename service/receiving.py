@@ -1,8 +1,6 @@
 """From a request to files in a folder: refused before the body is read where that is possible."""
 
 import asyncio
-import base64
-import binascii
 import errno
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,8 +16,9 @@ from disyre.errors import StorageFull, TooLarge
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
+from service.content_digest import given_digest
 from service.dependencies import Parts
-from service.errors import MalformedRequest, UnsupportedMediaType, UploadTimedOut
+from service.errors import UnsupportedMediaType, UploadTimedOut
 from service.limiters import in_thread
 from service.once import Ticket
 from service.pace import paced
@@ -42,7 +41,6 @@ _FORM_TYPE: Final = "multipart/form-data"
 _HARMLESS_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
 _BATCH_BYTES: Final = 1024**2
 """As much is gathered before a thread is sent to write it."""
-_SHA256_FIELD: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?:$|,|;)")
 
 
 def admit(
@@ -101,8 +99,10 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
 def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
     if is_form(headers):
         _, options = parse_options_header(headers["content-type"])
-        return MultipartBody(folder, options.get("boundary", ""), max_files=max_files)
-    return RawBody(folder, digest=_content_digest(headers))
+        return MultipartBody(
+            folder, options.get("boundary", ""), max_files=max_files, digest=given_digest(headers)
+        )
+    return RawBody(folder, digest=given_digest(headers))
 
 
 async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[bytes]:
@@ -150,17 +150,3 @@ def _check_size(size_bytes: int, max_bytes: int) -> None:
 def _media_type(headers: Headers) -> str:
     """The type that the client states, without its options; httpx states none by itself."""
     return (headers.get("content-type") or RAW_TYPES[0]).partition(";")[0].strip().lower()
-
-
-def _content_digest(headers: Headers) -> bytes | None:
-    """The SHA-256 of RFC 9530's Content-Digest, if there is one. Raises MalformedRequest."""
-    field = headers.get("content-digest")
-    if field is None:
-        return None
-    found = _SHA256_FIELD.search(field)
-    if found is None:
-        raise MalformedRequest("expected a Content-Digest of the form sha-256=:<base64>:")
-    try:
-        return base64.b64decode(found[1], validate=True)
-    except binascii.Error as error:
-        raise MalformedRequest("expected base64 in Content-Digest") from error

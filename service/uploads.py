@@ -1,5 +1,6 @@
 """Request bodies on their way to the disk, in constant memory."""
 
+import hashlib
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -62,8 +63,7 @@ class RawBody:
         facts = self._writer.facts
         if facts.is_empty:
             raise EmptyUpload("expected a scan as the body, or a form with parts named 'file', got 0 bytes")
-        if self._digest not in (None, facts.digest):
-            raise DigestMismatch("the body does not have the SHA-256 of its Content-Digest")
+        _check_digest(self._digest, facts.digest)
         self._writer.close()
         return Upload((facts.as_file(self._writer.name, facts.format()),))
 
@@ -72,11 +72,19 @@ class RawBody:
         self._writer.close()
 
 
+def _check_digest(expected: bytes | None, came: bytes) -> None:
+    if expected not in (None, came):
+        raise DigestMismatch("the body does not have the SHA-256 of its Content-Digest")
+
+
 class MultipartBody:
     """A `multipart/form-data` body: parts `file` (one or many), `mask` and `params` in any order."""
 
-    def __init__(self, folder: Path, boundary: str, *, max_files: int) -> None:
+    def __init__(self, folder: Path, boundary: str, *, max_files: int, digest: bytes | None = None) -> None:
         self._folder = folder
+        self._digest = digest
+        """SHA-256 that the client expects of the whole body."""
+        self._sha256 = hashlib.sha256()
         self._max_files = max_files
         try:
             self._parser = PushMultipartParser(boundary)
@@ -90,6 +98,8 @@ class MultipartBody:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises MalformedRequest, TooLarge, or EmptyUpload or NotAnImage of a mask."""
+        if self._digest is not None:
+            self._sha256.update(data)
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, MultipartSegment):
@@ -104,7 +114,11 @@ class MultipartBody:
             raise MalformedRequest("the multipart body is malformed") from error
 
     def finish(self) -> Upload:
-        """All bytes were fed; images come first. Raises MalformedRequest, EmptyUpload or NotAnImage."""
+        """All bytes were fed; images come first.
+
+        Raises DigestMismatch, MalformedRequest, EmptyUpload or NotAnImage.
+        """
+        _check_digest(self._digest, self._sha256.digest())
         try:
             self._parser.close()
         except MultipartError as error:

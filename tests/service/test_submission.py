@@ -6,7 +6,9 @@ import json
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import httpx
 import nibabel as nib
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.service.conftest import nifti_bytes
 from tests.service.live_api import LiveApi, live_api
+from tests.service.refused import check_refused
 
 DICOM = encoded(make_series(30))
 GZIP = {"Content-Type": "application/gzip"}
@@ -172,6 +175,36 @@ def test_a_body_with_the_digest_that_it_claims_is_taken(api: LiveApi, scan: byte
     )
 
     assert response.status_code == 202
+
+
+@pytest.mark.parametrize("others", ["", "md5=:AAAA:", "sha-512=:AAAA:, unixsum=?0", "sha-2567=:AAAA:"])
+def test_a_digest_by_an_algorithm_that_is_not_known_is_ignored(
+    api: LiveApi, scan: bytes, others: str
+) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers={**GZIP, "Content-Digest": others})
+
+    assert response.status_code == 202
+
+
+def form_of(scan: bytes, *, claimed: bytes | None = None) -> dict[str, Any]:
+    """A form with the digest of its whole body, or of another one."""
+    request = httpx.Request("POST", "http://localhost", files={"file": scan})
+    body = request.read()
+    digest = base64.b64encode(hashlib.sha256(claimed or body).digest()).decode()
+    headers = {"Content-Type": request.headers["Content-Type"], "Content-Digest": f"sha-256=:{digest}:"}
+    return {"content": body, "headers": headers}
+
+
+def test_a_form_with_the_digest_that_it_claims_is_taken(api: LiveApi, scan: bytes) -> None:
+    assert api.client.post("/v1/jobs", **form_of(scan)).status_code == 202
+
+
+def test_a_form_that_is_not_the_one_of_its_digest_is_refused_and_leaves_nothing(
+    api: LiveApi, scan: bytes
+) -> None:
+    response = api.client.post("/v1/jobs", **form_of(scan, claimed=scan))
+
+    check_refused(api, response, 400, "digest-mismatch")
 
 
 class DeafQueue(InMemoryTaskQueue):
