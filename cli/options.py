@@ -23,13 +23,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--series-uid", metavar="UID", help="which series of several")
     group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")
     group.add_argument(
+        "--retention-s", type=int, metavar="S", help="keep the job for so many seconds once it is finished"
+    )
+    group.add_argument(
         "--label", type=_label, action="append", dest="labels", metavar="NAME=VALUE", help="may be repeated"
     )
 
 
 OPTIONS: Final = (
     *("model", "version", "modality", "mode", "severities", "preset", "bias_correction", "align"),
-    *("threshold", "series_uid", "volume_index", "labels"),
+    *("threshold", "series_uid", "volume_index", "retention_s", "labels"),
 )
 """The names of all options."""
 

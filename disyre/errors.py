@@ -181,6 +181,17 @@ class JobNotFound(InvalidInput):
     code = "job-not-found"
 
 
+class JobExpired(JobNotFound):
+    """There was a job of this id, and its time is over."""
+
+    code = "job-expired"
+
+    def __init__(self, owner: str) -> None:
+        super().__init__("expected the id of a job, got one whose time is over: its files were removed")
+        self.owner = owner
+        """Whose it was."""
+
+
 class ArtifactNotFound(InvalidInput):
     """The job has no file of this name."""
 

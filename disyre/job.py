@@ -4,7 +4,7 @@ A transition gives a new job; nothing is mutated. What a worker reports names it
 that was believed dead cannot speak for a job that another one has taken over.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -136,6 +136,10 @@ class Job(Frozen):
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
+    retention_s: int | None = None
+    """So long it is kept once it is finished; None: until it is deleted."""
+    expires_at: AwareDatetime | None = None
+    """When it and its files are removed; None if that is not known yet, or never."""
     model: JobModel | None = None
     """None until it is decided: by the worker, if neither the client nor the header did."""
     modality: Guess | None = None
@@ -166,11 +170,13 @@ class Job(Frozen):
         params: JobParams,
         at: datetime,
         owner: str = LOCAL_OWNER,
+        retention_s: int | None = None,
     ) -> Self:
         """A new job, waiting."""
         return cls(
             id=job_id,
             owner=owner,
+            retention_s=retention_s,
             created_at=at,
             model=model,
             modality=modality,
@@ -261,8 +267,11 @@ class Job(Frozen):
         if state not in _NEXT[self.state]:
             why = "is finished" if self.state.is_finished else "has not come so far"
             raise IllegalTransition(f"a job that {why} ({self.state}) cannot become {state}")
+        changes["expires_at"] = None
         if state.is_finished:
             changes["finished_at"] = at
+            if self.retention_s is not None:
+                changes["expires_at"] = at + timedelta(seconds=self.retention_s)
         changes |= {"state": state, "revision": self.revision + 1}
         return self.model_copy(update={**changes, "history": (*self.history, Transition(state=state, at=at))})
 

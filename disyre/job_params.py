@@ -33,4 +33,6 @@ class JobParams(Frozen):
     """Which series of a DICOM upload is scored; a made-up one for images that state none."""
     volume_index: int | None = Field(default=None, ge=0)
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
+    retention_s: int | None = Field(default=None, ge=60, le=100 * 365 * 86400)
+    """So long the job is kept once it is finished; what the service does by itself, if it is not said."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from disyre import INTENDED_USE, __version__
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
+from disyre.adapters.expiry import Expiry, RedisExpiry
 from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex, RedisOwnerIndex
@@ -38,6 +39,7 @@ from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
 from service.reference import serve_reference
+from service.retention import Retention
 from service.routes import health, inspect, jobs, models, queue, results, studies
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -59,6 +61,7 @@ def create_app(
     owners: OwnerIndex,
     rates: RateLimiter,
     idempotency_keys: IdempotencyKeys,
+    expiry: Expiry,
     audit: AuditLog,
     queue: TaskQueue,
     artifacts: FolderArtifactStore,
@@ -75,6 +78,7 @@ def create_app(
         Reaper(jobs, queue),
         withdrawals,
         Orphans(jobs, artifacts),
+        Retention(jobs, expiry, owners, artifacts, tombstone_s=settings.tombstone_s),
         artifacts,
         upload_timeout_s=settings.upload_timeout_s,
     )
@@ -96,7 +100,15 @@ def create_app(
         workers=workers,
         queue=QueueWatch(jobs, workers),
         submission=Submission(
-            jobs, queue, artifacts, models, withdrawals, settings.max_voxels, settings.max_queued_jobs, owners
+            jobs,
+            queue,
+            artifacts,
+            models,
+            withdrawals,
+            settings.max_voxels,
+            settings.max_queued_jobs,
+            owners,
+            retention_s=settings.retention_s,
         ),
         settings=settings,
         metrics=Metrics(),
@@ -132,6 +144,7 @@ def production_app(settings: ServiceSettings) -> FastAPI:
         owners=RedisOwnerIndex(client),
         rates=RedisRateLimiter(client),
         idempotency_keys=RedisIdempotencyKeys(client),
+        expiry=RedisExpiry(client),
         audit=AuditLog(settings.data_dir / "audit"),
         queue=CeleryTaskQueue(celery, client),
         artifacts=FolderArtifactStore(settings.data_dir),

@@ -37,7 +37,11 @@ class Caller:
 
     def sees(self, job: Job) -> bool:
         """Whether the job is there for the caller."""
-        return self.sees_all or job.owner == self.name
+        return self.sees_jobs_of(job.owner)
+
+    def sees_jobs_of(self, owner: str) -> bool:
+        """Whether the jobs of somebody are there for the caller."""
+        return self.sees_all or owner == self.name
 
 
 LOCAL: Final = Caller(LOCAL_OWNER, frozenset({Scope.ADMIN}))

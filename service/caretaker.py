@@ -5,19 +5,21 @@ import logging
 from disyre.adapters.artifact_store import FolderArtifactStore
 from service.orphans import Orphans
 from service.reaper import Reaper
+from service.retention import Retention
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
 
 class Caretaker:
-    """Brings back lost jobs, and removes what nobody wants."""
+    """Brings back lost jobs, and removes what nobody wants, or for too long."""
 
     def __init__(
         self,
         reaper: Reaper,
         withdrawals: Withdrawals,
         orphans: Orphans,
+        retention: Retention,
         artifacts: FolderArtifactStore,
         *,
         upload_timeout_s: float,
@@ -25,6 +27,7 @@ class Caretaker:
         self._reaper = reaper
         self._withdrawals = withdrawals
         self._orphans = orphans
+        self._retention = retention
         self._artifacts = artifacts
         self._upload_timeout_s = upload_timeout_s
 
@@ -33,6 +36,7 @@ class Caretaker:
         self._withdrawals.carry_out()  # before the reaper sends one of them
         self._reaper.reap_once()
         self.sweep()
+        self._retention.expire_due()
         self._orphans.sweep()
 
     def sweep(self) -> None:

@@ -40,6 +40,11 @@ _OPTIONS: Final[dict[str, Any]] = {
         "description": "turn a head upright that is tilted further than in training",
     },
     "threshold": {"type": "number", "exclusiveMinimum": 0},
+    "retention_s": {
+        "type": "integer",
+        "minimum": 60,
+        "description": "seconds for which the job is kept once it is finished",
+    },
 }
 
 
@@ -109,7 +114,12 @@ STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": [*_in_que
 
 GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden)
 """What any route that asks for a key may refuse."""
-ONCE_ERRORS: Final = (errors.JobNotFound, errors.StillReceiving, request_errors.IdempotencyMismatch)
+ONCE_ERRORS: Final = (
+    errors.JobNotFound,
+    errors.JobExpired,
+    errors.StillReceiving,
+    request_errors.IdempotencyMismatch,
+)
 """What a route may refuse that takes an idempotency key."""
 UPLOAD_ERRORS: Final = (
     request_errors.RateLimited,

@@ -1,12 +1,14 @@
 """Jobs as a caller sees them: those of others are not there. The handlers are given no other store."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self, TypeAlias
 
 from disyre.adapters.job_store import Change, JobStore, not_found
 from disyre.adapters.owner_index import OwnerIndex
-from disyre.errors import JobNotFound
+from disyre.errors import JobExpired, JobNotFound
 from disyre.job import Job
 from service.caller import Caller
 
@@ -30,8 +32,12 @@ class OwnJobs:
         return self._jobs.now()
 
     def get(self, job_id: str) -> Job:
-        """The job as it is now. Raises JobNotFound, in the same words for one of others as for none."""
-        return self._own(self._jobs.get(job_id))
+        """The job as it is now.
+
+        Raises JobExpired, or JobNotFound, in the same words for one of others as for none.
+        """
+        with self._hiding_others():
+            return self._own(self._jobs.get(job_id))
 
     def has(self, job_id: str) -> bool:
         """Whether there is such a job."""
@@ -43,7 +49,8 @@ class OwnJobs:
 
     def update(self, job_id: str, change: Change) -> Job:
         """Apply a change and store the result. Raises JobNotFound, and what `change` raises."""
-        return self._jobs.update(job_id, lambda job: change(self._own(job)))
+        with self._hiding_others():
+            return self._jobs.update(job_id, lambda job: change(self._own(job)))
 
     def remove(self, job_id: str) -> None:
         """Forget a job. Removing it twice does no harm."""
@@ -71,6 +78,16 @@ class OwnJobs:
             return self.get(job_id)
         except JobNotFound:
             return None
+
+    @contextmanager
+    def _hiding_others(self) -> Iterator[None]:
+        """Raise JobNotFound for an expired job of others."""
+        try:
+            yield
+        except JobExpired as error:
+            if not self._caller.sees_jobs_of(error.owner):
+                raise not_found() from error
+            raise
 
     def _own(self, job: Job) -> Job:
         if not self._caller.sees(job):

@@ -42,6 +42,7 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     request_errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
+    errors.JobExpired: HTTPStatus.GONE,
     errors.ArtifactNotFound: HTTPStatus.NOT_FOUND,
     errors.EmptyUpload: HTTPStatus.BAD_REQUEST,
     errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

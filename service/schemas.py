@@ -93,6 +93,8 @@ class JobView(View):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
+    """When the job and its files are removed; null before it is finished, and if it is kept."""
     model: ModelRef | None
     """Null until it is decided: by the worker, if neither the client nor the header did."""
     modality: Guess | None
@@ -123,6 +125,7 @@ class JobView(View):
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
+            expires_at=job.expires_at,
             model=ModelRef.of(job.model, job.provider) if job.model else None,
             modality=job.modality,
             input=InputView.of(job.input),

@@ -37,5 +37,9 @@ class ServiceSettings(SharedSettings):
     """With this many jobs waiting, new ones are refused."""
     min_free_bytes: int = Field(default=1024**3, ge=0)
     """Uploads must leave this much room on the disk."""
+    retention_s: int = Field(default=30 * 86400, ge=0)
+    """A finished job is kept for so long, or for less if it says so; 0: until it is deleted."""
+    tombstone_s: PositiveInt = 30 * 86400
+    """So long it is remembered that there was a job which expired."""
     reap_interval_s: PositiveFloat = 5.0
     """Time between two searches for jobs whose worker or message was lost."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,6 +62,8 @@ class Submission:
     owners: OwnerIndex
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
+    retention_s: int = 0
+    """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
 
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
@@ -74,8 +75,15 @@ class Submission:
     ) -> JobParams:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
         params = read_options(options, known=known)
+        self._check_retention(params)
         choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
+
+    def _check_retention(self, params: JobParams) -> None:
+        """Raise InvalidParams if a job is to be kept for longer than jobs are."""
+        wanted_s, most_s = params.retention_s, self.retention_s
+        if wanted_s is not None and most_s and wanted_s > most_s:
+            raise InvalidParams(f"expected a retention_s of at most {most_s}, got {wanted_s}")
 
     def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
         """The options of all jobs of a study. Raises InvalidParams."""
@@ -149,14 +157,19 @@ class Submission:
         return study
 
     def _made_before(self, earlier: Outcome, fingerprint: str) -> Study:
-        """What the same submission made, as it is now. Raises IdempotencyMismatch, or JobNotFound."""
+        """What the same submission made, as it is now.
+
+        Raises IdempotencyMismatch, JobNotFound or JobExpired.
+        """
         earlier.check(fingerprint)
-        jobs = []
+        jobs, gone = [], not_found()
         for job_id in earlier.job_ids:
-            with suppress(JobNotFound):
+            try:
                 jobs.append(self.jobs.get(job_id))
+            except JobNotFound as error:
+                gone = error
         if not jobs:
-            raise not_found()
+            raise gone
         return Study(tuple(jobs), earlier.left_out, earlier.warnings)
 
     def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime) -> Job:
@@ -170,6 +183,7 @@ class Submission:
             input=JobInput(files=upload.files, mask=upload.mask),
             params=params,
             owner=self.owner,
+            retention_s=params.retention_s or self.retention_s or None,
             at=now,
         )
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
 from disyre.documents import read_document, write_document
-from disyre.errors import JobNotFound, QueueFull, StillReceiving
+from disyre.errors import JobExpired, JobNotFound, QueueFull, StillReceiving
 from disyre.job import Job, JobState
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
@@ -60,12 +60,13 @@ class JobStore(Protocol):
         """Forget a job that no worker has begun; False if one has, and it stays."""
 
     def get(self, job_id: str) -> Job:
-        """The job as it is now. Raises JobNotFound."""
+        """The job as it is now. Raises JobNotFound, or JobExpired."""
 
     def update(self, job_id: str, change: Change) -> Job:
         """Apply a change and store the result, whole or not at all.
 
-        A change that returns its argument stores nothing. Raises JobNotFound, and what `change` raises.
+        A change that returns its argument stores nothing. Raises JobNotFound, JobExpired, and what `change`
+        raises.
         """
 
     def remove(self, job_id: str) -> None:
@@ -132,6 +133,8 @@ class InMemoryJobStore:
         """By the name of their idempotency key."""
         self.key_holders: dict[str, tuple[str, float]] = {}
         """Who holds an idempotency key, and until when (s)."""
+        self.tombstones: dict[str, str] = {}
+        """Owners of expired jobs."""
         self.lock = threading.RLock()
 
     def now(self) -> datetime:
@@ -168,6 +171,8 @@ class InMemoryJobStore:
         try:
             return read_document(Job, self._docs[job_id])
         except KeyError as error:
+            if job_id in self.tombstones:
+                raise JobExpired(self.tombstones[job_id]) from error
             raise not_found() from error
 
     def update(self, job_id: str, change: Change) -> Job:

@@ -26,6 +26,7 @@ from disyre.adapters.job_store import (
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
     DURATIONS_KEY,
+    EXPIRY_KEY,
     INDEX_KEYS,
     MARK_KEY,
     RUNNING_KEY,
@@ -33,9 +34,10 @@ from disyre.adapters.redis_scripts import (
     job_key,
     lease_key,
     once_key,
+    tombstone_key,
 )
 from disyre.documents import read_document, write_document
-from disyre.errors import Unavailable, Undecided
+from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
@@ -58,7 +60,7 @@ class RedisJobStore:
         self._add_script = client.register_script(scripts.ADD)
         self._add_once_script = client.register_script(scripts.ADD_ONCE)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
-        self._store_script = client.register_script(scripts.STORE)
+        self._store_script = client.register_script(scripts.STORE_UNTIL)
         self._renew_script = client.register_script(scripts.RENEW)
         self._release_script = client.register_script(scripts.RELEASE)
 
@@ -130,7 +132,7 @@ class RedisJobStore:
         """Forget a job, its lease and its place in the indices."""
         with broker_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.delete(job_key(job_id), lease_key(job_id))
-            for index in INDEX_KEYS:
+            for index in (*INDEX_KEYS, EXPIRY_KEY):
                 pipe.zrem(index, job_id)
             pipe.execute()
 
@@ -220,18 +222,29 @@ class RedisJobStore:
     def _document(self, job_id: str) -> str:
         with broker_errors():
             document = self._client.hget(job_key(job_id), "doc")
-        if document is None:
-            raise not_found()
+            if document is None:
+                owner = cast(str | None, self._client.get(tombstone_key(job_id)))
+                raise JobExpired(owner) if owner is not None else not_found()
         return cast(str, document)
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY]
+        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, EXPIRY_KEY]
+        until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
         job_id, new, revision, state = _as_stored(changed, over=document)
         call = partial(
             self._store_script,
             keys=keys,
-            args=[job_id, job.revision, new, revision, state, secrets.token_hex(8), _duration(changed)],
+            args=[
+                job_id,
+                job.revision,
+                new,
+                revision,
+                state,
+                secrets.token_hex(8),
+                _duration(changed),
+                until_s,
+            ],
         )
         return bool(self._insist(call))
 

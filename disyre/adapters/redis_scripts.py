@@ -11,6 +11,8 @@ WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
 DURATIONS_KEY: Final = "disyre:durations"
 """Model and seconds of the jobs that succeeded lately, the last one first."""
+EXPIRY_KEY: Final = "disyre:jobs:expiry"
+"""Ids of finished jobs that are not kept for ever, by the second at which they expire."""
 MARK_KEY: Final = "disyre:store"
 INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 """The first keys of every script that stores or removes jobs."""
@@ -85,6 +87,17 @@ if ARGV[7] ~= '' then
 end
 return 1
 """
+# STORE, and when the job expires, in the same step. Last of KEYS: the index of that. Last of ARGV: the second
+# since 1970, or nothing.
+STORE_UNTIL: Final = f"""
+local expiry, expires_s, id = table.remove(KEYS), table.remove(ARGV), ARGV[1]
+local function store() {STORE} end
+local is_stored = store()
+if is_stored == 1 then
+    if expires_s == '' then redis.call('ZREM', expiry, id) else redis.call('ZADD', expiry, expires_s, id) end
+end
+return is_stored
+"""
 # ARGV: id. Answers whether there is no such job afterwards.
 WITHDRAW: Final = """
 local revision = redis.call('HGET', KEYS[4], 'revision')
@@ -107,6 +120,11 @@ return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
 def job_key(job_id: str) -> str:
     """Of a job's record."""
     return f"disyre:job:{job_id}"
+
+
+def tombstone_key(job_id: str) -> str:
+    """Of what is left of an expired job: its owner."""
+    return f"disyre:expired:{job_id}"
 
 
 def once_key(name: str) -> str:

@@ -115,6 +115,8 @@ class JobDocument(Document):
     created_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    """When it and its files are removed; None before the end, or if they stay."""
     model: ModelRefDocument | None = None
     modality: ModalityDocument | None = None
     input: InputDocument | None = None

@@ -20,6 +20,7 @@ class JobOptions(TypedDict, total=False):
     threshold: float
     series_uid: str
     volume_index: int
+    retention_s: int
     labels: Mapping[str, str]
 
 

@@ -23,6 +23,7 @@ from service.submission import query_options
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
+_NO_JOB: Final = (errors.JobNotFound, errors.JobExpired)
 _LOOK_EVERY_S: Final = 0.25
 
 
@@ -98,7 +99,7 @@ def list_jobs(
     "/{job_id}",
     response_model=JobView,
     responses={
-        **problems(errors.JobNotFound, errors.InvalidInput, errors.Unavailable),
+        **problems(*_NO_JOB, errors.InvalidInput, errors.Unavailable),
         status.HTTP_304_NOT_MODIFIED: {"description": "the job has not changed since If-None-Match"},
     },
 )
@@ -157,7 +158,9 @@ def _view(job: Job, parts: Parts) -> JobView:
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable, RateLimited),
+        **problems(
+            errors.JobNotFound, errors.JobExpired, errors.IllegalTransition, errors.Unavailable, RateLimited
+        ),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
     },
 )
@@ -172,7 +175,9 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 @router.delete(
     "/{job_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(errors.JobNotFound, errors.IllegalTransition, errors.Unavailable, RateLimited),
+    responses=problems(
+        errors.JobNotFound, errors.JobExpired, errors.IllegalTransition, errors.Unavailable, RateLimited
+    ),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first."""

@@ -15,6 +15,7 @@ router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
 
 _NO_RESULTS = (
     errors.JobNotFound,
+    errors.JobExpired,
     request_errors.JobNotFinished,
     request_errors.JobWithoutResults,
     errors.InvalidInput,

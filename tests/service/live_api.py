@@ -15,6 +15,7 @@ import httpx
 from fastapi import FastAPI
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
@@ -88,6 +89,7 @@ def live_api(
         jobs=jobs or memory,
         owners=InMemoryOwnerIndex(),
         rates=InMemoryRateLimiter(),
+        expiry=InMemoryExpiry(memory),
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),
         queue=queue or messages,
@@ -137,6 +139,6 @@ def succeed(api: LiveApi, job: Job, files: dict[str, bytes]) -> Job:
             artifacts=artifacts,
             summary={"anomaly_score": 0.25},
             provider="CPUExecutionProvider",
-            at=datetime.now(UTC),
+            at=api.jobs.now(),
         ),
     )

@@ -1,0 +1,169 @@
+"""What becomes of jobs whose time is over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from disyre.adapters.expiry import InMemoryExpiry
+from disyre.adapters.owner_index import InMemoryOwnerIndex
+from service.retention import Retention
+from tests.builders import NOON
+from tests.service.key_files import client_of, write_keys
+from tests.service.live_api import LiveApi, live_api, succeed
+
+DAY_S = 86400.0
+
+
+@dataclass
+class Clocks:
+    """The broker's and this process's own."""
+
+    broker_s: float = 0.0
+    own_s: float = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.broker_s += seconds
+        self.own_s += seconds
+
+
+def retention_of(api: LiveApi, clocks: Clocks) -> Retention:
+    """One of an API's jobs, by clocks of a test."""
+    api.jobs.clock = lambda: NOON + timedelta(seconds=clocks.broker_s)
+    return Retention(
+        api.jobs,
+        InMemoryExpiry(api.jobs),
+        InMemoryOwnerIndex(),
+        api.artifacts,
+        tombstone_s=60,
+        clock_s=lambda: clocks.own_s,
+    )
+
+
+def finish(api: LiveApi, job_id: str) -> None:
+    """Have a job succeed."""
+    job = api.jobs.update(job_id, lambda job: job.start(at=api.jobs.now()))
+    succeed(api, job, {"summary.json": b"{}"})
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[LiveApi]:
+    """An API that asks for keys."""
+    with live_api(tmp_path, api_keys_file=write_keys(tmp_path), retention_s=2 * 86400) as api:
+        yield api
+
+
+@pytest.fixture
+def pacs(api: LiveApi) -> Iterator[httpx.Client]:
+    with client_of(api, "pacs") as client:
+        yield client
+
+
+def run_down(retention: Retention, clocks: Clocks, days: float) -> None:
+    """Have a steady time go by, and look once an hour."""
+    for _ in range(round(days * 24)):
+        clocks.pass_by(3600)
+        retention.expire_due()
+
+
+def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    path = pacs.post("/v1/jobs?model=t1w", content=scan, headers={"Idempotency-Key": "a"}).headers["Location"]
+    assert pacs.get(path).json()["expires_at"] is None
+    finish(api, path.rpartition("/")[2])
+
+    run_down(retention, clocks, 1)
+    assert pacs.get(f"{path}/results").status_code == 200
+    run_down(retention, clocks, 2)
+
+    gone = [
+        pacs.get(path),
+        pacs.get(f"{path}/results"),
+        pacs.get(f"{path}/results/summary.json"),
+        pacs.post(f"{path}/cancel"),
+        pacs.delete(path),
+        pacs.post("/v1/jobs?model=t1w", content=scan, headers={"Idempotency-Key": "a"}),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in gone] == [(410, "job-expired")] * 6
+    assert (api.left_behind(), api.jobs.list(limit=9), pacs.get("/v1/jobs").json()["jobs"]) == ([], [], [])
+    with client_of(api, "ward-3") as ward:
+        assert ward.get(path).json()["code"] == ward.delete(path).json()["code"] == "job-not-found"
+    with client_of(api, "boss") as boss:
+        assert boss.get(path).status_code == 410
+
+
+def test_a_job_may_be_kept_for_less_and_not_for_more(api: LiveApi, pacs: httpx.Client, scan: bytes) -> None:
+    retention_of(api, Clocks())
+    less = pacs.post("/v1/jobs?retention_s=3600", content=scan).json()["id"]
+    more = pacs.post(f"/v1/jobs?retention_s={3 * 86400}", content=scan)
+    finish(api, less)
+
+    assert pacs.get(f"/v1/jobs/{less}").json()["expires_at"] == "2026-01-01T13:00:00Z"
+    assert (more.status_code, more.json()["code"]) == (422, "invalid-params")
+    assert more.json()["detail"] == "expected a retention_s of at most 172800, got 259200"
+
+
+@pytest.mark.parametrize(("query", "expires_at"), [("", None), ("?retention_s=3600", "2026-01-01T13:00:00Z")])
+def test_a_service_that_keeps_jobs_still_removes_those_that_ask_for_it(
+    tmp_path: Path, scan: bytes, query: str, expires_at: str | None
+) -> None:
+    with live_api(tmp_path, retention_s=0) as api:
+        retention_of(api, Clocks())
+        job_id = api.client.post(f"/v1/jobs{query}", content=scan).json()["id"]
+        finish(api, job_id)
+
+        assert api.client.get(f"/v1/jobs/{job_id}").json()["expires_at"] == expires_at
+
+
+def test_a_clock_that_jumps_expires_nothing(
+    api: LiveApi, pacs: httpx.Client, scan: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+    run_down(retention, clocks, 1)
+
+    clocks.broker_s += 365 * DAY_S
+    for _ in range(50):
+        clocks.pass_by(60)
+        retention.expire_due()
+    clocks.broker_s -= 365 * DAY_S
+    run_down(retention, clocks, 0.5)
+
+    assert api.jobs.get(job_id).expires_at == NOON + timedelta(days=2)
+    assert caplog.messages[0] == "the broker's clock jumped by 31536000 s: no job expires in the next hour"
+
+
+def test_a_process_that_has_just_started_expires_nothing(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+    clocks.pass_by(9 * DAY_S)
+
+    retention_of(api, clocks).expire_due()
+
+    assert api.jobs.get(job_id)
+
+
+def test_a_job_that_another_process_removed_meanwhile_is_no_trouble(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+
+    api.jobs.remove(job_id)
+    run_down(retention, clocks, 3)
+
+    assert pacs.get(f"/v1/jobs/{job_id}").status_code == 404
