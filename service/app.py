@@ -26,6 +26,7 @@ from service.audit import Audited, AuditLog
 from service.caller import NOBODY
 from service.caretaker import Caretaker
 from service.dependencies import Parts
+from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.guard import GUARDED, Guard
 from service.limiters import Limiters
@@ -115,6 +116,7 @@ def create_app(
         limiters=Limiters(),
         drain=Drain(),
         once=Once(idempotency_keys),
+        room=DiskRoom(artifacts.free_bytes, settings.min_free_bytes),
     )
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)

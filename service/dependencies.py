@@ -12,6 +12,7 @@ from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
+from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.guard import GivenCaller
 from service.limiters import Limiters
@@ -41,6 +42,7 @@ class Parts:
     limiters: Limiters
     drain: Drain
     once: Once
+    room: DiskRoom
 
 
 async def _open_parts(request: Request) -> Parts:

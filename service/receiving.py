@@ -18,6 +18,7 @@ from disyre.intake.upload import Upload
 from disyre.wording import counted
 from service.content_digest import given_digest
 from service.dependencies import Parts
+from service.disk_room import Reservation
 from service.errors import UnsupportedMediaType, UploadTimedOut
 from service.limiters import in_thread
 from service.once import Ticket
@@ -73,8 +74,7 @@ def admit_body(headers: Headers, parts: Parts) -> None:
     _check_type(_media_type(headers))
     announced_bytes = int(headers.get("content-length", 0))
     _check_size(announced_bytes, settings.max_upload_bytes)
-    if parts.artifacts.free_bytes() - announced_bytes < settings.min_free_bytes:
-        raise StorageFull("there is no room for more uploads now")
+    parts.room.check(announced_bytes)
 
 
 async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
@@ -83,17 +83,27 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     Raises InvalidInput, StorageFull, or ClientDisconnect.
     """
     settings, disk = parts.settings, parts.limiters.disk
-    body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
+    announced_bytes = int(request.headers.get("content-length", 0))
+    reservation = await _to_disk(disk, parts.room.reserve, announced_bytes)
+    body: Body | None = None
     try:
+        body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
         async with asyncio.timeout(settings.upload_timeout_s):
             async for data in _batches(request, settings):
-                await _to_disk(disk, body.feed, data)
+                await _to_disk(disk, _take, body, data, reservation)
             upload = await _to_disk(disk, body.finish)
     except TimeoutError as error:
         raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
     finally:
-        body.close()
+        reservation.end()
+        if body is not None:
+            body.close()
     return await _to_disk(parts.limiters.inspection, set_aside_archives, upload, folder)
+
+
+def _take(body: Body, data: bytes, reservation: Reservation) -> None:
+    body.feed(data)
+    reservation.use(len(data))
 
 
 def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
