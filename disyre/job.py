@@ -35,7 +35,6 @@ class JobState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
-    EXPIRED = "expired"
 
     @property
     def is_finished(self) -> bool:
@@ -43,17 +42,16 @@ class JobState(StrEnum):
         return self in _FINISHED
 
 
-_FINISHED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED}
+_FINISHED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
 _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
     # A job whose worker died goes back to the queue.
     JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELING}),
     # The last step may fail before the wish to cancel is seen.
     JobState.CANCELING: frozenset({JobState.CANCELED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset({JobState.EXPIRED}),
-    JobState.FAILED: frozenset({JobState.EXPIRED}),
-    JobState.CANCELED: frozenset({JobState.EXPIRED}),
-    JobState.EXPIRED: frozenset(),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELED: frozenset(),
 }
 
 

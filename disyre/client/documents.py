@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-_FINISHED: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
+_FINISHED: Final = frozenset({"succeeded", "failed", "canceled"})
 
 
 class Document(BaseModel):

@@ -1,5 +1,6 @@
 """What all idempotency keys do; one body for those in the broker and those in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -42,6 +43,17 @@ def test_a_key_is_held_by_one_request_until_that_lets_go(place: Place) -> None:
 
     place.keys.release("pacs:1", "a")
     assert place.keys.take("pacs:1", "b", for_s=LONG_S) is None
+
+
+def test_of_many_at_once_one_has_the_key(place: Place) -> None:
+    def has_it(n: int) -> bool:
+        try:
+            return place.keys.take("pacs:1", f"holder-{n}", for_s=LONG_S) is None
+        except StillReceiving:
+            return False
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(has_it, range(20))) == 1
 
 
 def test_a_key_whose_holder_is_silent_can_be_had(place: Place) -> None:

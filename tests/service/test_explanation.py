@@ -105,8 +105,8 @@ def test_a_request_without_a_body_is_told_what_was_expected(api: LiveApi, path: 
         ("limit=x", "expected a whole number, got text of 1 character"),
         (
             "state=CANARY",
-            "expected one of 'queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled' or "
-            "'expired', got text of 6 characters",
+            "expected one of 'queued', 'running', 'canceling', 'succeeded', 'failed' or "
+            "'canceled', got text of 6 characters",
         ),
         ("cursor=CANARY", "expected the next_cursor of another page"),
     ],
