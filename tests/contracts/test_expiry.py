@@ -96,4 +96,4 @@ def test_the_broker_forgets_an_expired_job_and_holds_nothing_of_it(client: redis
         return False
 
     wait_for(is_forgotten, "the time of the tombstone is over")
-    assert client.keys() == []
+    assert client.keys("disyre:job*") + client.keys("disyre:expired*") == []
