@@ -8,11 +8,13 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_events import JobEvents
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
 from service.drain import Drain
+from service.event_hub import EventHub
 from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
@@ -39,6 +41,10 @@ class Parts:
     metrics: Metrics
     limiters: Limiters
     drain: Drain
+    events: JobEvents
+    """Of all jobs: only for one that the caller was seen to have."""
+    hub: EventHub
+    """The same, as they come."""
 
 
 async def _open_parts(request: Request) -> Parts:

@@ -1,9 +1,8 @@
 """Jobs: submit, list, poll, cancel, delete."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
@@ -15,14 +14,13 @@ from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, not
 from service.errors import RateLimited
 from service.limiters import in_thread
 from service.listing import Page
+from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
-
-_LOOK_EVERY_S: Final = 0.25
 
 
 @router.post(
@@ -97,14 +95,20 @@ async def get_job(
     response: Response,
     job_id: GivenJobId,
     parts: GivenParts,
-    wait: Annotated[float, Query(ge=0, le=25, description="seconds to wait for news")] = 0,
+    wait: Annotated[
+        float | None,
+        Query(ge=0, le=LONGEST_S, description="seconds to wait for news; `Prefer: wait=` says the same"),
+    ] = None,
 ) -> JobView | Response:
     """Look at a job.
 
     With `wait`, answers when the job has changed since If-None-Match, or, without that header, when it is
     finished, or when the time is over.
     """
-    job = await _news(request, job_id, parts, wait_s=wait)
+    preferred = preferred_wait_s(request) if wait is None else None
+    job = await news_of(request, job_id, parts, wait_s=wait or preferred or 0.0)
+    if preferred is not None:
+        response.headers["Preference-Applied"] = f"wait={preferred:.0f}"
     response.headers["ETag"] = quoted(job.revision)
     response.headers["Cache-Control"] = "private, no-cache"
     if client_has(request, quoted(job.revision)):
@@ -114,29 +118,6 @@ async def get_job(
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return view
-
-
-async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -> Job:
-    """The job once there is something to tell, or the time is over, or the client or this process leaves.
-
-    A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
-    """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + wait_s
-    while True:
-        left_s = deadline - clock()
-        try:
-            job = await run_in_threadpool(parts.jobs.get, job_id)
-        except errors.Unavailable:
-            if left_s <= 0 or parts.drain.has_begun:
-                raise
-        else:
-            is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
-            if is_news or job.state.is_finished or left_s <= 0:
-                return job
-            if parts.drain.has_begun or await request.is_disconnected():
-                return job
-        await parts.drain.sleep(min(_LOOK_EVERY_S, left_s))
 
 
 def _view(job: Job, parts: Parts) -> JobView:

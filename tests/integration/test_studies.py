@@ -13,6 +13,7 @@ from disyre import geometry
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.owner_index import RedisOwnerIndex
 from disyre.adapters.rate_limiter import RedisRateLimiter
+from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.job import JobState
 from disyre.model_package import ModelShelf
 from disyre.types import Voxels
@@ -71,6 +72,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
 ) -> None:
     app = create_app(
         jobs=workplace.jobs,
+        events=RedisJobEvents(workplace.client),
         owners=RedisOwnerIndex(workplace.client),
         rates=RedisRateLimiter(workplace.client),
         audit=AuditLog(tmp_path / "audit"),
