@@ -73,6 +73,8 @@ class JobLinks(View):
     """Null unless the job has succeeded."""
     cancel: str | None
     """Null if the job is finished."""
+    retry: str | None
+    """Null unless the job has failed or was canceled."""
 
     @classmethod
     def of(cls, path: str, state: JobState) -> Self:
@@ -82,6 +84,7 @@ class JobLinks(View):
             events=f"{path}/events",
             results=f"{path}/results" if state is JobState.SUCCEEDED else None,
             cancel=None if state.is_finished else f"{path}/cancel",
+            retry=f"{path}/retry" if state in (JobState.FAILED, JobState.CANCELED) else None,
         )
 
 

@@ -38,6 +38,7 @@ _LOOK_AT_THE_QUEUE_S: Final = 2.0
 """A place in the queue is no news of its job: it is looked at so often."""
 _NOT_MODIFIED: Final = 304
 _STOPPED: Final = ("canceling", "canceled")
+_MAY_BE_RETRIED: Final = ("failed", "canceled")
 
 
 class Client:
@@ -166,6 +167,16 @@ class Client:
         except Conflict as error:
             seen = self.job(job) if error.after_loss else None
             if seen is None or seen.state not in _STOPPED:
+                raise
+            return seen  # the first sending did it, and its answer was lost
+
+    def retry(self, job: JobDocument | str) -> JobDocument:
+        """Have a job that has failed or was canceled queued again. Raises Refused or Unreachable."""
+        try:
+            return read(JobDocument, self._connection.ask(Call("POST", f"{_path(job)}/retry")))
+        except Conflict as error:
+            seen = self.job(job) if error.after_loss else None
+            if seen is None or seen.state in _MAY_BE_RETRIED:
                 raise
             return seen  # the first sending did it, and its answer was lost
 

@@ -105,6 +105,7 @@ class LinksDocument(Document):
     events: str | None = None
     results: str | None = None
     cancel: str | None = None
+    retry: str | None = None
 
 
 class JobDocument(Document):

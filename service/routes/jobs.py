@@ -11,12 +11,13 @@ from disyre import errors
 from disyre.job import Job, JobState
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, note_jobs
-from service.errors import RateLimited
+from service.errors import InputGone, RateLimited
 from service.limiters import in_thread
 from service.listing import Page
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
+from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
 
@@ -138,6 +139,26 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
     if job.state is JobState.CANCELING:
         response.status_code = status.HTTP_202_ACCEPTED
     return JobView.of(job)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=problems(
+        errors.JobNotFound,
+        errors.IllegalTransition,
+        InputGone,
+        errors.QueueFull,
+        errors.Unavailable,
+        RateLimited,
+    ),
+)
+def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
+    """Queue a job again that has failed or was canceled, as it was submitted; its attempts are counted on."""
+    view = JobView.of(retry(job_id, parts), parts.queue.look_if_possible(job_id))
+    response.headers["Location"] = view.links.self
+    response.headers["Retry-After"] = str(view.retry_after_s())
+    return view
 
 
 @router.delete(

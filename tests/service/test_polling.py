@@ -101,10 +101,11 @@ def test_a_job_links_to_what_can_be_done_with_it() -> None:
 
     links = [JobView.of(job).links.model_dump() for job in (begun, failed, succeeded)]
 
+    none = {"self": path, "events": f"{path}/events", "results": None, "cancel": None, "retry": None}
     assert links == [
-        {"self": path, "events": f"{path}/events", "results": None, "cancel": f"{path}/cancel"},
-        {"self": path, "events": f"{path}/events", "results": None, "cancel": None},
-        {"self": path, "events": f"{path}/events", "results": f"{path}/results", "cancel": None},
+        {**none, "cancel": f"{path}/cancel"},
+        {**none, "retry": f"{path}/retry"},
+        {**none, "results": f"{path}/results"},
     ]
 
 

@@ -144,9 +144,11 @@ def test_all_jobs_are_listed_page_by_page(client: Client, scan: Path) -> None:
     assert [job.id for job in client.list(states=["canceled", "failed"])] == [jobs[0].id]
 
 
-def test_a_job_is_canceled_and_deleted(api: LiveApi, client: Client, scan: Path) -> None:
+def test_a_job_is_canceled_tried_again_and_deleted(api: LiveApi, client: Client, scan: Path) -> None:
     job = client.submit(scan)
 
+    assert client.cancel(job).state == "canceled"
+    assert client.retry(job).state == "queued"
     assert client.cancel(job).state == "canceled"
     with pytest.raises(Conflict):
         client.cancel(job)
