@@ -79,6 +79,12 @@ def _check_cursor(cursor: str) -> str:
         raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
 
 
+def _check_label(label: str) -> str:
+    if ":" not in label:
+        raise PydanticCustomError("label", "expected the name of a label and its value, with a colon between")
+    return label
+
+
 GivenParts: TypeAlias = Annotated[Parts, Depends(_given_parts)]
 """For who has shown a key."""
 OpenParts: TypeAlias = Annotated[Parts, Depends(_open_parts)]
@@ -87,3 +93,5 @@ GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 """Of the right form; what is not cannot be found, so it is a 404 and no 422."""
 GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor)]
 """The id of the last job of another page; its form is nobody's business."""
+GivenLabel: TypeAlias = Annotated[str, AfterValidator(_check_label)]
+"""A label by which jobs are listed, as `name:value`; both may hold further colons."""

@@ -6,14 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from pydantic import AwareDatetime
 
 from disyre import errors
 from disyre.job import Job, JobState
+from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
-from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, note_jobs
+from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, Parts, note_jobs
 from service.errors import InputGone, RateLimited
 from service.limiters import in_thread
-from service.listing import Page
+from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
@@ -70,12 +72,30 @@ def list_jobs(
     response: Response,
     request: Request,
     parts: GivenParts,
-    state: Annotated[list[JobState] | None, Query()] = None,
+    state: Annotated[list[JobState] | None, Query(description="one of these")] = None,
+    model: Annotated[str | None, Query(description="name of the model, once it is decided")] = None,
+    label: Annotated[list[GivenLabel] | None, Query(description="all of these, as `name:value`")] = None,
+    series_uid: Annotated[
+        str | None, Query(pattern=SERIES_UID, description="what the job has as its option `series_uid`")
+    ] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="then or later")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="earlier than that")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: GivenCursor | None = None,
 ) -> JobPage:
-    """List jobs, the newest first; `state` may be given more than once."""
-    page = Page.read(parts.jobs, limit=limit, before=cursor, states=state or ())
+    """List jobs, the newest first: those for which all holds that is asked for, exactly.
+
+    `state` and `label` may be given more than once. A page may be short and still have a next one.
+    """
+    wanted = Wanted(
+        states=state or (),
+        model=model,
+        labels=label or (),
+        series_uid=series_uid,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    page = Page.read(parts.jobs, wanted, limit=limit, before=cursor)
     line = parts.queue.look(*(job.id for job in page.jobs if job.state is JobState.QUEUED))
     if page.cursor is not None:
         following = request.url.include_query_params(cursor=page.cursor)
