@@ -10,6 +10,7 @@ from disyre.wording import counted
 
 _MOST_DIGITS: Final = 20
 
+_TIME: Final = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "greater_than": lambda ctx: f"a number above {ctx['gt']:g}",
     "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']:g}",
@@ -31,6 +32,9 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'value')}",
     "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
     "dict_type": "names with values",
+    "timezone_aware": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
     "ip_any_address": "an IP address",
 }
 """By the type of pydantic's error."""

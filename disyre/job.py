@@ -55,6 +55,10 @@ _NEXT: Final[dict[JobState, frozenset[JobState]]] = {
 }
 
 
+_MAY_BE_RETRIED: Final = (JobState.FAILED, JobState.CANCELED)
+"""By whoever wants the job. Not in the table, so that a worker that comes late is refused all the same."""
+
+
 class JobModel(Frozen):
     """The model package that scores a job's scan."""
 
@@ -261,15 +265,28 @@ class Job(Frozen):
             return self._to(JobState.CANCELED, at, progress=None)
         return self._to(JobState.QUEUED, at, progress=None)
 
+    def retry(self, *, at: datetime) -> Self:
+        """A client wants the result of a job that failed or was canceled: back to the queue, with no losses.
+
+        Attempts are counted on. Raises IllegalTransition in any other state.
+        """
+        if self.state not in _MAY_BE_RETRIED:
+            expected = "expected a job that has failed or was canceled"
+            raise IllegalTransition(f"{expected}, got one that is {self.state}")
+        begun = {"started_at": None, "finished_at": None, "error": None, "n_losses": 0}
+        return self._enter(JobState.QUEUED, at, **begun)
+
     def _to(self, state: JobState, at: datetime, **changes: object) -> Self:
         if state not in _NEXT[self.state]:
             why = "is finished" if self.state.is_finished else "has not come so far"
             raise IllegalTransition(f"a job that {why} ({self.state}) cannot become {state}")
-        changes["expires_at"] = None
         if state.is_finished:
             changes["finished_at"] = at
-            if self.retention_s is not None:
-                changes["expires_at"] = at + timedelta(seconds=self.retention_s)
+        return self._enter(state, at, **changes)
+
+    def _enter(self, state: JobState, at: datetime, **changes: object) -> Self:
+        is_kept_for = timedelta(seconds=self.retention_s) if self.retention_s is not None else None
+        changes["expires_at"] = at + is_kept_for if state.is_finished and is_kept_for is not None else None
         changes |= {"state": state, "revision": self.revision + 1}
         return self.model_copy(update={**changes, "history": (*self.history, Transition(state=state, at=at))})
 

@@ -29,3 +29,12 @@ def new_job_id(at: datetime) -> str:
     fraction = (rest_us << 12) // 1000
     digits = f"{millisecond:012x}7{fraction:03x}{0b10 << 62 | secrets.randbits(62):016x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def first_id(at: datetime) -> str:
+    """What sorts before the id of every job of a moment or later, and behind those of earlier jobs.
+
+    >>> first_id(datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+    '018bcfe5-6800-7000'
+    """
+    return new_job_id(max(at, _EPOCH))[:18]

@@ -14,9 +14,11 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.expiry import Expiry, RedisExpiry
 from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
+from disyre.adapters.job_events import JobEvents
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex, RedisOwnerIndex
 from disyre.adapters.rate_limiter import RateLimiter, RedisRateLimiter
+from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
@@ -28,6 +30,7 @@ from service.caretaker import Caretaker
 from service.dependencies import Parts
 from service.disk_room import DiskRoom
 from service.drain import Drain
+from service.event_hub import EventHub
 from service.guard import GUARDED, Guard
 from service.limiters import Limiters
 from service.metrics import Metrics
@@ -41,6 +44,7 @@ from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
 from service.reference import serve_reference
 from service.retention import Retention
+from service.routes import events as event_routes
 from service.routes import health, inspect, jobs, models, queue, results, studies
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -59,6 +63,7 @@ _DESCRIPTION: Final = (
 def create_app(
     *,
     jobs: JobStore,
+    events: JobEvents,
     owners: OwnerIndex,
     rates: RateLimiter,
     idempotency_keys: IdempotencyKeys,
@@ -75,6 +80,8 @@ def create_app(
     Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
     """
     withdrawals = Withdrawals(jobs, artifacts)
+    drain = Drain()
+    hub = EventHub(events, drain)
     caretaker = Caretaker(
         Reaper(jobs, queue),
         withdrawals,
@@ -87,7 +94,7 @@ def create_app(
         title="DISYRE",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=_lifespan(caretaker, artifacts, settings),
+        lifespan=_lifespan(caretaker, artifacts, hub, settings),
         telemetry={"logs": False},  # they would hold the text of exceptions
         redirect_slashes=False,
         docs_url=None,
@@ -114,13 +121,16 @@ def create_app(
         settings=settings,
         metrics=Metrics(),
         limiters=Limiters(),
-        drain=Drain(),
+        drain=drain,
+        events=events,
+        hub=hub,
         once=Once(idempotency_keys),
         room=DiskRoom(artifacts.free_bytes, settings.min_free_bytes),
     )
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)
     handle_problems(app)
+    app.add_exception_handler(event_routes.NothingMore, event_routes.answer_nothing_more)
     serve_reference(app)
     for router in _ROUTERS:
         app.include_router(
@@ -131,7 +141,7 @@ def create_app(
 
 
 _ROUTERS: Final = (
-    *(jobs.router, studies.router, inspect.router, results.router),
+    *(jobs.router, event_routes.router, studies.router, inspect.router, results.router),
     *(models.router, queue.router),
 )
 
@@ -143,6 +153,7 @@ def production_app(settings: ServiceSettings) -> FastAPI:
     celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)
     return create_app(
         jobs=RedisJobStore(client),
+        events=RedisJobEvents(client),
         owners=RedisOwnerIndex(client),
         rates=RedisRateLimiter(client),
         idempotency_keys=RedisIdempotencyKeys(client),
@@ -159,7 +170,9 @@ def production_app(settings: ServiceSettings) -> FastAPI:
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def _lifespan(caretaker: Caretaker, artifacts: FolderArtifactStore, settings: ServiceSettings) -> Lifespan:
+def _lifespan(
+    caretaker: Caretaker, artifacts: FolderArtifactStore, hub: EventHub, settings: ServiceSettings
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts.prepare()
@@ -169,6 +182,7 @@ def _lifespan(caretaker: Caretaker, artifacts: FolderArtifactStore, settings: Se
         reaping.cancel()
         with suppress(asyncio.CancelledError):
             await reaping
+        await hub.stop()
 
     return lifespan
 

@@ -8,12 +8,14 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.job_events import JobEvents
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import JobId
 from disyre.model_package import ModelShelf
 from service.disk_room import DiskRoom
 from service.drain import Drain
+from service.event_hub import EventHub
 from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
@@ -43,6 +45,10 @@ class Parts:
     drain: Drain
     once: Once
     room: DiskRoom
+    events: JobEvents
+    """Of all jobs: only for one that the caller was seen to have."""
+    hub: EventHub
+    """The same, as they come."""
 
 
 async def _open_parts(request: Request) -> Parts:
@@ -77,6 +83,12 @@ def _check_cursor(cursor: str) -> str:
         raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
 
 
+def _check_label(label: str) -> str:
+    if ":" not in label:
+        raise PydanticCustomError("label", "expected the name of a label and its value, with a colon between")
+    return label
+
+
 GivenParts: TypeAlias = Annotated[Parts, Depends(_given_parts)]
 """For who has shown a key."""
 OpenParts: TypeAlias = Annotated[Parts, Depends(_open_parts)]
@@ -85,3 +97,5 @@ GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 """Of the right form; what is not cannot be found, so it is a 404 and no 422."""
 GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor)]
 """The id of the last job of another page; its form is nobody's business."""
+GivenLabel: TypeAlias = Annotated[str, AfterValidator(_check_label)]
+"""A label by which jobs are listed, as `name:value`; both may hold further colons."""

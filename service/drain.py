@@ -1,25 +1,26 @@
 """That the process is to stop: whoever waits for news gives its answer now."""
 
-import asyncio
-from contextlib import suppress
+from collections.abc import Callable
 
 
 class Drain:
     """Whether the process has been told to stop; used by one event loop."""
 
     def __init__(self) -> None:
-        self._begun = asyncio.Event()
+        self._has_begun = False
+        self._wakers: list[Callable[[], None]] = []
 
     @property
     def has_begun(self) -> bool:
         """Whether no answer may be put off any more."""
-        return self._begun.is_set()
+        return self._has_begun
+
+    def wake_by(self, waker: Callable[[], None]) -> None:
+        """Call this when the process is to stop."""
+        self._wakers.append(waker)
 
     def begin(self) -> None:
         """End all waits, those to come too."""
-        self._begun.set()
-
-    async def sleep(self, duration_s: float) -> None:
-        """Wait for a time, or until the process is to stop."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._begun.wait(), max(0.0, duration_s))
+        self._has_begun = True
+        for wake in self._wakers:
+            wake()

@@ -98,3 +98,9 @@ class JobWithoutResults(IllegalTransition):
 
 class InternalError(DisyreError):
     """Something went wrong that nobody thought of."""
+
+
+class InputGone(IllegalTransition):
+    """The scan of the job was removed, as it was refused: it has to be submitted again."""
+
+    code = "input-gone"

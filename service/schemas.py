@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
 from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
+from disyre.job_event import JobEvent
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess
@@ -67,18 +68,23 @@ class JobLinks(View):
     """Where to go on."""
 
     self: str
+    events: str
     results: str | None
     """Null unless the job has succeeded."""
     cancel: str | None
     """Null if the job is finished."""
+    retry: str | None
+    """Null unless the job has failed or was canceled."""
 
     @classmethod
     def of(cls, path: str, state: JobState) -> Self:
         """Where to go on from a job in a state."""
         return cls(
             self=path,
+            events=f"{path}/events",
             results=f"{path}/results" if state is JobState.SUCCEEDED else None,
             cancel=None if state.is_finished else f"{path}/cancel",
+            retry=f"{path}/retry" if state in (JobState.FAILED, JobState.CANCELED) else None,
         )
 
 
@@ -149,6 +155,21 @@ class JobView(View):
             return _POLL_BLIND_S
         shortest, longest = _POLL_S
         return min(max(math.ceil(left_s / 4), shortest), longest)
+
+
+class JobEventView(View):
+    """A job after a change."""
+
+    job_id: str
+    revision: int
+    state: JobState
+    attempt: int
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, event: JobEvent) -> Self:
+        """View of an event."""
+        return cls(**event.model_dump(exclude={"kind"}))
 
 
 class StudyView(View):

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
+from disyre.adapters.job_events import InMemoryJobEvents
 from disyre.documents import read_document, write_document
 from disyre.errors import JobExpired, JobNotFound, QueueFull, StillReceiving
 from disyre.job import Job, JobState
+from disyre.job_event import JobEvent
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.wording import counted
@@ -123,6 +125,7 @@ class InMemoryJobStore:
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.clock = clock
+        self.events = InMemoryJobEvents()
         self._docs: dict[str, str] = {}
         self._calls: dict[str, dict[str, str]] = {}
         """Of each job, the documents that were added together with its own."""
@@ -157,6 +160,8 @@ class InMemoryJobStore:
             self._calls |= dict.fromkeys(call, call)
             if receipt is not None:
                 self.receipts[receipt.name] = receipt
+            for job in jobs:
+                self.events.tell(JobEvent.of(job))
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job that no worker has begun."""
@@ -183,6 +188,8 @@ class InMemoryJobStore:
             if changed is not job and changed.run_s is not None and changed.model is not None:
                 self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
+            if changed is not job:
+                self.events.tell(JobEvent.of(changed, before=job))
             return changed
 
     def remove(self, job_id: str) -> None:
@@ -190,6 +197,7 @@ class InMemoryJobStore:
         self._docs.pop(job_id, None)
         self._calls.pop(job_id, None)
         self._leases.pop(job_id, None)
+        self.events.forget(job_id)
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first."""

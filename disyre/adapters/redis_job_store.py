@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import redis
 
@@ -31,6 +31,7 @@ from disyre.adapters.redis_scripts import (
     MARK_KEY,
     RUNNING_KEY,
     WAITING_KEY,
+    events_key,
     job_key,
     lease_key,
     once_key,
@@ -39,6 +40,7 @@ from disyre.adapters.redis_scripts import (
 from disyre.documents import read_document, write_document
 from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
+from disyre.job_event import JobEvent
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 
@@ -131,7 +133,7 @@ class RedisJobStore:
     def remove(self, job_id: str) -> None:
         """Forget a job, its lease and its place in the indices."""
         with broker_errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.delete(job_key(job_id), lease_key(job_id))
+            pipe.delete(job_key(job_id), lease_key(job_id), events_key(job_id))
             for index in (*INDEX_KEYS, EXPIRY_KEY):
                 pipe.zrem(index, job_id)
             pipe.execute()
@@ -230,21 +232,13 @@ class RedisJobStore:
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
         keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, EXPIRY_KEY]
+        job_id, new, revision, state, event = _as_stored(changed, over=document, before=job)
+        name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
-        job_id, new, revision, state = _as_stored(changed, over=document)
         call = partial(
             self._store_script,
             keys=keys,
-            args=[
-                job_id,
-                job.revision,
-                new,
-                revision,
-                state,
-                secrets.token_hex(8),
-                _duration(changed),
-                until_s,
-            ],
+            args=[job_id, job.revision, new, revision, state, event, name, _duration(changed), until_s],
         )
         return bool(self._insist(call))
 
@@ -254,12 +248,17 @@ def _duration(job: Job) -> str:
     return "" if job.run_s is None or job.model is None else f"{job.model.name} {job.run_s:.3f}"
 
 
-def _as_stored(job: Job, *, over: str | None = None) -> tuple[str, str, int, str]:
-    """Id, document, revision and state of a job, over the document that it replaces."""
-    return job.id, write_document(job, over=over), job.revision, job.state.value
+_Stored: TypeAlias = tuple[str, str, int, str, str]
+"""Id, document, revision, state and event of a job."""
 
 
-def _name_of_call(stored: list[tuple[str, str, int, str]]) -> str:
+def _as_stored(job: Job, *, over: str | None = None, before: Job | None = None) -> _Stored:
+    """A job as the scripts take it, over the document that it replaces, of the job `before`."""
+    event = JobEvent.of(job, before=before).model_dump_json()
+    return job.id, write_document(job, over=over), job.revision, job.state.value, event
+
+
+def _name_of_call(stored: list[_Stored]) -> str:
     """The same for the same jobs."""
     return hashlib.sha256(repr(stored).encode()).hexdigest()
 

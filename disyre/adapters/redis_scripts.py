@@ -14,19 +14,27 @@ DURATIONS_KEY: Final = "disyre:durations"
 EXPIRY_KEY: Final = "disyre:jobs:expiry"
 """Ids of finished jobs that are not kept for ever, by the second at which they expire."""
 MARK_KEY: Final = "disyre:store"
+EVENTS_KEY: Final = "disyre:events"
+"""The stream of what happens to all jobs."""
 INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 """The first keys of every script that stores or removes jobs."""
+_MOST_EVENTS: Final = 10_000
+_MOST_EVENTS_OF_A_JOB: Final = 500
 
 # The id goes into the index of its state in the same step as the job. All scores are 0, so that ids, which
-# sort by time of submission, are in order.
+# sort by time of submission, are in order. What is told of the job goes into two streams in that step, too;
+# in its own one, the revision is the id. Keys may be made here, as a broker is one server.
 _PUT: Final = f"""
-local function put(job, id, doc, revision, state)
+local function put(job, id, doc, revision, state, event)
     redis.call('HSET', job, 'doc', doc, 'revision', revision, 'state', state)
     redis.call('ZADD', KEYS[1], 0, id)
     redis.call('ZREM', KEYS[2], id)
     redis.call('ZREM', KEYS[3], id)
     if state == '{JobState.QUEUED}' then redis.call('ZADD', KEYS[2], 0, id) end
     if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id) end
+    local own = job .. ':events'
+    redis.call('XADD', own, 'MAXLEN', '~', {_MOST_EVENTS_OF_A_JOB}, revision .. '-0', 'event', event)
+    redis.call('XADD', '{EVENTS_KEY}', 'MAXLEN', '~', {_MOST_EVENTS}, '*', 'event', event)
 end
 """
 ADDED: Final = "added"
@@ -36,7 +44,7 @@ TAKEN: Final = "taken"
 """What ADD answers: it is there, once; or it is not, as the time is over, there is no room, or another has
 one of its ids."""
 # ARGV: the last microsecond at which jobs are taken, how many may wait or -1, a name for this call, then id,
-# document, revision and state of each job. A call that was carried out before is known by its name.
+# document, revision, state and event of each job. A call that was carried out before is known by its name.
 ADD: Final = f"""{_PUT}
 local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 3
 local known, taken = 0, 0
@@ -51,7 +59,7 @@ local now = redis.call('TIME')
 if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' end
 if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
 for k = 1, n do
-    put(KEYS[3 + k], unpack(ARGV, 4 * k, 4 * k + 3))
+    put(KEYS[3 + k], unpack(ARGV, 5 * k - 1, 5 * k + 3))
     redis.call('HSET', KEYS[3 + k], 'added', call)
 end
 return '{ADDED}'
@@ -73,16 +81,16 @@ end
 return answer
 """
 # KEYS: those of the indices, the job's, and that of durations. ARGV: id, the revision that is replaced,
-# document, revision and state, a name for this call, and the duration to be kept, or nothing. A call that was
-# carried out before, with none since, is known by its name.
+# document, revision, state and event, a name for this call, and the duration to be kept, or nothing. A call
+# that was carried out before, with none since, is known by its name.
 STORE: Final = f"""{_PUT}
 local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
-if stored[2] == ARGV[6] then return 1 end
+if stored[2] == ARGV[7] then return 1 end
 if stored[1] ~= ARGV[2] then return 0 end
-put(KEYS[4], ARGV[1], ARGV[3], ARGV[4], ARGV[5])
-redis.call('HSET', KEYS[4], 'changed', ARGV[6])
-if ARGV[7] ~= '' then
-    redis.call('LPUSH', KEYS[5], ARGV[7])
+put(KEYS[4], ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+redis.call('HSET', KEYS[4], 'changed', ARGV[7])
+if ARGV[8] ~= '' then
+    redis.call('LPUSH', KEYS[5], ARGV[8])
     redis.call('LTRIM', KEYS[5], 0, {N_DURATIONS - 1})
 end
 return 1
@@ -102,7 +110,7 @@ return is_stored
 WITHDRAW: Final = """
 local revision = redis.call('HGET', KEYS[4], 'revision')
 if revision and revision ~= '1' then return 0 end
-redis.call('DEL', KEYS[4])
+redis.call('DEL', KEYS[4], KEYS[4] .. ':events')
 for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
 return 1
 """
@@ -130,6 +138,11 @@ def tombstone_key(job_id: str) -> str:
 def once_key(name: str) -> str:
     """Of an idempotency key."""
     return f"disyre:once:{name}"
+
+
+def events_key(job_id: str) -> str:
+    """Of the stream of what happens to a job."""
+    return f"{job_key(job_id)}:events"
 
 
 def lease_key(job_id: str) -> str:

@@ -4,7 +4,8 @@ import builtins
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
@@ -38,6 +39,7 @@ _LOOK_AT_THE_QUEUE_S: Final = 2.0
 """A place in the queue is no news of its job: it is looked at so often."""
 _NOT_MODIFIED: Final = 304
 _STOPPED: Final = ("canceling", "canceled")
+_MAY_BE_RETRIED: Final = ("failed", "canceled")
 
 
 class Client:
@@ -112,9 +114,34 @@ class Client:
         """A job as it is now. Raises Refused or Unreachable."""
         return self._get(JobDocument, _path(job))
 
-    def list(self, *, states: Iterable[str] = (), page_size: int = 50) -> Iterator[JobDocument]:
-        """All jobs, or those in some states, the newest first; asks for the next page when it is needed."""
-        query: dict[str, str | builtins.list[str]] = {"limit": str(page_size), "state": [*states]}
+    def list(
+        self,
+        *,
+        states: Iterable[str] = (),
+        model: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        series_uid: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int = 50,
+    ) -> Iterator[JobDocument]:
+        """All jobs, or those for which all this holds, the newest first; asks for the next page when needed.
+
+        Times without a zone are of this machine's; a job of `created_after` is in the list, one of
+        `created_before` is not. Raises Refused or Unreachable.
+        """
+        filters = {
+            "model": model,
+            "series_uid": series_uid,
+            "created_after": _in_utc(created_after),
+            "created_before": _in_utc(created_before),
+        }
+        query: dict[str, str | builtins.list[str]] = {
+            "limit": str(page_size),
+            "state": [*states],
+            "label": [f"{name}:{value}" for name, value in (labels or {}).items()],
+            **{name: value for name, value in filters.items() if value is not None},
+        }
         while True:
             page = read(JobPageDocument, self._connection.ask(Call("GET", _JOBS, query=query)))
             yield from page.jobs
@@ -169,6 +196,16 @@ class Client:
                 raise
             return seen  # the first sending did it, and its answer was lost
 
+    def retry(self, job: JobDocument | str) -> JobDocument:
+        """Have a job that has failed or was canceled queued again. Raises Refused or Unreachable."""
+        try:
+            return read(JobDocument, self._connection.ask(Call("POST", f"{_path(job)}/retry")))
+        except Conflict as error:
+            seen = self.job(job) if error.after_loss else None
+            if seen is None or seen.state in _MAY_BE_RETRIED:
+                raise
+            return seen  # the first sending did it, and its answer was lost
+
     def delete(self, job: JobDocument | str) -> None:
         """Forget a job, its input and its results. Raises Refused or Unreachable."""
         try:
@@ -208,6 +245,10 @@ class Client:
             return any(each["name"].lower() == "idempotency-key" for each in known)
         except (ClientError, ValueError, LookupError, TypeError, AttributeError):
             return False
+
+
+def _in_utc(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
 
 
 def _path(job: JobDocument | str) -> str:

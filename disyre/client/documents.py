@@ -102,8 +102,10 @@ class LinksDocument(Document):
     """Where to go on, as paths of the API."""
 
     self: str
+    events: str | None = None
     results: str | None = None
     cancel: str | None = None
+    retry: str | None = None
 
 
 class JobDocument(Document):

@@ -1,30 +1,32 @@
 """Jobs: submit, list, poll, cancel, delete."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from pydantic import AwareDatetime
 
 from disyre import errors
 from disyre.job import Job, JobState
+from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
-from service.dependencies import GivenCursor, GivenJobId, GivenParts, Parts, note_jobs
-from service.errors import RateLimited
+from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, Parts, note_jobs
+from service.errors import InputGone, RateLimited
 from service.limiters import in_thread
-from service.listing import Page
+from service.listing import Page, Wanted
+from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
 from service.openapi import ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
 from service.receiving import admit, receive
+from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
 _NO_JOB: Final = (errors.JobNotFound, errors.JobExpired)
-_LOOK_EVERY_S: Final = 0.25
 
 
 @router.post(
@@ -82,12 +84,30 @@ def list_jobs(
     response: Response,
     request: Request,
     parts: GivenParts,
-    state: Annotated[list[JobState] | None, Query()] = None,
+    state: Annotated[list[JobState] | None, Query(description="one of these")] = None,
+    model: Annotated[str | None, Query(description="name of the model, once it is decided")] = None,
+    label: Annotated[list[GivenLabel] | None, Query(description="all of these, as `name:value`")] = None,
+    series_uid: Annotated[
+        str | None, Query(pattern=SERIES_UID, description="what the job has as its option `series_uid`")
+    ] = None,
+    created_after: Annotated[AwareDatetime | None, Query(description="then or later")] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="earlier than that")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: GivenCursor | None = None,
 ) -> JobPage:
-    """List jobs, the newest first; `state` may be given more than once."""
-    page = Page.read(parts.jobs, limit=limit, before=cursor, states=state or ())
+    """List jobs, the newest first: those for which all holds that is asked for, exactly.
+
+    `state` and `label` may be given more than once. A page may be short and still have a next one.
+    """
+    wanted = Wanted(
+        states=state or (),
+        model=model,
+        labels=label or (),
+        series_uid=series_uid,
+        created_after=created_after,
+        created_before=created_before,
+    )
+    page = Page.read(parts.jobs, wanted, limit=limit, before=cursor)
     line = parts.queue.look(*(job.id for job in page.jobs if job.state is JobState.QUEUED))
     if page.cursor is not None:
         following = request.url.include_query_params(cursor=page.cursor)
@@ -108,14 +128,20 @@ async def get_job(
     response: Response,
     job_id: GivenJobId,
     parts: GivenParts,
-    wait: Annotated[float, Query(ge=0, le=25, description="seconds to wait for news")] = 0,
+    wait: Annotated[
+        float | None,
+        Query(ge=0, le=LONGEST_S, description="seconds to wait for news; `Prefer: wait=` says the same"),
+    ] = None,
 ) -> JobView | Response:
     """Look at a job.
 
     With `wait`, answers when the job has changed since If-None-Match, or, without that header, when it is
     finished, or when the time is over.
     """
-    job = await _news(request, job_id, parts, wait_s=wait)
+    preferred = preferred_wait_s(request) if wait is None else None
+    job = await news_of(request, job_id, parts, wait_s=wait or preferred or 0.0)
+    if preferred is not None:
+        response.headers["Preference-Applied"] = f"wait={preferred:.0f}"
     response.headers["ETag"] = quoted(job.revision)
     response.headers["Cache-Control"] = "private, no-cache"
     if client_has(request, quoted(job.revision)):
@@ -127,29 +153,6 @@ async def get_job(
     return view
 
 
-async def _news(request: Request, job_id: str, parts: Parts, *, wait_s: float) -> Job:
-    """The job once there is something to tell, or the time is over, or the client or this process leaves.
-
-    A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
-    """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + wait_s
-    while True:
-        left_s = deadline - clock()
-        try:
-            job = await run_in_threadpool(parts.jobs.get, job_id)
-        except errors.Unavailable:
-            if left_s <= 0 or parts.drain.has_begun:
-                raise
-        else:
-            is_news = "if-none-match" in request.headers and not client_has(request, quoted(job.revision))
-            if is_news or job.state.is_finished or left_s <= 0:
-                return job
-            if parts.drain.has_begun or await request.is_disconnected():
-                return job
-        await parts.drain.sleep(min(_LOOK_EVERY_S, left_s))
-
-
 def _view(job: Job, parts: Parts) -> JobView:
     line = parts.queue.look(job.id) if job.state is JobState.QUEUED else None
     return JobView.of(job, line)
@@ -158,9 +161,7 @@ def _view(job: Job, parts: Parts) -> JobView:
 @router.post(
     "/{job_id}/cancel",
     responses={
-        **problems(
-            errors.JobNotFound, errors.JobExpired, errors.IllegalTransition, errors.Unavailable, RateLimited
-        ),
+        **problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
     },
 )
@@ -172,12 +173,30 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
     return JobView.of(job)
 
 
+@router.post(
+    "/{job_id}/retry",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=problems(
+        *_NO_JOB,
+        errors.IllegalTransition,
+        InputGone,
+        errors.QueueFull,
+        errors.Unavailable,
+        RateLimited,
+    ),
+)
+def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
+    """Queue a job again that has failed or was canceled, as it was submitted; its attempts are counted on."""
+    view = JobView.of(retry(job_id, parts), parts.queue.look_if_possible(job_id))
+    response.headers["Location"] = view.links.self
+    response.headers["Retry-After"] = str(view.retry_after_s())
+    return view
+
+
 @router.delete(
     "/{job_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(
-        errors.JobNotFound, errors.JobExpired, errors.IllegalTransition, errors.Unavailable, RateLimited
-    ),
+    responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first."""

@@ -72,6 +72,14 @@ def test_a_job_that_changed_meanwhile_does_not_expire(place: Place) -> None:
     assert place.jobs.get(job.id) == changed
 
 
+def test_a_job_that_is_tried_again_is_not_due(place: Place) -> None:
+    cancel(place, IDS[0], kept_s=60)
+
+    job = place.jobs.update(IDS[0], lambda job: job.retry(at=NOON))
+
+    assert (job.expires_at, place.expiry.due(NOON + timedelta(days=9), limit=9)) == (None, [])
+
+
 def test_a_job_that_was_deleted_is_not_due(place: Place) -> None:
     cancel(place, IDS[0], kept_s=60)
 

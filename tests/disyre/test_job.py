@@ -1,17 +1,30 @@
 """The states of a job, and what may follow what."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import IllegalTransition, StaleAttempt
-from disyre.job import MAX_LOSSES, Artifact, Choice, InputFile, Job, JobInput, JobModel, JobProblem, JobState
+from disyre.job import (
+    MAX_LOSSES,
+    Artifact,
+    Choice,
+    InputFile,
+    Job,
+    JobInput,
+    JobModel,
+    JobProblem,
+    JobState,
+    Transition,
+)
 from disyre.modality import Guess
 from disyre.progress import Progress
 from tests.builders import NOON, make_job
 
+LATER = NOON + timedelta(minutes=1)
 PROBLEM = JobProblem(code="empty-image", detail="nothing there")
 HALF = Progress(stage="restoring", step=1, steps=2, fraction=0.5)
 MAP = Artifact(
@@ -71,6 +84,30 @@ def test_a_finished_job_never_changes(state: JobState, move: str) -> None:
     assert job.state.is_finished
     with pytest.raises(IllegalTransition):
         MOVES[move](job)
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELED])
+def test_a_job_without_a_result_may_be_tried_again_as_if_it_were_new(state: JobState) -> None:
+    lost = running().lose_worker(at=NOON).start(at=NOON)
+    ended = {
+        JobState.FAILED: lost.fail(PROBLEM, attempt=2, at=NOON),
+        JobState.CANCELED: lost.request_cancel(at=NOON).cancel(attempt=2, at=NOON),
+    }[state]
+
+    job = ended.retry(at=LATER)
+
+    assert (job.state, job.revision) == (JobState.QUEUED, ended.revision + 1)
+    assert (job.error, job.started_at, job.finished_at, job.n_losses) == (None, None, None, 0)
+    assert job.history[-2:] == (ended.history[-1], Transition(state=JobState.QUEUED, at=LATER))
+    assert job.start(at=LATER).attempt == 3
+    with pytest.raises(IllegalTransition):
+        job.succeed(attempt=2, artifacts=(MAP,), summary={}, provider="CPU", at=LATER)
+
+
+@pytest.mark.parametrize("job", [make_job(), running(), succeed(running())])
+def test_a_job_that_may_still_have_or_has_a_result_is_not_tried_again(job: Job) -> None:
+    with pytest.raises(IllegalTransition, match=f"failed or was canceled, got one that is {job.state}"):
+        job.retry(at=LATER)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from disyre.adapters.redis_job_events import RedisJobEvents
 from tests.hostile import archives, dicom, nifti, requests
 from tests.hostile.hostile import Hostile, Outcome
 from tests.integration.workplace import Workplace
@@ -47,7 +48,13 @@ def scene(folder: Path) -> Iterator[Scene]:
     make_toy_model(models)
     with live_broker(folder / "broker") as broker:
         workplace = Workplace(broker, models, folder)
-        api_on_it = live_api(folder, jobs=workplace.jobs, queue=workplace.queue, workers=workplace.registry)
+        api_on_it = live_api(
+            folder,
+            jobs=workplace.jobs,
+            events=RedisJobEvents(workplace.client),
+            queue=workplace.queue,
+            workers=workplace.registry,
+        )
         with api_on_it as api, workplace.worker():
             wait_for(workplace.registry.workers, "the worker is ready")
             yield Scene(api, workplace)

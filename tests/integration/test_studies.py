@@ -15,6 +15,7 @@ from disyre.adapters.idempotency_keys import RedisIdempotencyKeys
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.owner_index import RedisOwnerIndex
 from disyre.adapters.rate_limiter import RedisRateLimiter
+from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.job import JobState
 from disyre.model_package import ModelShelf
 from disyre.types import Voxels
@@ -73,6 +74,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
 ) -> None:
     app = create_app(
         jobs=workplace.jobs,
+        events=RedisJobEvents(workplace.client),
         owners=RedisOwnerIndex(workplace.client),
         rates=RedisRateLimiter(workplace.client),
         expiry=RedisExpiry(workplace.client),

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
+from disyre.adapters.job_events import InMemoryJobEvents, JobEvents
 from disyre.adapters.job_store import InMemoryJobStore, JobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.rate_limiter import InMemoryRateLimiter
@@ -78,6 +79,7 @@ def live_api(
     jobs: JobStore | None = None,
     queue: TaskQueue | None = None,
     workers: WorkerRegistry | None = None,
+    events: JobEvents | None = None,
     **settings: Any,
 ) -> Iterator[LiveApi]:
     """Run the API until the block ends. `settings` are those of the service."""
@@ -85,8 +87,10 @@ def live_api(
     if not models.exists():
         make_toy_model(models)
     memory, messages, artifacts = InMemoryJobStore(), InMemoryTaskQueue(), FolderArtifactStore(root)
+    store = jobs or memory
     app = create_app(
-        jobs=jobs or memory,
+        jobs=store,
+        events=events or (store.events if isinstance(store, InMemoryJobStore) else InMemoryJobEvents()),
         owners=InMemoryOwnerIndex(),
         rates=InMemoryRateLimiter(),
         expiry=InMemoryExpiry(memory),

@@ -89,3 +89,18 @@ def test_an_accepted_job_outlives_a_crash_of_the_broker(
     broker.start()
 
     wait_for(lambda: client.get(f"/v1/jobs/{job_id}").status_code == 200, "the job is there again")
+
+
+def test_who_follows_a_job_hears_of_what_happens_after_a_crash_of_the_broker(
+    client: httpx.Client, broker: LiveBroker, scan: bytes
+) -> None:
+    job_id = client.post("/v1/jobs", content=scan).json()["id"]
+    with client.stream("GET", f"/v1/jobs/{job_id}/events") as response:
+        lines = (line for line in response.iter_lines() if line.startswith("id: "))
+        first = next(lines)
+        broker.kill()
+        broker.start()
+        with connect(broker.url, timeout_s=2) as redis:  # as a worker does, before the API has noticed
+            RedisJobStore(redis).update(job_id, lambda job: job.request_cancel(at=job.created_at))
+
+        assert (first, *lines) == ("id: 1", "id: 2")

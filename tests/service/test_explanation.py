@@ -120,19 +120,26 @@ def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str,
     assert "CANARY" not in str(problem)
 
 
+ALL_FILTERS = (
+    "expected one of state, model, label, series_uid, created_after, created_before, limit, cursor, "
+    "got another one"
+)
+
+
 @pytest.mark.parametrize(
     ("path", "field", "words"),
     [
-        ("/v1/jobs?model=zzz", "query.model", "expected one of state, limit, cursor, got another one"),
+        ("/v1/jobs?zzz=zzz", "query.zzz", ALL_FILTERS),
         (
             "/v1/jobs?limit=2&lim=CANARY",
             "query.lim",
-            "did you mean limit? expected one of limit, state, cursor, got another one",
+            "did you mean limit? expected one of limit, state, model, label, series_uid, created_after, "
+            "created_before, cursor, got another one",
         ),
         (
             "/v1/jobs?CANARY%5EPHI=1",
             "query.another parameter",
-            "expected one of state, limit, cursor, got another one",
+            ALL_FILTERS,
         ),
         (f"/v1/jobs/{JOB_ID}?state=CANARY", "query.state", "expected one of wait, got another one"),
         (

@@ -1,15 +1,17 @@
 """Listing, canceling and deleting jobs."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.job_store import InMemoryJobStore, Jobs
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.job import JobState
+from disyre.job_id import new_job_id
 from service.caller import LOCAL
-from service.listing import Page
+from service.listing import Page, Wanted
 from service.own_jobs import OwnJobs
 from tests.builders import NOON, make_job
 from tests.live import wait_for
@@ -69,12 +71,107 @@ def test_jobs_are_listed_by_state(api: LiveApi) -> None:
     assert states == ["canceled", "running"]
 
 
+def listed(api: LiveApi, **query: str | list[str]) -> list[str]:
+    """The last digits of the ids of all jobs that a list has, page by page."""
+    found: list[str] = []
+    response = api.client.get("/v1/jobs", params={"limit": "2", **query})
+    while True:
+        assert response.status_code == 200, response.text
+        found += [job["id"][-1] for job in response.json()["jobs"]]
+        if not response.links:
+            return found
+        response = api.client.get(response.links["next"]["url"])
+
+
+def test_jobs_are_listed_by_what_they_were_submitted_with(api: LiveApi) -> None:
+    api.jobs.add(make_job(IDS[0], labels={"site": "a", "arm": "x"}, series_uid="1.2"))
+    api.jobs.add(make_job(IDS[1], labels={"site": "a"}))
+    api.jobs.add(make_job(IDS[2], labels={"site": "a:b"}, series_uid="1.2.3"))
+    api.jobs.add(make_job(IDS[3], labels={"site": "b", "arm": "a"}))
+    api.jobs.add(make_job(IDS[4]).model_copy(update={"model": None}))
+
+    assert listed(api, model="toy") == ["4", "3", "2", "1"]
+    assert listed(api, model="to") == []
+    assert listed(api, label="site:a") == ["2", "1"]
+    assert listed(api, label="site:a:b") == ["3"]
+    assert listed(api, label=["arm:x", "site:a"]) == ["1"]
+    assert listed(api, label=["arm:x", "site:b"]) == []
+    assert listed(api, series_uid="1.2") == ["1"]
+    assert listed(api, series_uid="1.2", label="site:b") == []
+    assert listed(api, state=["queued", "running"], label="arm:a") == ["4"]
+
+
+def test_jobs_are_listed_by_when_they_were_created(api: LiveApi) -> None:
+    times = [NOON + n * timedelta(microseconds=1) for n in range(5)]
+    ids = [new_job_id(at) for at in times]
+    for n, job_id in enumerate(ids):
+        api.jobs.add(make_job(job_id, labels={"n": str(n)}))
+
+    def numbers(**query: str) -> list[int]:
+        found = api.client.get("/v1/jobs", params={"limit": "2", **query})
+        jobs = found.json()["jobs"]
+        while found.links:
+            found = api.client.get(found.links["next"]["url"])
+            jobs += found.json()["jobs"]
+        return [ids.index(job["id"]) for job in jobs]
+
+    assert numbers(created_after=times[3].isoformat()) == [4, 3]
+    assert numbers(created_before=times[3].isoformat()) == [2, 1, 0]
+    assert numbers(created_after=times[1].isoformat(), created_before=times[3].isoformat()) == [2, 1]
+    assert numbers(created_after=times[3].isoformat(), created_before=times[3].isoformat()) == []
+    assert numbers(created_before="1969-12-31T00:00:00Z") == []
+    assert numbers(created_after="1969-12-31T00:00:00Z", label="n:2") == [2]
+    assert numbers(created_after="9999-12-31T00:00:00Z") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        (
+            {"created_after": "2026-01-01T12:00:00"},
+            "expected a time with its zone, such as 2026-01-31T12:00:00Z, got text of 19 characters",
+        ),
+        (
+            {"created_before": "ZZCANARY"},
+            "expected a time with its zone, such as 2026-01-31T12:00:00Z, got text of 8 characters",
+        ),
+        ({"label": "ZZCANARY"}, "expected the name of a label and its value, with a colon between"),
+        ({"series_uid": "ZZCANARY"}, "expected a UID, of up to 64 digits and dots, got text of 8 characters"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused_in_words(api: LiveApi, query: dict[str, str], detail: str) -> None:
+    response = api.client.get("/v1/jobs", params=query)
+
+    check_refused(api, response, 422, "invalid-request")
+    assert response.json()["errors"][0]["detail"] == detail
+
+
+def test_few_jobs_among_many_are_found_in_few_steps() -> None:
+    class CountingJobStore(InMemoryJobStore):
+        n_lists = 0
+
+        def list(self, *, limit: int, before: str | None = None) -> Jobs:
+            self.n_lists += 1
+            return super().list(limit=limit, before=before)
+
+    jobs = CountingJobStore()
+    for n in range(300):
+        jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
+    jobs.update("019b7a00-0000-7000-8000-000000000000", lambda job: job.start(at=NOON))
+    wanted = Wanted(states=[JobState.RUNNING])
+
+    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), wanted, limit=1)
+
+    assert (len(page.jobs), jobs.n_lists) == (1, 3)
+
+
 def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on() -> None:
     jobs = InMemoryJobStore()
     for n in range(1005):
         jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
 
-    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), limit=100, states=[JobState.FAILED])
+    wanted = Wanted(states=[JobState.FAILED])
+    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), wanted, limit=100)
 
     assert (page.jobs, page.cursor) == ([], "019b7a00-0000-7000-8000-000000000005")
 

@@ -1,6 +1,7 @@
 """How a client follows a job."""
 
 import threading
+import time
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
+from disyre.errors import Unavailable
 from disyre.job import Job, JobProblem
 from disyre.progress import Progress
 from service.schemas import JobView
@@ -99,10 +101,11 @@ def test_a_job_links_to_what_can_be_done_with_it() -> None:
 
     links = [JobView.of(job).links.model_dump() for job in (begun, failed, succeeded)]
 
+    none = {"self": path, "events": f"{path}/events", "results": None, "cancel": None, "retry": None}
     assert links == [
-        {"self": path, "results": None, "cancel": f"{path}/cancel"},
-        {"self": path, "results": None, "cancel": None},
-        {"self": path, "results": f"{path}/results", "cancel": None},
+        {**none, "cancel": f"{path}/cancel"},
+        {**none, "retry": f"{path}/retry"},
+        {**none, "results": f"{path}/results"},
     ]
 
 
@@ -256,3 +259,102 @@ def test_the_next_look_is_worth_it_after_a_quarter_of_the_time_that_is_left(
     eta_s: float | None, retry_after_s: int
 ) -> None:
     assert JobView.of(running(eta_s)).retry_after_s() == retry_after_s
+
+
+@pytest.mark.parametrize("prefer", ["wait=10", 'respond-async, Wait="10"; x=y'])
+def test_how_long_a_client_waits_may_be_a_preference(api: LiveApi, prefer: str) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    failing = threading.Timer(0.1, lambda: fail(api, FIRST))
+    failing.start()
+
+    response = api.client.get(f"/v1/jobs/{FIRST}", headers={"Prefer": prefer})
+
+    failing.join()
+    assert response.json()["state"] == "failed"
+    assert response.headers["Preference-Applied"] == "wait=10"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "query", "applied"),
+    [
+        ("wait=0", "", "wait=0"),
+        ("wait=999", "?wait=0", None),
+        ("wait=long", "", None),
+        ("return=minimal", "", None),
+    ],
+)
+def test_a_preference_that_says_nothing_of_a_wait_and_one_beside_the_parameter_are_ignored(
+    api: LiveApi, prefer: str, query: str, applied: str | None
+) -> None:
+    api.jobs.add(make_job(FIRST))
+
+    response = api.client.get(f"/v1/jobs/{FIRST}{query}", headers={"Prefer": prefer})
+
+    assert (response.status_code, response.json()["state"]) == (200, "queued")
+    assert response.headers.get("Preference-Applied") == applied
+
+
+def test_a_longer_wait_than_the_longest_is_preferred_in_vain(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api, FIRST)
+    fail(api, FIRST)
+
+    response = api.client.get(f"/v1/jobs/{FIRST}", headers={"Prefer": "wait=999"})
+
+    assert response.headers["Preference-Applied"] == "wait=25"
+
+
+class CountingJobStore(InMemoryJobStore):
+    n_reads = 0
+
+    def get(self, job_id: str) -> Job:
+        self.n_reads += 1
+        return super().get(job_id)
+
+
+def report(jobs: InMemoryJobStore, fraction: float) -> Job:
+    progress = Progress(stage="restoring", fraction=fraction)
+    return jobs.update(FIRST, lambda job: job.report(progress, attempt=1))
+
+
+def test_waiting_costs_no_look_at_the_job_whatever_its_progress(tmp_path: Path) -> None:
+    jobs = CountingJobStore()
+    jobs.add(make_job(FIRST))
+    jobs.update(FIRST, lambda job: job.start(at=NOON))
+    with live_api(tmp_path, jobs=jobs) as api:
+        polls = [poll_in_background(api, f"/v1/jobs/{FIRST}?wait=25") for _ in range(20)]
+        wait_for(lambda: jobs.n_reads >= 22, "all polls wait")
+        time.sleep(0.5)  # until those that the hub told to look have looked
+        before = jobs.n_reads
+        for n in range(50):
+            report(jobs, n / 50)
+        while_running = jobs.n_reads - before
+        problem = JobProblem(code="empty-image", detail="nothing to score")
+        jobs.update(FIRST, lambda job: job.fail(problem, attempt=1, at=NOON))
+        for thread, _ in polls:
+            thread.join()
+
+    assert [states for _, states in polls] == [["failed"]] * 20
+    assert while_running < 2 * 50  # of which 50 are the updates themselves
+
+
+def test_a_poll_outlasts_a_broker_that_is_away(tmp_path: Path) -> None:
+    class AwayJobStore(InMemoryJobStore):
+        n_failures = 0
+
+        def get(self, job_id: str) -> Job:
+            if self.n_failures < 2:
+                self.n_failures += 1
+                raise Unavailable("away")
+            return super().get(job_id)
+
+    jobs = AwayJobStore()
+    jobs.add(make_job(FIRST))
+    with live_api(tmp_path, jobs=jobs) as api:
+        response = api.client.get(f"/v1/jobs/{FIRST}?wait=5", headers={"If-None-Match": '"0"'})
+        jobs.n_failures = -1000
+        refused = api.client.get(f"/v1/jobs/{FIRST}?wait=0.0001")
+
+    assert (response.status_code, response.json()["state"]) == (200, "queued")
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")

@@ -144,9 +144,25 @@ def test_all_jobs_are_listed_page_by_page(client: Client, scan: Path) -> None:
     assert [job.id for job in client.list(states=["canceled", "failed"])] == [jobs[0].id]
 
 
-def test_a_job_is_canceled_and_deleted(api: LiveApi, client: Client, scan: Path) -> None:
+def test_jobs_are_listed_by_what_they_are(client: Client, scan: Path) -> None:
+    first, second = (
+        client.submit(scan, model="t1w", labels={"site": site, "arm": "x"}) for site in ("ß", "b&c")
+    )
+    assert first.created_at is not None
+    assert second.created_at is not None
+
+    assert [job.id for job in client.list(labels={"site": "ß", "arm": "x"})] == [first.id]
+    assert [job.id for job in client.list(labels={"site": "b&c"}, model="t1w")] == [second.id]
+    assert not list(client.list(series_uid="1.2"))
+    assert [job.id for job in client.list(created_after=second.created_at)] == [second.id]
+    assert [job.id for job in client.list(created_before=second.created_at)] == [first.id]
+
+
+def test_a_job_is_canceled_tried_again_and_deleted(api: LiveApi, client: Client, scan: Path) -> None:
     job = client.submit(scan)
 
+    assert client.cancel(job).state == "canceled"
+    assert client.retry(job).state == "queued"
     assert client.cancel(job).state == "canceled"
     with pytest.raises(Conflict):
         client.cancel(job)

@@ -197,6 +197,18 @@ def test_a_job_that_was_finished_before_is_not_said_to_be_canceled(answers: list
         client.cancel("a")
 
 
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
+def test_a_job_that_the_lost_sending_queued_again_is_on_its_way(state: str) -> None:
+    with scripted_api(HANGS_UP, problem(409), job(state)) as api, api.client() as client:
+        assert client.retry("a").state == state
+
+
+@pytest.mark.parametrize("answers", [[problem(409)], [HANGS_UP, problem(409), job("failed")]])
+def test_a_job_that_cannot_be_queued_again_is_not_said_to_be(answers: list[Answer]) -> None:
+    with scripted_api(*answers) as api, api.client() as client, pytest.raises(Conflict):
+        client.retry("a")
+
+
 def test_a_job_that_the_lost_sending_deleted_is_deleted() -> None:
     with scripted_api(HANGS_UP, problem(404)) as api, api.client() as client:
         client.delete("a")

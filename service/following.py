@@ -1,0 +1,47 @@
+"""The events of one job: each once and in order, from those that a client has missed to the last."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from fastapi.concurrency import run_in_threadpool
+
+from disyre.errors import JobNotFound, Unavailable
+from disyre.job_event import JobEvent
+from service.dependencies import Parts
+
+_PAUSE_S: Final = 0.5
+"""Before the broker is asked again that did not answer."""
+
+
+async def follow(job_id: str, parts: Parts, *, after: int) -> AsyncIterator[JobEvent]:
+    """What happens to a job after a revision; of 0, first how it is now. Ends with the job or the process."""
+    seen = after
+    with parts.hub.listen(job_id) as listener:
+        missed = True
+        events: tuple[JobEvent, ...] = ()
+        while not parts.drain.has_begun:
+            if missed:
+                try:
+                    events = tuple(await run_in_threadpool(_since, job_id, parts, seen))
+                except Unavailable:
+                    await listener.news(within_s=_PAUSE_S)
+                    continue
+                except JobNotFound:
+                    return  # it was deleted
+            for event in events:
+                if event.revision > seen:
+                    seen = event.revision
+                    yield event
+            if events and events[-1].state.is_finished:
+                return
+            news = await listener.news(within_s=None)
+            missed, events = news.missed, news.events
+
+
+def _since(job_id: str, parts: Parts, seen: int) -> Sequence[JobEvent]:
+    """All events since a revision, as far as they are known; the last one always is."""
+    job = parts.jobs.get(job_id)
+    if job.revision <= seen:
+        return ()
+    events = parts.events.of(job_id, after=seen) if seen else ()
+    return events if events and events[-1].revision >= job.revision else (*events, JobEvent.of(job))

@@ -1,0 +1,102 @@
+"""Trying again what has failed or was canceled."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.task_queue import InMemoryTaskQueue
+from disyre.errors import Unavailable
+from disyre.job import Job, JobProblem
+from tests.builders import NOON, make_job
+from tests.service.live_api import LiveApi, live_api
+from tests.service.refused import check_refused
+
+
+def submit(api: LiveApi, scan: bytes, mask: bytes) -> str:
+    response = api.client.post("/v1/jobs", files={"file": scan, "mask": mask})
+    assert response.status_code == 202, response.text
+    return str(response.json()["id"])
+
+
+def fail(api: LiveApi, job_id: str) -> Job:
+    api.jobs.update(job_id, lambda job: job.start(at=NOON))
+    problem = JobProblem(code="internal", detail="no fault of yours")
+    return api.jobs.update(job_id, lambda job: job.fail(problem, attempt=job.attempt, at=NOON))
+
+
+def test_a_failed_job_is_queued_and_sent_again(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    job_id = submit(api, scan, mask)
+    fail(api, job_id)
+
+    response = api.client.post(f"/v1/jobs/{job_id}/retry")
+
+    job = response.json()
+    assert (response.status_code, response.headers["Location"]) == (202, f"/v1/jobs/{job_id}")
+    assert (job["state"], job["error"], job["attempt"], job["queue_position"]) == ("queued", None, 1, 1)
+    assert int(response.headers["Retry-After"]) >= 1
+    assert api.jobs.get(job_id).state == "queued"
+    assert api.queue.job_ids == [job_id, job_id]
+
+
+def test_a_canceled_job_is_queued_again(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    job_id = submit(api, scan, mask)
+    api.client.post(f"/v1/jobs/{job_id}/cancel")
+
+    assert api.client.post(f"/v1/jobs/{job_id}/retry").json()["state"] == "queued"
+
+
+def test_a_job_that_waits_is_not_queued_twice(api: LiveApi, scan: bytes, mask: bytes) -> None:
+    job_id = submit(api, scan, mask)
+
+    response = api.client.post(f"/v1/jobs/{job_id}/retry")
+
+    assert (response.status_code, response.json()["code"]) == (409, "illegal-transition")
+    assert api.queue.job_ids == [job_id]
+
+
+@pytest.mark.parametrize("gone", ["input", "input/mask"])
+def test_a_job_whose_scan_is_gone_has_to_be_submitted_again(
+    api: LiveApi, scan: bytes, mask: bytes, gone: str
+) -> None:
+    job_id = submit(api, scan, mask)
+    before = fail(api, job_id)
+    path = api.root / "jobs" / job_id / gone
+    assert path.exists()
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+
+    response = api.client.post(f"/v1/jobs/{job_id}/retry")
+
+    assert (response.status_code, response.json()["code"]) == (409, "input-gone")
+    assert api.jobs.get(job_id) == before
+
+
+def test_a_full_queue_takes_no_job_back(tmp_path: Path, scan: bytes, mask: bytes) -> None:
+    with live_api(tmp_path, max_queued_jobs=1) as api:
+        job_id = submit(api, scan, mask)
+        before = fail(api, job_id)
+        api.jobs.add(make_job())
+
+        response = api.client.post(f"/v1/jobs/{job_id}/retry")
+
+        assert (response.status_code, response.json()["code"]) == (503, "queue-full")
+        assert api.jobs.get(job_id) == before
+
+
+def test_a_job_that_there_is_not_is_not_tried_again(api: LiveApi) -> None:
+    check_refused(api, api.client.post(f"/v1/jobs/{make_job().id}/retry"), 404, "job-not-found")
+
+
+def test_a_job_that_cannot_be_sent_again_at_once_is_queued_all_the_same(
+    tmp_path: Path, scan: bytes, mask: bytes
+) -> None:
+    class AwayQueue(InMemoryTaskQueue):
+        def enqueue(self, job: Job) -> None:
+            raise Unavailable("away")
+
+    with live_api(tmp_path, queue=AwayQueue()) as api:
+        job_id = submit(api, scan, mask)
+        fail(api, job_id)
+
+        assert api.client.post(f"/v1/jobs/{job_id}/retry").status_code == 202
+        assert api.jobs.waiting() == [job_id]
