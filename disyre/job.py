@@ -18,6 +18,7 @@ from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest
 from disyre.progress import Progress
+from disyre.trace import Trace
 
 MAX_LOSSES: Final = 3
 """So many workers may be lost on a job before it is failed."""
@@ -135,6 +136,8 @@ class Job(Frozen):
     """Grows with every stored change."""
     owner: str = LOCAL_OWNER
     """The name of the key that it was sent with."""
+    trace: Trace | None = None
+    """Ids of the request that made it; None of jobs from before these were kept."""
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -173,12 +176,14 @@ class Job(Frozen):
         at: datetime,
         owner: str = LOCAL_OWNER,
         retention_s: int | None = None,
+        trace: Trace | None = None,
     ) -> Self:
         """A new job, waiting."""
         return cls(
             id=job_id,
             owner=owner,
             retention_s=retention_s,
+            trace=trace,
             created_at=at,
             model=model,
             modality=modality,

@@ -95,7 +95,8 @@ def create_app(
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan(caretaker, artifacts, hub, settings),
-        telemetry={"logs": False},  # they would hold the text of exceptions
+        # What it tells holds queries, and the text of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,

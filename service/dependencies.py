@@ -58,7 +58,7 @@ async def _open_parts(request: Request) -> Parts:
 
 async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
     parts = await _open_parts(request)
-    submission = replace(parts.submission, owner=caller.name)
+    submission = replace(parts.submission, owner=caller.name, trace=request.state.trace)
     return replace(parts, jobs=parts.jobs.of(caller), submission=submission)
 
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-import re
-import uuid
 from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from disyre.adapters.log_lines import log_about
 from service.errors import InternalError
 from service.problems import problem_response
+from service.tracing import read_trace
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +21,9 @@ _LONGEST_READ_AFTER_REFUSAL_S: Final = 10.0
 _LONGEST_SILENCE_S: Final = 1.0
 """A client that sends nothing for so long is answered at once."""
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 
 class Edge:
-    """Gives each response its request id, and turns what nobody caught into a problem document."""
+    """Gives each response the ids of its request, and turns what nobody caught into a problem document."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,7 +33,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        trace = read_trace(Headers(scope=scope))
+        scope.setdefault("state", {})["trace"] = trace
         started = False
         body = _Body(scope, receive)
 
@@ -46,20 +45,23 @@ class Edge:
                 if message["status"] >= 400 and message["status"] != HTTPStatus.REQUEST_TIMEOUT:
                     await body.read_to_its_end()
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                headers["X-Request-ID"] = trace.request_id
+                if trace.traceparent is not None:
+                    headers["traceparent"] = trace.traceparent
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
-        try:
-            await self._app(scope, body.receive, send_marked)
-        except Exception:
-            logger.exception("request %s failed", request_id)
-            if started:
-                raise
-            response = problem_response(
-                InternalError("the service failed; the request id finds it in the log")
-            )
-            await response(scope, body.receive, send_marked)
+        with log_about(**trace.log_ids):
+            try:
+                await self._app(scope, body.receive, send_marked)
+            except Exception:
+                logger.exception("request %s failed", trace.request_id)
+                if started:
+                    raise
+                response = problem_response(
+                    InternalError("the service failed; the request id finds it in the log")
+                )
+                await response(scope, body.receive, send_marked)
 
 
 class _Body:
@@ -96,9 +98,3 @@ class _Body:
                     await asyncio.wait_for(self.receive(), _LONGEST_SILENCE_S)
         except TimeoutError:
             return
-
-
-def _request_id(scope: Scope) -> str:
-    """The client's id for the request if it is harmless, else one of ours."""
-    given = Headers(scope=scope).get("X-Request-ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

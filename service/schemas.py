@@ -13,6 +13,7 @@ from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.progress import Progress
+from disyre.trace import Trace
 from service.problems import Problem, problem_of_job
 from service.submission import Study
 from service.view import View
@@ -96,6 +97,8 @@ class JobView(View):
     revision: int
     owner: str
     """The name of the key that it was sent with."""
+    trace: Trace | None
+    """Ids of the request that made it."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -128,6 +131,7 @@ class JobView(View):
             state=job.state,
             revision=job.revision,
             owner=job.owner,
+            trace=job.trace,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

@@ -25,6 +25,7 @@ from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
 from disyre.model_package import ModelShelf
 from disyre.receipt import Receipt
+from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.once import Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
@@ -64,6 +65,8 @@ class Submission:
     """Whose the jobs will be."""
     retention_s: int = 0
     """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
+    trace: Trace | None = None
+    """Ids of the request that makes them."""
 
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
@@ -184,6 +187,7 @@ class Submission:
             params=params,
             owner=self.owner,
             retention_s=params.retention_s or self.retention_s or None,
+            trace=self.trace,
             at=now,
         )
 

@@ -11,17 +11,19 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from celery import Celery, shared_task
+from celery import Celery, Task, shared_task
+from celery.app.task import Context
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 from celery.utils.log import get_multiprocessing_logger
+from pydantic import ValidationError
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
 from disyre.adapters.library_messages import silence_libraries
-from disyre.adapters.log_lines import write_log_lines
+from disyre.adapters.log_lines import log_about, write_log_lines
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
 from disyre.adapters.task_queue import TASK_NAME, make_celery
@@ -29,6 +31,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import DisyreError, TimedOut
 from disyre.job import Job
 from disyre.progress import OnProgress
+from disyre.trace import Trace
 from worker.assembly import make_restorers, make_scorer
 from worker.heartbeat import Heartbeat
 from worker.settings import WorkerSettings
@@ -96,12 +99,21 @@ def this_child() -> Child:
     return make_child(read_settings(WorkerSettings))
 
 
-@shared_task(name=TASK_NAME)
-def run_job(job_id: str) -> None:
-    """Run one job."""
+@shared_task(name=TASK_NAME, bind=True)
+def run_job(task: "Task[Any, Any]", job_id: str) -> None:
+    """Run one job; each line of its log names the request that made it, as the message does."""
     child = this_child()
-    with child.heartbeat.busy(job_id):
+    with log_about(**_ids_of(task.request)), child.heartbeat.busy(job_id):
         child.runner.run_job(job_id)
+
+
+def _ids_of(message: Context) -> dict[str, str | None]:
+    """Ids of the request that a message comes from; none if it says none that are of their form."""
+    given = {name: message.get(name) for name in Trace.model_fields}
+    try:
+        return Trace.model_validate(given).log_ids
+    except ValidationError:
+        return {}
 
 
 @setup_logging.connect

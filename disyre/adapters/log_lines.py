@@ -1,8 +1,25 @@
 """The log of a program: each line begins with its time, as ISO 8601 in UTC, and its level."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Final
+
+_IDS: Final[ContextVar[str]] = ContextVar("ids", default="")
+"""What the lines of this context begin with."""
+
+
+@contextmanager
+def log_about(**ids: str | None) -> Iterator[None]:
+    """Name these ids in each line that is written in a block, and in threads with its context."""
+    named = " ".join(f"{name}={value}" for name, value in ids.items() if value is not None)
+    token = _IDS.set(f"[{named}] " if named else "")
+    try:
+        yield
+    finally:
+        _IDS.reset(token)
 
 
 class LineFormatter(logging.Formatter):
@@ -11,7 +28,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The lines of a message."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        start = f"{at.removesuffix('+00:00')}Z {record.levelname} {record.name}: "
+        start = f"{at.removesuffix('+00:00')}Z {record.levelname} {record.name}: {_IDS.get()}"
         return "\n".join(start + line for line in super().format(record).splitlines())
 
 

@@ -89,10 +89,11 @@ class CeleryTaskQueue:
         self._client = client
 
     def enqueue(self, job: Job) -> None:
-        """Send a job's id; the id of the message is the job's."""
+        """Send a job's id, with those of the request that made it; the id of the message is the job's."""
         try:
+            headers = job.trace.headers if job.trace else {}
             with broker_errors():
-                self._celery.send_task(TASK_NAME, args=[job.id], task_id=job.id, retry=False)
+                self._celery.send_task(TASK_NAME, args=[job.id], task_id=job.id, retry=False, headers=headers)
         except OperationalError as error:
             raise Unavailable("the broker does not take messages") from error
 

@@ -19,6 +19,7 @@ from disyre.adapters.task_queue import (
     make_celery,
 )
 from disyre.errors import Unavailable
+from disyre.trace import Trace
 from tests.builders import make_job
 from tests.live import LiveBroker, live_broker
 
@@ -59,6 +60,17 @@ def test_a_message_holds_a_job_id_as_json_and_nothing_else(broker: LiveBroker, c
     assert fields["content-type"] == "application/json"
     assert fields["headers"]["task"] == TASK_NAME
     assert fields["headers"]["argsrepr"] == f"['{make_job().id}']"
+
+
+def test_a_message_has_the_ids_of_the_request_that_made_its_job(
+    broker: LiveBroker, client: redis.Redis
+) -> None:
+    trace = Trace(request_id="pacs-7", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    make_queue(broker, client).enqueue(make_job().model_copy(update={"trace": trace}))
+
+    (message,) = client.lrange(QUEUE_NAME, 0, -1)
+    headers = json.loads(message)["headers"]
+    assert {name: headers[name] for name in trace.headers} == trace.headers
 
 
 def test_a_message_that_was_taken_is_not_pending(broker: LiveBroker, client: redis.Redis) -> None:

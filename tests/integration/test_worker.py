@@ -14,6 +14,7 @@ from kombu import Connection
 
 from disyre.adapters.task_queue import QUEUE_NAME
 from disyre.job import MAX_LOSSES, WORKER_LOST, JobState
+from disyre.trace import Trace
 from tests.integration.workplace import Workplace
 from tests.live import ROOT, LiveBroker, LiveWorker, live_broker, wait_for
 from tests.toy_model import SLOW_MODEL
@@ -39,11 +40,13 @@ def worker(workplace: Workplace, running_worker: LiveWorker) -> LiveWorker:
     return running_worker
 
 
-@pytest.mark.usefixtures("worker")
-def test_a_job_succeeds(workplace: Workplace) -> None:
-    job = workplace.wait_until_finished(workplace.submit())
+def test_a_job_succeeds(workplace: Workplace, worker: LiveWorker) -> None:
+    trace = Trace(request_id="pacs-7", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    job = workplace.wait_until_finished(workplace.submit(trace=trace))
 
     workplace.assert_one_whole_result(job)
+    line = f"[request=pacs-7 trace={'a' * 32}] job {job.id}, attempt 1: now succeeded"
+    wait_for(lambda: line in worker.log.read_text(), "the log names the request")
     assert (job.attempt, job.provider) == (1, "CPUExecutionProvider")
     assert job.summary is not None
     assert job.summary["anomaly_score"] > 0

@@ -20,6 +20,7 @@ from disyre.errors import Unavailable
 from disyre.job import InputFile, Job, JobInput, JobModel, JobState
 from disyre.job_params import JobParams
 from disyre.model_package import ModelShelf
+from disyre.trace import Trace
 from service.reaper import Reaper
 from tests.builders import make_volume
 from tests.live import LiveBroker, LiveWorker, live_worker, wait_for
@@ -61,7 +62,14 @@ class Workplace:
         """A worker for the length of a block; it may not be ready yet when the block begins."""
         return live_worker(self.environment(**settings), self.folder / f"{name}.log")
 
-    def submit(self, *, model: str = "t1w", content: bytes | None = None, enqueue: bool = True) -> str:
+    def submit(
+        self,
+        *,
+        model: str = "t1w",
+        content: bytes | None = None,
+        enqueue: bool = True,
+        trace: Trace | None = None,
+    ) -> str:
         """Submit a scan, as the API does; without `enqueue` as an API does that dies in the middle."""
         job_id = _new_id()
         with self.artifacts.incoming() as folder:
@@ -79,6 +87,7 @@ class Workplace:
             model=JobModel.of(ModelShelf(self.models).find(model).manifest),
             input=JobInput(files=(file,)),
             params=JobParams(model=model),
+            trace=trace,
             at=datetime.now(UTC),
         )
         self.jobs.add(job)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from disyre.adapters.log_lines import LineFormatter, write_log_lines
+from disyre.adapters.log_lines import LineFormatter, log_about, write_log_lines
 
 PROGRAM = """
 import logging
@@ -33,6 +33,19 @@ def test_the_time_is_that_of_the_record_in_utc() -> None:
     assert LineFormatter().format(record) == (
         "1970-01-01T00:00:01.500Z INFO n: a\n1970-01-01T00:00:01.500Z INFO n: b"
     )
+
+
+def test_lines_in_a_block_about_something_name_its_ids() -> None:
+    record = logging.makeLogRecord({"msg": "a\nb", "levelname": "INFO", "name": "n", "created": 1.5})
+    start = "1970-01-01T00:00:01.500Z INFO n: "
+
+    with log_about(request="r", trace=None):
+        with log_about():
+            nothing = LineFormatter().format(record)
+        lines = LineFormatter().format(record)
+
+    assert lines == f"{start}[request=r] a\n{start}[request=r] b"
+    assert nothing == LineFormatter().format(record) == f"{start}a\n{start}b"
 
 
 @pytest.fixture

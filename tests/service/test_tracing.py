@@ -1,0 +1,103 @@
+"""Ids of a request come back, and stay with the jobs that it makes."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import _logs, metrics, trace
+from starlette.datastructures import Headers
+
+from disyre.adapters.log_lines import LineFormatter
+from service.tracing import read_trace
+from tests.disyre.test_trace import SPAN_ID, TRACE_ID, TRACEPARENT
+from tests.service.live_api import LiveApi, live_api
+from tests.service.series.made_series import study
+from tests.zip_files import zipped_images
+
+IDS = {"X-Request-ID": "pacs-7", "traceparent": TRACEPARENT}
+AS_STORED = {"request_id": "pacs-7", "traceparent": TRACEPARENT}
+
+
+def test_a_job_keeps_the_ids_of_its_request(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/jobs", content=scan, headers=IDS)
+
+    assert {name: response.headers[name] for name in IDS} == IDS
+    assert response.json()["trace"] == AS_STORED
+    (job,) = api.jobs.list(limit=1)
+    assert job.trace is not None
+    assert job.trace.headers == AS_STORED
+
+
+def test_all_jobs_of_a_study_keep_the_ids_of_their_request(api: LiveApi) -> None:
+    content = zipped_images(study())
+    jobs = api.client.post("/v1/studies", content=content, headers=IDS).json()["jobs"]
+
+    assert len(jobs) > 1
+    assert [job["trace"] for job in jobs] == [AS_STORED] * len(jobs)
+
+
+def test_a_request_without_ids_is_given_one_and_no_trace(api: LiveApi, scan: bytes) -> None:
+    response = api.client.post("/v1/jobs", content=scan)
+
+    assert "traceparent" not in response.headers
+    assert response.json()["trace"] == {"request_id": response.headers["X-Request-ID"], "traceparent": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ([TRACEPARENT], TRACEPARENT),
+        ([f"cc-{TRACE_ID}-{SPAN_ID}-01-what-comes-later"], TRACEPARENT),
+        ([f"ff-{TRACE_ID}-{SPAN_ID}-01"], None),
+        ([f"{TRACEPARENT}-more"], None),
+        ([f"cc-{TRACE_ID}-{SPAN_ID}-01more"], None),
+        (["ZZCANARY"], None),
+        ([TRACEPARENT, TRACEPARENT], None),
+    ],
+)
+def test_only_a_traceparent_of_the_standard_is_taken(given: list[str], taken: str | None) -> None:
+    headers = Headers(raw=[(b"traceparent", each.encode()) for each in given])
+
+    assert read_trace(headers).traceparent == taken
+
+
+def test_lines_about_a_request_name_its_ids(api: LiveApi, caplog: pytest.LogCaptureFixture) -> None:
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(LineFormatter().format(record))  # type: ignore[method-assign]
+    logging.getLogger("service").addHandler(handler)
+    try:
+        api.artifacts.free_bytes = lambda: 1 // 0  # type: ignore[method-assign]
+        response = api.client.post("/v1/jobs", content=b"scan", headers=IDS)
+    finally:
+        logging.getLogger("service").removeHandler(handler)
+
+    assert response.status_code == 500
+    assert (
+        lines[0]
+        .splitlines()[0]
+        .endswith(f"ERROR service.middleware: [request=pacs-7 trace={TRACE_ID}] request pacs-7 failed")
+    )
+
+
+def test_nothing_is_told_to_the_telemetry_of_the_framework(
+    tmp_path: Path, scan: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a provider in the process would get queries and texts of exceptions."""
+    asked: list[str] = []
+
+    class Provider:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            asked.append(name)
+            raise AttributeError(name)
+
+    monkeypatch.setattr(trace, "get_tracer_provider", Provider)
+    monkeypatch.setattr(metrics, "get_meter_provider", Provider)
+    monkeypatch.setattr(_logs, "get_logger_provider", Provider)
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    with live_api(tmp_path) as api:
+        assert api.client.post("/v1/jobs?threshold=0.5", content=scan).status_code == 202
+
+    assert asked == []
