@@ -158,6 +158,8 @@ class Job(Frozen):
     progress: Progress | None = None
     provider: str | None = None
     """ONNX Runtime execution provider that did the work."""
+    timings_s: dict[str, float] = Field(default={})
+    """Seconds by stage, of a job that succeeded."""
     summary: dict[str, Any] | None = None
     """The short form of `summary.json`."""
     artifacts: tuple[Artifact, ...] = ()
@@ -225,11 +227,12 @@ class Job(Frozen):
         summary: dict[str, Any],
         provider: str,
         at: datetime,
+        timings_s: dict[str, float] | None = None,
     ) -> Self:
         """The results are whole and in their place."""
         self._check_attempt(attempt)
         done = {"artifacts": artifacts, "summary": summary, "provider": provider, "progress": None}
-        return self._to(JobState.SUCCEEDED, at, **done)
+        return self._to(JobState.SUCCEEDED, at, **done, timings_s=timings_s or {})
 
     def fail(self, problem: JobProblem, *, attempt: int, at: datetime) -> Self:
         """The scan cannot be scored, or not here."""

@@ -1,18 +1,60 @@
-"""What Prometheus is told. The counters are those of this process; the gauges are read when it asks."""
+"""What Prometheus is told: what the broker counted of jobs, and what is true when it asks.
+
+Only refusals are counted by each process for itself: nothing may be written for who is refused.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.requests import ClientDisconnect
 
 from disyre.adapters.worker_registry import WorkerInfo
 from disyre.errors import DisyreError
+from disyre.tally import BUCKETS, STAGE, UPLOAD, WAIT, Counts
 from service.errors import ClientGone
-from service.waiting_line import WaitingLine
+from service.waiting_line import Pace, WaitingLine
 
-_MIB: Final = 1024**2
+_HISTOGRAMS: Final = {
+    UPLOAD: ("disyre_upload_bytes", "Size of accepted uploads", ()),
+    WAIT: ("disyre_queue_wait_seconds", "How long jobs were in the queue before a worker began them", ()),
+    STAGE: ("disyre_stage_duration_seconds", "How long the stages of jobs took that succeeded", ("stage",)),
+}
+
+
+class Counted(Collector):
+    """What was counted of jobs by all programs together, as metrics."""
+
+    def __init__(self) -> None:
+        self.counts: Counts = {}
+        """As the broker said it last; nothing while it is away."""
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it."""
+        jobs = CounterMetricFamily("disyre_jobs", "States that jobs entered", labels=["state", "reason"])
+        for name, value in sorted(self.counts.items()):
+            if name.startswith("jobs "):
+                jobs.add_metric(name.split(" ")[1:], value)
+        yield jobs
+        for kind, (metric, text, labels) in _HISTOGRAMS.items():
+            histogram = HistogramMetricFamily(metric, text, labels=labels)
+            for name in sorted(self.counts):
+                *of, last = name.split(" ")
+                if of[:1] == [kind] and last == "sum":
+                    histogram.add_metric(of[1:], *self._buckets(kind, " ".join(of)))
+            yield histogram
+
+    def _buckets(self, kind: str, name: str) -> tuple[list[tuple[str, float]], float]:
+        """For each bound how many values are at most that, and the sum of all."""
+        counted = (self.counts.get(f"{name} {bound}", 0.0) for bound in BUCKETS[kind])
+        bounds = map(floatToGoString, BUCKETS[kind])
+        return list(zip(bounds, accumulate(counted), strict=True)), self.counts[f"{name} sum"]
 
 
 class Metrics:
@@ -20,34 +62,28 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._jobs = Counter(
-            "disyre_jobs",
-            "Submissions, accepted or refused",
-            ["state", "reason"],
+        self._refused = Counter(
+            "disyre_submissions_refused",
+            "Submissions that this process refused",
+            ["reason"],
             registry=self._registry,
         )
-        self._upload_bytes = Histogram(
-            "disyre_upload_bytes",
-            "Size of accepted uploads",
-            buckets=[_MIB * 4**power for power in range(6)],
-            registry=self._registry,
-        )
+        self._counted = Counted()
+        self._registry.register(self._counted)
         self._broker_up = self._gauge("disyre_broker_up", "Whether the broker answers")
         self._queue_depth = self._gauge("disyre_queue_depth", "Jobs that wait")
+        self._oldest = self._gauge(
+            "disyre_oldest_queued_seconds", "How long the first of the waiting jobs has been in the queue"
+        )
         self._running = self._gauge("disyre_jobs_running", "Jobs that a worker has begun and not ended")
         self._workers = self._gauge("disyre_workers", "Workers that are ready", "state")
         self._models = self._gauge(
             "disyre_model_info", "Models of the workers", "name", "version", "provider"
         )
 
-    def count_submission(self, size_bytes: int, *, n_jobs: int = 1) -> None:
-        """So many jobs were made of an upload."""
-        self._jobs.labels(state="queued", reason="").inc(n_jobs)
-        self._upload_bytes.observe(size_bytes)
-
     def count_refusal(self, code: str) -> None:
         """A submission was refused, with this error code."""
-        self._jobs.labels(state="refused", reason=code).inc()
+        self._refused.labels(reason=code).inc()
 
     @contextmanager
     def counting_refusals(self) -> Iterator[None]:
@@ -61,8 +97,12 @@ class Metrics:
             self.count_refusal(ClientGone.code)
             raise
 
-    def read_queue(self, line: WaitingLine, workers: Sequence[WorkerInfo]) -> None:
-        """Take over how the queue and the workers are."""
+    def read_queue(
+        self, line: WaitingLine, pace: Pace, workers: Sequence[WorkerInfo], counts: Counts
+    ) -> None:
+        """Take over how the queue and the workers are, and what was counted."""
+        self._counted.counts = counts
+        self._oldest.set(pace.oldest_s)
         self._broker_up.set(1)
         self._queue_depth.set(line.n_waiting)
         self._running.set(line.n_running)
@@ -78,7 +118,8 @@ class Metrics:
     def lose_broker(self) -> None:
         """The broker does not answer; what it said last is forgotten."""
         self._broker_up.set(0)
-        for gauge in (self._queue_depth, self._running):
+        self._counted.counts = {}
+        for gauge in (self._queue_depth, self._oldest, self._running):
             gauge.set(float("nan"))
         self._workers.clear()
         self._models.clear()

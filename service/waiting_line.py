@@ -10,6 +10,7 @@ from disyre.adapters.job_store import Durations, JobStore
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import Unavailable
 from disyre.job import Job
+from disyre.tally import BEGUN_AT_S, Counts
 
 T = TypeVar("T")
 
@@ -55,6 +56,16 @@ class WaitingLine:
         return None if position is None else self.eta_start_s(position, model)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Whether the queue moves."""
+
+    oldest_s: float = 0.0
+    """How long the job has been in the queue that was submitted first of those that wait; 0 if none does."""
+    standstill_s: float = 0.0
+    """How long nobody has begun a job, though one waits and a worker has none; else 0."""
+
+
 class QueueWatch:
     """Looks at the queue; how long jobs take, and who works on them, is remembered for a moment."""
 
@@ -62,6 +73,7 @@ class QueueWatch:
         self, jobs: JobStore, workers: WorkerRegistry, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._jobs = jobs
+        self._workers = workers
         self._durations = _Remembered(jobs.durations, _LEARN_EVERY_S, clock)
         self._n_workers = _Remembered(lambda: len(workers.workers()), _COUNT_EVERY_S, clock)
 
@@ -77,6 +89,23 @@ class QueueWatch:
             typical_of_model_s=_typical_of_model_s(durations),
             positions=places.positions,
         )
+
+    def counts(self) -> Counts:
+        """What was counted of all jobs. Raises Unavailable."""
+        return self._jobs.counts()
+
+    def pace(self) -> Pace:
+        """Whether the queue moves. Raises Unavailable."""
+        first = self._jobs.first_waiting()
+        if first is None:
+            return Pace()
+        now = self._jobs.now()
+        queued_at = first.history[-1].at
+        oldest_s = max(0.0, (now - queued_at).total_seconds())
+        if all(worker.busy_with for worker in self._workers.workers()):
+            return Pace(oldest_s)
+        since_begun_s = now.timestamp() - self._jobs.counts().get(BEGUN_AT_S, 0.0)
+        return Pace(oldest_s, min(oldest_s, max(0.0, since_begun_s)))
 
     def look_if_possible(self, *job_ids: str) -> WaitingLine | None:
         """The queue as it is; None if the broker does not answer."""

@@ -106,9 +106,11 @@ class ScanScorer:
             told(Progress(stage="writing", fraction=_WRITING))
             results.write_volumes(folder, scored, on_step=told.again)
             results.write_picture(folder, scan.volume, scored, summary)
-        summary = summary.model_copy(update={"timings_s": _in_order(watch.timings_s, scored.timings_s)})
+        timings_s = _in_order(watch.timings_s, scored.timings_s)
+        summary = summary.model_copy(update={"timings_s": timings_s})
         results.write_summary(folder, summary)
-        return Outcome(results.describe(folder), summary.short(), restorer.provider, decision.choice)
+        files = results.describe(folder)
+        return Outcome(files, summary.short(), restorer.provider, decision.choice, timings_s)
 
     def _read(self, job: Job, grid: Grid, on_step: OnStep) -> Reading:
         path_of = partial(self.input_file, job.id)

@@ -5,7 +5,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -47,6 +47,8 @@ class Outcome:
     provider: str
     choice: Choice | None = None
     """What the scan counted as and what scored it, if that was not known before."""
+    timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage."""
 
 
 Now: TypeAlias = Callable[[], datetime]
@@ -137,6 +139,7 @@ def _success(job: Job, outcome: Outcome, now: Now) -> Change:
             summary=outcome.summary,
             provider=outcome.provider,
             at=now(),
+            timings_s=outcome.timings_s,
         )
 
     return succeed

@@ -18,6 +18,7 @@ from disyre.job import Job, JobState
 from disyre.job_event import JobEvent
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
+from disyre.tally import Counts, add_to, tally_of_change, tally_of_new
 from disyre.wording import counted
 
 Change: TypeAlias = Callable[[Job], Job]
@@ -86,8 +87,14 @@ class JobStore(Protocol):
     def durations(self) -> Durations:
         """How long the jobs took that succeeded last, the last one first; at most N_DURATIONS."""
 
+    def counts(self) -> Counts:
+        """What was counted of all jobs that there ever were."""
+
     def waiting(self) -> JobIds:
         """Ids of queued jobs, in the order in which they will start."""
+
+    def first_waiting(self) -> Job | None:
+        """The queued job that was submitted first; None if there is none."""
 
     def running(self) -> JobIds:
         """Ids of jobs that a worker has begun and not ended."""
@@ -131,6 +138,7 @@ class InMemoryJobStore:
         """Of each job, the documents that were added together with its own."""
         self._leases: dict[str, tuple[str, float]] = {}
         self._durations: Durations = []
+        self._counts: dict[str, float] = {}
         self._mark: StoreMark | None = None
         self.receipts: dict[str, Receipt] = {}
         """By the name of their idempotency key."""
@@ -162,6 +170,7 @@ class InMemoryJobStore:
                 self.receipts[receipt.name] = receipt
             for job in jobs:
                 self.events.tell(JobEvent.of(job))
+            add_to(self._counts, tally_of_new(jobs))
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job that no worker has begun."""
@@ -174,7 +183,7 @@ class InMemoryJobStore:
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
         try:
-            return read_document(Job, self._docs[job_id])
+            return self._read(job_id)
         except KeyError as error:
             if job_id in self.tombstones:
                 raise JobExpired(self.tombstones[job_id]) from error
@@ -190,6 +199,7 @@ class InMemoryJobStore:
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
             if changed is not job:
                 self.events.tell(JobEvent.of(changed, before=job))
+            add_to(self._counts, tally_of_change(job, changed))
             return changed
 
     def remove(self, job_id: str) -> None:
@@ -219,9 +229,17 @@ class InMemoryJobStore:
         """How long the jobs took that succeeded last."""
         return self._durations[:N_DURATIONS]
 
+    def counts(self) -> Counts:
+        """What was counted of all jobs that there ever were."""
+        return dict(self._counts)
+
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
         return self._in_states(JobState.QUEUED)
+
+    def first_waiting(self) -> Job | None:
+        """The queued job that was submitted first."""
+        return next(map(self._read, self.waiting()), None)
 
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
@@ -272,7 +290,10 @@ class InMemoryJobStore:
         return holder if until > time.monotonic() else None
 
     def _in_states(self, *states: JobState) -> JobIds:
-        return sorted(job_id for job_id in self._docs if self.get(job_id).state in states)
+        return sorted(job_id for job_id in self._docs if self._read(job_id).state in states)
+
+    def _read(self, job_id: str) -> Job:
+        return read_document(Job, self._docs[job_id])
 
 
 def not_found() -> JobNotFound:

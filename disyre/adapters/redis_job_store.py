@@ -25,6 +25,7 @@ from disyre.adapters.job_store import (
 )
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
+    COUNTS_KEY,
     DURATIONS_KEY,
     EXPIRY_KEY,
     INDEX_KEYS,
@@ -43,6 +44,7 @@ from disyre.job import Job
 from disyre.job_event import JobEvent
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
+from disyre.tally import Counts, tally_of_change, tally_of_new
 
 _UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
 """After these, nobody knows whether the broker did as it was told."""
@@ -73,10 +75,11 @@ class RedisJobStore:
     def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
         """Store new jobs, in one step. What gets no answer is tried once more."""
         script = self._add_script
-        keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs)]
+        keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs), COUNTS_KEY]
         stored = [_as_stored(job) for job in jobs]
         most = -1 if most_waiting is None else most_waiting
-        args = [self._last_us(), most, _name_of_call(stored), *(word for each in stored for word in each)]
+        words = [word for each in stored for word in each]
+        args = [self._last_us(), most, _name_of_call(stored), *words, *_in_pairs(tally_of_new(jobs))]
         if receipt is not None:
             script = self._add_once_script
             keys.append(once_key(receipt.name))
@@ -172,10 +175,23 @@ class RedisJobStore:
         pairs = (line.rsplit(" ", 1) for line in lines)
         return [(model, float(seconds)) for model, seconds in pairs]
 
+    def counts(self) -> Counts:
+        """What was counted of all jobs that there ever were."""
+        with broker_errors():
+            found = cast(dict[str, str], self._client.hgetall(COUNTS_KEY))
+        return {name: float(value) for name, value in found.items()}
+
     def waiting(self) -> JobIds:
         """Ids of queued jobs, the oldest first."""
         with broker_errors():
             return cast(JobIds, self._client.zrange(WAITING_KEY, 0, -1))
+
+    def first_waiting(self) -> Job | None:
+        """The queued job that was submitted first; None too if it was removed in this moment."""
+        with broker_errors():
+            ids = cast(JobIds, self._client.zrange(WAITING_KEY, 0, 0))
+            documents = [self._client.hget(job_key(job_id), "doc") for job_id in ids]
+        return next((read_document(Job, cast(str, each)) for each in documents if each is not None), None)
 
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
@@ -231,16 +247,19 @@ class RedisJobStore:
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, EXPIRY_KEY]
+        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, EXPIRY_KEY]
         job_id, new, revision, state, event = _as_stored(changed, over=document, before=job)
+        counted = _in_pairs(tally_of_change(job, changed))
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
-        call = partial(
-            self._store_script,
-            keys=keys,
-            args=[job_id, job.revision, new, revision, state, event, name, _duration(changed), until_s],
-        )
-        return bool(self._insist(call))
+        args: list[str | float] = [job_id, job.revision, new, revision, state, event, name]
+        args += [_duration(changed), *counted, until_s]
+        return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
+
+
+def _in_pairs(tally: Counts) -> list[str | float]:
+    """Names and numbers, one after another."""
+    return [word for name, value in tally.items() for word in (name, float(value))]
 
 
 def _duration(job: Job) -> str:

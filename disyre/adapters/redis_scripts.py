@@ -5,6 +5,7 @@ from typing import Final
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
 from disyre.job import JobState
 from disyre.receipt import KEPT_S
+from disyre.tally import BEGUN_AT_S
 
 ALL_KEY: Final = "disyre:jobs"
 WAITING_KEY: Final = "disyre:jobs:waiting"
@@ -13,9 +14,20 @@ DURATIONS_KEY: Final = "disyre:durations"
 """Model and seconds of the jobs that succeeded lately, the last one first."""
 EXPIRY_KEY: Final = "disyre:jobs:expiry"
 """Ids of finished jobs that are not kept for ever, by the second at which they expire."""
-MARK_KEY: Final = "disyre:store"
 EVENTS_KEY: Final = "disyre:events"
 """The stream of what happens to all jobs."""
+COUNTS_KEY: Final = "disyre:metrics"
+"""What was counted of jobs, in a hash."""
+MARK_KEY: Final = "disyre:store"
+# Adds pairs of a name and a number, from one place in ARGV on, to what was counted.
+_COUNT: Final = f"""
+local function count(counts, first)
+    for k = first, #ARGV, 2 do
+        if ARGV[k] == '{BEGUN_AT_S}' then redis.call('HSET', counts, ARGV[k], ARGV[k + 1])
+        else redis.call('HINCRBYFLOAT', counts, ARGV[k], ARGV[k + 1]) end
+    end
+end
+"""
 INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 """The first keys of every script that stores or removes jobs."""
 _MOST_EVENTS: Final = 10_000
@@ -43,10 +55,11 @@ FULL: Final = "full"
 TAKEN: Final = "taken"
 """What ADD answers: it is there, once; or it is not, as the time is over, there is no room, or another has
 one of its ids."""
-# ARGV: the last microsecond at which jobs are taken, how many may wait or -1, a name for this call, then id,
-# document, revision, state and event of each job. A call that was carried out before is known by its name.
-ADD: Final = f"""{_PUT}
-local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 3
+# KEYS: those of the indices, the jobs', and that of counts. ARGV: the last microsecond at which jobs are
+# taken, how many may wait or -1, a name for this call, then id, document, revision, state and event of each
+# job, and what is counted. A call that was carried out before is known by its name.
+ADD: Final = f"""{_PUT}{_COUNT}
+local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 4
 local known, taken = 0, 0
 for k = 1, n do
     local before = redis.call('HGET', KEYS[3 + k], 'added')
@@ -62,6 +75,7 @@ for k = 1, n do
     put(KEYS[3 + k], unpack(ARGV, 5 * k - 1, 5 * k + 3))
     redis.call('HSET', KEYS[3 + k], 'added', call)
 end
+count(KEYS[#KEYS], 5 * n + 4)
 return '{ADDED}'
 """
 RECEIVED: Final = "received"
@@ -80,10 +94,10 @@ if answer == '{ADDED}' then
 end
 return answer
 """
-# KEYS: those of the indices, the job's, and that of durations. ARGV: id, the revision that is replaced,
-# document, revision, state and event, a name for this call, and the duration to be kept, or nothing. A call
-# that was carried out before, with none since, is known by its name.
-STORE: Final = f"""{_PUT}
+# KEYS: those of the indices, the job's, those of durations and of counts. ARGV: id, the revision that is
+# replaced, document, revision, state and event, a name for this call, the duration to be kept, or nothing,
+# and what is counted. A call that was carried out before, with none since, is known by its name.
+STORE: Final = f"""{_PUT}{_COUNT}
 local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
 if stored[2] == ARGV[7] then return 1 end
 if stored[1] ~= ARGV[2] then return 0 end
@@ -93,6 +107,7 @@ if ARGV[8] ~= '' then
     redis.call('LPUSH', KEYS[5], ARGV[8])
     redis.call('LTRIM', KEYS[5], 0, {N_DURATIONS - 1})
 end
+count(KEYS[6], 9)
 return 1
 """
 # STORE, and when the job expires, in the same step. Last of KEYS: the index of that. Last of ARGV: the second

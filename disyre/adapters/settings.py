@@ -20,7 +20,14 @@ _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 _OF_ONE_PROGRAM: Final = (
     # the API
     *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
-    *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S", "API_KEYS_FILE"),
+    *(
+        "REAP_INTERVAL_S",
+        "LISTEN_HOST",
+        "LISTEN_PORT",
+        "STALL_TIMEOUT_S",
+        "API_KEYS_FILE",
+        "MAX_STANDSTILL_S",
+    ),
     *("MAX_SUBMITS_PER_MINUTE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_KEYS_URL"),
     *("RETENTION_S", "TOMBSTONE_S"),
     # the worker

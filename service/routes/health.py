@@ -34,9 +34,11 @@ def _check(parts: Parts) -> dict[str, bool]:
     has_room = parts.artifacts.free_bytes() >= parts.settings.min_free_bytes
     try:
         workers = parts.workers.workers()
+        moves = parts.queue.pace().standstill_s <= parts.settings.max_standstill_s
     except Unavailable:
-        return {"broker": False, "worker": False, "disk": has_room}
-    return {"broker": True, "worker": any(worker.models for worker in workers), "disk": has_room}
+        return {"broker": False, "worker": False, "queue": False, "disk": has_room}
+    has_worker = any(worker.models for worker in workers)
+    return {"broker": True, "worker": has_worker, "queue": moves, "disk": has_room}
 
 
 @router.get(
@@ -52,7 +54,8 @@ async def get_metrics(parts: GivenParts) -> Response:
 
 def _render_metrics(parts: Parts) -> bytes:
     try:
-        parts.metrics.read_queue(parts.queue.look(), parts.workers.workers())
+        watch = parts.queue
+        parts.metrics.read_queue(watch.look(), watch.pace(), parts.workers.workers(), watch.counts())
     except Unavailable:
         parts.metrics.lose_broker()
     return parts.metrics.render()

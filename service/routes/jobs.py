@@ -59,8 +59,6 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
     note_jobs(request, job.id)
     if ticket is not None and ticket.earlier is not None:
         response.headers[REPLAYED] = "true"
-    else:
-        parts.metrics.count_submission(job.input.size_bytes)
     view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible, job.id))
     response.headers["Location"] = view.links.self
     retry_after_s = view.retry_after_s()

@@ -42,8 +42,6 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
     note_jobs(request, *(job.id for job in study.jobs))
     if ticket is not None and ticket.earlier is not None:
         response.headers[REPLAYED] = "true"
-    else:
-        parts.metrics.count_submission(study.jobs[0].input.size_bytes, n_jobs=len(study.jobs))
     ids = [job.id for job in study.jobs]
     view = StudyView.of(study, await run_in_threadpool(parts.queue.look_if_possible, *ids))
     response.headers["Retry-After"] = str(view.retry_after_s())

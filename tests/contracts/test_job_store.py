@@ -355,3 +355,39 @@ def test_jobs_survive_a_crash_of_the_broker(tmp_path: Path) -> None:
 
         assert jobs.get(make_job().id) == make_job()
         assert jobs.waiting() == [make_job().id]
+
+
+def test_what_happens_to_jobs_is_counted_once(jobs: JobStore) -> None:
+    first, second = make_job(IDS[0]), make_job(IDS[1])
+    for _ in range(2):
+        jobs.add(first, second)
+    with pytest.raises(QueueFull):
+        jobs.add(make_job(IDS[2]), most_waiting=1)
+    jobs.update(first.id, start)
+    jobs.update(first.id, lambda job: job)
+    jobs.update(first.id, lambda job: job.lose_worker(at=LATER))
+    with pytest.raises(IllegalTransition):
+        jobs.update(
+            second.id, lambda job: job.succeed(attempt=0, artifacts=(), summary={}, provider="", at=LATER)
+        )
+
+    assert jobs.counts() == {
+        "jobs queued ": 2,
+        "jobs queued worker-lost": 1,
+        "jobs running ": 1,
+        "upload 1048576.0": 1,
+        "upload sum": 1000,
+        "wait 60.0": 1,
+        "wait sum": 60,
+        "begun_at_s": LATER.timestamp(),
+    }
+    jobs.remove(first.id)
+    assert jobs.counts()["jobs queued "] == 2
+
+
+def test_the_first_job_that_waits_is_found(jobs: JobStore) -> None:
+    assert jobs.first_waiting() is None
+    jobs.add(make_job(IDS[1]), make_job(IDS[0]))
+    jobs.update(IDS[0], start)
+
+    assert jobs.first_waiting() == make_job(IDS[1])

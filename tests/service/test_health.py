@@ -3,6 +3,8 @@
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,10 @@ from disyre.job import Job
 from disyre.model_package import MANIFEST_FILE
 from tests.builders import JOB_ID, NOON, make_job
 from tests.live import wait_for
-from tests.service.live_api import PATIENCE_S, LiveApi, live_api, make_worker
+from tests.service.live_api import PATIENCE_S, LiveApi, live_api, make_worker, succeed
 from tests.toy_model import make_toy_model
 
+OTHER_ID = "019b7a00-0000-7000-8000-000000000002"
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 
 
@@ -54,14 +57,17 @@ def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
     response = api.client.get("/readyz")
 
     assert response.status_code == 200
-    assert response.json() == {"ready": True, "checks": {"broker": True, "worker": True, "disk": True}}
+    assert response.json() == {
+        "ready": True,
+        "checks": {"broker": True, "worker": True, "queue": True, "disk": True},
+    }
 
 
 class BlockedJobStore(InMemoryJobStore):
     """Answers once it may."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(clock=lambda: NOON)
         self.n_held = 0
         self.may_answer = threading.Event()
 
@@ -133,9 +139,55 @@ def test_metrics_count_what_became_of_submissions(api: LiveApi, scan: bytes) -> 
     metrics = api.client.get("/metrics").text
 
     assert 'disyre_jobs_total{reason="",state="queued"} 1.0' in metrics
-    assert 'disyre_jobs_total{reason="not-an-image",state="refused"} 1.0' in metrics
+    assert 'disyre_submissions_refused_total{reason="not-an-image"} 1.0' in metrics
     assert "disyre_upload_bytes_count 1.0" in metrics
     assert "disyre_queue_depth 1.0" in metrics
+
+
+def test_metrics_are_those_of_all_programs_and_outlive_them(tmp_path: Path) -> None:
+    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=40))
+    with live_api(tmp_path, jobs=jobs) as first:
+        jobs.add(make_job(), make_job(OTHER_ID))
+        jobs.update(JOB_ID, lambda job: job.start(at=NOON + timedelta(seconds=2)))
+        (first.root / "jobs" / JOB_ID).mkdir()
+        succeed(replace(first, jobs=jobs), jobs.get(JOB_ID), {})
+        texts = [first.client.get("/metrics").text]
+    with live_api(tmp_path, jobs=jobs) as second, live_api(tmp_path, jobs=jobs) as third:
+        texts += [api.client.get("/metrics").text for api in (second, third)]
+
+    for line in (
+        'disyre_jobs_total{reason="",state="queued"} 2.0',
+        'disyre_jobs_total{reason="",state="succeeded"} 1.0',
+        'disyre_queue_wait_seconds_bucket{le="1.0"} 0.0',
+        'disyre_queue_wait_seconds_bucket{le="5.0"} 1.0',
+        'disyre_queue_wait_seconds_bucket{le="+Inf"} 1.0',
+        "disyre_queue_wait_seconds_sum 2.0",
+        'disyre_stage_duration_seconds_bucket{le="5.0",stage="restoring"} 1.0',
+        'disyre_stage_duration_seconds_sum{stage="reading"} 0.25',
+        "disyre_upload_bytes_count 1.0",
+        "disyre_oldest_queued_seconds 40.0",
+    ):
+        assert [line in text for text in texts] == [True] * 3, line
+    assert not [word for word in (JOB_ID, OTHER_ID, "local", 'total"') if word in "".join(texts)]
+
+
+@pytest.mark.parametrize(
+    ("busy_with", "begun_s", "moves"),
+    [(None, None, False), (None, 20, False), (None, 45, True), (OTHER_ID, None, True)],
+)
+def test_a_queue_from_which_nobody_takes_is_not_ready(
+    tmp_path: Path, busy_with: str | None, begun_s: int | None, moves: bool
+) -> None:
+    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=100))
+    jobs.add(make_job(), make_job(OTHER_ID))
+    if begun_s is not None:
+        jobs.update(OTHER_ID, lambda job: job.start(at=NOON + timedelta(seconds=begun_s)))
+    with live_api(
+        tmp_path, jobs=jobs, workers=InMemoryWorkerRegistry(make_worker(busy_with=busy_with))
+    ) as api:
+        response = api.client.get("/readyz")
+
+    assert (response.status_code, response.json()["checks"]["queue"]) == (200 if moves else 503, moves)
 
 
 def test_metrics_show_the_workers_and_their_models(tmp_path: Path) -> None:
