@@ -35,4 +35,6 @@ class JobParams(Frozen):
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
     retention_s: int | None = Field(default=None, ge=60, le=100 * 365 * 86400)
     """So long the job is kept once it is finished; what the service does by itself, if it is not said."""
+    callback: str | None = Field(default=None, max_length=2000)
+    """URL that is called when the job has ended."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)

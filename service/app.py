@@ -22,7 +22,7 @@ from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
-from disyre.errors import Unavailable
+from disyre.errors import Misconfigured, Unavailable
 from disyre.model_package import ModelShelf
 from service.audit import Audited, AuditLog
 from service.caller import NOBODY
@@ -30,6 +30,7 @@ from service.caretaker import Caretaker
 from service.dependencies import Parts
 from service.disk_room import DiskRoom
 from service.drain import Drain
+from service.egress import Hosts
 from service.event_hub import EventHub
 from service.guard import GUARDED, Guard
 from service.limiters import Limiters
@@ -39,6 +40,7 @@ from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, problems
 from service.orphans import Orphans
 from service.own_jobs import OwnJobs
+from service.postman import Postman
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reaper import Reaper
@@ -49,6 +51,7 @@ from service.routes import health, inspect, jobs, models, queue, results, studie
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
+from service.webhooks import read_secrets
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
@@ -90,11 +93,12 @@ def create_app(
         artifacts,
         upload_timeout_s=settings.upload_timeout_s,
     )
+    postman = _postman(jobs, settings)
     app = DocumentedApi(
         title="DISYRE",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=_lifespan(caretaker, artifacts, hub, settings),
+        lifespan=_lifespan(caretaker, postman, artifacts, hub, settings),
         # What it tells holds queries, and the text of exceptions.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,
@@ -117,6 +121,7 @@ def create_app(
             settings.max_voxels,
             settings.max_queued_jobs,
             owners,
+            postman.hosts if postman else None,
             retention_s=settings.retention_s,
         ),
         settings=settings,
@@ -168,33 +173,50 @@ def production_app(settings: ServiceSettings) -> FastAPI:
     )
 
 
+def _postman(jobs: JobStore, settings: ServiceSettings) -> Postman | None:
+    """Who calls at the end of jobs; None if nobody may be called. Raises Misconfigured."""
+    if not settings.webhook_hosts:
+        return None
+    if settings.webhook_secret_file is None:
+        raise Misconfigured(
+            "expected DISYRE_WEBHOOK_SECRET_FILE to be set together with DISYRE_WEBHOOK_HOSTS"
+        )
+    return Postman(jobs, Hosts.read(settings.webhook_hosts), read_secrets(settings.webhook_secret_file))
+
+
 Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def _lifespan(
-    caretaker: Caretaker, artifacts: FolderArtifactStore, hub: EventHub, settings: ServiceSettings
+    caretaker: Caretaker,
+    postman: Postman | None,
+    artifacts: FolderArtifactStore,
+    hub: EventHub,
+    settings: ServiceSettings,
 ) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         artifacts.prepare()
         await run_in_threadpool(caretaker.sweep)
-        reaping = asyncio.create_task(_repeat(caretaker.take_care, settings.reap_interval_s))
+        works = [caretaker.take_care, *([postman.deliver] if postman else [])]
+        tasks = [asyncio.create_task(_repeat(work, settings.reap_interval_s)) for work in works]
         yield
-        reaping.cancel()
-        with suppress(asyncio.CancelledError):
-            await reaping
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await hub.stop()
 
     return lifespan
 
 
 async def _repeat(take_care: Callable[[], None], every_s: float) -> None:
-    """Take care as long as the app lives."""
+    """Do a work now and then as long as the app lives."""
     while True:
         await asyncio.sleep(every_s)
         try:
             await run_in_threadpool(take_care)
         except Unavailable:
-            logger.warning("the broker is away: lost jobs are not looked for")
+            logger.warning("the broker is away: lost jobs are not looked for, and nobody is called")
         except Exception:
-            logger.exception("the search for lost jobs failed")
+            logger.exception("what is done every few seconds failed")

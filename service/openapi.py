@@ -39,6 +39,7 @@ _OPTIONS: Final[dict[str, Any]] = {
         "type": "boolean",
         "description": "turn a head upright that is tilted further than in training",
     },
+    "callback": {"type": "string", "format": "uri", "description": "is called when the job has ended"},
     "threshold": {"type": "number", "exclusiveMinimum": 0},
     "retention_s": {
         "type": "integer",

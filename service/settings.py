@@ -41,6 +41,10 @@ class ServiceSettings(SharedSettings):
     """A finished job is kept for so long, or for less if it says so; 0: until it is deleted."""
     tombstone_s: PositiveInt = 30 * 86400
     """So long it is remembered that there was a job which expired."""
+    webhook_hosts: str | None = None
+    """Hosts that may be called at the end of a job: names, addresses and networks, with commas."""
+    webhook_secret_file: Path | None = None
+    """Secrets that sign these calls."""
     max_standstill_s: PositiveFloat = 60.0
     """A queue from which nobody has taken a job for so long, though a worker has none, is out of order."""
     reap_interval_s: PositiveFloat = 5.0

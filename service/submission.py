@@ -27,6 +27,7 @@ from disyre.model_package import ModelShelf
 from disyre.receipt import Receipt
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
+from service.egress import Hosts
 from service.once import Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
 
@@ -61,6 +62,8 @@ class Submission:
     max_voxels: int
     max_queued_jobs: int
     owners: OwnerIndex
+    callbacks: Hosts | None = None
+    """Where a job may have somebody called; None if nowhere."""
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
     retention_s: int = 0
@@ -79,6 +82,8 @@ class Submission:
         """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
         params = read_options(options, known=known)
         self._check_retention(params)
+        if params.callback is not None:
+            self._check_callback(params.callback)
         choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
 
@@ -97,6 +102,11 @@ class Submission:
                 "chosen for each series, and a single series is sent as a job"
             )
         return self.check_options(options, known=_OF_A_STUDY)
+
+    def _check_callback(self, url: str) -> None:
+        if self.callbacks is None:
+            raise InvalidParams("expected no callback: the operator has listed no host that may be called")
+        self.callbacks.check(url)
 
     def submit(
         self, upload: Upload, folder: Path, options: Mapping[str, Any], ticket: Ticket | None = None

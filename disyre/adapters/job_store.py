@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
 from disyre.adapters.job_events import InMemoryJobEvents
@@ -108,6 +108,18 @@ class JobStore(Protocol):
     def set_mark(self, mark: StoreMark) -> None:
         """From now on, the records belong to the files that carry this."""
 
+    def take_call(self, *, lease_s: float) -> tuple[str, int] | None:
+        """Id of a job whose callback is due, and how often it was taken by now; None if there is none.
+
+        It is due again after the lease, unless it was put off or has ended by then.
+        """
+
+    def put_off_call(self, job_id: str, *, after_s: float) -> None:
+        """Make a callback due after some time from now."""
+
+    def end_call(self, job_id: str) -> None:
+        """Forget a callback."""
+
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job for `holder`, if nobody has it. Expires by the store's clock."""
 
@@ -140,6 +152,8 @@ class InMemoryJobStore:
         self._durations: Durations = []
         self._counts: dict[str, float] = {}
         self._mark: StoreMark | None = None
+        self._calls_due: dict[str, tuple[datetime, int]] = {}
+        """When, and how often it was taken."""
         self.receipts: dict[str, Receipt] = {}
         """By the name of their idempotency key."""
         self.key_holders: dict[str, tuple[str, float]] = {}
@@ -200,6 +214,8 @@ class InMemoryJobStore:
             if changed is not job:
                 self.events.tell(JobEvent.of(changed, before=job))
             add_to(self._counts, tally_of_change(job, changed))
+            if ends_with_call(job, changed):
+                self._calls_due[job_id] = self.now(), 0
             return changed
 
     def remove(self, job_id: str) -> None:
@@ -257,6 +273,24 @@ class InMemoryJobStore:
         """From now on, the records belong to the files that carry this."""
         self._mark = mark
 
+    def take_call(self, *, lease_s: float) -> tuple[str, int] | None:
+        """A callback that is due."""
+        with self.lock:
+            now = self.now()
+            for job_id, (due_at, n_taken) in self._calls_due.items():
+                if due_at <= now:
+                    self._calls_due[job_id] = now + timedelta(seconds=lease_s), n_taken + 1
+                    return job_id, n_taken + 1
+            return None
+
+    def put_off_call(self, job_id: str, *, after_s: float) -> None:
+        """Make a callback due later."""
+        self._calls_due[job_id] = self.now() + timedelta(seconds=after_s), self._calls_due[job_id][1]
+
+    def end_call(self, job_id: str) -> None:
+        """Forget a callback."""
+        self._calls_due.pop(job_id, None)
+
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job."""
         with self.lock:
@@ -294,6 +328,11 @@ class InMemoryJobStore:
 
     def _read(self, job_id: str) -> Job:
         return read_document(Job, self._docs[job_id])
+
+
+def ends_with_call(before: Job, after: Job) -> bool:
+    """Whether a change is the end of a job about which somebody wants to be called."""
+    return after.state.is_finished and not before.state.is_finished and after.params.callback is not None
 
 
 def not_found() -> JobNotFound:

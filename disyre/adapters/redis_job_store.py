@@ -19,12 +19,15 @@ from disyre.adapters.job_store import (
     JobIds,
     Jobs,
     Places,
+    ends_with_call,
     key_in_use,
     not_found,
     queue_full,
 )
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
+    CALL_TRIES_KEY,
+    CALLS_KEY,
     COUNTS_KEY,
     DURATIONS_KEY,
     EXPIRY_KEY,
@@ -65,6 +68,8 @@ class RedisJobStore:
         self._add_once_script = client.register_script(scripts.ADD_ONCE)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
         self._store_script = client.register_script(scripts.STORE_UNTIL)
+        self._take_call_script = client.register_script(scripts.TAKE_CALL)
+        self._put_off_call_script = client.register_script(scripts.PUT_OFF_CALL)
         self._renew_script = client.register_script(scripts.RENEW)
         self._release_script = client.register_script(scripts.RELEASE)
 
@@ -217,6 +222,24 @@ class RedisJobStore:
         with broker_errors():
             self._client.set(MARK_KEY, mark.model_dump_json())
 
+    def take_call(self, *, lease_s: float) -> tuple[str, int] | None:
+        """A callback that is due."""
+        with broker_errors():
+            found = self._take_call_script(keys=[CALLS_KEY, CALL_TRIES_KEY], args=[_ms(lease_s)])
+        return None if found is None else (found[0], found[1])
+
+    def put_off_call(self, job_id: str, *, after_s: float) -> None:
+        """Make a callback due later."""
+        with broker_errors():
+            self._put_off_call_script(keys=[CALLS_KEY], args=[job_id, _ms(after_s)])
+
+    def end_call(self, job_id: str) -> None:
+        """Forget a callback."""
+        with broker_errors(), self._client.pipeline(transaction=True) as pipe:
+            pipe.zrem(CALLS_KEY, job_id)
+            pipe.hdel(CALL_TRIES_KEY, job_id)
+            pipe.execute()
+
     def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
         """Take the lease on a job."""
         with broker_errors():
@@ -247,13 +270,13 @@ class RedisJobStore:
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, EXPIRY_KEY]
+        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, CALLS_KEY, EXPIRY_KEY]
         job_id, new, revision, state, event = _as_stored(changed, over=document, before=job)
         counted = _in_pairs(tally_of_change(job, changed))
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
         args: list[str | float] = [job_id, job.revision, new, revision, state, event, name]
-        args += [_duration(changed), *counted, until_s]
+        args += [_duration(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
 
 

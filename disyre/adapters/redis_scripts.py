@@ -18,6 +18,10 @@ EVENTS_KEY: Final = "disyre:events"
 """The stream of what happens to all jobs."""
 COUNTS_KEY: Final = "disyre:metrics"
 """What was counted of jobs, in a hash."""
+CALLS_KEY: Final = "disyre:webhooks"
+"""Ids of jobs whose callback is to be called, by the time in ms since 1970 when it is due."""
+CALL_TRIES_KEY: Final = "disyre:webhooks:tries"
+"""How often each was taken."""
 MARK_KEY: Final = "disyre:store"
 # Adds pairs of a name and a number, from one place in ARGV on, to what was counted.
 _COUNT: Final = f"""
@@ -94,9 +98,10 @@ if answer == '{ADDED}' then
 end
 return answer
 """
-# KEYS: those of the indices, the job's, those of durations and of counts. ARGV: id, the revision that is
+# KEYS: those of the indices, the job's, those of durations, counts and calls. ARGV: id, the revision that is
 # replaced, document, revision, state and event, a name for this call, the duration to be kept, or nothing,
-# and what is counted. A call that was carried out before, with none since, is known by its name.
+# whether somebody is to be called, and what is counted. A call that was carried out before, with none since,
+# is known by its name.
 STORE: Final = f"""{_PUT}{_COUNT}
 local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
 if stored[2] == ARGV[7] then return 1 end
@@ -107,7 +112,11 @@ if ARGV[8] ~= '' then
     redis.call('LPUSH', KEYS[5], ARGV[8])
     redis.call('LTRIM', KEYS[5], 0, {N_DURATIONS - 1})
 end
-count(KEYS[6], 9)
+if ARGV[9] ~= '' then
+    local now = redis.call('TIME')
+    redis.call('ZADD', KEYS[7], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
+end
+count(KEYS[6], 10)
 return 1
 """
 # STORE, and when the job expires, in the same step. Last of KEYS: the index of that. Last of ARGV: the second
@@ -120,6 +129,21 @@ if is_stored == 1 then
     if expires_s == '' then redis.call('ZREM', expiry, id) else redis.call('ZADD', expiry, expires_s, id) end
 end
 return is_stored
+"""
+# KEYS: those of calls and their tries. ARGV: ms that the lease lasts. Answers an id, and how often it was
+# taken.
+TAKE_CALL: Final = """
+local now = redis.call('TIME')
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, 1)
+if not due[1] then return false end
+redis.call('ZADD', KEYS[1], now_ms + ARGV[1], due[1])
+return {due[1], redis.call('HINCRBY', KEYS[2], due[1], 1)}
+"""
+# KEYS: that of calls. ARGV: id, ms from now.
+PUT_OFF_CALL: Final = """
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[1], 'XX', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[1])
 """
 # ARGV: id. Answers whether there is no such job afterwards.
 WITHDRAW: Final = """

@@ -30,6 +30,7 @@ _OF_ONE_PROGRAM: Final = (
     ),
     *("MAX_SUBMITS_PER_MINUTE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_KEYS_URL"),
     *("RETENTION_S", "TOMBSTONE_S"),
+    *("WEBHOOK_HOSTS", "WEBHOOK_SECRET_FILE"),
     # the worker
     *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS"),
     # the composition

@@ -21,6 +21,7 @@ class JobOptions(TypedDict, total=False):
     series_uid: str
     volume_index: int
     retention_s: int
+    callback: str
     labels: Mapping[str, str]
 
 

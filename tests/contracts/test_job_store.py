@@ -391,3 +391,20 @@ def test_the_first_job_that_waits_is_found(jobs: JobStore) -> None:
     jobs.update(IDS[0], start)
 
     assert jobs.first_waiting() == make_job(IDS[1])
+
+
+def test_a_callback_is_due_at_the_end_of_its_job_until_it_has_ended(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[0], callback="https://a.example/"), make_job(IDS[1]))
+    for job_id in IDS[:2]:
+        jobs.update(job_id, start)
+    assert jobs.take_call(lease_s=LONG_S) is None
+    for job_id in IDS[:2]:
+        jobs.update(job_id, lambda job: job.fail(JobProblem(code="a", detail=""), attempt=1, at=LATER))
+
+    assert jobs.take_call(lease_s=LONG_S) == (IDS[0], 1)
+    assert jobs.take_call(lease_s=LONG_S) is None
+    jobs.put_off_call(IDS[0], after_s=0.001)
+    assert wait_for(lambda: jobs.take_call(lease_s=0.001), "it is due") == (IDS[0], 2)
+    assert wait_for(lambda: jobs.take_call(lease_s=0.001), "the lease is over") == (IDS[0], 3)
+    jobs.end_call(IDS[0])
+    assert jobs.take_call(lease_s=LONG_S) is None

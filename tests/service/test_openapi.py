@@ -14,6 +14,7 @@ from service.settings import ServiceSettings
 from tests.service.live_api import LiveApi
 
 NO_LIMITS = {
+    *("webhook_hosts", "webhook_secret_file"),
     *("listen_host", "listen_port", "api_keys_file"),
     *("oidc_issuer", "oidc_audience", "oidc_keys_url"),
 }
