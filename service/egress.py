@@ -4,7 +4,9 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self, TypeAlias
@@ -89,36 +91,39 @@ def post(url: str, body: bytes, headers: Mapping[str, str], hosts: Hosts, resolv
             "expected callback to be at a public address, or at one that the operator has listed"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with socket.create_connection((addresses[0], port), TIMEOUT_S) as plain:
-        too_late = threading.Timer(TIMEOUT_S, plain.shutdown, [socket.SHUT_RDWR])
-        too_late.start()
+    began_s = time.monotonic()
+    opened = socket.create_connection((addresses[0], port), TIMEOUT_S)
+    if parts.scheme == "https":
+        secure = ssl.create_default_context()
+        opened = secure.wrap_socket(opened, server_hostname=host, do_handshake_on_connect=False)
+    with opened, _cut_off(opened, TIMEOUT_S - (time.monotonic() - began_s)):
+        if isinstance(opened, ssl.SSLSocket):
+            opened.do_handshake()
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(host, port)
+        connection.sock = opened  # else it would ask for the address again
         try:
-            return _exchange(plain, parts.scheme, host, port, path, body, headers)
+            connection.request("POST", path, body=body, headers=dict(headers))
+            return connection.getresponse().status
         except http.client.HTTPException as error:
             raise ConnectionError("no answer of HTTP") from error
-        finally:
-            too_late.cancel()
 
 
-def _exchange(
-    plain: socket.socket,
-    scheme: str,
-    host: str,
-    port: int,
-    path: str,
-    body: bytes,
-    headers: Mapping[str, str],
-) -> int:
-    """Ask over a connection that there is, and close it."""
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port)
-    secure = ssl.create_default_context()
-    connection.sock = secure.wrap_socket(plain, server_hostname=host) if scheme == "https" else plain
+@contextmanager
+def _cut_off(opened: socket.socket, after_s: float) -> Iterator[None]:
+    """End a connection if a block is not done with it by then, however often something comes."""
+
+    def end() -> None:
+        with suppress(OSError):  # it has ended by itself
+            socket.socket.shutdown(opened, socket.SHUT_RDWR)  # without a farewell of TLS
+
+    timer = threading.Timer(max(0.0, after_s), end)
+    timer.start()
     try:
-        connection.request("POST", path, body=body, headers=dict(headers))
-        return connection.getresponse().status
+        yield
     finally:
-        connection.close()
+        timer.cancel()
+        timer.join()
 
 
 def _literal(host: str) -> Address | None:

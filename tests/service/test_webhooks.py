@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
+from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_ec_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.errors import InvalidParams, Misconfigured
@@ -28,6 +35,7 @@ from tests.service.refused import check_refused
 
 SECRET = b"0123456789abcdef01234567"
 WHSEC = "whsec_" + base64.b64encode(SECRET).decode()
+HOME = Hosts.read("127.0.0.1,listed.example")
 LOOPBACK = Hosts.read("127.0.0.1,localhost")
 
 
@@ -301,6 +309,41 @@ def test_who_does_not_speak_http_or_tls_has_not_heard(receiver: Receiver) -> Non
         post(receiver.url.replace("http", "https"), b"", {}, LOOPBACK)
     with pytest.raises(OSError, match="refused"):
         post("http://127.0.0.1:1/", b"", {}, LOOPBACK)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of `localhost`, with its key, by nobody's authority."""
+    key, name = new_ec_key(SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(datetime(2020, 1, 1)).not_valid_after(datetime(2099, 1, 1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path / "localhost.pem"
+    path.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+def test_over_tls_the_certificate_has_to_be_trusted_and_of_the_name(
+    receiver: Receiver, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    url = f"https://localhost:{receiver.server.server_port}/"
+    at_home = ["127.0.0.1"]
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        post(url, b"", {}, LOOPBACK, lambda name, port: at_home)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    assert post(url, b"a", {}, LOOPBACK, lambda name, port: at_home) == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        post(url.replace("localhost", "listed.example"), b"", {}, HOME, lambda name, port: at_home)
+    monkeypatch.setattr(egress, "TIMEOUT_S", 0.3)
+    receiver.delay_s = 0.6
+    with pytest.raises(OSError, match=r"."):
+        post(url, b"a", {}, LOOPBACK, lambda name, port: at_home)
 
 
 @pytest.fixture
