@@ -35,7 +35,7 @@ def read_secrets(path: Path) -> Secrets:
 
 def body_of(job: Job) -> bytes:
     """What is told of a job that has ended: nothing of what was sent, and nothing that was found."""
-    links = JobLinks.of(f"{JOBS_PATH}/{job.id}", job.state).model_dump(exclude={"cancel"})
+    links = JobLinks.of(f"{JOBS_PATH}/{job.id}", job.state).model_dump(include={"self", "results"})
     data = {"id": job.id, "state": job.state, "links": links}
     ended_at = (job.finished_at or job.created_at).isoformat()
     return json.dumps({"type": f"job.{job.state}", "timestamp": ended_at, "data": data}).encode()
