@@ -117,7 +117,7 @@ def test_it_trains_on_phantoms_without_an_average_and_is_exported(tmp_path: Path
     config = tmp_path / "small.toml"
     config.write_text(_small_config(), encoding="utf-8")
 
-    trained = train.main(["--config", str(config), "--out", str(tmp_path / "run")])
+    trained = train.main(["--config", str(config), "--phantoms", "--out", str(tmp_path / "run")])
     exported = export.main([str(tmp_path / "run"), "--to", str(tmp_path / "paper/1")])
 
     assert (trained, exported) == (0, 0)
