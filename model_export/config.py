@@ -197,7 +197,7 @@ class TrainingConfig:
     plain_maps: bool = False  # |x - x0| as in the papers: all changes alike, not smoothed across slices
 
     patch_px: Annotated[int, Field(ge=64)] = 128  # edge of a training patch; 1 px is 1 mm
-    batch_size: Annotated[int, Field(ge=2)] = 16  # patches
+    batch_size: Annotated[int, Field(ge=1)] = 16  # patches
     batches_at_once: Annotated[int, Field(ge=1)] = 1  # drawn together; 8 keep a GPU busy
     total_patches: Annotated[int, Field(ge=1)] = 400_000  # length of the learning-rate schedule
     max_train_s: Annotated[float, Field(ge=0)] = (

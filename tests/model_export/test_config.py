@@ -40,7 +40,7 @@ def test_a_config_with_a_key_or_value_that_is_not_known_is_refused(values: dict[
 
 
 def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
-    with pytest.raises(Misconfigured, match="batch_size: expected a number of at least 2, got -3"):
+    with pytest.raises(Misconfigured, match="batch_size: expected a number of at least 1, got -3"):
         TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "batch_size": -3})
     with pytest.raises(Misconfigured, match="learning_rat: no key that is known"):
         TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "learning_rat": 1})

@@ -93,7 +93,7 @@ def test_torchrun_starts_the_training_and_leaves_one_run_folder(tmp_path: Path) 
         encoding="utf-8",
     )
 
-    done = _torchrun("-m", "model_export.train", "--config", config, "--out", tmp_path / "run")
+    done = _torchrun("-m", "model_export.train", "--config", config, "--phantoms", "--out", tmp_path / "run")
 
     assert done.returncode == 0, done.stderr[-3000:]
     folder = RunFolder(tmp_path / "run")

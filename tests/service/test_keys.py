@@ -67,7 +67,10 @@ def test_keys_are_long_all_different_and_nowhere_in_what_is_stored() -> None:
         ),
         (entry("pacs", "a") + 'colour = "ZZCANARY"', "key 1 colour: expected another value, got text of 8"),
         (entry("pacs", "a") + entry("ward", "a"), "key: expected each key once, got one twice"),
-        (entry("pacs", "a") + "not_after = 2027-01-01T00:00:00", "key 1 not_after: expected another value"),
+        (
+            entry("pacs", "a") + "not_after = 2027-01-01T00:00:00",
+            "key 1 not_after: expected a time with its zone",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_told_without_what_is_in_it(text: str, reason: str) -> None:
