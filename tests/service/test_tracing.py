@@ -69,7 +69,7 @@ def test_lines_about_a_request_name_its_ids(api: LiveApi, caplog: pytest.LogCapt
     handler.emit = lambda record: lines.append(LineFormatter().format(record))  # type: ignore[method-assign]
     logging.getLogger("service").addHandler(handler)
     try:
-        api.artifacts.free_bytes = lambda: 1 // 0  # type: ignore[method-assign]
+        api.jobs.n_waiting = lambda: 1 // 0  # type: ignore[method-assign]
         response = api.client.post("/v1/jobs", content=b"scan", headers=IDS)
     finally:
         logging.getLogger("service").removeHandler(handler)
