@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         ("export", "make a model package of a training run", _export),
         ("calibrate", "set the threshold of a model on healthy scans of your own", _calibrate),
         ("evaluate", "measure models on cases with known lesions", _evaluate),
+        ("reproduce", "a figure of the papers, from the data that it was published for", _reproduce),
     ):
         command = commands.add_parser(name, help=text, add_help=False)
         command.set_defaults(run=run, environment="train")
@@ -196,6 +197,12 @@ def _evaluate(arguments: argparse.Namespace, rest: list[str]) -> int:
     from model_export.evaluation.evaluate import main as evaluate
 
     return evaluate(rest)
+
+
+def _reproduce(arguments: argparse.Namespace, rest: list[str]) -> int:
+    from model_export.reproduction import main as reproduce
+
+    return reproduce(rest)
 
 
 def _refuse(rest: list[str]) -> None:

@@ -9,6 +9,7 @@ leaves out what a split file excludes. docs/training.md says which list is which
 
 import argparse
 import re
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -70,12 +71,18 @@ def select(scans: Mapping[str, Files], *, first: float = 1.0, split: Path | None
 
 
 def link(scans: Mapping[str, Files], masks: Mapping[str, Path], to: Path) -> None:
-    """Make a folder for each scan, with links `<name>_<kind>.nii[.gz]`, and to its mask if it has one."""
+    """Make a folder for each scan, with links `<name>_<kind>.nii[.gz]`, and to its mask if it has one.
+
+    The folder of all is there once it is whole.
+    """
+    partial = to.with_name(f"{to.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     for name, files in scans.items():
-        folder = to / name
+        folder = partial / name
         folder.mkdir(parents=True)
         for kind, path in {**files, **({"brainmask": masks[name]} if name in masks else {})}.items():
             (folder / f"{name}_{kind}{_ending(path)}").symlink_to(path.resolve())
+    partial.replace(to)
 
 
 def find_masks(folder: Path | None) -> dict[str, Path]:

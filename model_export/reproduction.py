@@ -1,0 +1,115 @@
+"""`disyre reproduce`: a figure of the papers in one command, from the data that it was published for.
+
+Trains as published, exports, links the test data under the names that are read, and measures by the
+reference's protocol. What is done already in the folder is not done again: the same command goes on after a
+stop. docs/training.md says what differs from the papers even so.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from disyre.errors import DisyreError, InvalidInput
+from disyre.modality import Modality
+from disyre.model_package import MANIFEST_FILE
+from model_export import cohorts, export, train
+from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
+from model_export.evaluation import evaluate
+from model_export.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a table of the papers is about."""
+
+    cohort: str
+    modality: Modality
+    first: float
+    """Share of the test scans, by name."""
+
+
+FIGURES: Final = {
+    "brats-t1w": Figure("brats2020", "T1w", 1.0),
+    "brats-t2w": Figure("brats2020", "T2w", 1.0),
+    "atlas-t1w": Figure("atlas2", "T1w", 0.9),
+}
+CONFIGS: Final = {"v1": "paper_fpi", "v2": "paper"}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The options of `disyre reproduce`."""
+    parser = argparse.ArgumentParser(prog="disyre reproduce", description=__doc__)
+    parser.add_argument("figure", choices=FIGURES)
+    parser.add_argument("--paper", choices=CONFIGS, default="v2", help="v1: ISBI 2024; v2: MICCAI 2024")
+    parser.add_argument(
+        "--healthy", type=Path, required=True, help="CamCAN's anat folder, or other healthy scans"
+    )
+    parser.add_argument("--validation", type=int, default=50, metavar="N", help="persons to hold back")
+    parser.add_argument("--test", type=Path, required=True, help="the test data, as they were unpacked")
+    parser.add_argument("--masks", type=Path, help="brain masks of the test data, <name>_brainmask.nii.gz")
+    parser.add_argument("--split", type=Path, help="JSON or TSV; which test scans are left out")
+    parser.add_argument("--out", type=Path, required=True, help="folder for run, model, links and report")
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu, which takes weeks")
+    parser.add_argument("--config", help="another training config than the paper's")
+    parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `disyre reproduce`; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    try:
+        for path in (options.healthy, options.test, options.masks, options.split):
+            if path is not None and not path.exists():
+                raise InvalidInput(f"expected data at {path}, found nothing")
+        return reproduce(options)
+    except DisyreError as error:
+        sys.stderr.write(f"disyre reproduce: {error}\n")
+        return 2
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Do what is left of all steps; returns the exit status of the first that does not end well."""
+    figure, out = FIGURES[options.figure], options.out
+    model, links = out / "models" / f"{options.paper}-{figure.modality.lower()}" / "1", out / "cohort"
+    threads = ["--threads", str(options.threads)] if options.threads else []
+    # The test data first: what is wrong with them shows before days of training.
+    if not links.exists() and (status := cohorts.main([*_cohort(options, figure), str(links)])):
+        return status
+    if (status := _train(options, figure, threads)) or not _is_finished(RunFolder(out / "run")):
+        return status or 1
+    if not (model / MANIFEST_FILE).is_file() and (
+        status := export.main([str(out / "run"), "--to", str(model), *threads])
+    ):
+        return status
+    places = ["--cases", str(links), "--out", str(out / "report")]
+    return evaluate.main([str(model), *places, "--protocol", "reference", *threads])
+
+
+def _cohort(options: argparse.Namespace, figure: Figure) -> list[str]:
+    masks = ["--masks", str(options.masks)] if options.masks else []
+    split = ["--split", str(options.split)] if options.split else []
+    return ["--first", str(figure.first), *masks, *split, figure.cohort, str(options.test)]
+
+
+def _train(options: argparse.Namespace, figure: Figure, threads: Sequence[str]) -> int:
+    run = options.out / "run"
+    place = ["--out", str(run), "--device", options.device, *threads]
+    if (run / CHECKPOINT_FILE).is_file():
+        return train.main(["--resume", *place])
+    config = ["--config", options.config or CONFIGS[options.paper], "--modality", figure.modality]
+    healthy = ["--data", str(options.healthy), "--validation", str(options.validation)]
+    return train.main([*config, *healthy, *place])
+
+
+def _is_finished(run: RunFolder) -> bool:
+    """Whether a run came to its end; it may have been asked to stop."""
+    newest = Checkpoint.load(run.path, "cpu")
+    return run.config().progress(newest.patches, newest.elapsed_s) >= 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

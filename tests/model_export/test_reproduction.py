@@ -1,0 +1,72 @@
+"""`disyre reproduce`, with phantoms for healthy people and for a cohort of BraTS."""
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.main import main
+from disyre.adapters.nifti_write import write_nifti
+from model_export.phantom import make_phantom
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Healthy scans, a test case as BraTS 2020 names it, and a config of three batches."""
+    folder = tmp_path_factory.mktemp("papers")
+    for seed in (1, 2, 3):
+        write_nifti(_new(folder / f"healthy/sub-{seed}_T1w.nii.gz"), make_phantom(seed).volume)
+    case = make_phantom(4)
+    name = "BraTS20_Training_001"
+    lesion = np.zeros_like(case.volume.voxels)
+    lesion[50:60, 60:70, 15:25] = 1
+    write_nifti(_new(folder / f"brats/{name}/{name}_t1.nii.gz"), case.volume)
+    write_nifti(folder / f"brats/{name}/{name}_seg.nii.gz", case.volume.with_voxels(lesion))
+    smoke = (files("model_export") / "configs/smoke.toml").read_text(encoding="utf-8")
+    short = re.sub(r"total_patches = .*", "total_patches = 48", smoke)
+    (folder / "short.toml").write_text(re.sub(r"warmup_patches = .*", "warmup_patches = 16", short))
+    return folder
+
+
+def _new(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _reproduce(place: Path, *options: str) -> int:
+    data = ["--healthy", str(place / "healthy"), "--validation", "1", "--test", str(place / "brats")]
+    device = ["--device", "cpu", "--threads", "1", "--config", str(place / "short.toml")]
+    return main(["reproduce", "brats-t1w", *data, *device, *options])
+
+
+def test_one_command_trains_exports_and_measures_and_does_nothing_twice(place: Path, tmp_path: Path) -> None:
+    assert _reproduce(place, "--out", str(tmp_path)) == 0
+    figures = json.loads((tmp_path / "report/metrics.json").read_text(encoding="utf-8"))
+    network = tmp_path / "models/v2-t1w/1/model.onnx"
+    made_at = network.stat().st_mtime_ns
+
+    assert _reproduce(place, "--out", str(tmp_path)) == 0
+
+    assert "--protocol reference" in figures["command"]
+    assert network.stat().st_mtime_ns == made_at
+    assert len(json.loads((tmp_path / "run/split.json").read_text(encoding="utf-8"))["held_back"]) == 1
+
+
+def test_test_data_that_are_not_as_expected_are_refused_before_any_training(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _reproduce(place, "--out", str(tmp_path / "out"), "--test", str(place / "healthy")) == 2
+
+    assert "expected files such as" in capsys.readouterr().err
+    assert not (tmp_path / "out/run").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _reproduce(place, "--out", str(tmp_path / "out"), "--masks", str(tmp_path / "none")) == 2
+
+    assert f"expected data at {tmp_path / 'none'}, found nothing" in capsys.readouterr().err
