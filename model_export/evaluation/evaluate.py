@@ -24,6 +24,7 @@ from model_export.evaluation.repeatability import Repeatability, measure_repeata
 from model_export.evaluation.report import Report, Section
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
 from model_export.evaluation.training_scans import training_scans
+from model_export.evaluation.unseen import check_unseen
 
 SEMI_SYNTHETIC: Final = "semi-synthetic"
 
@@ -153,7 +154,11 @@ def _pairs(
 
 
 def _healthy(options: argparse.Namespace, modality: Modality) -> list[Scan]:
-    return read_healthy(options.healthy, modality, options.held_back) if options.healthy else []
+    if not options.healthy:
+        return []
+    scans = read_healthy(options.healthy, modality, options.held_back)
+    check_unseen(scans, [*options.models, *options.train_scans])
+    return scans
 
 
 def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Sequence[Scan]) -> list[Method]:

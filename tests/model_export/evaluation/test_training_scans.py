@@ -13,6 +13,7 @@ from disyre.model_package import TrainingData
 from model_export.config import TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.evaluation.training_scans import training_scans
+from model_export.evaluation.unseen import check_unseen
 from model_export.phantom import make_phantom
 from model_export.run_folder import RunFolder, Split
 
@@ -62,3 +63,16 @@ def test_folders_of_scans_and_runs_may_be_mixed(run: Path, tmp_path: Path) -> No
 def test_a_run_of_another_modality_is_not_taken(run: Path) -> None:
     with pytest.raises(InvalidInput, match="healthy FLAIR scans to train the autoencoder on, found none"):
         training_scans([run], "FLAIR", held_back=())
+
+
+def test_a_scan_that_a_run_was_trained_on_is_no_healthy_scan_to_measure_it_by_whatever_its_name(
+    run: Path,
+) -> None:
+    seen = replace(make_phantom(1), name="sub-another")
+
+    with pytest.raises(InvalidInput, match="not trained on, got sub-another, which run"):
+        check_unseen([make_phantom(9), seen], [run])
+
+
+def test_a_scan_of_another_person_with_the_name_of_one_that_was_trained_on_may_be_measured(run: Path) -> None:
+    check_unseen([replace(make_phantom(9), name="phantom-1")], [run, run.parent])
