@@ -41,6 +41,9 @@ class Grid(Frozen):
     """Axis that is cut into slices: 2 is axial."""
     stride: int = Field(default=32, ge=1)
     """Height and width of a slice are multiples of this."""
+    frame_invariant: bool = False
+    """What the network estimates in a brain stays the same if the frame around it is cut off or widened by
+    multiples of `stride`, and it estimates 0 where the frame is 0."""
     max_tilt_deg: float = Field(default=15.0, ge=0, le=180)
     """A head that is turned against the grid by more than this is unlike those of the training."""
 

@@ -61,6 +61,7 @@ def score_volume(
     brain_mask: Mask | None = None,
     settings: ScanSettings | None = None,
     batch_size: int = 8,
+    cuts_batches: bool = True,
     find_bias: FindBias | None = None,
     find_pose: FindPose | None = None,
     on_progress: OnProgress = lambda progress: None,
@@ -68,9 +69,11 @@ def score_volume(
     """Score a scan with a network.
 
     Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
-    own. `batch_size` is the number of slices, or windows, of one network call. `on_progress` is called at
-    every stage and after every network call; to stop, let it raise. `find_bias` and `find_pose` are needed
-    for settings that ask for them; with `find_pose`, the tilt of the head is always measured.
+    own. `batch_size` is the number of slices, or windows, of one network call; with `cuts_batches` each is
+    cut to what there is of the brain in it, if the network allows that, so calls come in many shapes.
+    `on_progress` is called at every stage and after every network call; to stop, let it raise. `find_bias`
+    and `find_pose` are needed for settings that ask for them; with `find_pose`, the tilt of the head is
+    always measured.
 
     Raises InvalidInput for a scan that cannot be scored, Misconfigured for settings without what
     they need.
@@ -93,8 +96,9 @@ def score_volume(
         box = box_to_restore(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
+        cut_to = manifest.grid.stride if cuts_batches and manifest.grid.frame_invariant else None
         restored, residual = restore_slices(
-            restorer, slices, settings, batch_size=batch_size, on_progress=on_progress
+            restorer, slices, settings, batch_size=batch_size, cut_to=cut_to, on_progress=on_progress
         )
     with stage("scoring"):
         residual = _smooth(residual, slices, prepared, settings.across_slices_mm)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from jaxtyping import Bool
 
 from disyre.model_package import Mode, ScanSettings
 from disyre.progress import OnProgress, Progress
@@ -35,18 +36,27 @@ def box_to_restore(model_mask: Mask, stride: int, settings: ScanSettings) -> Bra
 
 
 def restore_slices(
-    restorer: Restorer, slices: Slices, settings: ScanSettings, *, batch_size: int, on_progress: OnProgress
+    restorer: Restorer,
+    slices: Slices,
+    settings: ScanSettings,
+    *,
+    batch_size: int,
+    cut_to: int | None = None,
+    on_progress: OnProgress,
 ) -> tuple[Slices, Slices]:
     """Restored slices and their residual.
 
     `batch_size` is the number of slices, or windows, of one network call; `on_progress` is called after each.
+    Whole slices of one call are cut to what there is of the brain in them, at multiples of `cut_to`, if it is
+    given; the slices then have to have edges at such multiples.
     """
     edges = (slices.shape[1], slices.shape[2])
     windows = None
     if settings.windows is not None:
         windows = WindowGrid.over(edges, window=settings.windows.window, stride=settings.windows.stride)
+        cut_to = None
     batch = slices[:, np.newaxis] if windows is None else windows.cut(slices)
-    restored, residual = _restore_batches(restorer, batch, settings, batch_size, on_progress)
+    restored, residual = _restore_batches(restorer, batch, settings, batch_size, cut_to, on_progress)
     if settings.foreground_weight:
         residual *= (batch > 0).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
     if windows is None:
@@ -55,17 +65,23 @@ def restore_slices(
 
 
 def _restore_batches(
-    restorer: Restorer, batch: Batch, settings: ScanSettings, batch_size: int, on_progress: OnProgress
+    restorer: Restorer,
+    batch: Batch,
+    settings: ScanSettings,
+    batch_size: int,
+    cut_to: int | None,
+    on_progress: OnProgress,
 ) -> tuple[Batch, Batch]:
     """Run the loop over a few slices at a time, so that memory does not grow with the scan."""
-    restored, residual = np.empty_like(batch), np.empty_like(batch)
+    restored, residual = np.zeros_like(batch), np.zeros_like(batch)
     starts = range(0, len(batch), batch_size)
     report = _StepReport(len(starts) * len(settings.severities), on_progress)
     for start in starts:
-        part = slice(start, start + batch_size)
+        few = slice(start, start + batch_size)
+        part = (few, slice(None), *(_inside(batch[few], cut_to) if cut_to else (slice(None), slice(None))))
         done: Restoration = _LOOPS[settings.mode](
             restorer,
-            batch[part],
+            np.ascontiguousarray(batch[part]),
             settings.severities,
             told_severities=settings.told_severities,
             size_of=np.abs if settings.emphasis is None else settings.emphasis.size,
@@ -73,6 +89,19 @@ def _restore_batches(
         )
         restored[part], residual[part] = done.restored, done.residual
     return restored, residual
+
+
+def _inside(batch: Batch, stride: int) -> tuple[slice, slice]:
+    """Rows and columns of a batch that hold all of the brain in it, from and to multiples of `stride`."""
+    rows, columns = (np.asarray(batch.any(axis=axes)) for axes in ((0, 1, 3), (0, 1, 2)))
+    return _span(rows, stride), _span(columns, stride)
+
+
+def _span(is_brain: Bool[np.ndarray, " n"], stride: int) -> slice:
+    """From the first to the last, widened to multiples of `stride`; the first stride, if there is none."""
+    places = np.flatnonzero(is_brain)
+    first, last = (int(places[0]), int(places[-1])) if places.size else (0, 0)
+    return slice(first // stride * stride, (last // stride + 1) * stride)
 
 
 @dataclass

@@ -41,7 +41,7 @@ from model_export.run_folder import RunFolder, Split, describe_run
 from model_export.scan_settings import scan_settings
 from model_export.torch_restorer import load_network
 from model_export.validation import ValidationSet, measure, read_validation
-from model_export.verify import ExportedRestorer, verify
+from model_export.verify import ExportedRestorer, is_frame_invariant, verify
 
 HELD_BACK: Final = "held-back"
 
@@ -90,7 +90,7 @@ def export(folder: RunFolder, to: Path, *, calibrate_on: Sequence[str] = (HELD_B
     onnx_bytes = to_onnx(network, name=f"{to.parent.name}/{to.name}")
     exported = ExportedRestorer(onnx_bytes, threads=torch.get_num_threads())
     difference = verify(network, exported)
-    manifest = _manifest(to, config, split, network, onnx_bytes)
+    manifest = _manifest(to, config, split, network, onnx_bytes, exported)
     held_back = read_validation(folder, config)
     metrics = measure_restoration(network, exported, held_back, manifest.scan)
     healthy = _healthy(folder, config, calibrate_on)
@@ -134,7 +134,12 @@ def measure_restoration(
 
 
 def _manifest(
-    to: Path, config: TrainingConfig, split: Split, network: Network, onnx_bytes: bytes
+    to: Path,
+    config: TrainingConfig,
+    split: Split,
+    network: Network,
+    onnx_bytes: bytes,
+    exported: ExportedRestorer,
 ) -> ModelManifest:
     """The manifest, with a calibration that is still to be measured."""
     try:
@@ -146,7 +151,11 @@ def _manifest(
             sha256=hashlib.sha256(onnx_bytes).hexdigest(),
             n_parameters=count_parameters(network),
             gflop_per_patch=round(count_gflop(network), 3),
-            grid=Grid(stride=network.stride, max_tilt_deg=min(180.0, config.augmentation.rotation_deg)),
+            grid=Grid(
+                stride=network.stride,
+                frame_invariant=is_frame_invariant(exported, network.stride),
+                max_tilt_deg=min(180.0, config.augmentation.rotation_deg),
+            ),
             scan=scan_settings(config),
             calibration=Calibration(threshold=1.0, healthy_percentile=HEALTHY_PERCENTILE, n_scans=1),
             training_data=split.sources,

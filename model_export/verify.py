@@ -14,6 +14,8 @@ from model_export.architecture import Network
 
 TOLERANCE: Final = 1e-4
 """Largest accepted difference, in normalised intensity."""
+_ROUNDING: Final = 1e-6
+"""Difference between the same sums in another order."""
 
 
 class ExportedRestorer:
@@ -42,6 +44,17 @@ def verify(network: Network, exported: ExportedRestorer) -> float:
     if not largest <= TOLERANCE:
         raise Misconfigured(f"expected torch and ONNX to differ by at most {TOLERANCE:g}, got {largest:g}")
     return largest
+
+
+def is_frame_invariant(exported: ExportedRestorer, stride: int) -> bool:
+    """Whether nothing depends on the frame around a brain, and nothing is estimated in it."""
+    brain = np.random.default_rng(0).uniform(0.1, 1, (1, 1, 2 * stride, 3 * stride)).astype(np.float32)
+    wide = np.pad(brain, [(0, 0), (0, 0), (stride, 2 * stride), (3 * stride, stride)])
+    conditions = np.array([N_LEVELS // 2])
+    expected = np.pad(
+        exported.run(brain, conditions), [(0, 0), (0, 0), (stride, 2 * stride), (3 * stride, stride)]
+    )
+    return bool(np.abs(exported.run(wide, conditions) - expected).max() <= _ROUNDING)
 
 
 def _shapes(stride: int) -> list[tuple[int, int, int]]:

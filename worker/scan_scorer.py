@@ -23,6 +23,7 @@ from disyre.volume import Volume
 from worker import results
 from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
+from worker.onnx_session import PROVIDERS
 from worker.reading import Reading, find_brain, read_volumes
 from worker.restorers import Restorers
 from worker.tasks import OnChoice, Outcome
@@ -81,6 +82,7 @@ class ScanScorer:
             brain_mask=scan.brain_mask,
             settings=settings,
             batch_size=self.batch_size,
+            cuts_batches=restorer.provider == PROVIDERS["cpu"],  # others plan anew for each new shape
             find_bias=partial(find_bias, on_step=told.again),
             find_pose=partial(find_pose, on_step=told.again),
             on_progress=told,

@@ -125,6 +125,7 @@ def test_it_trains_on_phantoms_without_an_average_and_is_exported(tmp_path: Path
     assert all(torch.equal(state["ema"][name], values) for name, values in state["network"].items())
     manifest = ModelPackage.read(tmp_path / "paper/1").manifest
     assert manifest.grid.stride == SMALL.stride
+    assert not manifest.grid.frame_invariant
     assert manifest.metrics["torch_onnx_difference"] <= TOLERANCE
 
 
