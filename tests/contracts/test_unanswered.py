@@ -15,7 +15,7 @@ from tests.builders import NOON, make_job
 from tests.live import LiveBroker, live_broker, wait_for
 from tests.lossy_proxy import Loss, LossyProxy, lossy_proxy
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1.0
 FIRST, SECOND = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2))
 
 
@@ -33,18 +33,17 @@ def proxy(own_broker: LiveBroker) -> Iterator[LossyProxy]:
 
 
 @pytest.fixture
-def lossy(proxy: LossyProxy) -> Iterator[RedisJobStore]:
-    """A store behind the proxy, that has one job: the broker knows its scripts by now."""
+def lossy(proxy: LossyProxy, jobs: RedisJobStore) -> Iterator[RedisJobStore]:
+    """A store behind the proxy. The broker has one job, and knows the scripts by now."""
+    jobs.add(make_job(FIRST))
     with connect(proxy.url, timeout_s=TIMEOUT_S) as client:
-        store = RedisJobStore(client, add_within_s=TIMEOUT_S)
-        store.add(make_job(FIRST))
-        yield store
+        yield RedisJobStore(client, add_within_s=TIMEOUT_S)
 
 
 @pytest.fixture
 def jobs(own_broker: LiveBroker) -> Iterator[RedisJobStore]:
     """What others see."""
-    with connect(own_broker.url, timeout_s=2) as client:
+    with connect(own_broker.url, timeout_s=10) as client:
         yield RedisJobStore(client)
 
 
@@ -124,7 +123,7 @@ def test_a_change_whose_answer_is_lost_is_made_once(
 
 
 def test_a_full_broker_takes_no_job_and_says_so(jobs: RedisJobStore, own_broker: LiveBroker) -> None:
-    with connect(own_broker.url, timeout_s=2) as client:
+    with connect(own_broker.url, timeout_s=10) as client:
         client.config_set("maxmemory", 1)
 
     with pytest.raises(Unavailable) as refusal:
