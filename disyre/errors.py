@@ -43,6 +43,22 @@ class Undecided(Unavailable):
     """A dependency got an order and has not answered: it may have carried it out, or may not."""
 
 
+class ArtifactsAway(Unavailable):
+    """What scans and results are kept in does not answer."""
+
+    code = "artifacts-unavailable"
+
+
+class ArtifactsRefused(ArtifactsAway):
+    """It does answer, and says no: until the operator acts."""
+
+
+class DamagedArtifact(Unavailable):
+    """A stored file is not what was stored."""
+
+    code = "artifact-damaged"
+
+
 class EmptyUpload(InvalidInput):
     """There is no file, or a file without a byte."""
 

@@ -97,10 +97,14 @@ class JobInput(Frozen):
     mask: InputFile | None = None
 
     @property
+    def all_files(self) -> tuple[InputFile, ...]:
+        """The mask included."""
+        return (*self.files, self.mask) if self.mask else self.files
+
+    @property
     def size_bytes(self) -> int:
         """Of all files together, the mask included."""
-        mask = [self.mask] if self.mask else []
-        return sum(file.size_bytes for file in [*self.files, *mask])
+        return sum(file.size_bytes for file in self.all_files)
 
 
 class JobProblem(Frozen):

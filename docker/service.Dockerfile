@@ -3,11 +3,11 @@ FROM python:3.11-slim-bookworm AS build
 
 # Without pip of its own: nothing can be installed into the finished image's environment.
 RUN python -m venv --without-pip /opt/venv
-COPY constraints/build.txt constraints/base.txt constraints/service.txt constraints/oidc.txt /build/
+COPY constraints/build.txt constraints/base.txt constraints/service.txt constraints/oidc.txt constraints/s3.txt /build/
 # All that is needed is pinned; wheels only, so no compiler is needed.
 RUN pip install --no-cache-dir --only-binary :all: -r /build/build.txt \
     && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
-        -r /build/base.txt -r /build/service.txt -r /build/oidc.txt
+        -r /build/base.txt -r /build/service.txt -r /build/oidc.txt -r /build/s3.txt
 
 COPY disyre /opt/disyre/disyre
 COPY service /opt/disyre/service

@@ -8,12 +8,12 @@ ARG RUNTIME
 
 # Without pip of its own: nothing can be installed into the finished image's environment.
 RUN python -m venv --without-pip /opt/venv
-COPY constraints/build.txt constraints/base.txt constraints/worker-${RUNTIME}.txt docker/cuda.txt /build/
+COPY constraints/build.txt constraints/base.txt constraints/worker-${RUNTIME}.txt constraints/s3.txt docker/cuda.txt /build/
 # All that is needed is pinned; wheels only, so no compiler is needed.
 RUN pip install --no-cache-dir --only-binary :all: -r /build/build.txt \
     && if [ "$RUNTIME" = cpu ]; then : > /build/cuda.txt; fi \
     && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
-        -r /build/base.txt -r "/build/worker-$RUNTIME.txt" -r /build/cuda.txt
+        -r /build/base.txt -r "/build/worker-$RUNTIME.txt" -r /build/s3.txt -r /build/cuda.txt
 
 COPY disyre /opt/disyre/disyre
 COPY worker /opt/disyre/worker

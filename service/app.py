@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from disyre import INTENDED_USE, __version__
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
+from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.expiry import Expiry, RedisExpiry
 from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
@@ -58,6 +59,8 @@ logger = logging.getLogger(__name__)
 
 _BROKER_TIMEOUT_S: Final = 2.0
 """A client learns within about this time that the broker is away."""
+_ARTIFACTS_TIMEOUT_S: Final = 5.0
+"""And so long a bucket may be silent in the midst of an answer."""
 _DESCRIPTION: Final = (
     f"Anomaly maps of brain MRI by diffusion-inspired synthetic restoration.\n\n**{INTENDED_USE}**"
 )
@@ -73,7 +76,7 @@ def create_app(
     expiry: Expiry,
     audit: AuditLog,
     queue: TaskQueue,
-    artifacts: FolderArtifactStore,
+    artifacts: ArtifactStore,
     models: ModelShelf,
     workers: WorkerRegistry,
     settings: ServiceSettings,
@@ -153,7 +156,7 @@ _ROUTERS: Final = (
 
 
 def production_app(settings: ServiceSettings) -> FastAPI:
-    """The API on a broker and a folder. Raises Misconfigured."""
+    """The API on a broker, and a folder or a bucket. Raises Misconfigured."""
     broker_url = settings.broker()
     client = connect(broker_url, timeout_s=_BROKER_TIMEOUT_S)
     celery = make_celery(broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S)
@@ -166,7 +169,7 @@ def production_app(settings: ServiceSettings) -> FastAPI:
         expiry=RedisExpiry(client),
         audit=AuditLog(settings.data_dir / "audit"),
         queue=CeleryTaskQueue(celery, client),
-        artifacts=FolderArtifactStore(settings.data_dir),
+        artifacts=open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S),
         models=ModelShelf(settings.models_dir),
         workers=RedisWorkerRegistry(client),
         settings=settings,
@@ -190,7 +193,7 @@ Lifespan: TypeAlias = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def _lifespan(
     caretaker: Caretaker,
     postman: Postman | None,
-    artifacts: FolderArtifactStore,
+    artifacts: ArtifactStore,
     hub: EventHub,
     settings: ServiceSettings,
 ) -> Lifespan:

@@ -2,7 +2,8 @@
 
 import logging
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
+from disyre.errors import ArtifactsAway
 from service.orphans import Orphans
 from service.reaper import Reaper
 from service.retention import Retention
@@ -20,7 +21,7 @@ class Caretaker:
         withdrawals: Withdrawals,
         orphans: Orphans,
         retention: Retention,
-        artifacts: FolderArtifactStore,
+        artifacts: ArtifactStore,
         *,
         upload_timeout_s: float,
     ) -> None:
@@ -36,8 +37,11 @@ class Caretaker:
         self._withdrawals.carry_out()  # before the reaper sends one of them
         self._reaper.reap_once()
         self.sweep()
-        self._retention.expire_due()
-        self._orphans.sweep()
+        for clean_up in (self._retention.expire_due, self._orphans.sweep):
+            try:
+                clean_up()
+            except ArtifactsAway as error:
+                logger.warning("%s: what nobody wants any more stays until it does", error)
 
     def sweep(self) -> None:
         """Remove uploads that no process is at any more."""

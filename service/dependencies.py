@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_events import JobEvents
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
@@ -34,7 +34,7 @@ class Parts:
 
     jobs: OwnJobs
     """Of the caller; of nobody, where none is known."""
-    artifacts: FolderArtifactStore
+    artifacts: ArtifactStore
     models: ModelShelf
     workers: WorkerRegistry
     queue: QueueWatch

@@ -9,7 +9,7 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.job_id import new_job_id
 from disyre.store_mark import StoreMark
@@ -19,15 +19,15 @@ logger = logging.getLogger(__name__)
 _LOCK: Final = "orphans"
 _LEAST_AGE: Final = timedelta(hours=1)
 _STRANGERS: Final = (
-    "the records in the broker are not those of the files in the data folder, or older: files without a "
-    "record stay; remove store-mark.json from the data folder if all is as it should be"
+    "the records in the broker are not those of the files in the data folder, or bucket, or are older: files "
+    "without a record stay; remove store-mark.json there if all is as it should be"
 )
 
 
 class Orphans:
     """Removes files of jobs that no record knows, once in a while; only one process does so."""
 
-    def __init__(self, jobs: JobStore, artifacts: FolderArtifactStore, *, every_s: float = 600.0) -> None:
+    def __init__(self, jobs: JobStore, artifacts: ArtifactStore, *, every_s: float = 600.0) -> None:
         self._jobs = jobs
         self._artifacts = artifacts
         self._every_s = every_s

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.expiry import Expiry
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex
@@ -31,7 +31,7 @@ class Retention:
         jobs: JobStore,
         expiry: Expiry,
         owners: OwnerIndex,
-        artifacts: FolderArtifactStore,
+        artifacts: ArtifactStore,
         *,
         tombstone_s: float,
         clock_s: Callable[[], float] = time.monotonic,
@@ -62,8 +62,8 @@ class Retention:
         except JobNotFound:
             return  # another process was here
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
-            self._artifacts.remove(job_id)
             self._owners.forget(job.owner, job_id)
+            self._artifacts.remove(job_id)
             logger.info("job %s has expired", job_id)
 
     def _is_steady(self, now: datetime) -> bool:

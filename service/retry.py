@@ -2,7 +2,7 @@
 
 import logging
 
-from disyre.errors import ArtifactNotFound, Unavailable
+from disyre.errors import Unavailable
 from disyre.job import Job
 from service.dependencies import Parts
 from service.errors import InputGone
@@ -25,11 +25,7 @@ def retry(job_id: str, parts: Parts) -> Job:
 
 def _again(job: Job, parts: Parts) -> Job:
     retried = job.retry(at=parts.jobs.now())
-    mask = [job.input.mask] if job.input.mask else []
-    try:
-        for file in (*job.input.files, *mask):
-            parts.artifacts.input_file(job.id, file.name)
-    except ArtifactNotFound as error:
-        raise InputGone("expected a job whose scan is still here, got one whose scan was removed") from error
+    if not parts.artifacts.has_input(job.id, job.input):
+        raise InputGone("expected a job whose scan is still here, got one whose scan was removed")
     parts.submission.check_room(1)
     return retried

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore, not_found, queue_full
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
@@ -56,7 +56,7 @@ class Submission:
 
     jobs: JobStore
     queue: TaskQueue
-    artifacts: FolderArtifactStore
+    artifacts: ArtifactStore
     models: ModelShelf
     withdrawals: Withdrawals
     max_voxels: int

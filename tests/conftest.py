@@ -1,7 +1,19 @@
-"""Settings of all tests."""
+"""Settings of all tests, and a server that several of them share."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.live_bucket import live_s3
 
 # How long an example takes depends on what else the machine does; no test may fail because of it.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with an S3 API."""
+    with live_s3(tmp_path_factory.mktemp("s3") / "log") as endpoint:
+        yield endpoint

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -20,7 +20,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from celery.utils.log import get_multiprocessing_logger
 from pydantic import ValidationError
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import log_about, write_log_lines
@@ -48,6 +48,9 @@ CHILD_REFUSES: Final = signal.SIGUSR2
 _POOL_LOGGER: Final = "multiprocessing"
 """Of what looks after Celery's child."""
 _BROKER_TIMEOUT_S: Final = 10.0
+_ARTIFACTS_TIMEOUT_S: Final = 20.0
+_ARTIFACTS_PATIENCE_S: Final = 120.0
+"""So long a job waits for a bucket that is away; then it goes back to the queue."""
 
 
 def make_app(settings: WorkerSettings) -> Celery:
@@ -75,12 +78,18 @@ def make_child(settings: WorkerSettings) -> Child:
     Raises UnknownModel, or Misconfigured if the model or the device cannot be used.
     """
     client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
-    artifacts = FolderArtifactStore(settings.data_dir)
+    artifacts = open_artifact_store(
+        settings, timeout_s=_ARTIFACTS_TIMEOUT_S, patience_s=_ARTIFACTS_PATIENCE_S
+    )
+    artifacts.prepare()
     restorers = make_restorers(settings)
     heartbeat = Heartbeat(
         RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
     )
-    scorer = make_scorer(settings, restorers, artifacts.input_file)
+    scorer = replace(
+        make_scorer(settings, restorers, artifacts.input_file),
+        fetch=lambda job, on_step: artifacts.fetch(job.id, job.input, on_step=on_step),
+    )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
     runner = JobRunner(
         RedisJobStore(client),

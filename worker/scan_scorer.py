@@ -32,6 +32,14 @@ InputFile: TypeAlias = Callable[[str, str], Path]
 """Where a file of a job is, by the job's id and the file's name. Raises ArtifactNotFound."""
 
 
+Fetch: TypeAlias = Callable[[Job, OnStep], None]
+"""Has the files of a job at hand; calls the second now and then. Raises ArtifactNotFound or ArtifactsAway."""
+
+
+def _at_hand(job: Job, on_step: OnStep) -> None:
+    """They are."""
+
+
 def _ignore(choice: Choice) -> None:
     """Be told, and do nothing."""
 
@@ -55,6 +63,7 @@ class ScanScorer:
     chooser: Chooser
     brain_network: OnnxBrainNetwork | None = None
     """Finds the brain of a scan that came without a mask; without it only stripped scans are scored."""
+    fetch: Fetch = _at_hand
 
     def __call__(
         self, job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice = _ignore
@@ -115,6 +124,7 @@ class ScanScorer:
         return Outcome(files, summary.short(), restorer.provider, decision.choice, timings_s)
 
     def _read(self, job: Job, grid: Grid, on_step: OnStep) -> Reading:
+        self.fetch(job, on_step)
         path_of = partial(self.input_file, job.id)
         reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels, on_step=on_step)
         check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)

@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import Change, JobStore
 from disyre.errors import (
+    ArtifactsAway,
     DisyreError,
     IllegalTransition,
     InvalidInput,
@@ -64,7 +65,7 @@ class JobRunner:
     """All that a job needs to run."""
 
     jobs: JobStore
-    artifacts: FolderArtifactStore
+    artifacts: ArtifactStore
     score: Score
     stop: StopRequest
     lease_s: float
@@ -102,19 +103,29 @@ class JobRunner:
             return lambda stored: stored.cancel(attempt=job.attempt, at=now())
         except WorkerStopping:
             return lambda stored: stored.give_back(attempt=job.attempt, at=now())
+        except ArtifactsAway as error:
+            logger.warning("job %s, attempt %d: back to the queue: %s", job.id, job.attempt, error)
+            return lambda stored: stored.give_back(attempt=job.attempt, at=now())
         except Exception as error:
             return _after_error(job, error, now)
         return _success(job, outcome, now)
 
     def _finish(self, job: Job, change: Change) -> None:
-        """Store how an attempt ended, patiently, and remove what other attempts left."""
+        """Store how an attempt ended, patiently, and remove what other attempts left. Raises Unavailable."""
         ended = _patiently(lambda: self.jobs.update(job.id, change))
+        try:
+            self._tidy(job, ended)
+        except ArtifactsAway as error:
+            logger.warning("job %s: what it needs no more stays as long as it does: %s", job.id, error)
+        logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
+
+    def _tidy(self, job: Job, ended: Job) -> None:
+        """Remove what nobody will ask for any more. Raises ArtifactsAway."""
         if ended.error and ended.error.code in _REFUSALS:
             self.artifacts.remove(job.id)  # it would be refused again
         else:
             # Results may be in place by the time that a wish to cancel is seen.
             self.artifacts.keep_only(job.id, None if ended.state is JobState.CANCELED else job.attempt)
-        logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
 
 
 def _begin(job: Job, now: Now) -> Job:

@@ -1,4 +1,4 @@
-"""Where a job's files are: one folder a job, below one root.
+"""Where a job's files are, and the store that is a folder: in it one folder a job.
 
 jobs/<id>/input/000001        uploaded files, under neutral names
 jobs/<id>/attempt-<n>/        results of an attempt; there only when whole
@@ -8,28 +8,93 @@ jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
 
 import errno
-import fcntl
-import math
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
+from disyre.adapters.spool import Spool, opened
 from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, StorageFull
+from disyre.job import JobInput
 from disyre.job_id import is_job_id
+from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
 
 _SYNCED_AT_ONCE: Final = 8
 """Files of an upload that are waited for together; a journal that is written for one is for all."""
 _MARK: Final = "store-mark.json"
-_MAKING_S: Final = 1.0
-"""The folder of an upload that is younger may have been made, and not yet locked."""
+
+
+class ArtifactStore(Protocol):
+    """Files of jobs, which the API and the workers share.
+
+    One that is asked over a network raises ArtifactsAway or ArtifactsRefused where it does not answer.
+    """
+
+    def prepare(self) -> None:
+        """Make what is missing on this machine. Never asks another one."""
+
+    def free_bytes(self) -> int:
+        """Room that is left for uploads on this machine."""
+
+    def is_reachable(self) -> bool:
+        """Whether the files can be had now."""
+
+    def incoming(self) -> AbstractContextManager[Path]:
+        """A folder for an upload; gone at the end, unless it was accepted."""
+
+    def accept(self, incoming: Path, *job_ids: str) -> None:
+        """Make an upload the input of some jobs, durably: of all, or, if something fails, of none.
+
+        Raises StorageFull.
+        """
+
+    def has_input(self, job_id: str, given: JobInput) -> bool:
+        """Whether the input of a job is there, so that it could be run again."""
+
+    def fetch(self, job_id: str, given: JobInput, *, on_step: OnStep = go_on) -> None:
+        """Have the input of a job at hand, for as long as an attempt at it is under way.
+
+        `on_step` is called every now and then. Raises ArtifactNotFound if it is gone, or DamagedArtifact.
+        """
+
+    def input_file(self, job_id: str, name: str) -> Path:
+        """A file of a job's input, once that is at hand. Raises ArtifactNotFound."""
+
+    def attempt(self, job_id: str, attempt: int) -> AbstractContextManager[Path]:
+        """A folder for the results of an attempt; they are kept if the block ends without an error.
+
+        Raises ArtifactNotFound, at its beginning or its end, if the job was deleted.
+        """
+
+    def result_file(self, job_id: str, attempt: int, name: str) -> Path:
+        """A file that an attempt gave. Raises ArtifactNotFound or DamagedArtifact."""
+
+    def keep_only(self, job_id: str, attempt: int | None) -> None:
+        """Remove what other attempts have left; what all have, if it is None."""
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job. Removing them twice does no harm."""
+
+    def job_ids(self) -> set[str]:
+        """Ids of all jobs that have files."""
+
+    def mark(self) -> StoreMark | None:
+        """What the records of these jobs carry too; None if there is nothing that can be read as that."""
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the files belong to the records that carry this."""
+
+    def sweep(self, *, older_than_s: float) -> list[str]:
+        """Remove from this machine what processes that are gone have left; returns its names.
+
+        Where the file system locks no folders, what was untouched for `older_than_s` goes.
+        """
 
 
 class FolderArtifactStore:
@@ -45,33 +110,20 @@ class FolderArtifactStore:
         self._root = root
         self._sync = sync or _sync
         """Has the disk hold a file, or a folder's entries."""
-        self._lock = lock or _lock
-        """Locks an open folder. Raises BlockingIOError if it is locked, another OSError if none can be."""
+        self._spool = Spool(root / "incoming", lock=lock)
 
     def prepare(self) -> None:
         """Make the folders, readable to this user alone."""
-        for name in ("jobs", "incoming"):
-            (self._root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._root / "jobs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._spool.prepare()
 
     def free_bytes(self) -> int:
         """Room that is left."""
         return shutil.disk_usage(self._root).free
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """A folder for an upload; gone at the end, unless it was accepted.
-
-        It is locked as long as this process is there, so that a sweep knows it from what a killed one left.
-        """
-        folder = self._root / "incoming" / secrets.token_hex(16)
-        folder.mkdir(mode=0o700)
-        try:
-            with _opened(folder) as descriptor:
-                with suppress(OSError):  # some network file systems lock no folders
-                    self._lock(descriptor)
-                yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def incoming(self) -> AbstractContextManager[Path]:
+        """A folder for an upload; gone at the end, unless it was accepted."""
+        return self._spool.folder()
 
     def accept(self, incoming: Path, *job_ids: str) -> None:
         """Make an upload the input of some jobs: of all, or, if something fails, of none.
@@ -110,6 +162,18 @@ class FolderArtifactStore:
         for file in folder.iterdir():
             (other / file.name).hardlink_to(file)
         self._sync(other)
+
+    def is_reachable(self) -> bool:
+        """Whether the files can be had: a folder is there."""
+        return True
+
+    def has_input(self, job_id: str, given: JobInput) -> bool:
+        """Whether a job could be run again."""
+        folder = self._job(job_id) / "input"
+        return all((folder / file.name).is_file() for file in given.all_files)
+
+    def fetch(self, job_id: str, given: JobInput, *, on_step: OnStep = go_on) -> None:
+        """Have the input of a job at hand, which it is."""
 
     def input_file(self, job_id: str, name: str) -> Path:
         """An uploaded file. Raises ArtifactNotFound if it is gone."""
@@ -175,21 +239,7 @@ class FolderArtifactStore:
         Where the file system locks no folders, those go that were untouched for `older_than_s`. What became
         the input of a job stays, whatever is known of the job.
         """
-        left = [each for each in (self._root / "incoming").iterdir() if self._is_left(each, older_than_s)]
-        for folder in left:
-            shutil.rmtree(folder, ignore_errors=True)
-        return [folder.name for folder in left]
-
-    def _is_left(self, folder: Path, older_than_s: float) -> bool:
-        """Whether nobody is at an upload any more."""
-        try:
-            with _opened(folder) as descriptor:
-                self._lock(descriptor)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return _age_s(folder) > older_than_s
-        return _age_s(folder) > _MAKING_S
+        return self._spool.sweep(older_than_s=older_than_s)
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
@@ -201,30 +251,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _age_s(folder: Path) -> float:
-    """Time since a folder's entries changed; if it is gone, as if it were to change in the future."""
-    try:
-        return time.time() - folder.stat().st_mtime
-    except FileNotFoundError:
-        return -math.inf
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """A descriptor of a file or folder, for the length of a block."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Lock an open folder, until it is closed or this process ends, however that ends."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def _sync(path: Path) -> None:
     """Have the disk hold a file or a folder's entries."""
-    with _opened(path) as descriptor:
+    with opened(path) as descriptor:
         os.fsync(descriptor)

@@ -51,7 +51,17 @@ class SharedSettings(BaseSettings):
     broker_url_file: Path | None = None
     """A file that holds `broker_url`, such as a mounted secret."""
     data_dir: Path = Path("data")
-    """Where uploads and results are; shared by the API and the workers."""
+    """Where uploads and results are; shared by the API and the workers, unless they share a bucket."""
+    artifacts_url: str | None = None
+    """A bucket for uploads and results, as `s3://<bucket>/<prefix>`; None keeps them in `data_dir`."""
+    artifacts_endpoint: str | None = None
+    """Where the bucket's S3 API is, as `https://<host>`; None is Amazon's."""
+    artifacts_region: str = "us-east-1"
+    """The bucket's region."""
+    artifacts_key_id: str | None = None
+    """The key for the bucket; without it, the key counts that AWS_ variables or the machine's cloud give."""
+    artifacts_secret_key_file: Path | None = None
+    """A file that holds the secret of that key."""
     models_dir: Path = Path("models")
     """Where the model packages are, as `<name>/<version>/`."""
     max_voxels: PositiveInt = 90_000_000
@@ -71,15 +81,31 @@ class SharedSettings(BaseSettings):
         """The broker's address, from the file if there is one. Raises Misconfigured."""
         url = self.broker_url.get_secret_value()
         if self.broker_url_file is not None:
-            try:
-                url = self.broker_url_file.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise Misconfigured(f"{_PREFIX}BROKER_URL_FILE cannot be read: {error.strerror}") from error
+            url = _read_secret(self.broker_url_file, "BROKER_URL_FILE")
         if not url.startswith(_BROKER_SCHEMES):
             raise Misconfigured(
                 f"expected a broker at one of {', '.join(_BROKER_SCHEMES)}, got another address"
             )
         return url
+
+    def artifacts_key(self) -> tuple[str, str] | None:
+        """Id and secret of the key for the bucket; None if it is not given here. Raises Misconfigured."""
+        key_id, file = self.artifacts_key_id, self.artifacts_secret_key_file
+        if key_id is None and file is None:
+            return None
+        if key_id is None or file is None:
+            raise Misconfigured(
+                f"expected {_PREFIX}ARTIFACTS_KEY_ID and {_PREFIX}ARTIFACTS_SECRET_KEY_FILE together, got one"
+            )
+        return key_id, _read_secret(file, "ARTIFACTS_SECRET_KEY_FILE")
+
+
+def _read_secret(path: Path, setting: str) -> str:
+    """What a mounted secret holds. Raises Misconfigured."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Misconfigured(f"{_PREFIX}{setting} cannot be read: {error.strerror}") from error
 
 
 S = TypeVar("S", bound=SharedSettings)

@@ -32,13 +32,14 @@ async def get_readiness(response: Response, parts: OpenParts) -> Readiness:
 
 def _check(parts: Parts) -> dict[str, bool]:
     has_room = parts.artifacts.free_bytes() >= parts.settings.min_free_bytes
+    here = {"disk": has_room, "artifacts": parts.artifacts.is_reachable()}
     try:
         workers = parts.workers.workers()
         moves = parts.queue.pace().standstill_s <= parts.settings.max_standstill_s
     except Unavailable:
-        return {"broker": False, "worker": False, "queue": False, "disk": has_room}
+        return {"broker": False, "worker": False, "queue": False, **here}
     has_worker = any(worker.models for worker in workers)
-    return {"broker": True, "worker": has_worker, "queue": moves, "disk": has_room}
+    return {"broker": True, "worker": has_worker, "queue": moves, **here}
 
 
 @router.get(

@@ -39,6 +39,7 @@ def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
             errors.ArtifactNotFound,
             request_errors.MalformedRequest,
             request_errors.RangeNotSatisfiable,
+            errors.StorageFull,
         ),
         200: {
             "description": "the file",

@@ -195,3 +195,15 @@ def test_tensorrt_is_mounted_where_the_worker_looks_for_it_and_opens_nothing_els
     assert [data] == without["volumes"]
     changed = {key for key in with_it if with_it[key] != without.get(key)}
     assert changed == {"environment", "volumes", "healthcheck"}
+
+
+def test_the_secret_of_a_bucket_is_mounted_for_all_who_use_it_and_they_can_reach_it() -> None:
+    files = ("-f", "docker-compose.yml", "-f", "docker/bucket.yml", "--profile", "gpu")
+    services = compose_config(*files)["services"]
+
+    for name in ("service", "worker", "worker-gpu"):
+        secret = services[name]["environment"]["DISYRE_ARTIFACTS_SECRET_KEY_FILE"]
+        mounted = {f"/run/secrets/{each['source']}" for each in services[name]["secrets"]}
+        assert {secret, "/run/secrets/broker-url"} <= mounted
+        assert set(services[name]["networks"]) == {"back", "front"}
+    assert set(services["valkey"]["networks"]) == {"back"}

@@ -17,9 +17,9 @@ PACKAGES = {
 }
 """What each image holds of this project."""
 PINS = {
-    "service": ("base", "service", "oidc"),
-    "worker-cpu": ("base", "worker-cpu"),
-    "worker-gpu": ("base", "worker-gpu"),
+    "service": ("base", "service", "oidc", "s3"),
+    "worker-cpu": ("base", "worker-cpu", "s3"),
+    "worker-gpu": ("base", "worker-gpu", "s3"),
     "export": ("base", "export"),
 }
 """What each image installs, as names of constraints files."""

@@ -59,7 +59,7 @@ def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
     assert response.status_code == 200
     assert response.json() == {
         "ready": True,
-        "checks": {"broker": True, "worker": True, "queue": True, "disk": True},
+        "checks": {"broker": True, "worker": True, "queue": True, "disk": True, "artifacts": True},
     }
 
 

@@ -1,0 +1,37 @@
+"""Which artifact store the settings ask for."""
+
+from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.settings import SharedSettings
+from disyre.errors import ArtifactsAway, ArtifactsRefused, Misconfigured
+
+
+def open_artifact_store(
+    settings: SharedSettings, *, timeout_s: float, patience_s: float = 0.0
+) -> ArtifactStore:
+    """The folder of the settings, or their bucket, if they name one.
+
+    A bucket that does not answer now may do so later; one that refuses this program keeps it from starting.
+    Raises Misconfigured.
+    """
+    if settings.artifacts_url is None:
+        return FolderArtifactStore(settings.data_dir)
+    try:  # only who wants a bucket pays for its library, in memory and at start
+        from disyre.adapters.bucket import Bucket
+        from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+    except ImportError as error:
+        raise Misconfigured("DISYRE_ARTIFACTS_URL is set, and the extra s3 is not installed") from error
+    bucket = Bucket.connect(
+        settings.artifacts_url,
+        endpoint=settings.artifacts_endpoint,
+        region=settings.artifacts_region,
+        key=settings.artifacts_key(),
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+    )
+    try:
+        bucket.check()
+    except ArtifactsRefused as error:
+        raise Misconfigured(f"the bucket of DISYRE_ARTIFACTS_URL cannot be used: {error}") from error
+    except ArtifactsAway:
+        pass  # as a broker that is away
+    return BucketArtifactStore(bucket, settings.data_dir)

@@ -1,0 +1,258 @@
+"""Where a job's files are if programs share a bucket and no folder.
+
+jobs/<id>/input.tar           uploaded files, under neutral names: one object, so there whole or not at all
+jobs/<id>/attempt-<n>/<name>  results of an attempt: nobody looks before a record says that they are there
+store-mark.json               what tells whose records these files belong to
+
+On the disk of each machine, and never of use to another:
+
+incoming/<random>/            an upload that is not a job yet
+scratch/<random>/             an upload on its way to the bucket; an attempt's input and results
+cache/<id>/attempt-<n>/       results that were asked for a while ago
+"""
+
+import errno
+import hashlib
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from disyre.adapters.bucket import Bucket
+from disyre.adapters.spool import Spool, age_s
+from disyre.documents import read_document
+from disyre.errors import ArtifactNotFound, DamagedArtifact, StorageFull, Unavailable
+from disyre.job import InputFile, JobInput
+from disyre.job_id import is_job_id
+from disyre.progress import OnStep, go_on
+from disyre.store_mark import StoreMark
+
+_AT_ONCE: Final = 8
+"""Requests for one upload, or one attempt, that are under way together."""
+_MARK: Final = "store-mark.json"
+_INPUT: Final = "input.tar"
+_CHUNK_BYTES: Final = 2**20
+_CACHED_S: Final = 600.0
+"""A result that nobody has asked for in so long is removed from this machine's disk."""
+_LOOK_EVERY_S: Final = 5.0
+"""How long it is believed that the bucket is there, or is not."""
+
+
+class BucketArtifactStore:
+    """Artifacts in a bucket that the API and the workers share; files under way are on each one's own disk.
+
+    What asks the bucket raises ArtifactsAway or ArtifactsRefused.
+    """
+
+    def __init__(self, bucket: Bucket, root: Path) -> None:
+        self._bucket = bucket
+        self._root = root
+        self._spool = Spool(root / "incoming")
+        self._scratch = Spool(root / "scratch")
+        self._cache = root / "cache"
+        self._inputs: dict[str, Path] = {}
+        """Of attempts under way in this process."""
+        self._looked_at_s = float("-inf")
+        self._is_there = False
+
+    def prepare(self) -> None:
+        """Make the folders, readable to this user alone."""
+        self._spool.prepare()
+        self._scratch.prepare()
+        self._cache.mkdir(exist_ok=True, mode=0o700)
+
+    def free_bytes(self) -> int:
+        """Room that is left on this machine; nobody knows how much there is in a bucket."""
+        return shutil.disk_usage(self._root).free
+
+    def is_reachable(self) -> bool:
+        """Whether the bucket is there, as of a few seconds ago."""
+        if time.monotonic() - self._looked_at_s >= _LOOK_EVERY_S:
+            try:
+                self._bucket.check()
+                self._is_there = True
+            except Unavailable:
+                self._is_there = False
+            self._looked_at_s = time.monotonic()
+        return self._is_there
+
+    def incoming(self) -> AbstractContextManager[Path]:
+        """A folder for an upload; gone at the end, accepted or not."""
+        return self._spool.folder()
+
+    def accept(self, incoming: Path, *job_ids: str) -> None:
+        """Make an upload the input of some jobs: of all, or, if something fails, of none.
+
+        It crosses the network once; the bucket copies it for the other jobs. Raises StorageFull if the disk
+        is, or the bucket.
+        """
+        first, *others = (_key(job_id, _INPUT) for job_id in job_ids)
+        try:
+            with self._scratch.folder() as folder, _on_this_disk():
+                packed = folder / _INPUT
+                _pack(incoming, packed)
+                self._bucket.put(first, packed)
+            with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+                list(threads.map(lambda key: self._bucket.copy(first, key), others))
+        except BaseException:
+            for key in (first, *others):
+                with suppress(Unavailable):  # then it is an orphan
+                    self._bucket.remove(key)
+            raise
+
+    def has_input(self, job_id: str, given: JobInput) -> bool:
+        """Whether a job could be run again."""
+        return self._bucket.has(_key(job_id, _INPUT))
+
+    def fetch(self, job_id: str, given: JobInput, *, on_step: OnStep = go_on) -> None:
+        """Have the input of a job under way at hand, and every byte of it as it was uploaded.
+
+        Raises ArtifactNotFound if it is gone, or DamagedArtifact.
+        """
+        folder = self._inputs[job_id]
+        packed = folder.parent / _INPUT
+        self._bucket.get(_key(job_id, _INPUT), packed, on_step=on_step)
+        _unpack(packed, folder, given, on_step)
+        packed.unlink()
+
+    def input_file(self, job_id: str, name: str) -> Path:
+        """A file that was fetched. Raises ArtifactNotFound."""
+        path = self._inputs.get(job_id, self._root) / name
+        if not path.is_file():
+            raise ArtifactNotFound(f"no file {path.name}")
+        return path
+
+    @contextmanager
+    def attempt(self, job_id: str, attempt: int) -> Iterator[Path]:
+        """A folder for the results of an attempt; they are put when the block ends without an error.
+
+        Raises ArtifactNotFound in the end if the job was deleted, and then leaves nothing of it.
+        """
+        self._scratch.sweep(older_than_s=86400.0)  # of workers that were killed on this machine
+        with self._scratch.folder() as folder:
+            results, self._inputs[job_id] = folder / "results", folder / "input"
+            for made in (results, self._inputs[job_id]):
+                made.mkdir(mode=0o700)
+            try:
+                yield results
+                self._put_results(job_id, attempt, results)
+            finally:
+                del self._inputs[job_id]
+
+    def _put_results(self, job_id: str, attempt: int, folder: Path) -> None:
+        def put(file: Path) -> None:
+            self._bucket.put(_key(job_id, f"attempt-{attempt}/{file.name}"), file)
+
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+            list(threads.map(put, folder.iterdir()))
+        if not self._bucket.has(_key(job_id, _INPUT)):
+            self.remove(job_id)
+            raise ArtifactNotFound("the job was deleted")
+
+    def result_file(self, job_id: str, attempt: int, name: str) -> Path:
+        """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
+
+        Raises ArtifactNotFound, DamagedArtifact, or StorageFull if this machine's disk is.
+        """
+        cached = self._cache / job_id / f"attempt-{attempt}" / name
+        if cached.exists():
+            cached.touch()
+            return cached
+        with self._scratch.folder() as folder, _on_this_disk():
+            self._bucket.get(_key(job_id, f"attempt-{attempt}/{name}"), folder / name)
+            cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / name).rename(cached)
+        return cached
+
+    def keep_only(self, job_id: str, attempt: int | None) -> None:
+        """Remove what other attempts have left; what all have, if it is None."""
+        kept = _key(job_id, f"attempt-{attempt}/")
+        for key in self._bucket.keys(_key(job_id, "attempt-")):
+            if not key.startswith(kept):
+                self._bucket.remove(key)
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job. Removing them twice does no harm."""
+        shutil.rmtree(self._cache / job_id, ignore_errors=True)
+        for key in self._bucket.keys(_key(job_id, "")):
+            self._bucket.remove(key)
+
+    def job_ids(self) -> set[str]:
+        """Ids of all jobs that have files."""
+        return {name for name in self._bucket.folders("jobs/") if is_job_id(name)}
+
+    def mark(self) -> StoreMark | None:
+        """What the records of these jobs carry too; None if there is nothing that can be read as that."""
+        try:
+            return read_document(StoreMark, self._bucket.read(_MARK).decode())
+        except (ArtifactNotFound, ValueError):
+            return None
+
+    def set_mark(self, mark: StoreMark) -> None:
+        """From now on, the files belong to the records that carry this."""
+        self._bucket.write(_MARK, mark.model_dump_json().encode())
+
+    def sweep(self, *, older_than_s: float) -> list[str]:
+        """Remove what processes that are gone have left on this machine; returns its names.
+
+        Where the file system locks no folders, what was untouched for `older_than_s` goes. Copies of results
+        that nobody asked for lately go too.
+        """
+        for folder in self._cache.iterdir():
+            if all(age_s(file) > _CACHED_S for file in (folder, *folder.rglob("*"))):
+                shutil.rmtree(folder, ignore_errors=True)
+        spools = (self._spool, self._scratch)
+        return [name for spool in spools for name in spool.sweep(older_than_s=older_than_s)]
+
+
+def _key(job_id: str, name: str) -> str:
+    return f"jobs/{job_id}/{name}"
+
+
+@contextmanager
+def _on_this_disk() -> Iterator[None]:
+    """Raise StorageFull if the disk is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("the disk ran full as files were packed for the bucket, or fetched") from error
+        raise
+
+
+def _pack(folder: Path, packed: Path) -> None:
+    """Write the files of a folder into an archive that holds their names and bytes, and nothing else."""
+    with tarfile.open(packed, "w") as archive:
+        for path in sorted(folder.iterdir()):
+            facts = tarfile.TarInfo(path.name)
+            facts.size = path.stat().st_size
+            with path.open("rb") as file:
+                archive.addfile(facts, file)
+
+
+def _unpack(packed: Path, folder: Path, given: JobInput, on_step: OnStep) -> None:
+    """Write the files that a job knows into a folder. Raises DamagedArtifact if they are not those."""
+    try:
+        with tarfile.open(packed, "r:") as archive:
+            members = {member.name: member for member in archive}
+            for file in given.all_files:
+                on_step()
+                _unpack_one(archive, members[file.name], file, folder / file.name)
+    except (tarfile.TarError, KeyError) as error:
+        raise DamagedArtifact("expected the files of the job in the bucket, got others") from error
+
+
+def _unpack_one(archive: tarfile.TarFile, member: tarfile.TarInfo, known: InputFile, path: Path) -> None:
+    digest = hashlib.sha256()
+    content = archive.extractfile(member)
+    assert content is not None, "only plain files are packed"
+    with content, path.open("wb") as file:
+        while data := content.read(_CHUNK_BYTES):
+            digest.update(data)
+            file.write(data)
+    if digest.hexdigest() != known.sha256:
+        raise DamagedArtifact("expected the bytes that were uploaded, got others from the bucket")

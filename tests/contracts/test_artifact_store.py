@@ -1,0 +1,164 @@
+"""What holds of every artifact store: a folder, or a bucket between machines that share nothing else."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.errors import ArtifactNotFound
+from disyre.job import InputFile, JobInput
+from disyre.store_mark import StoreMark
+from tests.builders import JOB_ID
+from tests.live_bucket import make_bucket
+
+OTHER_ID = JOB_ID.replace("0001", "0002")
+FILES = {"000001": b"scan", "000002": b"", "mask": b"mask" * 2**19}
+Machines: TypeAlias = Callable[[str], ArtifactStore]
+"""The store as a program on a machine of this name has it."""
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def machines(request: pytest.FixtureRequest, tmp_path: Path) -> Machines:
+    if request.param == "folder":
+        return lambda name: _prepared(FolderArtifactStore(tmp_path / "shared"))
+    bucket = make_bucket(request.getfixturevalue("s3"), f"bucket-{tmp_path.name[-40:].strip('-_').lower()}")
+    return lambda name: _prepared(BucketArtifactStore(bucket.connect(), tmp_path / name))
+
+
+def _prepared(store: ArtifactStore) -> ArtifactStore:
+    store.prepare()
+    return store
+
+
+def given(files: dict[str, bytes]) -> JobInput:
+    facts = [
+        InputFile(
+            name=name, format="nifti", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content)
+        )
+        for name, content in files.items()
+    ]
+    scan = tuple(file for file in facts if file.name != "mask")
+    return JobInput(files=scan, mask=next((file for file in facts if file.name == "mask"), None))
+
+
+def submit(store: ArtifactStore, *job_ids: str, files: dict[str, bytes] = FILES) -> None:
+    with store.incoming() as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        store.accept(folder, *job_ids)
+
+
+def score(store: ArtifactStore, attempt: int = 1, *, job_id: str = JOB_ID) -> None:
+    with store.attempt(job_id, attempt) as folder:
+        (folder / "map").write_bytes(b"%d" % attempt)
+        (folder / "summary").write_bytes(b"{}")
+
+
+def test_an_upload_on_one_machine_is_the_input_of_a_job_on_another(machines: Machines) -> None:
+    submit(machines("api"), JOB_ID)
+    worker = machines("worker")
+
+    with worker.attempt(JOB_ID, 1):
+        asked: list[None] = []
+        worker.fetch(JOB_ID, given(FILES), on_step=lambda: asked.append(None))
+        assert {name: worker.input_file(JOB_ID, name).read_bytes() for name in FILES} == FILES
+        with pytest.raises(ArtifactNotFound):
+            worker.input_file(JOB_ID, "000003")
+
+
+def test_results_of_one_machine_are_served_by_another_once_they_are_whole(machines: Machines) -> None:
+    submit(machines("api"), JOB_ID)
+    other = machines("other-api")
+
+    with machines("worker").attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"half")
+        with pytest.raises(ArtifactNotFound):
+            other.result_file(JOB_ID, 1, "map")
+
+    assert [other.result_file(JOB_ID, 1, "map").read_bytes() for _ in range(2)] == [b"half"] * 2
+    for attempt, name in ((1, "other"), (2, "map")):
+        with pytest.raises(ArtifactNotFound):
+            other.result_file(JOB_ID, attempt, name)
+
+
+def test_an_upload_of_several_jobs_is_the_input_of_each(machines: Machines) -> None:
+    api = machines("api")
+    submit(api, JOB_ID, OTHER_ID)
+
+    assert api.job_ids() == {JOB_ID, OTHER_ID}
+    api.remove(JOB_ID)
+    assert (api.has_input(JOB_ID, given(FILES)), api.has_input(OTHER_ID, given(FILES))) == (False, True)
+    worker = machines("worker")
+    with worker.attempt(OTHER_ID, 1):
+        worker.fetch(OTHER_ID, given(FILES))
+        assert worker.input_file(OTHER_ID, "000001").read_bytes() == b"scan"
+
+
+def test_an_attempt_that_fails_leaves_nothing(machines: Machines) -> None:
+    api = machines("api")
+    submit(api, JOB_ID)
+
+    with pytest.raises(ValueError, match="broken"), machines("worker").attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"half")
+        raise ValueError("broken")
+
+    with pytest.raises(ArtifactNotFound):
+        api.result_file(JOB_ID, 1, "map")
+    assert api.has_input(JOB_ID, given(FILES))
+
+
+@pytest.mark.parametrize("kept", [2, None])
+def test_other_attempts_than_the_one_that_counts_are_removed(machines: Machines, kept: int | None) -> None:
+    submit(machines("api"), JOB_ID)
+    worker = machines("worker")
+    for attempt in (1, 2, 20):
+        score(worker, attempt)
+
+    worker.keep_only(JOB_ID, kept)
+
+    other = machines("other-api")
+    for attempt in {1, 2, 20} - {kept}:
+        with pytest.raises(ArtifactNotFound):
+            other.result_file(JOB_ID, attempt, "map")
+    if kept:
+        assert other.result_file(JOB_ID, kept, "map").read_bytes() == b"2"
+    assert other.has_input(JOB_ID, given(FILES))
+
+
+def test_of_a_job_that_is_removed_nothing_can_be_had_and_nothing_can_be_added(machines: Machines) -> None:
+    api, worker = machines("api"), machines("worker")
+    submit(api, JOB_ID)
+    score(worker)
+    api.result_file(JOB_ID, 1, "map")
+
+    api.remove(JOB_ID)
+    api.remove(JOB_ID)
+
+    with pytest.raises(ArtifactNotFound):
+        api.result_file(JOB_ID, 1, "map")
+    with pytest.raises(ArtifactNotFound):
+        score(worker, 2)
+    assert api.job_ids() == set()
+
+
+def test_the_files_carry_a_mark(machines: Machines) -> None:
+    api = machines("api")
+    assert api.mark() is None
+
+    for count in range(2):
+        api.set_mark(StoreMark(id=JOB_ID, count=count))
+
+    assert machines("other-api").mark() == StoreMark(id=JOB_ID, count=1)
+    assert api.job_ids() == set()
+
+
+def test_the_store_can_be_reached_and_has_room(machines: Machines) -> None:
+    api = machines("api")
+
+    assert api.is_reachable()
+    assert api.free_bytes() > 0
+    assert api.sweep(older_than_s=60) == []

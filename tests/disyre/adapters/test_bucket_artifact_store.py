@@ -1,0 +1,212 @@
+"""Files of jobs in a bucket: whole or not at all, those that the record knows, and nothing on the way."""
+
+import errno
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull
+from disyre.job import InputFile, JobInput
+from tests.builders import JOB_ID
+from tests.live_bucket import NOBODY_LISTENS, Line, LiveBucket, answering, connect, make_bucket
+
+OTHER_ID = JOB_ID.replace("0001", "0002")
+LONG_AGO = 1_000_000_000
+GIVEN = JobInput(
+    files=(
+        InputFile(name="000001", format="nifti", sha256=hashlib.sha256(b"scan").hexdigest(), size_bytes=4),
+    )
+)
+
+
+@pytest.fixture
+def live(s3: str, request: pytest.FixtureRequest) -> LiveBucket:
+    return make_bucket(s3, f"bucket-{hashlib.sha256(request.node.name.encode()).hexdigest()[:12]}")
+
+
+@pytest.fixture
+def store(live: LiveBucket, tmp_path: Path) -> BucketArtifactStore:
+    return prepared(live, tmp_path / "data")
+
+
+def prepared(live: LiveBucket, root: Path, endpoint: str | None = None) -> BucketArtifactStore:
+    store = BucketArtifactStore(live.connect(endpoint, timeout_s=2.0), root)
+    store.prepare()
+    return store
+
+
+def submit(store: BucketArtifactStore, *job_ids: str) -> None:
+    with store.incoming() as folder:
+        (folder / "000001").write_bytes(b"scan")
+        store.accept(folder, *(job_ids or (JOB_ID,)))
+
+
+def on_the_disk(root: Path) -> list[str]:
+    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
+
+
+def test_an_upload_is_one_object_a_job_and_nothing_of_it_stays_on_the_disk(
+    store: BucketArtifactStore, live: LiveBucket, tmp_path: Path
+) -> None:
+    submit(store, JOB_ID, OTHER_ID)
+
+    assert set(live.objects()) == {f"disyre/jobs/{each}/input.tar" for each in (JOB_ID, OTHER_ID)}
+    assert on_the_disk(tmp_path) == []
+
+
+def test_an_object_holds_names_and_bytes_and_nothing_of_who_made_it(
+    store: BucketArtifactStore, live: LiveBucket
+) -> None:
+    submit(store)
+
+    (content,) = live.objects().values()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        (member,) = archive.getmembers()
+    assert (member.name, member.uid, member.uname, member.mtime) == ("000001", 0, "", 0)
+
+
+def test_an_upload_that_cannot_be_put_is_the_input_of_no_job(live: LiveBucket, tmp_path: Path) -> None:
+    store = prepared(live, tmp_path, NOBODY_LISTENS)
+
+    with pytest.raises(ArtifactsAway):
+        submit(store, JOB_ID, OTHER_ID)
+
+    assert live.objects() == {}
+    assert on_the_disk(tmp_path) == []
+
+
+def test_an_upload_that_cannot_be_copied_for_all_jobs_is_the_input_of_none(
+    s3: str, live: LiveBucket, tmp_path: Path
+) -> None:
+    with answering((200, ""), (403, "AccessDenied"), (204, "")) as endpoint:
+        store = BucketArtifactStore(connect(endpoint), tmp_path)
+        store.prepare()
+        with pytest.raises(ArtifactsAway, match="refuses"):
+            submit(store, JOB_ID, OTHER_ID)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_runs_full_while_an_upload_is_packed_is_said(
+    store: BucketArtifactStore, number: int, tmp_path: Path
+) -> None:
+    class FullDisk(type(tmp_path)):  # type: ignore[misc]
+        def iterdir(self) -> Iterator[Path]:
+            raise OSError(number, "no room")
+
+    with pytest.raises(StorageFull, match="disk ran full"), store.incoming() as folder:
+        store.accept(FullDisk(folder), JOB_ID)
+
+
+def test_what_else_fails_while_an_upload_is_packed_is_said_as_it_is(
+    store: BucketArtifactStore, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        store.accept(tmp_path / "none", JOB_ID)
+
+
+def packed(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        facts = tarfile.TarInfo(name)
+        facts.size = len(content)
+        archive.addfile(facts, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [packed("000001", b"other"), packed("000002", b"scan"), b"no archive"])
+def test_a_scan_is_scored_only_if_it_is_the_one_that_was_uploaded(
+    store: BucketArtifactStore, live: LiveBucket, tmp_path: Path, content: bytes
+) -> None:
+    submit(store)
+    (tmp_path / "other").write_bytes(content)
+    live.connect().put(f"jobs/{JOB_ID}/input.tar", tmp_path / "other")
+
+    with pytest.raises(DamagedArtifact), store.attempt(JOB_ID, 1):
+        store.fetch(JOB_ID, GIVEN)
+
+
+def test_the_scan_and_the_results_are_gone_from_the_workers_disk_when_the_attempt_is_over(
+    store: BucketArtifactStore, tmp_path: Path
+) -> None:
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        store.fetch(JOB_ID, GIVEN)
+        (folder / "map").write_bytes(b"map")
+
+    assert on_the_disk(tmp_path) == []
+    with pytest.raises(ArtifactNotFound):
+        store.input_file(JOB_ID, "000001")
+
+
+def test_results_of_a_job_that_is_deleted_meanwhile_do_not_stay(
+    store: BucketArtifactStore, live: LiveBucket
+) -> None:
+    submit(store)
+
+    with pytest.raises(ArtifactNotFound, match="deleted"), store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+        store.remove(JOB_ID)
+
+    assert live.objects() == {}
+
+
+def test_a_result_is_fetched_once_and_its_copy_goes_when_nobody_asked_for_a_while(
+    store: BucketArtifactStore, live: LiveBucket, tmp_path: Path
+) -> None:
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+    path = store.result_file(JOB_ID, 1, "map")
+    live.replace(f"disyre/jobs/{JOB_ID}/attempt-1/map", b"other")
+
+    for old in (path, path.parent, path.parent.parent):
+        os.utime(old, (LONG_AGO, LONG_AGO))
+    assert store.result_file(JOB_ID, 1, "map").read_bytes() == b"map"
+    store.sweep(older_than_s=60)
+    assert path.exists(), "it was asked for just now"
+    for old in (path, path.parent, path.parent.parent):
+        os.utime(old, (LONG_AGO, LONG_AGO))
+    store.sweep(older_than_s=60)
+
+    assert on_the_disk(tmp_path) == []
+    with pytest.raises(DamagedArtifact):
+        store.result_file(JOB_ID, 1, "map")
+    assert on_the_disk(tmp_path) == []
+
+
+def test_a_mark_that_cannot_be_read_is_none(store: BucketArtifactStore, live: LiveBucket) -> None:
+    live.connect().write("store-mark.json", b"\xff")
+
+    assert store.mark() is None
+
+
+def test_a_bucket_that_comes_back_is_seen(live: LiveBucket, tmp_path: Path) -> None:
+    line = Line(live.endpoint)
+    store = prepared(live, tmp_path, line.address)
+    submit(store)
+    line.is_cut = True
+    line.drop()
+    with pytest.raises(ArtifactsAway):
+        store.remove(JOB_ID)
+    line.is_cut = False
+
+    store.remove(JOB_ID)
+
+    assert live.objects() == {}
+    line.close()
+
+
+def test_nobody_else_on_the_machine_can_look(store: BucketArtifactStore, tmp_path: Path) -> None:
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+    store.result_file(JOB_ID, 1, "map")
+
+    folders = [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
+    assert {oct(path.stat().st_mode & 0o077) for path in folders} == {"0o0"}
