@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.job_events import InMemoryJobEvents, JobEvents
@@ -80,6 +80,7 @@ def live_api(
     queue: TaskQueue | None = None,
     workers: WorkerRegistry | None = None,
     events: JobEvents | None = None,
+    files: ArtifactStore | None = None,
     **settings: Any,
 ) -> Iterator[LiveApi]:
     """Run the API until the block ends. `settings` are those of the service."""
@@ -97,7 +98,7 @@ def live_api(
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),
         queue=queue or messages,
-        artifacts=artifacts,
+        artifacts=files or artifacts,
         models=ModelShelf(models),
         workers=workers or InMemoryWorkerRegistry(make_worker()),
         settings=ServiceSettings(**{"min_free_bytes": 0, "reap_interval_s": 3600, **settings}),
@@ -121,9 +122,9 @@ def served(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-def succeed(api: LiveApi, job: Job, files: dict[str, bytes]) -> Job:
+def succeed(api: LiveApi, job: Job, files: dict[str, bytes], store: ArtifactStore | None = None) -> Job:
     """Do what a worker does in the end: put the results of a running job into their place."""
-    with api.artifacts.attempt(job.id, job.attempt) as folder:
+    with (store or api.artifacts).attempt(job.id, job.attempt) as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
     artifacts = tuple(
