@@ -26,7 +26,8 @@ def machines(request: pytest.FixtureRequest, tmp_path: Path) -> Machines:
     if request.param == "folder":
         return lambda name: _prepared(FolderArtifactStore(tmp_path / "shared"))
     bucket = make_bucket(request.getfixturevalue("s3"), f"bucket-{tmp_path.name[-40:].strip('-_').lower()}")
-    return lambda name: _prepared(BucketArtifactStore(bucket.connect(), tmp_path / name))
+    shared = bucket.connect()
+    return lambda name: _prepared(BucketArtifactStore(shared, tmp_path / name))
 
 
 def _prepared(store: ArtifactStore) -> ArtifactStore:

@@ -2,9 +2,9 @@
 
     scripts/run dev python -m tests.drills.machines [--scans 6] [--kills 10]
 
-API a is killed while it takes scans and puts them, over a line of 20 Mbit/s; the worker is killed at its work,
-and the bucket stands still for a while. Each machine is a network namespace and has a disk of its own, and none
-reaches another one but that in their midst. Prints a JSON line.
+API a is killed while it takes scans and puts them, over a line of 20 Mbit/s; the worker is killed at its
+work, and the bucket stands still for a while. Each machine is a network namespace and has a disk of its own,
+and none reaches another one but that in their midst. Prints a JSON line.
 """
 
 import argparse
@@ -21,7 +21,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,6 @@ class Site:
     a: Machine
     b: Machine
     c: Machine
-    _environments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def start_centre(self) -> None:
         """Broker and bucket."""
@@ -120,22 +120,19 @@ def dump() -> None:
 def site(folder: Path) -> Iterator[Site]:
     """The machines for the length of a block."""
     machines = [Machine(name, folder / "disk") for name in ("centre", "a", "b", "c")]
-    centre, *others = machines
+    centre, a, b, c = machines
+    others = (a, b, c)
     try:
         for number, machine in enumerate(others, start=1):
             machine.connect(centre, number, mbit_s=20 if machine.name == "a" else None)
-        found = Site(folder, *machines)
+        found = Site(folder, centre, a, b, c)
         found.start_centre()
         for number, (machine, module) in enumerate(
             zip(others, ("service", "worker", "service"), strict=True), start=1
         ):
             found.start(machine, number, module)
-        for machine in (machines[1], machines[3]):
-            wait_for(
-                lambda of=machine: of.call("GET", "/readyz")[0] == 200,
-                f"{machine.name} is ready",
-                within_s=180,
-            )
+        for machine in (a, c):
+            wait_for(partial(_answers, machine, "/readyz"), f"{machine.name} is ready", within_s=180)
         yield found
     finally:
         for machine in machines:
@@ -150,9 +147,7 @@ def drill(site: Site, n_scans: int, n_kills: int) -> dict[str, Any]:
     for _ in range(n_kills):
         accepted += _submit_and_kill(site, rng.uniform(0.05, 1.5))
     _disturb(site)
-    jobs = [
-        wait_for(lambda of=job: _finished(site.c, of), f"{job} has ended", within_s=900) for job in accepted
-    ]
+    jobs = [wait_for(partial(_finished, site.c, job), f"{job} has ended", within_s=900) for job in accepted]
     states = [job["state"] for job in jobs]
     assert states == ["succeeded"] * len(jobs), [job["error"] for job in jobs]
     contents = {_content_of_map(site.c, job) for job in accepted}
@@ -164,7 +159,7 @@ def drill(site: Site, n_scans: int, n_kills: int) -> dict[str, Any]:
         _check_whole(content)
     for job in known:
         site.c.call("POST", f"/v1/jobs/{job}/cancel")
-        wait_for(lambda of=job: site.c.call("DELETE", f"/v1/jobs/{of}")[0] in (204, 404), "it is deleted")
+        wait_for(partial(_deleted, site.c, job), "it is deleted")
     left = {key.split("/")[2] for key in site.objects() if "/jobs/" in key}
     assert not left & known
     assert [name for name in site.b.files() if not name.startswith("engines")] == []
@@ -215,6 +210,14 @@ def _disturb(site: Site) -> None:
     assert site.c.call("GET", "/v1/jobs")[0] == 200
     time.sleep(_OUTAGE_S)
     site.centre.signal("bucket", signal.SIGCONT)
+
+
+def _answers(api: Machine, path: str) -> bool:
+    return api.call("GET", path)[0] == 200
+
+
+def _deleted(api: Machine, job_id: str) -> bool:
+    return api.call("DELETE", f"/v1/jobs/{job_id}")[0] in (204, 404)
 
 
 def _finished(api: Machine, job_id: str) -> Document | None:
