@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +93,7 @@ def make_bucket(endpoint: str, name: str) -> LiveBucket:
     return LiveBucket(endpoint, name)
 
 
+@cache
 def _client(endpoint: str) -> Any:
     return Session().create_client(
         "s3",

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
@@ -91,11 +92,10 @@ class Bucket:
         `key` is the id of a key and its secret; without it, botocore finds what the machine has.
         """
         name, prefix = _read_url(url)
-        session = Session()
 
         def client(config: Config) -> Any:
             key_id, secret = key or (None, None)
-            return session.create_client(
+            return _session().create_client(
                 "s3",
                 region_name=region,
                 endpoint_url=endpoint,
@@ -227,6 +227,12 @@ class Bucket:
             for _ in range(_ASKED):
                 on_step()
                 self._sleep(_WAIT_S / _ASKED)
+
+
+@cache
+def _session() -> Session:
+    """One for the process: it keeps what it has read of how the API looks."""
+    return Session()
 
 
 def _read_url(url: str) -> tuple[str, str]:

@@ -253,6 +253,6 @@ def test_a_bucket_without_the_library_for_it_is_refused(
 
 
 def test_who_wants_no_bucket_does_not_load_its_library() -> None:
-    look = "import sys, service.app; sys.exit('botocore' in sys.modules)"
+    look = "import sys, disyre.adapters.artifact_stores; sys.exit('botocore' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
