@@ -1,8 +1,12 @@
 """Which artifact store the settings ask for."""
 
+import logging
+
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.settings import SharedSettings
 from disyre.errors import ArtifactsAway, ArtifactsRefused, Misconfigured
+
+logger = logging.getLogger(__name__)
 
 
 def open_artifact_store(
@@ -32,6 +36,6 @@ def open_artifact_store(
         bucket.check()
     except ArtifactsRefused as error:
         raise Misconfigured(f"the bucket of DISYRE_ARTIFACTS_URL cannot be used: {error}") from error
-    except ArtifactsAway:
-        pass  # as a broker that is away
+    except ArtifactsAway as error:
+        logger.warning("%s; starting all the same", error)
     return BucketArtifactStore(bucket, settings.data_dir)
