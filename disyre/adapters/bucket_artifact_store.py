@@ -25,7 +25,7 @@ from typing import Final
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.spool import Spool, age_s
 from disyre.documents import read_document
-from disyre.errors import ArtifactNotFound, DamagedArtifact, StorageFull, Unavailable
+from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull, Unavailable
 from disyre.job import InputFile, JobInput
 from disyre.job_id import is_job_id
 from disyre.progress import OnStep, go_on
@@ -98,9 +98,11 @@ class BucketArtifactStore:
                 self._bucket.put(first, packed)
             with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
                 list(threads.map(lambda key: self._bucket.copy(first, key), others))
+        except ArtifactsAway:
+            raise  # whoever waits is told at once; what was put has no record, and will be removed as such
         except BaseException:
             for key in (first, *others):
-                with suppress(Unavailable):  # then it is an orphan
+                with suppress(Unavailable):
                     self._bucket.remove(key)
             raise
 
