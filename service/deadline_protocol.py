@@ -5,6 +5,7 @@ keeps as many of them in memory as come.
 """
 
 import asyncio
+import uuid
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -90,7 +91,8 @@ class DeadlineProtocol(HttpToolsProtocol):
             return
         if in_body or self._is_idle():
             response = problem_response(error)
-            fields = [*response.raw_headers, (b"connection", b"close")]
+            marks = [(b"x-request-id", uuid.uuid4().hex.encode()), (b"x-content-type-options", b"nosniff")]
+            fields = [*response.raw_headers, *marks, (b"connection", b"close")]
             head = b"".join(b"%s: %s\r\n" % field for field in fields)
             self.transport.write(STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body))
         self.transport.close()

@@ -43,6 +43,6 @@ def _check_range(wanted: str, size_bytes: int) -> None:
         first, last, n_last = each.groups()
         start = int(first) if first else max(0, size_bytes - int(n_last))
         if start >= size_bytes:
-            raise RangeNotSatisfiable(f"expected a Range within {size_bytes} bytes")
+            raise RangeNotSatisfiable(f"expected a Range within {size_bytes} bytes", size_bytes=size_bytes)
         if last and int(last) < start:
             raise MalformedRequest("expected a Range that ends after its beginning")

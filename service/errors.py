@@ -9,6 +9,12 @@ class MalformedRequest(InvalidInput):
     code = "malformed-request"
 
 
+class InvalidRequest(InvalidInput):
+    """A field of the query is wrong, or there is none of that name."""
+
+    code = "invalid-request"
+
+
 class DigestMismatch(MalformedRequest):
     """The body is not the one that the client says it sent."""
 
@@ -78,6 +84,11 @@ class RangeNotSatisfiable(InvalidInput):
     """The wanted bytes lie outside the file."""
 
     code = "range-not-satisfiable"
+
+    def __init__(self, message: str, *, size_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+        """Of the file."""
 
 
 class ModelNotFound(UnknownModel):

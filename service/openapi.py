@@ -10,7 +10,8 @@ from disyre import errors
 from disyre.errors import DisyreError
 from disyre.modality import MODALITIES
 from service import errors as request_errors
-from service import once
+from service.openapi_examples import EXAMPLES
+from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent, taken
 from service.problems import MEDIA_TYPE, Problem, status_of
 
 _REF: Final = "#/components/schemas/{model}"
@@ -55,17 +56,10 @@ def _in_query(options: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-_HEADERS: Final[list[dict[str, Any]]] = [
-    {
-        "name": once.HEADER,
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "minLength": 1, "maxLength": once.LONGEST_KEY},
-        "description": "for 24 h, the same submission with the same key makes no second job",
-    }
-]
+_SENT_ONCE: Final = taken("Idempotency-Key")
+_CHECKED: Final = taken("Content-Digest")
 SUBMISSION: Final[dict[str, Any]] = {
-    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_HEADERS],
+    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_SENT_ONCE, *_CHECKED],
     "requestBody": {
         "required": True,
         "content": {
@@ -110,10 +104,26 @@ SUBMISSION: Final[dict[str, Any]] = {
     },
 }
 """Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
-STUDY_SUBMISSION: Final[dict[str, Any]] = {**SUBMISSION, "parameters": [*_in_query(_OPTIONS), *_HEADERS]}
+STUDY_SUBMISSION: Final[dict[str, Any]] = {
+    **SUBMISSION,
+    "parameters": [*_in_query(_OPTIONS), *_SENT_ONCE, *_CHECKED],
+}
 """The same for a study."""
+INSPECTION: Final[dict[str, Any]] = {
+    **SUBMISSION,
+    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_CHECKED],
+}
+"""The same for an upload of which no job is made."""
 
-GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden)
+ANY_ERRORS: Final = (
+    request_errors.MalformedRequest,
+    request_errors.HeadTimedOut,
+    request_errors.HeadTooLarge,
+    request_errors.InternalError,
+    errors.Misconfigured,
+)
+"""What any request may be answered with, before or beside what its route does."""
+GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden, errors.Unavailable)
 """What any route that asks for a key may refuse."""
 ONCE_ERRORS: Final = (
     errors.JobNotFound,
@@ -137,15 +147,20 @@ UPLOAD_ERRORS: Final = (
 
 
 class DocumentedApi(FastAPI):
-    """An app whose OpenAPI document knows the problem documents."""
+    """An app whose OpenAPI document knows the problem documents, all headers, and examples."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        document = super().openapi()
-        _forget_validation_errors(document)
-        schema = Problem.model_json_schema(ref_template=_REF)
-        document["components"]["schemas"].update({**schema.pop("$defs", {}), "Problem": schema})
-        return document
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _forget_validation_errors(document)
+            schema = Problem.model_json_schema(ref_template=_REF)
+            document["components"]["schemas"].update({**schema.pop("$defs", {}), "Problem": schema})
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _complete(operation)
+            self.openapi_schema = document
+        return self.openapi_schema
 
 
 def _forget_validation_errors(document: dict[str, Any]) -> None:
@@ -158,13 +173,62 @@ def _forget_validation_errors(document: dict[str, Any]) -> None:
         document["components"]["schemas"].pop(name, None)
 
 
+def _complete(operation: dict[str, Any]) -> None:
+    """Add what all operations have in common, and the examples."""
+    operation["parameters"] = [*operation.get("parameters", []), *ALWAYS_TAKEN]
+    responses = operation["responses"]
+    for status, response in problems(*ANY_ERRORS).items():
+        _add_problem(responses.setdefault(str(status), response), response)
+    for response in responses.values():
+        response["headers"] = {**response.get("headers", {}), **ALWAYS_SENT}
+        for content in response.get("content", {}).values():
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if name in EXAMPLES:
+                content["examples"] = EXAMPLES[name]
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_problem(response: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add further problems of the same status to a response."""
+    if response is not more:
+        codes = response["description"].partition(": ")[2].split(", ")
+        others = [code for code in more["content"][MEDIA_TYPE]["examples"] if code not in codes]
+        response["description"] = ", ".join([response["description"], *others])
+        response["content"][MEDIA_TYPE]["examples"] |= more["content"][MEDIA_TYPE]["examples"]
+
+
 def problems(*error_types: type[DisyreError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these errors."""
-    codes: dict[HTTPStatus, list[str]] = defaultdict(list)
+    found: dict[HTTPStatus, list[type[DisyreError]]] = defaultdict(list)
     for error in error_types:
-        codes[status_of(error)].append(error.code)
-    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+        found[status_of(error)].append(error)
+    return {int(status): _response(status, kinds) for status, kinds in found.items()}
+
+
+def _response(status: HTTPStatus, kinds: list[type[DisyreError]]) -> dict[str, Any]:
+    """A response with one of some problems, which all have the same status."""
+    examples = {kind.code: _example(status, kind) for kind in kinds}
+    content = {"schema": {"$ref": _REF.format(model="Problem")}, "examples": examples}
     return {
-        int(status): {"description": f"{status.phrase}: {', '.join(found)}", "content": content}
-        for status, found in codes.items()
+        "description": f"{status.phrase}: {', '.join(examples)}",
+        "content": {MEDIA_TYPE: content},
+        **sent("Cache-Control", *_OF_PROBLEMS.get(status, ()), sometimes=_AT_TIMES.get(status, ())),
     }
+
+
+_OF_PROBLEMS: Final[dict[HTTPStatus, tuple[str, ...]]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: ("Content-Range",),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+    HTTPStatus.INSUFFICIENT_STORAGE: ("Retry-After",),
+}
+"""Headers that a problem of a status has."""
+_AT_TIMES: Final[dict[HTTPStatus, tuple[str, ...]]] = {HTTPStatus.CONFLICT: ("Retry-After",)}
+"""Those that it may have: with 409, of what is still under way."""
+
+
+def _example(status: HTTPStatus, kind: type[DisyreError]) -> dict[str, Any]:
+    detail = (kind.__doc__ or "").partition("\n")[0]
+    problem = Problem(title=status.phrase, status=status, detail=detail, code=kind.code, instance="/v1/jobs")
+    return {"value": problem.model_dump(exclude_none=True)}

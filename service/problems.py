@@ -89,6 +89,8 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     headers = {}
     if isinstance(error, request_errors.RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, request_errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     if isinstance(error, errors.StillReceiving):
         headers["Retry-After"] = str(_RETRY_SOON_S)
     return _respond(
@@ -147,7 +149,9 @@ async def _of_validation(request: Request, error: Exception) -> Response:
         for each in error.errors()
     ]
     detail = "; ".join(f"{field.field}: {field.detail}" for field in fields)
-    return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, request, fields=fields)
+    return _respond(
+        HTTPStatus.UNPROCESSABLE_ENTITY, request_errors.InvalidRequest.code, detail, request, fields=fields
+    )
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

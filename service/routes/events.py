@@ -11,8 +11,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from disyre import errors
 from disyre.job_event import JobEvent
 from service.dependencies import GivenJobId, GivenParts
+from service.errors import InvalidRequest
 from service.following import follow
 from service.openapi import problems
+from service.openapi_examples import JOB_EVENTS
+from service.openapi_headers import sent
 from service.schemas import JOBS_PATH, JobEventView
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
@@ -55,9 +58,13 @@ _HeardOf: TypeAlias = Annotated[int, Depends(_heard_of)]
     "/{job_id}/events",
     response_class=EventSourceResponse,
     responses={
-        status.HTTP_200_OK: {"description": "events `state` and `progress`; `data` is a JobEventView"},
+        status.HTTP_200_OK: {
+            "description": "events `state` and `progress`; `data` is a JobEventView",
+            "content": {"text/event-stream": {"example": JOB_EVENTS}},
+            **sent("Cache-Control", "X-Accel-Buffering"),
+        },
         status.HTTP_204_NO_CONTENT: {"description": "Last-Event-ID is that of the end of the job"},
-        **problems(errors.JobNotFound, errors.JobExpired, errors.Unavailable),
+        **problems(errors.JobNotFound, errors.JobExpired, InvalidRequest, errors.Unavailable),
     },
 )
 async def follow_job(

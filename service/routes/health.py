@@ -7,6 +7,7 @@ from disyre.errors import Unavailable
 from service.dependencies import GivenParts, OpenParts, Parts
 from service.limiters import in_thread
 from service.openapi import GUARD_ERRORS, problems
+from service.openapi_examples import METRICS
 from service.state_schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
@@ -45,7 +46,10 @@ def _check(parts: Parts) -> dict[str, bool]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={**problems(*GUARD_ERRORS), 200: {"content": {"text/plain": {}}}},
+    responses={
+        **problems(*GUARD_ERRORS),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS}}},
+    },
 )
 async def get_metrics(parts: GivenParts) -> Response:
     """Metrics for Prometheus."""

@@ -14,7 +14,7 @@ from disyre.job_options import read_options
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
 from service.limiters import in_thread
-from service.openapi import SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi import INSPECTION, UPLOAD_ERRORS, problems
 from service.receiving import admit_body, receive
 from service.schemas import InspectionView
 from service.submission import parse_params, query_options
@@ -24,12 +24,15 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 
 @router.post(
     "",
-    openapi_extra=SUBMISSION,
+    openapi_extra=INSPECTION,
     responses=problems(
         *UPLOAD_ERRORS,
         errors.UnreadableVolume,
+        errors.UnusableVolume,
         errors.UnusableArchive,
+        errors.MaskMismatch,
         errors.StorageFull,
+        errors.Unavailable,
     ),
 )
 async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:

@@ -13,12 +13,13 @@ from disyre.job import Job, JobState
 from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, Parts, note_jobs
-from service.errors import InputGone, RateLimited
+from service.errors import InputGone, InvalidRequest, RateLimited
 from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
 from service.openapi import ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi_headers import sent, taken
 from service.receiving import admit, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
@@ -27,25 +28,29 @@ from service.submission import query_options
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
 _NO_JOB: Final = (errors.JobNotFound, errors.JobExpired)
+_OF_A_JOB: Final = ("ETag", "Cache-Control")
 
 
 @router.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=SUBMISSION,
-    responses=problems(
-        *UPLOAD_ERRORS,
-        *ONCE_ERRORS,
-        errors.UnknownModel,
-        errors.NoModelForModality,
-        errors.UnreadableVolume,
-        errors.UnusableVolume,
-        errors.UnusableArchive,
-        errors.MaskMismatch,
-        errors.QueueFull,
-        errors.Unavailable,
-        errors.StorageFull,
-    ),
+    responses={
+        status.HTTP_202_ACCEPTED: sent("Location", sometimes=["Retry-After", REPLAYED]),
+        **problems(
+            *UPLOAD_ERRORS,
+            *ONCE_ERRORS,
+            errors.UnknownModel,
+            errors.NoModelForModality,
+            errors.UnreadableVolume,
+            errors.UnusableVolume,
+            errors.UnusableArchive,
+            errors.MaskMismatch,
+            errors.QueueFull,
+            errors.Unavailable,
+            errors.StorageFull,
+        ),
+    },
 )
 async def submit_job(request: Request, response: Response, parts: GivenParts) -> JobView:
     """Submit a scan, as the body itself or as part `file` of a form.
@@ -77,7 +82,13 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
         return await in_thread(limiter, submission.submit, upload, folder, options, ticket)
 
 
-@router.get("", responses=problems(errors.InvalidInput, errors.Unavailable))
+@router.get(
+    "",
+    responses={
+        status.HTTP_200_OK: sent(sometimes=["Link"]),
+        **problems(InvalidRequest, errors.Unavailable),
+    },
+)
 def list_jobs(
     response: Response,
     request: Request,
@@ -117,9 +128,14 @@ def list_jobs(
     "/{job_id}",
     response_model=JobView,
     responses={
-        **problems(*_NO_JOB, errors.InvalidInput, errors.Unavailable),
-        status.HTTP_304_NOT_MODIFIED: {"description": "the job has not changed since If-None-Match"},
+        **problems(*_NO_JOB, InvalidRequest, errors.Unavailable),
+        status.HTTP_200_OK: sent(*_OF_A_JOB, sometimes=["Retry-After", "Preference-Applied"]),
+        status.HTTP_304_NOT_MODIFIED: {
+            "description": "the job has not changed since If-None-Match",
+            **sent(*_OF_A_JOB, sometimes=["Preference-Applied"]),
+        },
     },
+    openapi_extra={"parameters": taken("If-None-Match", "Prefer")},
 )
 async def get_job(
     request: Request,
@@ -174,14 +190,17 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 @router.post(
     "/{job_id}/retry",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=problems(
-        *_NO_JOB,
-        errors.IllegalTransition,
-        InputGone,
-        errors.QueueFull,
-        errors.Unavailable,
-        RateLimited,
-    ),
+    responses={
+        status.HTTP_202_ACCEPTED: sent("Location", "Retry-After"),
+        **problems(
+            *_NO_JOB,
+            errors.IllegalTransition,
+            InputGone,
+            errors.QueueFull,
+            errors.Unavailable,
+            RateLimited,
+        ),
+    },
 )
 def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
     """Queue a job again that has failed or was canceled, as it was submitted; its attempts are counted on."""
@@ -194,6 +213,7 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
 @router.delete(
     "/{job_id}",
     status_code=status.HTTP_204_NO_CONTENT,
+    response_class=Response,
     responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:

@@ -5,27 +5,27 @@ from fastapi import APIRouter
 from disyre import errors
 from disyre.model_package import ModelPackage, ModelShelf
 from service.dependencies import GivenParts
-from service.errors import ModelNotFound
+from service.errors import InvalidRequest, ModelNotFound
 from service.model_schemas import MODELS_PATH, ModelList, ModelView
 from service.openapi import problems
 
 router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 
 
-@router.get("", responses=problems(errors.InvalidInput))
+@router.get("", responses=problems(InvalidRequest))
 def list_models(parts: GivenParts) -> ModelList:
     """List all models in all versions."""
     return ModelList.of(parts.models.packages())
 
 
-@router.get("/{name}", responses=problems(ModelNotFound, errors.InvalidInput))
+@router.get("/{name}", responses=problems(ModelNotFound, InvalidRequest))
 def list_versions(name: str, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
     _find(parts.models, name)
     return ModelList.of([each for each in parts.models.packages() if each.manifest.name == name])
 
 
-@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound, errors.InvalidInput))
+@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound, InvalidRequest))
 def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
     """Look at one version of a model."""
     return ModelView.of(_find(parts.models, name, version))

@@ -5,13 +5,14 @@ from fastapi import APIRouter
 from disyre import errors
 from disyre.adapters.worker_registry import WorkerInfo
 from service.dependencies import GivenParts, Parts
+from service.errors import InvalidRequest
 from service.openapi import problems
 from service.state_schemas import QueueView
 
 router = APIRouter(tags=["queue"])
 
 
-@router.get("/v1/queue", responses=problems(errors.InvalidInput, errors.Unavailable))
+@router.get("/v1/queue", responses=problems(InvalidRequest, errors.Unavailable))
 def get_queue(parts: GivenParts) -> QueueView:
     """Look at the queue."""
     return QueueView.of(parts.queue.look(), [_as_seen(worker, parts) for worker in parts.workers.workers()])

@@ -1,5 +1,7 @@
 """The files that a job gave."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
 from disyre import errors
@@ -8,17 +10,19 @@ from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
 from service.openapi import problems
+from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
 
 router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
 
+_OF_A_FILE: Final = ("ETag", "Cache-Control", "Repr-Digest")
 _NO_RESULTS = (
     errors.JobNotFound,
     errors.JobExpired,
     request_errors.JobNotFinished,
     request_errors.JobWithoutResults,
-    errors.InvalidInput,
+    request_errors.InvalidRequest,
     errors.Unavailable,
 )
 
@@ -44,10 +48,33 @@ def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
         200: {
             "description": "the file",
             "content": {"application/gzip": {}, "image/png": {}, "application/json": {}},
+            **sent(
+                *_OF_A_FILE,
+                "Content-Disposition",
+                "Last-Modified",
+                "Accept-Ranges",
+                sometimes=["Content-Digest"],
+            ),
         },
-        206: {"description": "the part that Range asked for"},
-        304: {"description": "the client has the file"},
+        206: {
+            "description": "the part that Range asked for; of several parts, a `multipart/byteranges`",
+            "content": {
+                "application/gzip": {},
+                "image/png": {},
+                "application/json": {},
+                "multipart/byteranges": {},
+            },
+            **sent(
+                *_OF_A_FILE,
+                "Content-Disposition",
+                "Last-Modified",
+                "Accept-Ranges",
+                sometimes=["Content-Range"],
+            ),
+        },
+        304: {"description": "the client has the file", **sent(*_OF_A_FILE)},
     },
+    openapi_extra={"parameters": taken("If-None-Match", "Range", "If-Range")},
 )
 def get_result(request: Request, job_id: GivenJobId, name: str, parts: GivenParts) -> Response:
     """Download a file, or with Range a part of it."""

@@ -8,6 +8,7 @@ from service.dependencies import GivenParts, Parts, note_jobs
 from service.limiters import in_thread
 from service.once import REPLAYED, Ticket
 from service.openapi import ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi_headers import sent
 from service.receiving import admit, receive
 from service.schemas import StudyView
 from service.submission import Study, query_options
@@ -19,17 +20,20 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=STUDY_SUBMISSION,
-    responses=problems(
-        *UPLOAD_ERRORS,
-        *ONCE_ERRORS,
-        errors.UnreadableVolume,
-        errors.NothingToScore,
-        errors.UnusableArchive,
-        errors.MaskMismatch,
-        errors.QueueFull,
-        errors.Unavailable,
-        errors.StorageFull,
-    ),
+    responses={
+        status.HTTP_202_ACCEPTED: sent("Retry-After", sometimes=[REPLAYED]),
+        **problems(
+            *UPLOAD_ERRORS,
+            *ONCE_ERRORS,
+            errors.UnreadableVolume,
+            errors.NothingToScore,
+            errors.UnusableArchive,
+            errors.MaskMismatch,
+            errors.QueueFull,
+            errors.Unavailable,
+            errors.StorageFull,
+        ),
+    },
 )
 async def submit_study(request: Request, response: Response, parts: GivenParts) -> StudyView:
     """Submit the DICOM files of a study: a job for each series that can be scored.

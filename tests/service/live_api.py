@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from fastapi import FastAPI
@@ -29,6 +29,7 @@ from service.app import create_app
 from service.audit import AuditLog
 from service.server import Server
 from service.settings import ServiceSettings
+from tests.documented import Contract
 from tests.live import wait_for
 from tests.toy_model import make_toy_model
 
@@ -83,7 +84,10 @@ def live_api(
     files: ArtifactStore | None = None,
     **settings: Any,
 ) -> Iterator[LiveApi]:
-    """Run the API until the block ends. `settings` are those of the service."""
+    """Run the API until the block ends. `settings` are those of the service.
+
+    The client fails a test in which an answer is another than OpenAPI says.
+    """
     root, models = tmp_path / "data", tmp_path / "models"
     if not models.exists():
         make_toy_model(models)
@@ -103,8 +107,19 @@ def live_api(
         workers=workers or InMemoryWorkerRegistry(make_worker()),
         settings=ServiceSettings(**{"min_free_bytes": 0, "reap_interval_s": 3600, **settings}),
     )
-    with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+    hooks = {"response": [_contract_of(app).check]}
+    with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE_S, event_hooks=hooks) as client:
         yield LiveApi(client, root, memory, messages, artifacts)
+
+
+_contracts: Final[list[Contract]] = []
+"""One, of the first app: all say the same, and it takes time to make."""
+
+
+def _contract_of(app: FastAPI) -> Contract:
+    if not _contracts:
+        _contracts.append(Contract(app.openapi()))
+    return _contracts[0]
 
 
 @contextmanager

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import jsonschema_rs
 import pytest
 
 from disyre import INTENDED_USE, errors
 from disyre.adapters.settings import SharedSettings
 from service.problems import status_of
 from service.settings import ServiceSettings
+from tests.documented import Contract
 from tests.service.live_api import LiveApi
 
 NO_LIMITS = {
@@ -49,6 +52,78 @@ def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> Non
     ]
 
     assert wrong == []
+
+
+def test_every_response_says_its_headers_and_every_problem_shows_what_it_may_be(
+    document: dict[str, Any],
+) -> None:
+    for _, _, operation in operations(document):
+        for response in operation["responses"].values():
+            assert response["headers"]["X-Request-ID"]["required"]
+            for problem in (
+                response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+            ):
+                assert problem in response["description"]
+
+
+def test_every_body_of_json_has_examples_that_fit_it(document: dict[str, Any]) -> None:
+    contents = [
+        content
+        for _, _, operation in operations(document)
+        for response in operation["responses"].values()
+        for media_type, content in response.get("content", {}).items()
+        if "$ref" in content.get("schema", {})
+    ]
+
+    assert len(contents) > 150
+    for content in contents:
+        validator = validator_of(content["schema"], document)
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+def test_the_example_of_a_header_fits_it(document: dict[str, Any]) -> None:
+    headers = [
+        header
+        for _, _, operation in operations(document)
+        for response in operation["responses"].values()
+        for header in response["headers"].values()
+    ]
+    parameters = [
+        each
+        for _, _, operation in operations(document)
+        for each in operation["parameters"]
+        if "example" in each
+    ]
+
+    for each in (*headers, *parameters):
+        validator_of(each["schema"], document).validate(each["example"])
+
+
+def validator_of(schema: dict[str, Any], document: dict[str, Any]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+
+
+def test_an_answer_that_is_not_documented_fails_a_test(document: dict[str, Any]) -> None:
+    contract = Contract(document)
+    good = {"X-Request-ID": "1", "X-Content-Type-Options": "nosniff"}
+    wrong = [
+        httpx.Response(418, headers=good, json={}),
+        httpx.Response(200, headers={**good, "X-Other": "1"}, json={"alive": True}),
+        httpx.Response(200, headers={"X-Content-Type-Options": "nosniff"}, json={"alive": True}),
+        httpx.Response(200, headers={**good, "X-Content-Type-Options": "sniff"}, json={"alive": True}),
+        httpx.Response(200, headers=good, json={"alive": "perhaps"}),
+        httpx.Response(200, headers=good, text="alive"),
+    ]
+
+    def answer(response: httpx.Response) -> httpx.Response:
+        response.request = httpx.Request("GET", "http://localhost/livez")
+        return response
+
+    contract.check(answer(httpx.Response(200, headers=good, json={"alive": True})))
+    for response in wrong:
+        with pytest.raises(AssertionError):
+            contract.check(answer(response))
 
 
 def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]) -> None:

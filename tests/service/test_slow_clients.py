@@ -49,6 +49,7 @@ def refusal(answer: bytes) -> tuple[int, Any]:
     """Status and problem document of an answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
+    assert b"x-request-id: " in head
     return int(head.split()[1]), json.loads(body)["code"]
 
 
