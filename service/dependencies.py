@@ -1,10 +1,19 @@
 """What the handlers are given: the parts that the composition root made, and an id that can be a job's."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import ArtifactStore
@@ -26,6 +35,8 @@ from service.submission import Submission
 from service.waiting_line import QueueWatch
 
 _JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
+_IS_A_UUID: Final[dict[str, JsonValue]] = {"format": "uuid"}
+_NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,9 @@ def note_jobs(request: Request, *job_ids: str) -> None:
     request.state.job_ids = job_ids
 
 
-async def _given_job_id(request: Request, job_id: Annotated[str, Path(description="UUID of a job")]) -> str:
+async def _given_job_id(
+    request: Request, job_id: Annotated[str, Path(description="UUID of a job", json_schema_extra=_IS_A_UUID)]
+) -> str:
     try:
         job_id = _JOB_ID.validate_python(job_id)
     except ValidationError as error:
@@ -83,6 +96,15 @@ def _check_cursor(cursor: str) -> str:
         raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
 
 
+def _refuse_number(time: object) -> object:
+    """Refuse what would be read as seconds since 1970."""
+    if isinstance(time, str) and _NUMBER.fullmatch(time.strip()):
+        raise PydanticCustomError(
+            "time", "expected a time with its zone, such as 2026-01-31T12:00:00Z, got a number"
+        )
+    return time
+
+
 def _check_label(label: str) -> str:
     if ":" not in label:
         raise PydanticCustomError("label", "expected the name of a label and its value, with a colon between")
@@ -95,7 +117,11 @@ OpenParts: TypeAlias = Annotated[Parts, Depends(_open_parts)]
 """For everybody."""
 GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 """Of the right form; what is not cannot be found, so it is a 404 and no 422."""
-GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor)]
+GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor), Field(json_schema_extra=_IS_A_UUID)]
 """The id of the last job of another page; its form is nobody's business."""
-GivenLabel: TypeAlias = Annotated[str, AfterValidator(_check_label)]
+GivenLabel: TypeAlias = Annotated[
+    str, AfterValidator(_check_label), Field(json_schema_extra={"pattern": ":"})
+]
 """A label by which jobs are listed, as `name:value`; both may hold further colons."""
+GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
+"""A moment with its offset from UTC."""

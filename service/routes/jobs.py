@@ -6,13 +6,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
-from pydantic import AwareDatetime
 
 from disyre import errors
 from disyre.job import Job, JobState
 from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
-from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, Parts, note_jobs
+from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, GivenTime, Parts, note_jobs
 from service.errors import InputGone, InvalidRequest, RateLimited
 from service.limiters import in_thread
 from service.listing import Page, Wanted
@@ -99,8 +98,8 @@ def list_jobs(
     series_uid: Annotated[
         str | None, Query(pattern=SERIES_UID, description="what the job has as its option `series_uid`")
     ] = None,
-    created_after: Annotated[AwareDatetime | None, Query(description="then or later")] = None,
-    created_before: Annotated[AwareDatetime | None, Query(description="earlier than that")] = None,
+    created_after: Annotated[GivenTime | None, Query(description="then or later")] = None,
+    created_before: Annotated[GivenTime | None, Query(description="earlier than that")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: GivenCursor | None = None,
 ) -> JobPage:

@@ -135,6 +135,10 @@ def test_jobs_are_listed_by_when_they_were_created(api: LiveApi) -> None:
             {"created_before": "ZZCANARY"},
             "expected a time with its zone, such as 2026-01-31T12:00:00Z, got text of 8 characters",
         ),
+        (
+            {"created_before": "1767225600"},
+            "expected a time with its zone, such as 2026-01-31T12:00:00Z, got a number",
+        ),
         ({"label": "ZZCANARY"}, "expected the name of a label and its value, with a colon between"),
         ({"series_uid": "ZZCANARY"}, "expected a UID, of up to 64 digits and dots, got text of 8 characters"),
     ],
