@@ -1,22 +1,40 @@
-"""Runs the drills, each on a stack of its own with the models that ship; prints a JSON line for each.
+"""Runs the drills, each on programs of its own; prints a JSON line for each, and a table of them at the end.
 
-make drills             all of them
-scripts/run dev python -m tests.drills kills --jobs 20 --kills 56
+make drills                                              all of them
+scripts/run dev python -m tests.drills kills --kills 52
+scripts/run dev python -m tests.drills --quick outages disks
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import httpx
+import pytest
 
 from tests.drills.cancels import CancelLoop
+from tests.drills.clocks import Clocks
+from tests.drills.disks import Disks
+from tests.drills.drains import Drains
 from tests.drills.kills import KillLoop
+from tests.drills.outages import Outages
+from tests.drills.packages import Packages
+from tests.drills.poison import Poison
+from tests.drills.site import Site, site
+from tests.drills.soak import Soak
+from tests.drills.twos import Twos
 from tests.e2e.stack import Serve, serving
 from tests.live import ROOT
+
+Figures: TypeAlias = dict[str, Any]
+Options: TypeAlias = argparse.Namespace
 
 _SCAN: Final = ROOT / "examples" / "t1w.nii.gz"
 _HEAD: Final = ROOT / "examples" / "head.zip"
@@ -24,50 +42,135 @@ _AS_SHIPPED: Final = {"DISYRE_LEASE_S": "15", "DISYRE_REAP_INTERVAL_S": "5"}
 """The stack of the tests is more impatient."""
 
 
-def _kills(serve: Serve, options: argparse.Namespace) -> dict[str, Any]:
-    return KillLoop(serve, _SCAN, options.jobs, options.kills).run()
+def _kills(serve: Serve, options: Options) -> Figures:
+    return KillLoop(serve, _SCAN, *((4, 8) if options.quick else (options.jobs, options.kills))).run()
 
 
-def _cancels(serve: Serve, options: argparse.Namespace) -> dict[str, Any]:
-    return CancelLoop(serve, _HEAD, options.rounds).run()
+def _cancels(serve: Serve, options: Options) -> Figures:
+    return CancelLoop(serve, _HEAD, 1 if options.quick else options.rounds).run()
 
 
-DRILLS: Final[dict[str, Callable[[Serve, argparse.Namespace], dict[str, Any]]]] = {
-    "kills": _kills,
-    "cancels": _cancels,
+def _twos(site: Site, options: Options) -> Figures:
+    return Twos(site, n_jobs=10 if options.quick else 40).run()
+
+
+def _outages(site: Site, options: Options) -> Figures:
+    return Outages(site, away_s=12.0 if options.quick else 60.0).run()
+
+
+def _disks(site: Site, _: Options) -> Figures:
+    return Disks(site).run()
+
+
+def _clocks(site: Site, _: Options) -> Figures:
+    return Clocks(site).run()
+
+
+def _drains(site: Site, _: Options) -> Figures:
+    return Drains(site).run()
+
+
+def _poison(site: Site, _: Options) -> Figures:
+    return Poison(site).run()
+
+
+def _packages(site: Site, _: Options) -> Figures:
+    return Packages(site).run()
+
+
+def _soak(site: Site, options: Options) -> Figures:
+    return Soak(site, n_jobs=40 if options.quick else 400).run()
+
+
+ON_A_STACK: Final[dict[str, Callable[[Serve, Options], Figures]]] = {"kills": _kills, "cancels": _cancels}
+"""`disyre serve` with the models that ship."""
+ON_A_SITE: Final[dict[str, Callable[[Site, Options], Figures]]] = {
+    "twos": _twos,
+    "outages": _outages,
+    "disks": _disks,
+    "clocks": _clocks,
+    "drains": _drains,
+    "poison": _poison,
+    "packages": _packages,
+    "soak": _soak,
 }
+"""Programs that the drill starts, with toy models."""
 
 
 def main() -> int:
     """Run drills; returns how many failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
-    parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of {', '.join(DRILLS)}; default: all")
+    names = (*ON_A_STACK, *ON_A_SITE)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.drills",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of {', '.join(names)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="a short form of each, of a minute or so")
     parser.add_argument("--jobs", type=int, default=20, help="of the kills")
     parser.add_argument("--kills", type=int, default=56, help="of programs, at every stage of the jobs")
     parser.add_argument("--rounds", type=int, default=2, help="of cancels at every stage")
     options = parser.parse_args()
-    if unknown := set(options.drills) - set(DRILLS):
-        parser.error(f"expected drills of {', '.join(DRILLS)}, got {', '.join(sorted(unknown))}")
-    return sum(not _passes(name, options) for name in options.drills or DRILLS)
+    if unknown := set(options.drills) - set(names):
+        parser.error(f"expected drills of {', '.join(names)}, got {', '.join(sorted(unknown))}")
+    seen = [_run(name, options) for name in options.drills or names]
+    sys.stdout.write(_table(seen))
+    return sum(figures["passed"] is False for figures in seen)
 
 
-def _passes(name: str, options: argparse.Namespace) -> bool:
+def _run(name: str, options: Options) -> Figures:
+    """Figures of a drill; `passed` is None if this machine cannot do it."""
     begun = time.monotonic()
-    figures: dict[str, Any] = {"drill": name}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder) / "data", ROOT / "models", port=None, **_AS_SHIPPED) as serve,
-    ):
-        serve.wait_until_ready()
-        try:
-            figures |= DRILLS[name](serve, options) | {"passed": True}
-        except AssertionError as error:
-            figures |= {"passed": False, "why": str(error)}
-        serve.stop()
+    figures: Figures = {"drill": name}
+    try:
+        figures |= _on_its_programs(name, options) | {"passed": True}
+    except (AssertionError, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
+        figures |= {"passed": False, "why": f"{type(error).__name__}: {error}"}
+    except pytest.skip.Exception as error:
+        figures |= {"passed": None, "why": str(error)}
     figures["minutes"] = round((time.monotonic() - begun) / 60, 1)
+    figures["load of the machine"] = round(os.getloadavg()[1], 1)
     sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.stdout.flush()
-    return bool(figures["passed"])
+    return figures
+
+
+def _on_its_programs(name: str, options: Options) -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        if name in ON_A_SITE:
+            with site(Path(folder)) as programs:
+                try:
+                    return ON_A_SITE[name](programs, options)
+                except Exception:
+                    sys.stderr.write(programs.last_words())
+                    raise
+        with serving(Path(folder) / "data", ROOT / "models", port=None, **_AS_SHIPPED) as serve:
+            serve.wait_until_ready()
+            try:
+                return ON_A_STACK[name](serve, options)
+            finally:
+                serve.stop()
+
+
+def _table(seen: list[Figures]) -> str:
+    """What was seen, as Markdown."""
+    lines = ["", "| drill | | |", "|---|---|---|"]
+    for figures in seen:
+        passed = {True: "passed", False: "FAILED", None: "not done"}[figures["passed"]]
+        lines.append(f"| **{figures['drill']}** | {passed} | {figures.get('why', '')} |")
+        rest = {key: value for key, value in figures.items() if key not in ("drill", "passed", "why")}
+        lines += [f"| | {key} | {_words(value)} |" for key, value in rest.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _words(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
+        case list():
+            return ", ".join(map(_words, value))
+        case _:
+            return str(value)
 
 
 if __name__ == "__main__":

@@ -3,25 +3,13 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
+from tests.drills.stages import STAGES
 from tests.e2e.stack import FINISHED, Serve
 from tests.live import wait_for
-
-STAGES: Final = (
-    "queued",
-    "reading",
-    "finding-brain",
-    "recognising",
-    "correcting-bias",
-    "measuring-tilt",
-    "preparing",
-    "restoring",
-    "scoring",
-    "writing",
-)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.drills.stages import STAGES
 from tests.e2e.stack import FINISHED, Document, Serve
 from tests.live import wait_for
 
@@ -21,17 +22,6 @@ VICTIMS: Final = {
     "broker": ("valkey-server", "redis-server"),
 }
 """Words in their command lines."""
-STAGES: Final = (
-    "queued",
-    "reading",
-    "finding-brain",
-    "recognising",
-    "correcting-bias",
-    "preparing",
-    "restoring",
-    "scoring",
-    "writing",
-)
 _LEAST_LEFT: Final = 3
 """Jobs that have not ended when a program is killed, so that there is something to go on with."""
 _STAGE_WITHIN_S: Final = 25.0

@@ -24,12 +24,63 @@ Document = dict[str, Any]
 
 
 @dataclass
-class Serve:
-    """A stack that was started on the command line."""
+class ApiClient:
+    """Calls an API on this machine, and looks into its folder."""
 
     data_dir: Path
-    models: Path
     port: int
+
+    def submit(self, model: str = "t1w") -> str:
+        """Post a scan; the id of its job."""
+        answer = self.post("/v1/jobs", files={"file": ("scan.nii.gz", scan_bytes())}, params={"model": model})
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["id"])
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=10, **options)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+
+    def job(self, job_id: str) -> Document | None:
+        """A job's document, if the stack can answer now."""
+        try:
+            answer = self.get(f"/v1/jobs/{job_id}")
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.status_code == httpx.codes.OK else None
+
+    def wait_until_restoring(self, job_id: str) -> None:
+        def is_restoring() -> bool:
+            job = self.job(job_id) or {}
+            assert job.get("state") not in FINISHED
+            return bool((job.get("progress") or {}).get("step"))
+
+        wait_for(is_restoring, "the job is restoring")
+
+    def wait_until_finished(self, job_id: str, *, within_s: float = 90) -> Document:
+        def finished() -> Document | None:
+            job = self.job(job_id)
+            return job if job and job["state"] in FINISHED else None
+
+        return wait_for(finished, "the job is finished", within_s=within_s)
+
+    def assert_one_whole_result(self, job: Document) -> None:
+        """A job has succeeded, all its files can be fetched, and no other attempt has left any."""
+        assert job["state"] == "succeeded", job["error"]
+        artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
+        for artifact in artifacts:
+            content = self.get(artifact["href"])
+            assert (content.status_code, len(content.content)) == (httpx.codes.OK, artifact["size_bytes"])
+        folder = self.data_dir / "jobs" / job["id"]
+        assert {path.name for path in folder.iterdir()} == {"input", f"attempt-{job['attempt']}"}
+
+
+@dataclass
+class Serve(ApiClient):
+    """A stack that was started on the command line."""
+
+    models: Path
     environment: dict[str, str]
     process: subprocess.Popen[str] = field(init=False)
 
@@ -88,55 +139,10 @@ class Serve:
         for victim in victims:
             os.kill(victim.pid, signal.SIGKILL)
 
-    def submit(self, model: str = "t1w") -> str:
-        """Post a scan; the id of its job."""
-        answer = self.post("/v1/jobs", files={"file": ("scan.nii.gz", scan_bytes())}, params={"model": model})
-        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-        return str(answer.json()["id"])
-
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=10, **options)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
-
-    def job(self, job_id: str) -> Document | None:
-        """A job's document, if the stack can answer now."""
-        try:
-            answer = self.get(f"/v1/jobs/{job_id}")
-        except httpx.TransportError:
-            return None
-        return answer.json() if answer.status_code == httpx.codes.OK else None
-
-    def wait_until_restoring(self, job_id: str) -> None:
-        def is_restoring() -> bool:
-            job = self.job(job_id) or {}
-            assert job.get("state") not in FINISHED
-            return bool((job.get("progress") or {}).get("step"))
-
-        wait_for(is_restoring, "the job is restoring")
-
-    def wait_until_finished(self, job_id: str) -> Document:
-        def finished() -> Document | None:
-            job = self.job(job_id)
-            return job if job and job["state"] in FINISHED else None
-
-        return wait_for(finished, "the job is finished", within_s=90)
-
-    def assert_one_whole_result(self, job: Document) -> None:
-        """A job has succeeded, all its files can be fetched, and no other attempt has left any."""
-        assert job["state"] == "succeeded", job["error"]
-        artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
-        for artifact in artifacts:
-            content = self.get(artifact["href"])
-            assert (content.status_code, len(content.content)) == (httpx.codes.OK, artifact["size_bytes"])
-        folder = self.data_dir / "jobs" / job["id"]
-        assert {path.name for path in folder.iterdir()} == {"input", f"attempt-{job['attempt']}"}
-
 
 @contextmanager
 def serving(data_dir: Path, models: Path, *, port: int | None = None, **environment: str) -> Iterator[Serve]:
-    serve = Serve(data_dir, models, port or free_port(), environment)
+    serve = Serve(data_dir, port or free_port(), models, environment)
     with serve.process:  # closes its pipes
         try:
             yield serve
