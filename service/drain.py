@@ -1,6 +1,7 @@
 """That the process is to stop: whoever waits for news gives its answer now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Drain:
@@ -18,6 +19,17 @@ class Drain:
     def wake_by(self, waker: Callable[[], None]) -> None:
         """Call this when the process is to stop."""
         self._wakers.append(waker)
+
+    @contextmanager
+    def waking(self, waker: Callable[[], None]) -> Iterator[None]:
+        """The same for the length of a block; at once, if it is to stop already."""
+        self._wakers.append(waker)
+        try:
+            if self._has_begun:
+                waker()
+            yield
+        finally:
+            self._wakers.remove(waker)
 
     def begin(self) -> None:
         """End all waits, those to come too."""

@@ -12,7 +12,7 @@ from fastapi import Request
 from multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from disyre.errors import StorageFull, TooLarge
+from disyre.errors import StorageFull, TooLarge, Unavailable
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
@@ -40,6 +40,8 @@ RAW_TYPES: Final = (
 )
 _FORM_TYPE: Final = "multipart/form-data"
 _HARMLESS_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}")
+_TELLING_S: Final = 2.0
+"""Of the time that uploads have when the process is to stop: to tell those that are not done by then."""
 _BATCH_BYTES: Final = 1024**2
 """As much is gathered before a thread is sent to write it."""
 
@@ -80,7 +82,7 @@ def admit_body(headers: Headers, parts: Parts) -> None:
 async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     """Stream the body of a request into a folder.
 
-    Raises InvalidInput, StorageFull, or ClientDisconnect.
+    Raises InvalidInput, StorageFull, ClientDisconnect, or Unavailable if the process stops meanwhile.
     """
     settings, disk = parts.settings, parts.limiters.disk
     announced_bytes = int(request.headers.get("content-length", 0))
@@ -88,17 +90,27 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     body: Body | None = None
     try:
         body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
-        async with asyncio.timeout(settings.upload_timeout_s):
-            async for data in _batches(request, settings):
-                await _to_disk(disk, _take, body, data, reservation)
-            upload = await _to_disk(disk, body.finish)
+        async with asyncio.timeout(settings.upload_timeout_s) as deadline:
+            with parts.drain.waking(lambda: _hasten(deadline, settings)):
+                async for data in _batches(request, settings):
+                    await _to_disk(disk, _take, body, data, reservation)
+                upload = await _to_disk(disk, body.finish)
     except TimeoutError as error:
+        if parts.drain.has_begun:
+            raise Unavailable("the service is stopping, and the upload did not end in time") from error
         raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
     finally:
         reservation.end()
         if body is not None:
             body.close()
     return await _to_disk(parts.limiters.inspection, set_aside_archives, upload, folder)
+
+
+def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
+    """Let an upload end in time for its client to be told before the process stops."""
+    grace_s = settings.shutdown_grace_s
+    last = asyncio.get_running_loop().time() + max(grace_s - _TELLING_S, grace_s / 2)
+    deadline.reschedule(min(deadline.when() or last, last))
 
 
 def _take(body: Body, data: bytes, reservation: Reservation) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.job import Job
+from service.drain import Drain
 from service.errors import UploadTimedOut
 from service.pace import paced
 from tests.builders import JOB_ID, make_job
@@ -171,6 +172,34 @@ def test_who_waits_for_news_is_answered_when_the_process_is_to_stop(tmp_path: Pa
 
     assert [(each.status_code, each.json()["state"]) for each in answers] == [(200, "queued")]
     assert time.monotonic() - stopped_at < PATIENCE_S
+
+
+def test_an_upload_that_does_not_end_before_the_process_stops_is_told_so_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        with live_api(tmp_path, shutdown_grace_s=4.0) as api:
+            head = make_head("Content-Length: 10000000") + make_nifti_head()
+            connection = stack.enter_context(connected(api, head))
+            wait_for(lambda: list((api.root / "incoming").iterdir()), "the upload has begun")
+        answer = read_to_the_end(connection)
+
+    assert refusal(answer) == (503, "unavailable")
+    assert b"retry-after: " in answer.lower()
+    assert api.left_behind() == []
+
+
+def test_who_comes_when_the_process_is_to_stop_is_told_at_once() -> None:
+    told: list[str] = []
+    drain = Drain()
+    with drain.waking(lambda: told.append("first")):
+        drain.begin()
+        drain.begin()
+        with drain.waking(lambda: told.append("second")):
+            pass
+    drain.begin()
+
+    assert told == ["first", "first", "second"]
 
 
 async def trickle(n_chunks: int, chunk: bytes, every_s: float) -> AsyncGenerator[bytes, None]:
