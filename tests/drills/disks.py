@@ -22,6 +22,8 @@ _CLONE_NEWNS: Final = 0x20000
 _DATA_MIB: Final = 48
 _BROKER_MIB: Final = 4
 _N_PIECES: Final = 64
+_STARTED: Final = "Ready to accept connections"
+"""In the broker's log."""
 _BACK_WITHIN_S: Final = 90.0
 
 
@@ -110,6 +112,7 @@ class Disks:
         running = self.site.submit(api, SLOW_MODEL)
         api.wait_until_restoring(running)
         answers = []
+        n_started = self.site.broker.text().count(_STARTED)
         with _filled(self.site.embedded.folder, leave_bytes=0):
             begun = time.monotonic()
             while time.monotonic() - begun < 20:
@@ -123,6 +126,7 @@ class Disks:
         took_s = since(begun)
         jobs = {job["id"]: job for job in self.site.check_all(api)}
         self.figures["append-only file"] = {
+            "the broker ended, times": self.site.broker.text().count(_STARTED) - n_started,
             "POST 202": answers.count(httpx.codes.ACCEPTED),
             "POST 503": refused,
             "with room again, POST 202 after, s": took_s,

@@ -1,4 +1,4 @@
-"""An input that kills whatever reads it, and a message that no worker can read."""
+"""An input that kills whatever reads it, one that is gone, and a message that no worker can read."""
 
 import shutil
 import subprocess
@@ -31,7 +31,11 @@ class Poison:
         """Figures. Fails if the input does not end as `worker-lost`, or another job is harmed."""
         with self.site.kept_up():
             api = self.site.add_api()
+            robbed = self._submit_without_files(api)
             worker = self.site.add_worker("worker", LD_PRELOAD=str(self._library()))
+            job = self._end_of(api, robbed)
+            assert (job["state"], job["error"]["code"]) == ("failed", "artifact-not-found"), job["error"]
+            assert job["attempt"] == 1, job["history"]
             begun = time.monotonic()
             poisoned = self._submit_poison(api)
             behind = [self.site.submit(api) for _ in range(2)]
@@ -49,6 +53,7 @@ class Poison:
                 "after, s": took_s,
                 "jobs behind it": len(behind),
                 "all done after, s": next_s,
+                "a job whose files are gone": "failed, artifact-not-found, 1 attempt",
                 "a message that is no JSON": self._send_nonsense(api),
             }
 
@@ -69,6 +74,12 @@ class Poison:
         answer = api.post("/v1/jobs", content=image.to_bytes(), params={"model": "t1w"})
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         return str(answer.json()["id"])
+
+    def _submit_without_files(self, api: Api) -> str:
+        """A job whose scan is not there any more, as after a backup of the broker alone."""
+        job_id = self.site.submit(api)
+        shutil.rmtree(self.site.data_dir / "jobs" / job_id)
+        return job_id
 
     def _end_of(self, api: Api, job_id: str) -> dict[str, Any]:
         job = api.wait_until_finished(job_id, within_s=_ENDS_WITHIN_S)
