@@ -6,11 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from tests.drills.site import Api, Site, since
+from tests.live import wait_for
 from tests.toy_model import SLOW_MODEL
 
 _GRACE_S: Final = 6.0
@@ -20,6 +22,7 @@ _SHORT_S: Final = 3.0
 """An upload that takes so long ends within the grace."""
 _LONG_S: Final = 30.0
 _PATIENCE_S: Final = 60.0
+_ESTABLISHED: Final = "01"
 
 
 @dataclass
@@ -46,12 +49,15 @@ class Drains:
         api = self.site.add_api(DISYRE_SHUTDOWN_GRACE_S=str(_GRACE_S))
         job_id = self.site.submit(api)
         clients = [
-            *(self._client("upload of 3 s", lambda: self._upload(api, _SHORT_S)) for _ in range(_N_EACH)),
             *(self._client("upload of 30 s", lambda: self._upload(api, _LONG_S)) for _ in range(_N_EACH)),
             *(self._client("long poll", lambda: _poll(api, job_id)) for _ in range(_N_EACH)),
             *(self._client("listener", lambda: _listen(api, job_id)) for _ in range(_N_EACH)),
         ]
-        time.sleep(1.5)
+        wait_for(lambda: _n_connections(api.port) >= len(clients), "all are connected")
+        clients += [
+            self._client("upload of 3 s", lambda: self._upload(api, _SHORT_S)) for _ in range(_N_EACH)
+        ]
+        wait_for(lambda: len(list((self.site.data_dir / "incoming").iterdir())) == 2 * _N_EACH, "all send")
         self.told_at = time.monotonic()
         status = api.program.stop(within_s=_GRACE_S + 30)
         exit_s = since(self.told_at)
@@ -60,6 +66,7 @@ class Drains:
             assert not client.is_alive(), "a client was left hanging"
         assert status in (0, -signal.SIGTERM), status
         assert self.ends["upload of 3 s: 202"] == _N_EACH, self.ends
+        assert self.ends["upload of 30 s: 503"] == _N_EACH, self.ends
         assert self.ends["long poll: 200"] == _N_EACH, self.ends
         assert self.ends["listener: ended"] == _N_EACH, self.ends
         waits = max(self.took_s["long poll"] + self.took_s["listener"])
@@ -122,6 +129,13 @@ class Drains:
             "the one behind it": other["state"],
             "attempts in the end": done["attempt"],
         }
+
+
+def _n_connections(port: int) -> int:
+    """To a port of this machine, as its server sees them."""
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    seen = [line.split()[1:4] for line in lines]
+    return sum(local.endswith(f":{port:04X}") and state == _ESTABLISHED for local, _, state in seen)
 
 
 def _poll(api: Api, job_id: str) -> str:
