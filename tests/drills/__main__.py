@@ -51,7 +51,7 @@ def _cancels(serve: Serve, options: Options) -> Figures:
 
 
 def _twos(site: Site, options: Options) -> Figures:
-    return Twos(site, n_jobs=10 if options.quick else 40).run()
+    return Twos(site, n_jobs=10 if options.quick else 20).run()
 
 
 def _outages(site: Site, options: Options) -> Figures:
@@ -79,7 +79,7 @@ def _packages(site: Site, _: Options) -> Figures:
 
 
 def _soak(site: Site, options: Options) -> Figures:
-    return Soak(site, n_jobs=40 if options.quick else 400).run()
+    return Soak(site, n_jobs=40 if options.quick else 200).run()
 
 
 ON_A_STACK: Final[dict[str, Callable[[Serve, Options], Figures]]] = {"kills": _kills, "cancels": _cancels}

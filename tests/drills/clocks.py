@@ -39,7 +39,7 @@ class Clocks:
         api = self.site.add_api(**self.clocks["API"].environment)
         self.site.add_worker("worker", **self.clocks["worker"].environment)
         for name in self.clocks:
-            for hours in (1, 0, -1, 0):
+            for hours in (1, -1, 0):
                 self._jump(api, name, hours)
         self.figures["jobs, each done once"] = len(self.site.check_all(api))
         return self.figures

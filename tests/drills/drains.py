@@ -15,7 +15,7 @@ from tests.drills.site import Api, Site, since
 from tests.live import wait_for
 from tests.toy_model import SLOW_MODEL
 
-_GRACE_S: Final = 6.0
+_GRACE_S: Final = 10.0
 _N_EACH: Final = 10
 _N_PIECES: Final = 24
 _SHORT_S: Final = 3.0

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import nibabel as nib
+
+from tests.builders import make_volume
 from tests.drills.program import Program
 from tests.drills.site import Api, Site, since
 from tests.live import wait_for
@@ -27,6 +30,8 @@ class Soak:
 
     def run(self) -> dict[str, Any]:
         """Figures. Fails if something grows."""
+        volume = make_volume((40, 48, 36))
+        self.site.scan = nib.Nifti1Image(volume.voxels, volume.affine).to_bytes()
         api, worker = self.site.add_api(), self.site.add_worker()
         begun = time.monotonic()
         keys = []
