@@ -9,9 +9,10 @@ import hashlib
 import json
 import re
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi.concurrency import run_in_threadpool
@@ -85,6 +86,8 @@ class Once:
     keys: IdempotencyKeys
     hold_s: float = 30.0
     """So long after the end of a process that held a key, another request may have it."""
+    _to_let_go: deque[tuple[str, str]] = field(default_factory=deque, init=False)
+    """Keys, and who may hold them: requests that have ended while the broker did not answer."""
 
     @asynccontextmanager
     async def ticket(self, headers: Headers, owner: str) -> AsyncIterator[Ticket | None]:
@@ -98,17 +101,38 @@ class Once:
             return
         name = f"{owner}:{hashlib.sha256(key.encode()).hexdigest()}"
         holder = secrets.token_hex(8)
-        earlier = await run_in_threadpool(self._take, name, holder)
+        earlier = await run_in_threadpool(self._take_first, name, holder)
         ticket = Ticket(name, holder, read_document(Outcome, earlier) if earlier is not None else None)
         holding = asyncio.create_task(self._hold(ticket))
         try:
             yield ticket
         except Exception:
-            with suppress(Unavailable):  # then its time runs out
-                await run_in_threadpool(self.keys.release, name, holder)
+            self._to_let_go.append((name, holder))
+            with suppress(Unavailable):
+                await run_in_threadpool(self._let_go)
             raise
         finally:
             holding.cancel()
+
+    def _take_first(self, name: str, holder: str) -> str | None:
+        """Take a key. A broker that was stopped may do so when it goes on, for a request that has ended."""
+        self._let_go()
+        try:
+            return self._take(name, holder)
+        except Unavailable:
+            self._to_let_go.append((name, holder))
+            raise
+
+    def _let_go(self) -> None:
+        """Let go of what nobody is at any more. Raises Unavailable."""
+        while self._to_let_go:
+            with suppress(IndexError):  # another thread was quicker
+                key = self._to_let_go.popleft()
+                try:
+                    self.keys.release(*key)
+                except Unavailable:
+                    self._to_let_go.append(key)
+                    raise
 
     def _take(self, name: str, holder: str) -> str | None:
         return self.keys.take(name, holder, for_s=self.hold_s)

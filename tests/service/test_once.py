@@ -20,7 +20,7 @@ from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.redis_scripts import ADD_ONCE
 from disyre.adapters.settings import read_settings
-from disyre.errors import StillReceiving, Undecided
+from disyre.errors import StillReceiving, TooLarge, Unavailable, Undecided
 from disyre.job import Job
 from disyre.receipt import Receipt
 from service.app import production_app
@@ -180,6 +180,49 @@ def test_a_key_is_held_for_as_long_as_its_request_takes() -> None:
                     pass
 
     asyncio.run(take_long())
+
+
+class SilentKeys(InMemoryIdempotencyKeys):
+    """Does what it is told, and for a while does not say so."""
+
+    is_silent = True
+
+    def take(self, name: str, holder: str, *, for_s: float) -> str | None:
+        answer = super().take(name, holder, for_s=for_s)
+        self._say_nothing()
+        return answer
+
+    def release(self, name: str, holder: str) -> None:
+        self._say_nothing()
+        super().release(name, holder)
+
+    def _say_nothing(self) -> None:
+        if self.is_silent:
+            raise Unavailable("the broker does not answer")
+
+
+def test_a_key_that_a_stopped_broker_took_for_a_request_that_has_ended_is_free_again() -> None:
+    keys = SilentKeys(InMemoryJobStore())
+    once = Once(keys)
+
+    async def ask() -> None:
+        async with once.ticket(Headers(KEY), "pacs"):
+            pass
+
+    async def fail() -> None:
+        async with once.ticket(Headers(KEY), "pacs"):
+            keys.is_silent = True
+            raise TooLarge("it is long")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            asyncio.run(ask())
+    keys.is_silent = False
+    with pytest.raises(TooLarge):
+        asyncio.run(fail())
+    keys.is_silent = False
+
+    asyncio.run(ask())
 
 
 class UnsureJobStore(InMemoryJobStore):
