@@ -49,7 +49,9 @@ class Outages:
         self._outage(api, "frozen", self._freeze, self._thaw)
         self._restarts(api)
         assert not worker.has_ended, "the worker has outlived all of it"
-        self.figures["jobs, each done once"] = len(self.site.check_all(api))
+        jobs = self.site.check_all(api)
+        assert all(job["attempt"] == 1 for job in jobs), [job["history"] for job in jobs]
+        self.figures["jobs, each done once, in one attempt"] = len(jobs)
         return self.figures
 
     def _stop(self) -> None:
