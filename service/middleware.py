@@ -8,7 +8,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from disyre.adapters.log_lines import log_about
+from disyre.adapters.log_lines import log_about, where
 from service.errors import InternalError
 from service.problems import problem_response
 from service.tracing import read_trace
@@ -54,8 +54,8 @@ class Edge:
         with log_about(**trace.log_ids):
             try:
                 await self._app(scope, body.receive, send_marked)
-            except Exception:
-                logger.exception("request %s failed", trace.request_id)
+            except Exception as error:
+                logger.error("request %s failed: %s", trace.request_id, where(error))
                 if started:
                     raise
                 response = problem_response(

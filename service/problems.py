@@ -18,6 +18,7 @@ from disyre import errors
 from disyre.candidate import Candidate
 from disyre.explanation import in_words
 from disyre.job import JobProblem
+from disyre.job_id import is_job_id
 from service import errors as request_errors
 
 logger = logging.getLogger(__name__)
@@ -175,6 +176,22 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
+def _address(request: Request) -> str | None:
+    """The address of a request, in which a person may have written anything: only what is known is repeated.
+
+    A parameter that is no job's id has its name in its place; an address that there is not is none.
+    """
+    template = getattr(request.scope.get("route"), "path", None)
+    job_id = _job_id(request)
+    return template if template is None or job_id is None else template.replace("{job_id}", job_id)
+
+
+def _job_id(request: Request) -> str | None:
+    """The job that an address names, if it can be one."""
+    job_id = request.path_params.get("job_id", "")
+    return job_id if is_job_id(job_id) else None
+
+
 def _respond(
     status: HTTPStatus,
     code: str,
@@ -190,8 +207,8 @@ def _respond(
         status=status,
         detail=detail,
         code=code,
-        instance=request.url.path if request else None,
-        job_id=request.path_params.get("job_id") if request else None,
+        instance=_address(request) if request else None,
+        job_id=_job_id(request) if request else None,
         errors=fields,
         candidates=candidates or None,
     )

@@ -3,7 +3,6 @@
 import errno
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import Change, JobStore
+from disyre.adapters.log_lines import where
 from disyre.errors import (
     ArtifactsAway,
     DisyreError,
@@ -178,7 +178,7 @@ def _after_error(job: Job, error: Exception, now: Now) -> Change:
     if isinstance(error, InvalidInput):
         logger.info("job %s refused: %s", job.id, problem.code)
     else:
-        logger.error("job %s failed: %s\n%s", job.id, type(error).__name__, _where(error))
+        logger.error("job %s failed: %s", job.id, where(error))
     return lambda stored: stored.fail(problem, attempt=job.attempt, at=now())
 
 
@@ -198,11 +198,6 @@ def problem_of(error: Exception) -> JobProblem:
             return JobProblem(
                 code=DisyreError.code, detail="the scan could not be scored, for no fault of yours"
             )
-
-
-def _where(error: Exception) -> str:
-    """Where an error came from, without its message: that may hold what stood in the file."""
-    return "".join(traceback.format_tb(error.__traceback__)).rstrip()
 
 
 def _patiently(store: Callable[[], Job]) -> Job:

@@ -1,6 +1,7 @@
 """The log of a program: each line begins with its time, as ISO 8601 in UTC, and its level."""
 
 import logging
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,12 @@ def log_about(**ids: str | None) -> Iterator[None]:
         yield
     finally:
         _IDS.reset(token)
+
+
+def where(error: BaseException) -> str:
+    """What kind of error it is and where it came from, without its message: that may hold what a file did."""
+    frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    return f"{type(error).__name__}\n{frames}"
 
 
 class LineFormatter(logging.Formatter):

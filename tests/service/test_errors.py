@@ -86,7 +86,8 @@ def test_an_error_that_nobody_thought_of_tells_the_client_nothing(
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["X-Request-ID"] == "request-1"
     assert "secret-of-the-house" not in response.text
-    assert "request request-1 failed" in caplog.text
+    assert "request request-1 failed: RuntimeError\n" in caplog.text
+    assert "RuntimeError: secret-of-the-house" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_a_parameter_that_there_is_not_is_refused_with_those_that_there_are(
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "invalid-request")
     assert problem["errors"] == [{"field": field, "detail": words}]
-    assert "CANARY" not in str({**problem, "instance": ""})
+    assert "CANARY" not in str(problem)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])

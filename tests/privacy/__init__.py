@@ -1,0 +1,1 @@
+"""What a patient's data may never be in."""

@@ -1,0 +1,361 @@
+"""Nothing of a patient is in anything that the service writes or says, whatever becomes of the scan.
+
+What a person may have written (`tests.privacy.marked`) may be in the stored input of a job, and nowhere
+else. Words of the client's own are kept on purpose, and only where this says so: labels and the address of
+its callback in the record of the job, since they are to come back with it; a request id of harmless form in
+the record and in the logs, since it is to be found there. A client is told the SeriesInstanceUIDs of its own
+upload where it has to choose one, and the job keeps the one that was chosen.
+"""
+
+import gzip
+import io
+import json
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import numpy as np
+import pytest
+
+from disyre.volume import Volume
+from tests.e2e.stack import FINISHED, Serve, serving
+from tests.live import wait_for
+from tests.privacy.marked import MARKS, SERIES_UID, WORD, head, marked_dicom, marked_nifti
+from tests.service.key_files import write_keys
+from tests.service.test_webhooks import WHSEC, Receiver
+from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
+from tests.zip_files import zipped
+
+LABEL: Final = "ZZLABEL"
+CALLBACK: Final = "ZZCALLBACK"
+REQUEST: Final = "ZZREQUEST"
+NAME: Final = f"{WORD}^PHI"
+HEADERS: Final = {
+    "User-Agent": NAME,
+    "Referer": f"http://{WORD}/",
+    "Cookie": f"a={WORD}",
+    "X-Request-ID": f"{NAME} 1",
+    "traceparent": f"00-{WORD}-{WORD}-01",
+    "tracestate": f"{WORD}=1",
+    "baggage": f"patient={WORD}",
+    "X-Forwarded-For": WORD,
+    "Forwarded": f"for={WORD}",
+    "Accept-Language": WORD,
+    "From": WORD,
+}
+"""Of each request."""
+
+
+@dataclass
+class Told:
+    """All that a client was told."""
+
+    client: httpx.Client
+    answers: list[bytes] = field(default_factory=list)
+    """Heads and bodies but for results, which are beside the rest."""
+    results: list[bytes] = field(default_factory=list)
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request, and keep what is answered."""
+        answer = self.client.request(method, path, **options)
+        lines = [f"{name}: {value}" for name, value in answer.headers.multi_items()]
+        self.answers.append("\n".join(lines).encode() + b"\n\n" + answer.content)
+        return answer
+
+    def submit(self, path: str = "/v1/jobs?model=t1w", **options: Any) -> str:
+        """Submit what is accepted; the id of its job."""
+        answer = self.call("POST", path, **options)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        made = answer.json()
+        return str(made["id"] if "id" in made else made["jobs"][0]["id"])
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """Follow a job to its end."""
+
+        def end() -> dict[str, Any] | None:
+            job = dict(self.call("GET", f"/v1/jobs/{job_id}", params={"wait": 1}).json())
+            return job if job["state"] in FINISHED else None
+
+        return wait_for(end, "the job has ended", within_s=60)
+
+    def fetch(self, job_id: str) -> None:
+        """Fetch the results of a job."""
+        for artifact in self.call("GET", f"/v1/jobs/{job_id}/results").json()["results"]:
+            answer = self.client.get(artifact["href"])
+            self.results.append(repr(answer.headers.multi_items()).encode())
+            self.results.append(answer.content)
+
+
+@dataclass
+class Scene:
+    """What is left of a stack after all that was done to it."""
+
+    data: Path
+    root: Path
+    told: Told
+    calls: list[tuple[dict[str, str], bytes]]
+    """Headers and bodies of callbacks."""
+    job_ids: list[str]
+    """Of a NIfTI and a DICOM that were scored, one that lost its worker, one that failed."""
+
+    def contents(self, *folders: str) -> Mapping[str, bytes]:
+        """All files below some folders of the data, by their paths."""
+        found = (path for folder in folders for path in (self.data / folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """One stack for all tests: they look at what it wrote."""
+    root = tmp_path_factory.mktemp("privacy")
+    make_toy_model(root / "models")
+    make_slow_model(root / "models")
+    (root / "tmp").mkdir()
+    (root / "webhook-secret").write_text(f"{WHSEC}\n")
+    settings = {
+        "DISYRE_API_KEYS_FILE": str(write_keys(root)),
+        "DISYRE_WEBHOOK_HOSTS": "127.0.0.1",
+        "DISYRE_WEBHOOK_SECRET_FILE": str(root / "webhook-secret"),
+        "DISYRE_MAX_UPLOAD_BYTES": str(20_000_000),
+        "TMPDIR": str(root / "tmp"),
+    }
+    with called() as receiver, serving(root / "data", root / "models", **settings) as serve:
+        assert "disyre is ready" in serve.wait_until_ready()
+        headers = {**HEADERS, "X-API-Key": "pacs"}
+        url = f"http://127.0.0.1:{serve.port}"
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            told = Told(client)
+            job_ids = [*score(told, f"{receiver.url}&{CALLBACK}"), lose_a_worker(told, serve), fail(told)]
+            refuse(told)
+            read(told, job_ids)
+        wait_for(lambda: len(receiver.calls) >= 2, "the receiver was called")
+        serve.stop()
+        told.answers += [text.encode() for text in serve.process.communicate()]
+    return Scene(root / "data", root, told, receiver.calls, job_ids)
+
+
+@contextmanager
+def called() -> Iterator[Receiver]:
+    """Somebody who is called when jobs end."""
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.server.shutdown()
+        receiver.server.server_close()
+        thread.join()
+
+
+def score(told: Told, callback: str) -> list[str]:
+    """Score a scan of each kind, with files of marked names."""
+    scan, images = marked_nifti(head()), marked_dicom(head())
+    params = {"model": "t1w", "labels": {LABEL: LABEL}, "callback": callback}
+    form = {"params": json.dumps(params)}
+    files = {"file": (f"{NAME}.nii.gz", scan), "mask": (f"{NAME}.nii.gz", marked_nifti(mask()))}
+    nifti = told.submit(
+        "/v1/jobs", files=files, data=form, headers={"X-Request-ID": REQUEST, "Idempotency-Key": f'"{NAME}"'}
+    )
+    members = {f"{WORD}/{NAME}/{WORD}{n:02d}.dcm": image for n, image in enumerate(images)}
+    archive = zipped({**members, f"{WORD}/{NAME}.txt": WORD.encode()})
+    chosen = {"model": "t1w", "series_uid": SERIES_UID, "callback": callback}
+    dicom = told.submit("/v1/jobs", content=archive, params=chosen)
+    for job_id in (nifti, dicom):
+        assert told.ended(job_id)["state"] == "succeeded", told.answers[-1]
+        told.fetch(job_id)
+    told.submit("/v1/studies?mode=ensemble", content=archive)
+    assert told.call("POST", "/v1/inspect", content=archive).status_code == httpx.codes.OK
+    return [nifti, dicom]
+
+
+def lose_a_worker(told: Told, serve: Serve) -> str:
+    """A job whose worker is killed, and that is canceled in its next attempt."""
+    job_id = told.submit(f"/v1/jobs?model={SLOW_MODEL}", content=marked_nifti(head()))
+
+    def is_restoring(attempt: int) -> bool:
+        job = told.call("GET", f"/v1/jobs/{job_id}").json()
+        assert job["state"] not in FINISHED
+        return bool(job["attempt"] == attempt and (job["progress"] or {}).get("step"))
+
+    wait_for(lambda: is_restoring(1), "the job is restoring")
+    serve.kill("spawn_main")
+    wait_for(lambda: is_restoring(2), "the job is restoring again", within_s=60)
+    told.call("POST", f"/v1/jobs/{job_id}/cancel")
+    assert told.ended(job_id)["state"] == "canceled"
+    return job_id
+
+
+def fail(told: Told) -> str:
+    """A scan that is read, and has nothing in it."""
+    volume = head()
+    job_id = told.submit(content=marked_nifti(volume.with_voxels(0 * volume.voxels)))
+    assert told.ended(job_id)["state"] == "failed"
+    return job_id
+
+
+def mask() -> Volume:
+    """Of the head."""
+    volume = head()
+    return volume.with_voxels((volume.voxels > 0).astype(np.float32))
+
+
+def refuse(told: Told) -> None:
+    """Have everything refused that can be, with the word wherever a client may write one."""
+    scan, images = marked_nifti(head()), marked_dicom(head())
+    two_series = zipped({f"{NAME}{n}": image for n, image in enumerate([*images, *other_series()])})
+    statuses = [
+        told.call(method, path, **options).status_code
+        for method, path, options in (
+            ("POST", "/v1/jobs", {"content": WORD.encode() * 100}),
+            ("POST", "/v1/jobs", {"content": two_series}),
+            ("POST", "/v1/jobs", {"content": zipped({f"{NAME}.dcm": images[0][:9000]})}),
+            ("POST", "/v1/jobs", {"content": zipped({NAME: images[0], f"{NAME}.nii.gz": scan})}),
+            ("POST", "/v1/jobs", {"content": scan[:-20]}),
+            ("POST", "/v1/jobs", {"content": bytes(21_000_000)}),
+            ("POST", f"/v1/jobs?model={NAME}", {"content": scan}),
+            ("POST", f"/v1/jobs?{WORD}={WORD}", {"content": scan}),
+            ("POST", f"/v1/jobs?series_uid={WORD}", {"content": scan}),
+            ("POST", f"/v1/jobs?callback=https://{WORD}.example/{WORD}", {"content": scan}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Type": f"image/{WORD}"}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Encoding": WORD}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Digest": f"sha-256=:{WORD}:"}}),
+            ("POST", "/v1/jobs", {"files": {WORD: (NAME, scan)}}),
+            ("POST", "/v1/jobs", {"files": {"file": (NAME, scan)}, "data": {"params": WORD}}),
+            (
+                "POST",
+                "/v1/jobs",
+                {"files": {"file": scan}, "data": {"params": json.dumps({WORD: NAME, "mode": WORD})}},
+            ),
+            ("GET", f"/v1/jobs?state={WORD}&{WORD}={WORD}&cursor={WORD}&label={WORD}", {}),
+            ("GET", f"/v1/jobs/{NAME}", {}),
+            ("GET", f"/v1/jobs/{NAME}/results/{NAME}", {}),
+            ("GET", f"/v1/models/{NAME}", {}),
+            ("GET", f"/v1/models/t1w/versions/{NAME}", {}),
+            ("GET", f"/{NAME}", {}),
+            ("DELETE", f"/v1/jobs/{NAME}", {}),
+            ("PUT", f"/v1/jobs/{NAME}", {}),
+            (WORD, "/v1/jobs", {}),
+            ("GET", "/v1/jobs", {"headers": {"X-API-Key": NAME}}),
+            ("GET", "/v1/jobs", {"headers": {"Authorization": f"Bearer {WORD}"}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"X-API-Key": "reader"}}),
+        )
+    ]
+    assert all(400 <= status < 500 for status in statuses), statuses
+
+
+def other_series() -> list[bytes]:
+    """Of another patient."""
+    return marked_dicom(head(), uid=f"{SERIES_UID}.2")
+
+
+def read(told: Told, job_ids: list[str]) -> None:
+    """Read all that there is about jobs, and what does not go."""
+    for job_id in job_ids:
+        for path in ("", "/results", f"/results/{NAME}", "/events"):
+            told.call("GET", f"/v1/jobs/{job_id}{path}")
+    told.call("POST", f"/v1/jobs/{job_ids[0]}/retry")
+    told.call("GET", f"/v1/jobs/{job_ids[0]}/results/mask.nii.gz", headers={"Range": f"bytes={WORD}"})
+    for path in (
+        "/v1/jobs",
+        f"/v1/jobs?label={LABEL}:{LABEL}",
+        "/v1/queue",
+        "/v1/models",
+        "/metrics",
+        "/readyz",
+    ):
+        assert told.call("GET", path).status_code == httpx.codes.OK
+
+
+def found_in(contents: Mapping[str, bytes], words: Iterable[str]) -> list[tuple[str, str]]:
+    """Which of some words are where: in names, and in contents as they are, unpacked, or in other letters."""
+    places = [
+        (name, word)
+        for name, content in contents.items()
+        for word in words
+        for text in (name.encode(), *unpacked(content))
+        for written in (word, word.lower(), word.encode("utf-16-le").decode("latin-1"))
+        if written.encode("latin-1") in text
+    ]
+    return sorted(set(places))
+
+
+def unpacked(content: bytes) -> Iterator[bytes]:
+    """A content, and what is packed in it."""
+    yield content
+    if content.startswith(b"\x1f\x8b"):
+        yield gzip.decompress(content)
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            yield from map(archive.read, archive.namelist())
+    if content.startswith(b"\x89PNG"):
+        for kind, data in png_chunks(content):
+            yield data
+            if kind in (b"zTXt", b"iCCP"):
+                yield zlib.decompress(data.partition(b"\0")[2][1:])
+
+
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and data of each."""
+    at = 8
+    while at < len(content):
+        (size,) = struct.unpack(">I", content[at : at + 4])
+        yield content[at + 4 : at + 8], content[at + 8 : at + 8 + size]
+        at += size + 12
+
+
+def numbered(contents: Iterable[bytes]) -> dict[str, bytes]:
+    """Contents that have no names."""
+    return {str(number): content for number, content in enumerate(contents)}
+
+
+def test_the_search_finds_what_is_there(scene: Scene) -> None:
+    inputs = {name: content for name, content in scene.contents("jobs").items() if "/input/" in name}
+
+    assert {word for _, word in found_in(inputs, MARKS)} == set(MARKS)
+    assert found_in({NAME: b"", "png": b"\x89PNG\r\n\x1a\n\0\0\0\x08tEXt" + WORD.encode()}, [WORD])
+    assert found_in({"wide": WORD.encode("utf-16-le")}, [WORD])
+
+
+def test_all_that_was_written_holds_nothing_of_a_patient_but_the_stored_inputs(scene: Scene) -> None:
+    written = {
+        name: content for name, content in scene.contents("", "../tmp").items() if "/input/" not in name
+    }
+
+    kinds = ("data/logs/api.log", "data/logs/worker.log", "data/audit/", "data/broker/", "/attempt-")
+    for kind in kinds:
+        assert any(kind in name for name in written), kind
+    assert found_in(written, MARKS) == []
+
+
+def test_nothing_of_a_patient_is_answered_or_printed(scene: Scene) -> None:
+    assert len(scene.told.answers) > 60
+    assert found_in(numbered(scene.told.answers), MARKS) == []
+
+
+def test_results_hold_nothing_of_a_patient_and_no_word_of_the_client(scene: Scene) -> None:
+    assert len(scene.told.results) >= 20
+    words = (*MARKS, LABEL, CALLBACK, REQUEST, SERIES_UID)
+    assert found_in(numbered(scene.told.results), words) == []
+
+
+def test_who_is_called_learns_nothing_of_a_patient_and_no_label(scene: Scene) -> None:
+    calls = [repr(headers).encode() + body for headers, body in scene.calls]
+
+    assert found_in(numbered(calls), (*MARKS, LABEL, SERIES_UID)) == []
+
+
+def test_words_of_the_client_are_where_they_belong_and_nowhere_else(scene: Scene) -> None:
+    written = scene.contents("logs", "audit")
+
+    assert found_in(written, (LABEL, CALLBACK, SERIES_UID)) == []
+    assert {Path(name).name for name, _ in found_in(written, [REQUEST])} <= {"api.log", "worker.log"}
+    record = {word for _, word in found_in(scene.contents("broker"), (LABEL, CALLBACK, REQUEST, SERIES_UID))}
+    assert record == {LABEL, CALLBACK, REQUEST, SERIES_UID}
