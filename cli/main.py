@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--not-after", type=_moment, help="when the key ends, as 2027-01-31T12:00Z")
     new.set_defaults(run=_new_key, environment="serve")
 
+    audit = commands.add_parser("audit", help="look at the audit log")
+    audit_commands = audit.add_subparsers(required=True, metavar="COMMAND", dest="audit_command")
+    verify = audit_commands.add_parser("verify", help="find lines that were changed, taken out or put in")
+    verify.add_argument("folder", metavar="FOLDER", type=Path, help="audit/ of the data folder")
+    verify.set_defaults(run=_verify_audit, environment="serve")
+
     # Training has options of its own; these only name it.
     for name, text, run in (
         ("train", "train a restoration network", _train),
@@ -165,6 +171,13 @@ def _new_key(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     scopes = [scope.strip() for scope in arguments.scopes.split(",")]
     return new(arguments.name, scopes=scopes, file=arguments.file, not_after=arguments.not_after)
+
+
+def _verify_audit(arguments: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from service.audit_chain import report
+
+    return report(arguments.folder)
 
 
 def _moment(text: str) -> datetime:

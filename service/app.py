@@ -92,7 +92,14 @@ def create_app(
         Reaper(jobs, queue),
         withdrawals,
         Orphans(jobs, artifacts),
-        Retention(jobs, expiry, owners, artifacts, tombstone_s=settings.tombstone_s),
+        Retention(
+            jobs,
+            expiry,
+            owners,
+            artifacts,
+            tombstone_s=settings.tombstone_s,
+            on_expired=lambda job_id: audit.note("expire_job", job_id=job_id),
+        ),
         artifacts,
         upload_timeout_s=settings.upload_timeout_s,
     )
@@ -108,7 +115,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.guard = Guard.of(settings, rates)
+    app.state.guard = Guard.of(settings, rates, lambda what, name: audit.note(what, key=name))
     app.state.parts = Parts(
         jobs=OwnJobs(jobs, owners, NOBODY),
         artifacts=artifacts,

@@ -1,10 +1,11 @@
 """The audit log: who did what to which job, or was refused; a line of JSON each, and nothing of a patient."""
 
+import fcntl
 import json
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,10 +15,13 @@ from typing import Any, Final
 from anyio import CapacityLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.audit_chain import hash_of, last_line
 from service.limiters import in_thread
 
 logger = logging.getLogger(__name__)
 
+SERVICE: Final = "(service)"
+"""Who it was, of what the service did by itself; no key has such a name."""
 _READING: Final = ("GET", "HEAD")
 _TELLING: Final = {"get_result"}
 """Routes that only read, and hand out what is about a patient."""
@@ -34,12 +38,17 @@ class Event:
     """The name of a key; None if none was shown that there is."""
     what: str
     job_id: str | None
-    status: int
-    """That of the answer."""
+    status: int | None
+    """That of the answer; None of what the service did by itself."""
+    key: str | None = None
+    """The name of a key that came or went."""
 
 
 class AuditLog:
-    """Files in a folder, one for each day and machine, which are only ever added to."""
+    """Files in a folder, one for each day and machine, which are only ever added to.
+
+    Each line has the hash of the one before (`service.audit_chain`).
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,14 +56,35 @@ class AuditLog:
 
     def write(self, events: Iterable[Event]) -> None:
         """Add events; if the disk does not take them, the program's log says so."""
-        lines = [json.dumps(asdict(event)) for event in events]
+        events = list(events)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / f"{datetime.now(UTC):%Y-%m-%d}-{self._host}.jsonl"
-            with open(path, "a", encoding="utf-8", opener=_private) as file:
-                file.write("".join(f"{line}\n" for line in lines))
+            with open(path, "ab", opener=_private) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # others on this machine may write to it
+                file.write(self._chained(events, path.name))
         except OSError as error:
-            logger.error("the audit log cannot be written: %s; lost: %s", error.strerror, "; ".join(lines))
+            lost = "; ".join(json.dumps(asdict(event)) for event in events)
+            logger.error("the audit log cannot be written: %s; lost: %s", error.strerror, lost)
+
+    def note(self, what: str, *, job_id: str | None = None, key: str | None = None) -> None:
+        """Write down what the service did by itself."""
+        self.write([Event(at=_now(), who=SERVICE, what=what, job_id=job_id, status=None, key=key)])
+
+    def _chained(self, events: Sequence[Event], name: str) -> bytes:
+        """The next lines of a file of this name, which nobody else writes to meanwhile."""
+        last = last_line(self._folder / name, host=self._host)
+        lines = b"" if last.is_whole else b"\n"  # a power cut may leave half a line
+        previous = last.hash
+        for event in events:
+            line = json.dumps({**asdict(event), "previous": previous}).encode()
+            previous = hash_of(line)
+            lines += line + b"\n"
+        return lines
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _private(path: str, flags: int) -> int:
@@ -97,7 +127,9 @@ class Audited:
             return
         state: Mapping[str, Any] = scope.get("state", {})
         caller = state.get("caller")
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if state.get("is_one_of_many"):
+            return
+        at = _now()
         events = [
             Event(at=at, who=caller and caller.name, what=what, job_id=job_id, status=status)
             for job_id in state.get("job_ids") or (None,)

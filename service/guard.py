@@ -13,9 +13,10 @@ from disyre.errors import Misconfigured
 from disyre.wording import counted
 from service.caller import LOCAL, Caller, Scope
 from service.errors import Forbidden, RateLimited, Unauthenticated
-from service.key_file import KeyFile
+from service.key_file import KeyFile, OnChange, ignore
 from service.limiters import in_thread
 from service.settings import ServiceSettings
+from service.strangers import Strangers
 
 if TYPE_CHECKING:
     from service.oidc import Tokens
@@ -41,11 +42,13 @@ class Guard:
         self._rates = rates
         self._submits_per_minute = submits_per_minute
         self._threads = CapacityLimiter(4)
+        self.strangers = Strangers()
 
     @classmethod
-    def of(cls, settings: ServiceSettings, rates: RateLimiter) -> Self:
+    def of(cls, settings: ServiceSettings, rates: RateLimiter, on_change: OnChange = ignore) -> Self:
         """The guard of an API. Raises Misconfigured if others can reach it and it would let in everybody."""
-        keys = KeyFile(settings.api_keys_file) if settings.api_keys_file is not None else None
+        path = settings.api_keys_file
+        keys = KeyFile(path, on_change=on_change) if path is not None else None
         guard = cls(keys, _tokens(settings), rates, submits_per_minute=settings.max_submits_per_minute)
         if guard.is_open and not settings.listen_host.is_loopback:
             raise Misconfigured(
@@ -106,6 +109,14 @@ def _tokens(settings: ServiceSettings) -> "Tokens | None":
     return Tokens(issuer=issuer, audience=audience, keys=SigningKeys(url))
 
 
+def _slow_down(request: Request, strangers: Strangers, error: Unauthenticated) -> None:
+    """Raise RateLimited if too many callers from one address have shown no key that there is."""
+    wait = strangers.take(request.client.host if request.client else "")
+    if wait is not None:
+        request.state.is_one_of_many = not wait.is_first
+        raise RateLimited(f"{error}, and too often from this address", retry_after_s=wait.seconds) from error
+
+
 async def _caller(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
@@ -113,7 +124,11 @@ async def _caller(
 ) -> Caller:
     """Who calls. Raises Unauthenticated, RateLimited, or Forbidden if the key is not for what is asked."""
     guard: Guard = request.app.state.guard
-    caller = await guard.caller(bearer.credentials if bearer else api_key)
+    try:
+        caller = await guard.caller(bearer.credentials if bearer else api_key)
+    except Unauthenticated as error:
+        _slow_down(request, guard.strangers, error)
+        raise
     request.state.caller = caller
     scope = Scope.READ if request.method in _READING else Scope.SUBMIT
     if not caller.may(scope):

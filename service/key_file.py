@@ -15,14 +15,23 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
 _Stamp: TypeAlias = tuple[int, int, int]
+OnChange: TypeAlias = Callable[[str, str | None], None]
+"""Is told of each key that came or went (`add_key`, `remove_key`) its name; of a wrong file, `keep_keys`."""
+
+
+def ignore(what: str, name: str | None) -> None:
+    """Be told, and do nothing."""
 
 
 class KeyFile:
     """The keys in a file, as they are now. A file that cannot be read any more changes nothing."""
 
-    def __init__(self, path: Path, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path, *, clock_s: Callable[[], float] = time.monotonic, on_change: OnChange = ignore
+    ) -> None:
         """Read the file. Raises Misconfigured if there is no key in it, or anything wrong with it."""
         self._path = path
+        self._on_change = on_change
         self._clock_s = clock_s
         self._stamp, self._ring = _look(path), _read(path)
         self._looked_at = clock_s()
@@ -39,12 +48,19 @@ class KeyFile:
         if stamp == self._stamp:
             return
         self._stamp = stamp
+        before = self._ring.key
         try:
             self._ring = _read(self._path)
         except Misconfigured as error:
             logger.error("the API keys stay as they were: %s", error)
-        else:
-            logger.info("the API keys were read again: there are %d now", len(self._ring.key))
+            self._on_change("keep_keys", None)
+            return
+        now = self._ring.key
+        logger.info("the API keys were read again: there are %d now", len(now))
+        for what, entries, others in (("remove_key", before, now), ("add_key", now, before)):
+            for entry in entries:
+                if entry not in others:
+                    self._on_change(what, entry.name)
 
 
 def _look(path: Path) -> _Stamp | None:

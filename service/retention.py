@@ -35,8 +35,13 @@ class Retention:
         *,
         tombstone_s: float,
         clock_s: Callable[[], float] = time.monotonic,
+        on_expired: Callable[[str], None] = lambda job_id: None,
     ) -> None:
-        """`tombstone_s` is how long it is remembered that there was a job; `clock_s` never jumps."""
+        """`tombstone_s` is how long it is remembered that there was a job; `clock_s` never jumps.
+
+        `on_expired` is told the ids of jobs that were removed.
+        """
+        self._on_expired = on_expired
         self._jobs = jobs
         self._expiry = expiry
         self._owners = owners
@@ -62,6 +67,7 @@ class Retention:
         except JobNotFound:
             return  # another process was here
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
+            self._on_expired(job_id)
             self._owners.forget(job.owner, job_id)
             self._artifacts.remove(job_id)
             logger.info("job %s has expired", job_id)

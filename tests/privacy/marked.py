@@ -3,12 +3,11 @@
 import gzip
 import io
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import nibabel as nib
 import numpy as np
-from pydicom import config
-from pydicom.datadict import DicomDictionary, keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_dict
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as Items
 
@@ -97,10 +96,10 @@ def _mark(image: FileDataset, *, number: int) -> None:
     image.PatientAge, image.PatientSex = "149Y", "O"
 
 
-def _elements() -> Sequence[tuple[str, Any]]:
-    found = []
-    with config.disable_value_validation():
-        for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
-            if vr in _TEXTS and tag >> 16 not in _OF_FILES and keyword and keyword_for_tag(tag) == keyword:
-                found.append((keyword, _TEXTS[vr]))
-    return found
+def _elements() -> Sequence[tuple[str, str]]:
+    """Names of all elements of text, with what they are to say."""
+    return [
+        (keyword, _TEXTS[dictionary_VR(tag)])
+        for keyword, tag in keyword_dict.items()
+        if tag >> 16 not in _OF_FILES and dictionary_VR(tag) in _TEXTS
+    ]

@@ -119,7 +119,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     make_slow_model(root / "models")
     (root / "tmp").mkdir()
     (root / "webhook-secret").write_text(f"{WHSEC}\n")
-    settings = {
+    settings: dict[str, Any] = {
         "DISYRE_API_KEYS_FILE": str(write_keys(root)),
         "DISYRE_WEBHOOK_HOSTS": "127.0.0.1",
         "DISYRE_WEBHOOK_SECRET_FILE": str(root / "webhook-secret"),

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from service.audit import AuditLog, Event
+from service.audit import SERVICE, AuditLog, Event
+from service.keys import make_entry
 from tests.builders import JOB_ID, NOON
+from tests.live import wait_for
 from tests.service.key_files import client_of, write_keys
 from tests.service.live_api import LiveApi, live_api, succeed
 from tests.service.series.made_series import study
@@ -27,12 +29,15 @@ def api(tmp_path: Path) -> Iterator[LiveApi]:
         yield api
 
 
-def audited(tmp_path: Path) -> list[tuple[Any, ...]]:
+def audited(tmp_path: Path, *more: str) -> list[tuple[Any, ...]]:
     """Who did what to which job, with which status."""
     (path,) = (tmp_path / "audit").iterdir()
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["at"]) for event in events)
-    return [(event["who"], event["what"], event["job_id"], event["status"]) for event in events]
+    return [
+        (event["who"], event["what"], event["job_id"], event["status"], *map(event.get, more))
+        for event in events
+    ]
 
 
 def test_what_is_done_to_a_job_is_written_down_and_polls_are_not(
@@ -92,6 +97,45 @@ def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan
     (path,) = (tmp_path / "audit").iterdir()
     assert CANARY not in path.read_text() + path.name
     assert len(audited(tmp_path)) == 3
+
+
+def test_keys_that_come_and_go_are_written_down_and_so_is_a_file_that_is_wrong(
+    api: LiveApi, tmp_path: Path
+) -> None:
+    keys, log = tmp_path / "api-keys", AuditLog(tmp_path / "audit")
+    log.note("start")
+    added = keys.read_text() + make_entry("ward-4", ("read",), key="ward-4").as_toml()
+    with client_of(api, "boss") as client:
+        for n_lines, text in ((2, added), (3, "no TOML")):
+            keys.write_text(text)
+
+            def is_noted(n_lines: int = n_lines) -> bool:
+                client.get("/v1/jobs")
+                return len(audited(tmp_path)) == n_lines
+
+            wait_for(is_noted, "the file was read again")
+
+    assert [(who, what, key) for who, what, _, _, key in audited(tmp_path, "key")] == [
+        (SERVICE, "start", None),
+        (SERVICE, "add_key", "ward-4"),
+        (SERVICE, "keep_keys", None),
+    ]
+
+
+def test_a_stranger_who_goes_on_is_told_to_wait_and_fills_no_disk_and_locks_nobody_out(
+    api: LiveApi, tmp_path: Path
+) -> None:
+    with client_of(api, "stranger") as client, client_of(api, "pacs") as pacs:
+        answers = [client.get("/v1/jobs") for _ in range(140)]
+        assert pacs.get("/v1/jobs").status_code == 200
+
+    statuses = [answer.status_code for answer in answers]
+    assert statuses[:120] == [401] * 120
+    assert statuses[-1] == 429
+    assert answers[-1].headers["Retry-After"] == "1"
+    assert answers[-1].json()["code"] == "rate-limited"
+    n_let = statuses.count(401)
+    assert len(audited(tmp_path)) <= n_let + (n_let - 119)
 
 
 def test_where_no_key_is_asked_for_it_was_somebody_on_the_machine(tmp_path: Path, scan: bytes) -> None:

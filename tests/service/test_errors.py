@@ -117,6 +117,28 @@ def test_every_error_is_a_problem_document(
     check_refused(shared_api, response, status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "instance", "job_id"),
+    [
+        (f"/v1/jobs/{make_job().id}", f"/v1/jobs/{make_job().id}", make_job().id),
+        (
+            f"/v1/jobs/{make_job().id}/results/ZZCANARY",
+            f"/v1/jobs/{make_job().id}/results/{{name}}",
+            make_job().id,
+        ),
+        ("/v1/jobs/ZZCANARY", "/v1/jobs/{job_id}", None),
+        ("/v1/models/ZZCANARY", "/v1/models/{name}", None),
+        ("/ZZCANARY", None, None),
+    ],
+)
+def test_of_an_address_only_the_id_of_a_job_is_repeated(
+    shared_api: LiveApi, path: str, instance: str | None, job_id: str | None
+) -> None:
+    problem = shared_api.client.get(path).json()
+
+    assert (problem["status"], problem.get("instance"), problem.get("job_id")) == (404, instance, job_id)
+
+
 def test_a_wrong_field_is_named(api: LiveApi) -> None:
     response = api.client.get("/v1/jobs", params={"limit": "0"})
 

@@ -1,7 +1,7 @@
 """What becomes of jobs whose time is over."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class Clocks:
 
     broker_s: float = 0.0
     own_s: float = 0.0
+    expired: list[str] = field(default_factory=list)
+    """Ids of jobs of which it was told that they have expired."""
 
     def pass_by(self, seconds: float) -> None:
         self.broker_s += seconds
@@ -40,6 +42,7 @@ def retention_of(api: LiveApi, clocks: Clocks) -> Retention:
         api.artifacts,
         tombstone_s=60,
         clock_s=lambda: clocks.own_s,
+        on_expired=clocks.expired.append,
     )
 
 
@@ -82,6 +85,7 @@ def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
     assert pacs.get(f"{path}/results").status_code == 200
     run_down(retention, clocks, 2)
 
+    assert clocks.expired == [path.rpartition("/")[2]]
     gone = [
         pacs.get(path),
         pacs.get(f"{path}/results"),
