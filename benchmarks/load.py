@@ -25,6 +25,8 @@ _RATE: Final = 200
 _CONNECTIONS: Final = 20
 _QUEUED: Final = 1000
 _SLOW: Final = 100
+_SETTLED_S: Final = 2.0
+"""After that, all have come that a measurement begins with."""
 
 
 def main() -> None:
@@ -148,7 +150,8 @@ class Load:
         """Poll at the rate; times of the answers from when each poll was due."""
         request = f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: disyre\r\n\r\n".encode()
         began = asyncio.get_running_loop().time() + 0.1
-        times: list[float] = []
+        times: list[tuple[float, float]] = []
+        """How long each took, and when it was due."""
         errors = 0
 
         async def connection(k: int) -> None:
@@ -161,17 +164,21 @@ class Load:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(_length(head))
                 errors += not head.startswith(b"HTTP/1.1 200")
-                times.append(asyncio.get_running_loop().time() - due)
+                times.append((asyncio.get_running_loop().time() - due, due - began))
             writer.close()
 
         await asyncio.gather(*(connection(k) for k in range(_CONNECTIONS)))
         times.sort()
+        slowest = [due for _, due in times[int(0.99 * len(times)) :]]
+        later = [time for time, due in times if due >= _SETTLED_S]
         return {
             "polls": len(times),
             "errors": errors,
-            "p50_ms": round(1e3 * times[len(times) // 2], 1),
-            "p99_ms": round(1e3 * times[int(0.99 * len(times))], 1),
-            "longest_ms": round(1e3 * times[-1], 1),
+            "p50_ms": round(1e3 * times[len(times) // 2][0], 1),
+            "p99_ms": round(1e3 * times[int(0.99 * len(times))][0], 1),
+            "longest_ms": round(1e3 * times[-1][0], 1),
+            "slowest_due_s": [round(min(slowest), 1), round(max(slowest), 1)],
+            "p99_ms_later": round(1e3 * later[int(0.99 * len(later))], 1) if later else None,
         }
 
 

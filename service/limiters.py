@@ -19,6 +19,8 @@ T = TypeVar("T")
 class Limiters:
     """How many threads may do what at a time."""
 
+    admission: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    """Deciding whether an upload may come: a hundred at once are not in the way of who polls."""
     disk: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
     """Writing uploads."""
     inspection: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))

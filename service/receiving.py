@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -47,7 +48,8 @@ _KNOWN_TYPES: Final = (
 )
 """Others that are told apart in a refusal; whatever else came may be anything that a person wrote."""
 _BATCH_BYTES: Final = 1024**2
-"""As much is gathered before a thread is sent to write it."""
+"""As much is gathered before a thread is sent to write it, while the next comes."""
+_FEW_CHUNKS: Final = 32
 
 
 def admit(
@@ -83,6 +85,19 @@ def admit_body(headers: Headers, parts: Parts) -> None:
     parts.room.check(announced_bytes)
 
 
+@asynccontextmanager
+async def incoming(parts: Parts) -> AsyncIterator[Path]:
+    """A folder for an upload, as of the artifact store, in threads of which there are few."""
+    disk, folder = parts.limiters.disk, parts.artifacts.incoming()
+    path = await _to_disk(disk, folder.__enter__)
+    try:
+        yield path
+    except BaseException as error:
+        await in_thread(disk, folder.__exit__, type(error), error, error.__traceback__)
+        raise
+    await in_thread(disk, folder.__exit__, None, None, None)
+
+
 async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     """Stream the body of a request into a folder.
 
@@ -92,18 +107,25 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     announced_bytes = int(request.headers.get("content-length", 0))
     reservation = await _to_disk(disk, parts.room.reserve, announced_bytes)
     body: Body | None = None
+    writing: asyncio.Task[None] | None = None
     try:
         body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
         async with asyncio.timeout(settings.upload_timeout_s) as deadline:
             with parts.drain.waking(lambda: _hasten(deadline, settings)):
-                async for data in _batches(request, settings):
-                    await _to_disk(disk, _take, body, data, reservation)
+                async for chunks in _batches(request, settings):
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(_to_disk(disk, _take, body, chunks, reservation))
+                if writing is not None:
+                    await writing
                 upload = await _to_disk(disk, body.finish)
     except TimeoutError as error:
         if parts.drain.has_begun:
             raise Unavailable("the service is stopping, and the upload did not end in time") from error
         raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
     finally:
+        if writing is not None:
+            await asyncio.wait([writing])  # a thread may be at it still
         reservation.end()
         if body is not None:
             body.close()
@@ -117,9 +139,11 @@ def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
     deadline.reschedule(min(deadline.when() or last, last))
 
 
-def _take(body: Body, data: bytes, reservation: Reservation) -> None:
-    body.feed(data)
-    reservation.use(len(data))
+def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
+    # Large ones are not copied again; small ones cost less together.
+    for chunk in chunks if len(chunks) <= _FEW_CHUNKS else [b"".join(chunks)]:
+        body.feed(chunk)
+        reservation.use(len(chunk))
 
 
 def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
@@ -131,18 +155,20 @@ def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
     return RawBody(folder, digest=given_digest(headers))
 
 
-async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[bytes]:
-    """The body in pieces of about `_BATCH_BYTES`. Raises TooLarge, or UploadTimedOut."""
-    batch, size_bytes = bytearray(), 0
+async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[list[bytes]]:
+    """The body as lists of chunks, of about `_BATCH_BYTES` each. Raises TooLarge, or UploadTimedOut."""
+    batch: list[bytes] = []
+    batch_bytes, size_bytes = 0, 0
     async for chunk in paced(request.stream(), within_s=settings.stall_timeout_s):
         size_bytes += len(chunk)
         _check_size(size_bytes, settings.max_upload_bytes)
-        batch += chunk
-        if len(batch) >= _BATCH_BYTES:
-            yield bytes(batch)
-            batch.clear()
+        batch.append(chunk)
+        batch_bytes += len(chunk)
+        if batch_bytes >= _BATCH_BYTES:
+            yield batch
+            batch, batch_bytes = [], 0
     if batch:
-        yield bytes(batch)
+        yield batch
 
 
 async def _to_disk(limiter: CapacityLimiter, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from disyre import errors
 from disyre.intake import inspection
@@ -15,7 +14,7 @@ from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
 from service.limiters import in_thread
 from service.openapi import INSPECTION, UPLOAD_ERRORS, problems
-from service.receiving import admit_body, receive
+from service.receiving import admit_body, incoming, receive
 from service.schemas import InspectionView
 from service.submission import parse_params, query_options
 
@@ -41,8 +40,8 @@ async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
     Options are those of a job; with `series_uid`, only that series is listed.
     """
     options = query_options(request.query_params.multi_items())
-    await run_in_threadpool(admit_body, request.headers, parts)
-    async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
+    await in_thread(parts.limiters.admission, admit_body, request.headers, parts)
+    async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)
         return await in_thread(parts.limiters.inspection, _inspect, upload, folder, options, parts)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import run_in_threadpool
 
 from disyre import errors
 from disyre.job import Job, JobState
@@ -19,7 +19,7 @@ from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
 from service.openapi import ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent, taken
-from service.receiving import admit, receive
+from service.receiving import admit, incoming, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
 from service.submission import query_options
@@ -74,8 +74,10 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
 async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
     options = query_options(request.query_params.multi_items())
     submission = parts.submission
-    await run_in_threadpool(admit, request.headers, options, parts, submission.check_options, ticket)
-    async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
+    await in_thread(
+        parts.limiters.admission, admit, request.headers, options, parts, submission.check_options, ticket
+    )
+    async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)
         limiter = parts.limiters.inspection
         return await in_thread(limiter, submission.submit, upload, folder, options, ticket)

@@ -1,7 +1,7 @@
 """Studies: all series of a study at once, each to the model of its modality."""
 
 from fastapi import APIRouter, Request, Response, status
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import run_in_threadpool
 
 from disyre import errors
 from service.dependencies import GivenParts, Parts, note_jobs
@@ -9,7 +9,7 @@ from service.limiters import in_thread
 from service.once import REPLAYED, Ticket
 from service.openapi import ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent
-from service.receiving import admit, receive
+from service.receiving import admit, incoming, receive
 from service.schemas import StudyView
 from service.submission import Study, query_options
 
@@ -55,8 +55,8 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
 async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Study:
     options = query_options(request.query_params.multi_items())
     check = parts.submission.check_study_options
-    await run_in_threadpool(admit, request.headers, options, parts, check, ticket)
-    async with contextmanager_in_threadpool(parts.artifacts.incoming()) as folder:
+    await in_thread(parts.limiters.admission, admit, request.headers, options, parts, check, ticket)
+    async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)
         limiter = parts.limiters.inspection
         return await in_thread(limiter, parts.submission.submit_study, upload, folder, options, ticket)

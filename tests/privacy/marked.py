@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import nibabel as nib
@@ -60,8 +61,10 @@ def marked_nifti(volume: Volume, *, name: str = f"{WORD}^PHI.nii") -> bytes:
     return packed.getvalue()
 
 
-def marked_dicom(volume: Volume, *, uid: str = SERIES_UID) -> list[bytes]:
-    """A DICOM series with the word in every element of text that there is, and in the preamble."""
+@cache
+def marked_dicom(*, uid: str = SERIES_UID) -> list[bytes]:
+    """The head as a DICOM series, with the word in every element of text that there is."""
+    volume = head()
     lps = geometry.ras_to_lps(volume.affine)
     spacing_mm = volume.spacing_mm
     series = make_series(
@@ -77,6 +80,7 @@ def marked_dicom(volume: Volume, *, uid: str = SERIES_UID) -> list[bytes]:
     return encoded(series)
 
 
+@cache
 def head() -> Volume:
     """What the toy models score."""
     return make_volume((32, 40, 20), np.diag([4.0, 4.0, 6.0, 1.0]))

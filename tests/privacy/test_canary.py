@@ -33,6 +33,7 @@ from tests.service.test_webhooks import WHSEC, Receiver
 from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
 from tests.zip_files import zipped
 
+pytestmark = pytest.mark.timeout(300)  # for the fixture, on a busy machine
 LABEL: Final = "ZZLABEL"
 CALLBACK: Final = "ZZCALLBACK"
 REQUEST: Final = "ZZREQUEST"
@@ -157,7 +158,7 @@ def called() -> Iterator[Receiver]:
 
 def score(told: Told, callback: str) -> list[str]:
     """Score a scan of each kind, with files of marked names."""
-    scan, images = marked_nifti(head()), marked_dicom(head())
+    scan, images = marked_nifti(head()), marked_dicom()
     params = {"model": "t1w", "labels": {LABEL: LABEL}, "callback": callback}
     form = {"params": json.dumps(params)}
     files = {"file": (f"{NAME}.nii.gz", scan), "mask": (f"{NAME}.nii.gz", marked_nifti(mask()))}
@@ -209,7 +210,7 @@ def mask() -> Volume:
 
 def refuse(told: Told) -> None:
     """Have everything refused that can be, with the word wherever a client may write one."""
-    scan, images = marked_nifti(head()), marked_dicom(head())
+    scan, images = marked_nifti(head()), marked_dicom()
     two_series = zipped({f"{NAME}{n}": image for n, image in enumerate([*images, *other_series()])})
     statuses = [
         told.call(method, path, **options).status_code
@@ -253,7 +254,7 @@ def refuse(told: Told) -> None:
 
 def other_series() -> list[bytes]:
     """Of another patient."""
-    return marked_dicom(head(), uid=f"{SERIES_UID}.2")
+    return marked_dicom(uid=f"{SERIES_UID}.2")
 
 
 def read(told: Told, job_ids: list[str]) -> None:
