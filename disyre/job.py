@@ -95,6 +95,8 @@ class JobInput(Frozen):
 
     files: tuple[InputFile, ...] = Field(min_length=1)
     mask: InputFile | None = None
+    n_voxels: int | None = None
+    """Of the scan that is scored, on its own grid; None of jobs from before that was noted."""
 
     @property
     def all_files(self) -> tuple[InputFile, ...]:

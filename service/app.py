@@ -132,6 +132,7 @@ def create_app(
             settings.max_queued_jobs,
             owners,
             postman.hosts if postman else None,
+            max_queued_voxels=settings.max_queued_voxels,
             retention_s=settings.retention_s,
         ),
         settings=settings,

@@ -42,9 +42,12 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                if message["status"] >= 400 and message["status"] != HTTPStatus.REQUEST_TIMEOUT:
-                    await body.read_to_its_end()
                 headers = MutableHeaders(scope=message)
+                if message["status"] >= 400:
+                    if message["status"] != HTTPStatus.REQUEST_TIMEOUT:
+                        await body.read_to_its_end()
+                    if not body.has_ended:
+                        headers["Connection"] = "close"  # else the server takes the rest, and forgets it
                 headers["X-Request-ID"] = trace.request_id
                 if trace.traceparent is not None:
                     headers["traceparent"] = trace.traceparent
@@ -79,6 +82,11 @@ class _Body:
         self._waits = "expect" in headers
         self._ended = length == "0" or (not length and "Transfer-Encoding" not in headers)
         self._receive = receive
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of it was read, or there was none."""
+        return self._ended
 
     async def receive(self) -> Message:
         """The next part, as of the ASGI server."""

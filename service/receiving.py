@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -13,6 +14,7 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import StorageFull, TooLarge, Unavailable
+from disyre.intake.early import refuse_too_large
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
@@ -109,13 +111,16 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     body: Body | None = None
     writing: asyncio.Task[None] | None = None
     try:
-        body = await _to_disk(disk, _open_body, request.headers, folder, settings.max_files)
+        body = await _to_disk(disk, _open_body, request.headers, folder, settings)
         async with asyncio.timeout(settings.upload_timeout_s) as deadline:
             with parts.drain.waking(lambda: _hasten(deadline, settings)):
                 async for chunks in _batches(request, settings):
+                    is_first = writing is None
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(_to_disk(disk, _take, body, chunks, reservation))
+                    if is_first:
+                        await writing  # it may be refused by its beginning
                 if writing is not None:
                     await writing
                 upload = await _to_disk(disk, body.finish)
@@ -126,6 +131,7 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     finally:
         if writing is not None:
             await asyncio.wait([writing])  # a thread may be at it still
+            writing.cancelled() or writing.exception()  # the first error is the one that is told
         reservation.end()
         if body is not None:
             body.close()
@@ -146,13 +152,15 @@ def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
         reservation.use(len(chunk))
 
 
-def _open_body(headers: Headers, folder: Path, max_files: int) -> Body:
-    if is_form(headers):
-        _, options = parse_options_header(headers["content-type"])
-        return MultipartBody(
-            folder, options.get("boundary", ""), max_files=max_files, digest=given_digest(headers)
-        )
-    return RawBody(folder, digest=given_digest(headers))
+def _open_body(headers: Headers, folder: Path, settings: ServiceSettings) -> Body:
+    digest = given_digest(headers)
+    on_head = partial(refuse_too_large, max_voxels=settings.max_voxels)
+    if not is_form(headers):
+        return RawBody(folder, digest=digest, on_head=on_head)
+    _, options = parse_options_header(headers["content-type"])
+    return MultipartBody(
+        folder, options.get("boundary", ""), max_files=settings.max_files, digest=digest, on_head=on_head
+    )
 
 
 async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[list[bytes]]:

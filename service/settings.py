@@ -35,6 +35,8 @@ class ServiceSettings(SharedSettings):
     """A body that has not arrived by then is refused."""
     max_queued_jobs: PositiveInt = 1000
     """With this many jobs waiting, new ones are refused."""
+    max_queued_voxels: PositiveInt = 20_000_000_000
+    """With so many voxels in the scans of jobs that wait or run, new ones are refused."""
     min_free_bytes: int = Field(default=1024**3, ge=0)
     """Uploads must leave this much room on the disk."""
     retention_s: int = Field(default=30 * 86400, ge=0)

@@ -1,6 +1,7 @@
 """From an upload to a job in the queue: the checks that need no look at a voxel, and the steps in order."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,15 @@ from disyre.adapters.job_store import JobStore, not_found, queue_full
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, InvalidParams, JobNotFound, NothingToScore, Unavailable, Undecided
+from disyre.errors import (
+    InvalidInput,
+    InvalidParams,
+    JobNotFound,
+    NothingToScore,
+    QueueFull,
+    Unavailable,
+    Undecided,
+)
 from disyre.intake.inspection import check_scan, survey
 from disyre.intake.upload import Upload
 from disyre.job import LOCAL_OWNER, Job, JobInput, JobModel
@@ -66,6 +75,8 @@ class Submission:
     """Where a job may have somebody called; None if nowhere."""
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
+    max_queued_voxels: int = 20_000_000_000
+    """In the scans of all jobs that wait or run; a single one is taken, whatever it has."""
     retention_s: int = 0
     """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
     trace: Trace | None = None
@@ -75,6 +86,16 @@ class Submission:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
         if self.jobs.n_waiting() + n_jobs > self.max_queued_jobs:
             raise queue_full(self.max_queued_jobs)
+        self._check_voxels(1)
+
+    def _check_voxels(self, n_voxels: int) -> None:
+        """Raise QueueFull if scans with so many more voxels may not wait now; one may while none does."""
+        there = self.jobs.n_voxels()
+        if there and there + n_voxels > self.max_queued_voxels:
+            raise QueueFull(
+                f"expected at most {self.max_queued_voxels} voxels in all scans that wait or run, got "
+                f"{there} and {n_voxels} more"
+            )
 
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
@@ -120,11 +141,12 @@ class Submission:
         if ticket is not None and ticket.earlier is not None:
             return self._made_before(ticket.earlier, fingerprint).jobs[0]
         params = self.check_options(given)
+        n_voxels: list[int] = []
         try:
-            header = check_scan(upload, folder, params, max_voxels=self.max_voxels)
+            header = check_scan(upload, folder, params, max_voxels=self.max_voxels, on_voxels=n_voxels.append)
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
-        job = self._job(upload, params, header, self.jobs.now())
+        job = self._job(upload, params, header, self.jobs.now(), n_voxels=n_voxels[0])
         self._accept([job], folder, ticket.receipt(fingerprint, [job]) if ticket is not None else None)
         return job
 
@@ -157,6 +179,7 @@ class Submission:
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
+                n_voxels=math.prod(each.shape or (0,)),
             )
             for n, each in enumerate(chosen)
         ]
@@ -185,7 +208,7 @@ class Submission:
             raise gone
         return Study(tuple(jobs), earlier.left_out, earlier.warnings)
 
-    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime) -> Job:
+    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime, *, n_voxels: int) -> Job:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
         package = choose_fitting(self.models, params, modality)
@@ -193,7 +216,7 @@ class Submission:
             new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,
             modality=modality,
-            input=JobInput(files=upload.files, mask=upload.mask),
+            input=JobInput(files=upload.files, mask=upload.mask, n_voxels=n_voxels),
             params=params,
             owner=self.owner,
             retention_s=params.retention_s or self.retention_s or None,
@@ -203,6 +226,7 @@ class Submission:
 
     def _accept(self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
+        self._check_voxels(sum(job.input.n_voxels or 0 for job in jobs))
         self.artifacts.accept(folder, *(job.id for job in jobs))
         self._add(jobs, receipt)
         for job in jobs:

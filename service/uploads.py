@@ -1,12 +1,14 @@
 """Request bodies on their way to the disk, in constant memory."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from disyre.errors import EmptyUpload, TooLarge
+from disyre.intake.early import LOOKED_AT_BYTES
 from disyre.intake.upload import MASK_NAME, FileFacts, ScanFiles, Upload, file_name
 from disyre.job import InputFile
 from disyre.wording import counted
@@ -28,16 +30,31 @@ class Body(Protocol):
         """Let go of open files, whatever happened."""
 
 
+OnHead: TypeAlias = Callable[[bytes], None]
+"""Is shown how a file begins, while the rest is still to come."""
+
+
+def ignore(head: bytes) -> None:
+    """See it, and do nothing."""
+
+
 class FileWriter:
     """One uploaded file, from its first byte to its last."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_head: OnHead) -> None:
         self.name = path.name
         self.facts = FileFacts()
         self._file = path.open("xb")
+        self._head: bytearray | None = bytearray()
+        self._on_head = on_head
 
     def write(self, data: bytes | bytearray) -> None:
-        """Write the next bytes."""
+        """Write the next bytes. Raises what `on_head` does, as soon as it can be asked."""
+        if self._head is not None:
+            self._head += data[:LOOKED_AT_BYTES]
+            if len(self._head) >= LOOKED_AT_BYTES:
+                self._on_head(bytes(self._head))
+                self._head = None
         self._file.write(data)
         self.facts.take(data)
 
@@ -49,10 +66,10 @@ class FileWriter:
 class RawBody:
     """A body that is one file."""
 
-    def __init__(self, folder: Path, *, digest: bytes | None = None) -> None:
+    def __init__(self, folder: Path, *, digest: bytes | None = None, on_head: OnHead = ignore) -> None:
         self._digest = digest
         """SHA-256 that the client expects."""
-        self._writer = FileWriter(folder / file_name(1))
+        self._writer = FileWriter(folder / file_name(1), on_head)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -80,8 +97,17 @@ def _check_digest(expected: bytes | None, came: bytes) -> None:
 class MultipartBody:
     """A `multipart/form-data` body: parts `file` (one or many), `mask` and `params` in any order."""
 
-    def __init__(self, folder: Path, boundary: str, *, max_files: int, digest: bytes | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        boundary: str,
+        *,
+        max_files: int,
+        digest: bytes | None = None,
+        on_head: OnHead = ignore,
+    ) -> None:
         self._folder = folder
+        self._on_head = on_head
         self._digest = digest
         """SHA-256 that the client expects of the whole body."""
         self._sha256 = hashlib.sha256()
@@ -137,9 +163,9 @@ class MultipartBody:
         if part == "file":
             if len(self._files) == self._max_files:
                 raise TooLarge(f"expected at most {counted(self._max_files, 'file')}")
-            self._writer = FileWriter(self._folder / file_name(len(self._files) + 1))
+            self._writer = FileWriter(self._folder / file_name(len(self._files) + 1), self._on_head)
         elif part == "mask" and self._mask is None:
-            self._writer = FileWriter(self._folder / MASK_NAME)
+            self._writer = FileWriter(self._folder / MASK_NAME, ignore)
         elif part == "params" and self._params is None:
             self._params = bytearray()
         else:

@@ -1,5 +1,6 @@
 """What is found in DICOM files, as candidates: volumes that could be scored, and why others could not."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -96,10 +97,12 @@ def _warn_of_coverage(parts: Sequence[Part], found: Sequence[Candidate], on_warn
             on_warning(told)
 
 
-def check_volume(stack: Stack, max_voxels: int) -> None:
-    """Raise TooLarge, or what is wrong with the place of a volume."""
-    admission.check_size((len(stack), *stack[0].shape), max_voxels=max_voxels)
+def check_volume(stack: Stack, max_voxels: int) -> int:
+    """How many voxels a volume has. Raises TooLarge, or what is wrong with its place."""
+    shape = (len(stack), *stack[0].shape)
+    admission.check_size(shape, max_voxels=max_voxels)
     dicom_geometry.affine(stack)
+    return math.prod(shape)
 
 
 def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:

@@ -95,16 +95,21 @@ def inspect_dicom(
 
 
 def check_dicom(
-    instances: Iterable[Instance], *, max_voxels: int = MAX_VOXELS, series: str | None = None
+    instances: Iterable[Instance],
+    *,
+    max_voxels: int = MAX_VOXELS,
+    series: str | None = None,
+    on_voxels: Callable[[int], None] = lambda n: None,
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
-    Raises what `read_dicom` raises, with all candidates if there are several.
+    `on_voxels` is told how many voxels it has. Raises what `read_dicom` raises, with all candidates if there
+    are several.
     """
     images = _look(instances, admission.ignore)
     try:
         stack = find_volume(images, admission.ignore, series=series)
-        check_volume(stack, max_voxels)
+        on_voxels(check_volume(stack, max_voxels))
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
     except MultipleVolumes as error:

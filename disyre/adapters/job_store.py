@@ -81,6 +81,9 @@ class JobStore(Protocol):
     def n_waiting(self) -> int:
         """How many jobs are queued."""
 
+    def n_voxels(self) -> int:
+        """How many voxels the scans of all jobs have that wait or run, as far as it is known."""
+
     def places(self, *job_ids: str) -> Places:
         """How many jobs wait and run, and where these stand. Costs the same for any length of the queue."""
 
@@ -233,6 +236,12 @@ class InMemoryJobStore:
     def n_waiting(self) -> int:
         """How many jobs are queued."""
         return len(self.waiting())
+
+    def n_voxels(self) -> int:
+        """How many voxels the scans of all jobs have that wait or run."""
+        with self.lock:
+            jobs = map(self.get, self._in_states(JobState.QUEUED, *BEGUN))
+            return sum(job.input.n_voxels or 0 for job in jobs)
 
     def places(self, *job_ids: str) -> Places:
         """How many jobs wait and run, and where these stand."""

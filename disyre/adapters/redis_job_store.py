@@ -70,6 +70,7 @@ class RedisJobStore:
         self._store_script = client.register_script(scripts.STORE_UNTIL)
         self._take_call_script = client.register_script(scripts.TAKE_CALL)
         self._put_off_call_script = client.register_script(scripts.PUT_OFF_CALL)
+        self._n_voxels_script = client.register_script(scripts.N_VOXELS)
         self._renew_script = client.register_script(scripts.RENEW)
         self._release_script = client.register_script(scripts.RELEASE)
 
@@ -161,6 +162,11 @@ class RedisJobStore:
         """How many jobs are queued."""
         with broker_errors():
             return self._client.zcard(WAITING_KEY)
+
+    def n_voxels(self) -> int:
+        """How many voxels the scans of all jobs have that wait or run."""
+        with broker_errors():
+            return int(self._n_voxels_script(keys=[WAITING_KEY, RUNNING_KEY]))
 
     def places(self, *job_ids: str) -> Places:
         """How many jobs wait and run, and where these stand."""

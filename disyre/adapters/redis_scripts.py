@@ -61,7 +61,8 @@ TAKEN: Final = "taken"
 one of its ids."""
 # KEYS: those of the indices, the jobs', and that of counts. ARGV: the last microsecond at which jobs are
 # taken, how many may wait or -1, a name for this call, then id, document, revision, state and event of each
-# job, and what is counted. A call that was carried out before is known by its name.
+# job, and what is counted. Voxels are found in the document: within text, the quotes of a name are escaped.
+# A call that was carried out before is known by its name.
 ADD: Final = f"""{_PUT}{_COUNT}
 local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 4
 local known, taken = 0, 0
@@ -77,7 +78,8 @@ if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' 
 if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
 for k = 1, n do
     put(KEYS[3 + k], unpack(ARGV, 5 * k - 1, 5 * k + 3))
-    redis.call('HSET', KEYS[3 + k], 'added', call)
+    local voxels = string.match(ARGV[5 * k], '"n_voxels":(%d+)') or 0
+    redis.call('HSET', KEYS[3 + k], 'added', call, 'voxels', voxels)
 end
 count(KEYS[#KEYS], 5 * n + 4)
 return '{ADDED}'
@@ -129,6 +131,16 @@ if is_stored == 1 then
     if expires_s == '' then redis.call('ZREM', expiry, id) else redis.call('ZADD', expiry, expires_s, id) end
 end
 return is_stored
+"""
+# KEYS: the indices of jobs that wait, and that run.
+N_VOXELS: Final = """
+local total = 0
+for _, index in ipairs(KEYS) do
+    for _, id in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+        total = total + (tonumber(redis.call('HGET', 'disyre:job:' .. id, 'voxels')) or 0)
+    end
+end
+return total
 """
 # KEYS: those of calls and their tries. ARGV: ms that the lease lasts. Answers an id, and how often it was
 # taken.

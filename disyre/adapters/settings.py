@@ -20,6 +20,7 @@ _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 _OF_ONE_PROGRAM: Final = (
     # the API
     *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
+    "MAX_QUEUED_VOXELS",
     *(
         "REAP_INTERVAL_S",
         "LISTEN_HOST",

@@ -1,6 +1,7 @@
 """What an upload holds, as its headers say it: nothing is decoded, and nothing stays in memory."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +39,21 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-def check_scan(upload: Upload, folder: Path, params: JobParams, *, max_voxels: int) -> Guess:
+def check_scan(
+    upload: Upload,
+    folder: Path,
+    params: JobParams,
+    *,
+    max_voxels: int,
+    on_voxels: Callable[[int], None] = lambda n: None,
+) -> Guess:
     """Check that there is one volume in what was uploaded, and that its mask lies on its grid.
 
-    Gives what it is recognised as by its header. Raises InvalidInput; MultipleVolumes says which volumes
-    there are.
+    Gives what it is recognised as by its header; `on_voxels` is told how many voxels it has. Raises
+    InvalidInput; MultipleVolumes says which volumes there are.
     """
     _check_files(upload)
-    facts, modality = _check_volume(upload, folder, params, max_voxels)
+    facts, modality = _check_volume(upload, folder, params, max_voxels, on_voxels)
     _check_mask(upload, folder, facts, max_voxels)
     return modality
 
@@ -115,7 +123,7 @@ def _check_files(upload: Upload) -> None:
 
 
 def _check_volume(
-    upload: Upload, folder: Path, params: JobParams, max_voxels: int
+    upload: Upload, folder: Path, params: JobParams, max_voxels: int, on_voxels: Callable[[int], None]
 ) -> tuple[NiftiFacts | None, Guess]:
     """Check the headers of the volume that is to be scored.
 
@@ -125,10 +133,11 @@ def _check_volume(
         _check_no_series(params.series_uid)
         facts = _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index)
         check_thickness(facts.shape)
+        on_voxels(math.prod(facts.shape))
         return facts, SILENT
     _check_no_index(params.volume_index)
     instances = _instances(upload, folder)
-    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid)
+    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid, on_voxels=on_voxels)
 
 
 def _check_no_series(series: str | None) -> None:

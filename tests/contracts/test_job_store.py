@@ -128,6 +128,27 @@ def test_jobs_that_are_added_at_once_do_not_overfill_the_queue(jobs: JobStore) -
     assert (sum(added), jobs.n_waiting(), len(jobs.list(limit=20))) == (5, 5, 5)
 
 
+def test_the_voxels_of_jobs_that_wait_or_run_are_known(jobs: JobStore) -> None:
+    def scan(job_id: str, n_voxels: int | None) -> Job:
+        job = make_job(job_id, labels={'a "n_voxels":7': '"n_voxels":7', "n_voxels": "7"})
+        return job.model_copy(update={"input": job.input.model_copy(update={"n_voxels": n_voxels})})
+
+    assert jobs.n_voxels() == 0
+    jobs.add(scan(IDS[0], 90_000_000), scan(IDS[1], 3_000_000_000))
+    jobs.add(scan(IDS[2], None))
+    assert jobs.n_voxels() == 3_090_000_000
+
+    jobs.update(IDS[1], start)
+    assert jobs.n_voxels() == 3_090_000_000
+    failed = JobProblem(code="not-3d", detail="")
+    jobs.update(IDS[1], lambda job: job.fail(failed, attempt=1, at=LATER))
+    assert jobs.n_voxels() == 90_000_000
+    jobs.update(IDS[1], lambda job: job.retry(at=LATER))
+    assert jobs.n_voxels() == 3_090_000_000
+    jobs.remove(IDS[1])
+    assert jobs.n_voxels() == 90_000_000
+
+
 def test_a_job_is_withdrawn_unless_a_worker_has_begun_it(jobs: JobStore) -> None:
     jobs.add(make_job(IDS[0]))
     jobs.add(make_job(IDS[1]))

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from service.middleware import MOST_READ_AFTER_REFUSAL_BYTES
+from tests.dicom_phantom import encoded, make_series
 from tests.live import wait_for
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.refused import check_refused
+from tests.service.series.made_series import T1W
+from tests.zip_files import zipped_images
 
 
 def test_too_many_files_are_refused(tmp_path: Path, scan: bytes) -> None:
@@ -138,3 +141,29 @@ def test_with_too_many_jobs_waiting_no_more_are_taken(tmp_path: Path, scan: byte
         assert (response.status_code, response.json()["code"]) == (503, "queue-full")
         assert "Retry-After" in response.headers
         assert api.left_behind() == before
+
+
+def test_scans_with_too_many_voxels_together_wait_their_turn(tmp_path: Path, scan: bytes) -> None:
+    n_voxels = 40 * 48 * 36
+    with live_api(tmp_path, max_queued_voxels=3 * n_voxels - 1) as api:
+        first, second, third = (api.client.post("/v1/jobs", content=scan) for _ in range(3))
+        study = api.client.post("/v1/studies", content=zipped_images(encoded(make_series(**T1W))))
+        api.client.post(f"/v1/jobs/{first.json()['id']}/cancel")
+        fourth = api.client.post("/v1/jobs", content=scan)
+
+    assert [each.status_code for each in (first, second, third, study, fourth)] == [202, 202, 503, 202, 202]
+    assert third.json()["code"] == "queue-full"
+    assert third.json()["detail"] == (
+        f"expected at most {3 * n_voxels - 1} voxels in all scans that wait or run, got {2 * n_voxels} and "
+        f"{n_voxels} more"
+    )
+    assert third.headers["Retry-After"] == "5"
+
+
+def test_a_scan_with_more_voxels_than_may_wait_is_taken_while_there_is_no_other(
+    tmp_path: Path, scan: bytes
+) -> None:
+    with live_api(tmp_path, max_queued_voxels=1) as api:
+        statuses = [api.client.post("/v1/jobs", content=scan).status_code for _ in range(2)]
+
+    assert statuses == [202, 503]

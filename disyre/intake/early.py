@@ -1,0 +1,25 @@
+"""What the beginning of an upload says, while the rest is still to come."""
+
+from io import BytesIO
+from typing import Final
+
+from disyre.adapters.nifti_header import read_layout
+from disyre.adapters.nifti_stream import inflating
+from disyre.errors import InvalidInput, TooLarge
+
+LOOKED_AT_BYTES: Final = 4096
+"""More than a header of NIfTI, also where it is compressed."""
+
+
+def refuse_too_large(head: bytes, *, max_voxels: int) -> None:
+    """Raise TooLarge if a file that begins so is NIfTI with more voxels than that.
+
+    Whatever else is wrong is told once the file is there.
+    """
+    try:
+        with inflating(BytesIO(head)) as stream:
+            read_layout(stream, max_voxels)
+    except TooLarge:
+        raise
+    except InvalidInput:
+        return

@@ -1,0 +1,125 @@
+"""300 MB that are refused cost no transfer: the bytes are counted at the socket."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.disyre.test_early import begin
+from tests.service.key_files import client_of, write_keys
+from tests.service.live_api import PATIENCE_S, LiveApi, live_api
+
+BODY_BYTES: Final = 300_000_000
+BUFFERED_BYTES: Final = 16_000_000
+"""At most so many lie in the buffers of the two machines before somebody has read one of them."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A submission, and why it is refused."""
+
+    expected: tuple[int, str]
+    settings: dict[str, Any] = field(default_factory=dict)
+    key: str | None = "pacs"
+    query: str = ""
+    headers: tuple[str, ...] = ()
+    n_before: int = 0
+    """Submissions of the same key before it."""
+
+
+REFUSALS: Final = {
+    "size": Refusal((413, "too-large"), {"max_upload_bytes": 1_000_000}),
+    "queue length": Refusal((503, "queue-full"), {"max_queued_jobs": 1}, n_before=1),
+    "voxels that wait": Refusal((503, "queue-full"), {"max_queued_voxels": 1}, n_before=1),
+    "disk": Refusal((507, "storage-full"), {"min_free_bytes": 2**60}),
+    "rate": Refusal((429, "rate-limited"), {"max_submits_per_minute": 1}, n_before=1),
+    "no key": Refusal((401, "unauthenticated"), key=None),
+    "a stranger's key": Refusal((401, "unauthenticated"), key="stranger"),
+    "scope": Refusal((403, "forbidden"), key="reader"),
+    "type": Refusal((415, "unsupported-media-type"), headers=("Content-Type: image/png",)),
+    "option": Refusal((422, "invalid-params"), query="?mode=hello"),
+    "digest": Refusal((400, "malformed-request"), headers=("Content-Digest: sha-256=:hello:",)),
+}
+
+
+@pytest.fixture
+def api(tmp_path: Path, request: pytest.FixtureRequest, scan: bytes) -> Iterator[LiveApi]:
+    """An API with the settings of a refusal, and so many submissions before."""
+    refusal: Refusal = request.param
+    with live_api(tmp_path, api_keys_file=write_keys(tmp_path), **refusal.settings) as api:
+        with client_of(api, "pacs") as client:
+            before = [client.post("/v1/jobs", content=scan) for _ in range(refusal.n_before)]
+        assert [each.status_code for each in before] == [202] * refusal.n_before
+        yield api
+
+
+def head_of(refusal: Refusal, *more: str) -> bytes:
+    key = [f"X-API-Key: {refusal.key}"] if refusal.key else []
+    length = f"Content-Length: {BODY_BYTES}"
+    first = f"POST /v1/jobs{refusal.query} HTTP/1.1"
+    return "\r\n".join([first, "Host: disyre", length, *key, *refusal.headers, *more, "", ""]).encode()
+
+
+def sent_until_refused(api: LiveApi, head: bytes, begins: bytes = b"") -> int:
+    """Bytes of a body that a client gets rid of who does not listen until it has sent all."""
+    n_sent = 0
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(head + begins)
+        try:
+            while n_sent < BODY_BYTES:
+                n_sent += connection.send(bytes(2**20))
+        except OSError:
+            pass
+    return n_sent
+
+
+CASES = pytest.mark.parametrize(
+    ("api", "refusal"), [(each, each) for each in REFUSALS.values()], indirect=["api"], ids=list(REFUSALS)
+)
+
+
+@CASES
+def test_not_a_byte_is_asked_for_and_few_are_taken_of_who_does_not_ask(
+    api: LiveApi, refusal: Refusal
+) -> None:
+    left = api.left_behind()
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(head_of(refusal, "Expect: 100-continue"))
+        answer = connection.recv(65536)
+
+    status, code = refusal.expected
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+    assert f'"code":"{code}"'.encode() in answer
+    assert (b"retry-after:" in answer.lower()) == (status in (429, 503, 507))
+    assert sent_until_refused(api, head_of(refusal)) < BUFFERED_BYTES
+    assert api.left_behind() == left
+
+
+@pytest.mark.parametrize(
+    ("headers", "begins"),
+    [
+        ((), begin((600, 600, 600))),
+        (
+            ("Content-Type: multipart/form-data; boundary=edge",),
+            b'--edge\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + begin((600, 600, 600)),
+        ),
+    ],
+    ids=["the body itself", "a form"],
+)
+def test_a_scan_of_too_many_voxels_is_refused_by_the_beginning_of_its_file(
+    tmp_path: Path, headers: tuple[str, ...], begins: bytes
+) -> None:
+    head = head_of(Refusal((413, "too-large"), headers=headers))
+    with live_api(tmp_path) as api:
+        with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+            connection.sendall(head + begins + bytes(2_000_000))
+            answer = connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"expected at most 90000000 voxels, got 216000000" in answer
+        assert sent_until_refused(api, head, begins) < BUFFERED_BYTES
+        assert api.left_behind() == []
