@@ -22,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threshold", type=float, help="value of the map above which a region is reported")
     group.add_argument("--series-uid", metavar="UID", help="which series of several")
     group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")
+    group.add_argument("--priority", help="low, normal or high: what is higher begins first")
     group.add_argument("--callback", metavar="URL", help="is called when the job has ended")
     group.add_argument(
         "--retention-s", type=int, metavar="S", help="keep the job for so many seconds once it is finished"
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 OPTIONS: Final = (
     *("model", "version", "modality", "mode", "severities", "preset", "bias_correction", "align"),
-    *("threshold", "series_uid", "volume_index", "retention_s", "callback", "labels"),
+    *("threshold", "series_uid", "volume_index", "priority", "retention_s", "callback", "labels"),
 )
 """The names of all options."""
 

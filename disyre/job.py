@@ -201,6 +201,11 @@ class Job(Frozen):
         )
 
     @property
+    def queue(self) -> str:
+        """The name of the queue in which it waits."""
+        return ""
+
+    @property
     def run_s(self) -> float | None:
         """How long the attempt took that succeeded; None if none has."""
         if self.state is not JobState.SUCCEEDED:

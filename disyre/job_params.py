@@ -7,6 +7,7 @@ from pydantic import Field
 from disyre.frozen import Frozen
 from disyre.modality import Modality
 from disyre.model_package import Mode, Severity
+from disyre.priority import Priority
 from disyre.series_uid import SERIES_UID
 
 Label = Annotated[str, Field(max_length=200)]
@@ -33,6 +34,8 @@ class JobParams(Frozen):
     """Which series of a DICOM upload is scored; a made-up one for images that state none."""
     volume_index: int | None = Field(default=None, ge=0)
     """Which of several volumes in a NIfTI file is scored, counted from 0."""
+    priority: Priority = "normal"
+    """Jobs of a higher one begin first."""
     retention_s: int | None = Field(default=None, ge=60, le=100 * 365 * 86400)
     """So long the job is kept once it is finished; what the service does by itself, if it is not said."""
     callback: str | None = Field(default=None, max_length=2000)

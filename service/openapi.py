@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from disyre import errors
 from disyre.errors import DisyreError
 from disyre.modality import MODALITIES
+from disyre.priority import PRIORITIES
 from service import errors as request_errors
 from service.openapi_examples import EXAMPLES
 from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent, taken
@@ -42,6 +43,11 @@ _OPTIONS: Final[dict[str, Any]] = {
     },
     "callback": {"type": "string", "format": "uri", "description": "is called when the job has ended"},
     "threshold": {"type": "number", "exclusiveMinimum": 0},
+    "priority": {
+        "type": "string",
+        "enum": list(PRIORITIES),
+        "description": "jobs of a higher one begin first; normal, if not given",
+    },
     "retention_s": {
         "type": "integer",
         "minimum": 60,

@@ -66,6 +66,7 @@ class Reaper:
             if not self._goes_on():
                 return
             self._return_if_lost(job_id)
+        self._jobs.tidy()
         pending = self._queue.pending_ids()
         for job_id in self._jobs.waiting():
             if job_id in pending:

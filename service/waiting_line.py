@@ -61,7 +61,7 @@ class Pace:
     """Whether the queue moves."""
 
     oldest_s: float = 0.0
-    """How long the job has been in the queue that was submitted first of those that wait; 0 if none does."""
+    """How long the job has been in its queue that entered one first of those that wait; 0 if none does."""
     standstill_s: float = 0.0
     """How long nobody has begun a job, though one waits and a worker has none; else 0."""
 
@@ -96,11 +96,11 @@ class QueueWatch:
 
     def pace(self) -> Pace:
         """Whether the queue moves. Raises Unavailable."""
-        first = self._jobs.first_waiting()
-        if first is None:
+        heads = self._jobs.heads()
+        if not heads:
             return Pace()
         now = self._jobs.now()
-        queued_at = first.history[-1].at
+        queued_at = min(job.history[-1].at for job in heads)
         oldest_s = max(0.0, (now - queued_at).total_seconds())
         if all(worker.busy_with for worker in self._workers.workers()):
             return Pace(oldest_s)

@@ -6,6 +6,7 @@ else it is applied again to what they stored, so a transition that is no longer 
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from disyre.documents import read_document, write_document
 from disyre.errors import JobExpired, JobNotFound, QueueFull, StillReceiving
 from disyre.job import Job, JobState
 from disyre.job_event import JobEvent
+from disyre.priority import rank_of
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.tally import Counts, add_to, tally_of_change, tally_of_new
@@ -28,6 +30,10 @@ JobIds: TypeAlias = list[str]
 
 Durations: TypeAlias = list[tuple[str, float]]
 """Name of the model and seconds, of jobs."""
+
+
+Rivals: TypeAlias = Mapping[str, Collection[str]]
+"""By the name of a queue, those from which its workers take, too. A queue that is not here has all others."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,15 @@ class JobStore(Protocol):
     def n_voxels(self) -> int:
         """How many voxels the scans of all jobs have that wait or run, as far as it is known."""
 
-    def places(self, *job_ids: str) -> Places:
-        """How many jobs wait and run, and where these stand. Costs the same for any length of the queue."""
+    def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
+        """How many jobs wait and run, and where these stand. Costs the same for any length of the queue.
+
+        A job comes after all of a higher priority, and after those of its own that entered its queue before.
+        Queues from which the same workers take, take turns: for each job of one, one of each other.
+        """
+
+    def tidy(self) -> None:
+        """Forget places of jobs that no longer wait: a program of before there were queues took them."""
 
     def durations(self) -> Durations:
         """How long the jobs took that succeeded last, the last one first; at most N_DURATIONS."""
@@ -94,10 +107,10 @@ class JobStore(Protocol):
         """What was counted of all jobs that there ever were."""
 
     def waiting(self) -> JobIds:
-        """Ids of queued jobs, in the order in which they will start."""
+        """Ids of queued jobs: those of a higher priority first, and of one those that came first."""
 
-    def first_waiting(self) -> Job | None:
-        """The queued job that was submitted first; None if there is none."""
+    def heads(self) -> Jobs:
+        """The next job of each queue in each priority."""
 
     def running(self) -> JobIds:
         """Ids of jobs that a worker has begun and not ended."""
@@ -157,6 +170,9 @@ class InMemoryJobStore:
         self._mark: StoreMark | None = None
         self._calls_due: dict[str, tuple[datetime, int]] = {}
         """When, and how often it was taken."""
+        self._n_entries = 0
+        self._entries: dict[str, int] = {}
+        """How many jobs had entered a queue before this one did."""
         self.receipts: dict[str, Receipt] = {}
         """By the name of their idempotency key."""
         self.key_holders: dict[str, tuple[str, float]] = {}
@@ -182,6 +198,8 @@ class InMemoryJobStore:
             if most_waiting is not None and self.n_waiting() + len(call) > most_waiting:
                 raise queue_full(most_waiting)
             self._docs |= call
+            for job_id in call:
+                self._enter(job_id)
             self._calls |= dict.fromkeys(call, call)
             if receipt is not None:
                 self.receipts[receipt.name] = receipt
@@ -214,6 +232,8 @@ class InMemoryJobStore:
             if changed is not job and changed.run_s is not None and changed.model is not None:
                 self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
+            if changed.state is JobState.QUEUED is not job.state:
+                self._enter(job_id)
             if changed is not job:
                 self.events.tell(JobEvent.of(changed, before=job))
             add_to(self._counts, tally_of_change(job, changed))
@@ -243,12 +263,20 @@ class InMemoryJobStore:
             jobs = map(self.get, self._in_states(JobState.QUEUED, *BEGUN))
             return sum(job.input.n_voxels or 0 for job in jobs)
 
-    def places(self, *job_ids: str) -> Places:
+    def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
         """How many jobs wait and run, and where these stand."""
         with self.lock:
-            waiting = self.waiting()
-            positions = {job_id: waiting.index(job_id) + 1 for job_id in job_ids if job_id in waiting}
-            return Places(len(waiting), len(self.running()), positions)
+            waiting = [self._read(job_id) for job_id in self.waiting()]
+            positions = {}
+            for job in waiting:
+                together = {job.queue, *(rivals or {}).get(job.queue, (each.queue for each in waiting))}
+                turns = _in_turns([each for each in waiting if each.queue in together])
+                positions[job.id] = turns.index(job.id) + 1
+            found = {job_id: positions[job_id] for job_id in job_ids if job_id in positions}
+            return Places(len(waiting), len(self.running()), found)
+
+    def tidy(self) -> None:
+        """There is nothing to do: all users of this store are of one version."""
 
     def durations(self) -> Durations:
         """How long the jobs took that succeeded last."""
@@ -259,12 +287,14 @@ class InMemoryJobStore:
         return dict(self._counts)
 
     def waiting(self) -> JobIds:
-        """Ids of queued jobs, the oldest first."""
-        return self._in_states(JobState.QUEUED)
+        """Ids of queued jobs, the next one first."""
+        return sorted(self._in_states(JobState.QUEUED), key=self._order)
 
-    def first_waiting(self) -> Job | None:
-        """The queued job that was submitted first."""
-        return next(map(self._read, self.waiting()), None)
+    def heads(self) -> Jobs:
+        """The next job of each queue in each priority."""
+        with self.lock:
+            waiting = [self._read(job_id) for job_id in reversed(self.waiting())]
+            return list({(job.queue, job.params.priority): job for job in waiting}.values())
 
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
@@ -332,11 +362,29 @@ class InMemoryJobStore:
         holder, until = self.key_holders.get(name, (None, 0.0))
         return holder if until > time.monotonic() else None
 
+    def _enter(self, job_id: str) -> None:
+        self._entries[job_id] = self._n_entries
+        self._n_entries += 1
+
+    def _order(self, job_id: str) -> tuple[int, int]:
+        return rank_of(self._read(job_id).params.priority), self._entries[job_id]
+
     def _in_states(self, *states: JobState) -> JobIds:
         return sorted(job_id for job_id in self._docs if self._read(job_id).state in states)
 
     def _read(self, job_id: str) -> Job:
         return read_document(Job, self._docs[job_id])
+
+
+def _in_turns(waiting: Jobs) -> JobIds:
+    """Ids of jobs, which are in order, as they begin if their queues take turns."""
+    n_before: Counter[tuple[str, str]] = Counter()
+    turns = []
+    for number, job in enumerate(waiting):
+        priority, queue = job.params.priority, job.queue
+        turns.append((rank_of(priority), n_before[priority, queue], number, job.id))
+        n_before[priority, queue] += 1
+    return [job_id for *_, job_id in sorted(turns)]
 
 
 def ends_with_call(before: Job, after: Job) -> bool:

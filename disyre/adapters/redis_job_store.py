@@ -1,6 +1,7 @@
 """Jobs in Redis or Valkey, which the API and the workers share."""
 
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -19,6 +20,7 @@ from disyre.adapters.job_store import (
     JobIds,
     Jobs,
     Places,
+    Rivals,
     ends_with_call,
     key_in_use,
     not_found,
@@ -33,6 +35,9 @@ from disyre.adapters.redis_scripts import (
     EXPIRY_KEY,
     INDEX_KEYS,
     MARK_KEY,
+    QUEUE_PREFIX,
+    QUEUES_KEY,
+    RANK,
     RUNNING_KEY,
     WAITING_KEY,
     events_key,
@@ -45,6 +50,7 @@ from disyre.documents import read_document, write_document
 from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
 from disyre.job_event import JobEvent
+from disyre.priority import PRIORITIES, rank_of
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.tally import Counts, tally_of_change, tally_of_new
@@ -71,6 +77,9 @@ class RedisJobStore:
         self._take_call_script = client.register_script(scripts.TAKE_CALL)
         self._put_off_call_script = client.register_script(scripts.PUT_OFF_CALL)
         self._n_voxels_script = client.register_script(scripts.N_VOXELS)
+        self._places_script = client.register_script(scripts.PLACES)
+        self._tidy_script = client.register_script(scripts.TIDY)
+        self._remove_script = client.register_script(scripts.REMOVE)
         self._renew_script = client.register_script(scripts.RENEW)
         self._release_script = client.register_script(scripts.RELEASE)
 
@@ -141,11 +150,9 @@ class RedisJobStore:
 
     def remove(self, job_id: str) -> None:
         """Forget a job, its lease and its place in the indices."""
-        with broker_errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.delete(job_key(job_id), lease_key(job_id), events_key(job_id))
-            for index in (*INDEX_KEYS, EXPIRY_KEY):
-                pipe.zrem(index, job_id)
-            pipe.execute()
+        keys = [*INDEX_KEYS, job_key(job_id), EXPIRY_KEY]
+        with broker_errors():
+            self._remove_script(keys=keys, args=[job_id, lease_key(job_id), events_key(job_id)])
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first."""
@@ -168,16 +175,19 @@ class RedisJobStore:
         with broker_errors():
             return int(self._n_voxels_script(keys=[WAITING_KEY, RUNNING_KEY]))
 
-    def places(self, *job_ids: str) -> Places:
+    def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
         """How many jobs wait and run, and where these stand."""
-        with broker_errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.zcard(WAITING_KEY)
-            pipe.zcard(RUNNING_KEY)
-            for job_id in job_ids:
-                pipe.zrank(WAITING_KEY, job_id)
-            n_waiting, n_running, *ranks = pipe.execute()
-        found = zip(job_ids, ranks, strict=True)
-        return Places(n_waiting, n_running, {job_id: rank + 1 for job_id, rank in found if rank is not None})
+        together = json.dumps({queue: sorted({queue, *others}) for queue, others in (rivals or {}).items()})
+        keys = [WAITING_KEY, RUNNING_KEY, QUEUES_KEY]
+        with broker_errors():
+            n_waiting, n_running, *places = self._places_script(keys=keys, args=[together, *job_ids])
+        found = zip(job_ids, places, strict=True)
+        return Places(n_waiting, n_running, {job_id: place for job_id, place in found if place})
+
+    def tidy(self) -> None:
+        """Forget places of jobs that no longer wait."""
+        with broker_errors():
+            self._tidy_script(keys=[WAITING_KEY, QUEUES_KEY])
 
     def durations(self) -> Durations:
         """How long the jobs took that succeeded last."""
@@ -193,16 +203,26 @@ class RedisJobStore:
         return {name: float(value) for name, value in found.items()}
 
     def waiting(self) -> JobIds:
-        """Ids of queued jobs, the oldest first."""
+        """Ids of queued jobs, the next one first."""
         with broker_errors():
             return cast(JobIds, self._client.zrange(WAITING_KEY, 0, -1))
 
-    def first_waiting(self) -> Job | None:
-        """The queued job that was submitted first; None too if it was removed in this moment."""
+    def heads(self) -> Jobs:
+        """The next job of each queue in each priority, without those that are removed in this moment."""
         with broker_errors():
-            ids = cast(JobIds, self._client.zrange(WAITING_KEY, 0, 0))
-            documents = [self._client.hget(job_key(job_id), "doc") for job_id in ids]
-        return next((read_document(Job, cast(str, each)) for each in documents if each is not None), None)
+            queues = cast(set[str], self._client.smembers(QUEUES_KEY))
+            with self._client.pipeline(transaction=False) as pipe:
+                pipe.zrange(WAITING_KEY, 0, 0)
+                for index in (QUEUE_PREFIX + queue for queue in sorted(queues)):
+                    for rank in range(len(PRIORITIES)):
+                        pipe.zrange(
+                            index, rank * RANK, f"({(rank + 1) * RANK}", byscore=True, offset=0, num=1
+                        )
+                ids = dict.fromkeys(job_id for found in pipe.execute() for job_id in found)
+                for job_id in ids:
+                    pipe.hget(job_key(job_id), "doc")
+                documents = pipe.execute()
+        return [read_document(Job, each) for each in documents if each is not None]
 
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
@@ -277,11 +297,11 @@ class RedisJobStore:
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
         keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, CALLS_KEY, EXPIRY_KEY]
-        job_id, new, revision, state, event = _as_stored(changed, over=document, before=job)
+        stored = _as_stored(changed, over=document, before=job)
         counted = _in_pairs(tally_of_change(job, changed))
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
-        args: list[str | float] = [job_id, job.revision, new, revision, state, event, name]
+        args: list[str | float] = [job.id, job.revision, *stored[1:], name]
         args += [_duration(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
 
@@ -296,14 +316,15 @@ def _duration(job: Job) -> str:
     return "" if job.run_s is None or job.model is None else f"{job.model.name} {job.run_s:.3f}"
 
 
-_Stored: TypeAlias = tuple[str, str, int, str, str]
-"""Id, document, revision, state and event of a job."""
+_Stored: TypeAlias = tuple[str, str, int, str, str, int, str]
+"""Id, document, revision, state, event, rank and queue of a job."""
 
 
 def _as_stored(job: Job, *, over: str | None = None, before: Job | None = None) -> _Stored:
     """A job as the scripts take it, over the document that it replaces, of the job `before`."""
     event = JobEvent.of(job, before=before).model_dump_json()
-    return job.id, write_document(job, over=over), job.revision, job.state.value, event
+    rank = rank_of(job.params.priority)
+    return job.id, write_document(job, over=over), job.revision, job.state.value, event, rank, job.queue
 
 
 def _name_of_call(stored: list[_Stored]) -> str:

@@ -12,6 +12,15 @@ WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
 DURATIONS_KEY: Final = "disyre:durations"
 """Model and seconds of the jobs that succeeded lately, the last one first."""
+QUEUES_KEY: Final = "disyre:queues"
+"""Names of the queues in which jobs have ever waited."""
+QUEUE_PREFIX: Final = "disyre:waiting:"
+"""Before the name of a queue: the index of the jobs that wait in it."""
+RANK: Final = 2**42
+"""The score of a job that waits: the rank of its priority times this, and a number that grows with every job
+that enters a queue. Programs from before there were priorities give 0, which goes first."""
+_SEQUENCE_KEY: Final = "disyre:sequence"
+_JOB_PREFIX: Final = "disyre:job:"
 EXPIRY_KEY: Final = "disyre:jobs:expiry"
 """Ids of finished jobs that are not kept for ever, by the second at which they expire."""
 EVENTS_KEY: Final = "disyre:events"
@@ -37,16 +46,31 @@ INDEX_KEYS: Final = (ALL_KEY, WAITING_KEY, RUNNING_KEY)
 _MOST_EVENTS: Final = 10_000
 _MOST_EVENTS_OF_A_JOB: Final = 500
 
-# The id goes into the index of its state in the same step as the job. All scores are 0, so that ids, which
-# sort by time of submission, are in order. What is told of the job goes into two streams in that step, too;
-# in its own one, the revision is the id. Keys may be made here, as a broker is one server.
-_PUT: Final = f"""
-local function put(job, id, doc, revision, state, event)
+# A job that waits is in an index of all of these, and in that of its queue, in the order in which they begin.
+_LEAVE: Final = f"""
+local function leave(job, id)
+    redis.call('ZREM', KEYS[2], id)
+    local queue = redis.call('HGET', job, 'queue')
+    if queue then redis.call('ZREM', '{QUEUE_PREFIX}' .. queue, id) end
+end
+"""
+# The id goes into the index of its state in the same step as the job. In the index of all, all scores are 0,
+# so that ids, which sort by time of submission, are in order. What is told of the job goes into two streams
+# in that step, too; in its own one, the revision is the id. Keys may be made here, as a broker is one server.
+_PUT: Final = f"""{_LEAVE}
+local function enter(job, id, rank, queue)
+    if redis.call('ZSCORE', KEYS[2], id) then return end
+    local score = rank * {RANK} + redis.call('INCR', '{_SEQUENCE_KEY}')
+    redis.call('HSET', job, 'queue', queue)
+    redis.call('SADD', '{QUEUES_KEY}', queue)
+    redis.call('ZADD', KEYS[2], score, id)
+    redis.call('ZADD', '{QUEUE_PREFIX}' .. queue, score, id)
+end
+local function put(job, id, doc, revision, state, event, rank, queue)
     redis.call('HSET', job, 'doc', doc, 'revision', revision, 'state', state)
     redis.call('ZADD', KEYS[1], 0, id)
-    redis.call('ZREM', KEYS[2], id)
     redis.call('ZREM', KEYS[3], id)
-    if state == '{JobState.QUEUED}' then redis.call('ZADD', KEYS[2], 0, id) end
+    if state == '{JobState.QUEUED}' then enter(job, id, rank, queue) else leave(job, id) end
     if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id) end
     local own = job .. ':events'
     redis.call('XADD', own, 'MAXLEN', '~', {_MOST_EVENTS_OF_A_JOB}, revision .. '-0', 'event', event)
@@ -60,9 +84,9 @@ TAKEN: Final = "taken"
 """What ADD answers: it is there, once; or it is not, as the time is over, there is no room, or another has
 one of its ids."""
 # KEYS: those of the indices, the jobs', and that of counts. ARGV: the last microsecond at which jobs are
-# taken, how many may wait or -1, a name for this call, then id, document, revision, state and event of each
-# job, and what is counted. Voxels are found in the document: within text, the quotes of a name are escaped.
-# A call that was carried out before is known by its name.
+# taken, how many may wait or -1, a name for this call, then id, document, revision, state, event, rank and
+# queue of each job, and what is counted. Voxels are found in the document: within text, the quotes of a name
+# are escaped. A call that was carried out before is known by its name.
 ADD: Final = f"""{_PUT}{_COUNT}
 local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 4
 local known, taken = 0, 0
@@ -77,11 +101,11 @@ local now = redis.call('TIME')
 if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' end
 if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
 for k = 1, n do
-    put(KEYS[3 + k], unpack(ARGV, 5 * k - 1, 5 * k + 3))
-    local voxels = string.match(ARGV[5 * k], '"n_voxels":(%d+)') or 0
+    put(KEYS[3 + k], unpack(ARGV, 7 * k - 3, 7 * k + 3))
+    local voxels = string.match(ARGV[7 * k - 2], '"n_voxels":(%d+)') or 0
     redis.call('HSET', KEYS[3 + k], 'added', call, 'voxels', voxels)
 end
-count(KEYS[#KEYS], 5 * n + 4)
+count(KEYS[#KEYS], 7 * n + 4)
 return '{ADDED}'
 """
 RECEIVED: Final = "received"
@@ -101,24 +125,24 @@ end
 return answer
 """
 # KEYS: those of the indices, the job's, those of durations, counts and calls. ARGV: id, the revision that is
-# replaced, document, revision, state and event, a name for this call, the duration to be kept, or nothing,
-# whether somebody is to be called, and what is counted. A call that was carried out before, with none since,
-# is known by its name.
+# replaced, document, revision, state, event, rank and queue, a name for this call, the duration to be kept,
+# or nothing, whether somebody is to be called, and what is counted. A call that was carried out before, with
+# none since, is known by its name.
 STORE: Final = f"""{_PUT}{_COUNT}
 local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
-if stored[2] == ARGV[7] then return 1 end
+if stored[2] == ARGV[9] then return 1 end
 if stored[1] ~= ARGV[2] then return 0 end
-put(KEYS[4], ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-redis.call('HSET', KEYS[4], 'changed', ARGV[7])
-if ARGV[8] ~= '' then
-    redis.call('LPUSH', KEYS[5], ARGV[8])
+put(KEYS[4], ARGV[1], unpack(ARGV, 3, 8))
+redis.call('HSET', KEYS[4], 'changed', ARGV[9])
+if ARGV[10] ~= '' then
+    redis.call('LPUSH', KEYS[5], ARGV[10])
     redis.call('LTRIM', KEYS[5], 0, {N_DURATIONS - 1})
 end
-if ARGV[9] ~= '' then
+if ARGV[11] ~= '' then
     local now = redis.call('TIME')
     redis.call('ZADD', KEYS[7], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
 end
-count(KEYS[6], 10)
+count(KEYS[6], 12)
 return 1
 """
 # STORE, and when the job expires, in the same step. Last of KEYS: the index of that. Last of ARGV: the second
@@ -157,13 +181,68 @@ PUT_OFF_CALL: Final = """
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], 'XX', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[1])
 """
+# KEYS: those of the indices of what waits and runs, and of the names of queues. ARGV: as JSON, by the name of
+# a queue those that take turns with it; then ids. Answers how many jobs wait and run, and where these stand;
+# 0 for one that does not wait. Queues take turns, one job of a priority each, so a job comes after all of a
+# higher priority, after those before it in its queue, and in each other queue after as many.
+PLACES: Final = f"""
+local together, all = cjson.decode(ARGV[1]), redis.call('SMEMBERS', KEYS[3])
+local function place(score, queue)
+    local rank = math.floor(score / {RANK})
+    local first, next = string.format('%.0f', rank * {RANK}), string.format('(%.0f', (rank + 1) * {RANK})
+    local own = '{QUEUE_PREFIX}' .. queue
+    local n_before = redis.call('ZCOUNT', own, first, string.format('(%.0f', score))
+    local place = n_before + 1
+    for _, other in ipairs(together[queue] or all) do
+        local index = '{QUEUE_PREFIX}' .. other
+        local n_higher = redis.call('ZCOUNT', index, '-inf', '(' .. first)
+        place = place + n_higher
+        if other ~= queue then
+            local n_alike = redis.call('ZCOUNT', index, first, next)
+            place = place + math.min(n_alike, n_before)
+            if n_alike > n_before then
+                local nth = n_higher + n_before
+                local rival = redis.call('ZRANGE', index, nth, nth, 'WITHSCORES')
+                if tonumber(rival[2]) < score then place = place + 1 end
+            end
+        end
+    end
+    return place
+end
+local answer = {{redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2])}}
+for k = 2, #ARGV do
+    local score = redis.call('ZSCORE', KEYS[1], ARGV[k])
+    local queue = score and redis.call('HGET', '{_JOB_PREFIX}' .. ARGV[k], 'queue')
+    if not score then answer[k + 1] = 0
+    elseif queue then answer[k + 1] = place(tonumber(score), queue)
+    else answer[k + 1] = redis.call('ZRANK', KEYS[1], ARGV[k]) + 1 end
+end
+return answer
+"""
+# KEYS: those of the index of what waits, and of the names of queues. Programs of before there were queues
+# take jobs out of the first only.
+TIDY: Final = f"""
+for _, queue in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+    for _, id in ipairs(redis.call('ZRANGE', '{QUEUE_PREFIX}' .. queue, 0, -1)) do
+        if not redis.call('ZSCORE', KEYS[1], id) then redis.call('ZREM', '{QUEUE_PREFIX}' .. queue, id) end
+    end
+end
+"""
 # ARGV: id. Answers whether there is no such job afterwards.
-WITHDRAW: Final = """
+WITHDRAW: Final = f"""{_LEAVE}
 local revision = redis.call('HGET', KEYS[4], 'revision')
 if revision and revision ~= '1' then return 0 end
+leave(KEYS[4], ARGV[1])
 redis.call('DEL', KEYS[4], KEYS[4] .. ':events')
 for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
 return 1
+"""
+# KEYS: those of the indices, the job's, and of when jobs expire. ARGV: id, and the keys that go with it.
+REMOVE: Final = f"""{_LEAVE}
+leave(KEYS[4], ARGV[1])
+for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
+redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('DEL', KEYS[4], unpack(ARGV, 2))
 """
 RENEW: Final = """
 local holder = redis.call('GET', KEYS[1])
@@ -178,7 +257,7 @@ return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
 
 def job_key(job_id: str) -> str:
     """Of a job's record."""
-    return f"disyre:job:{job_id}"
+    return f"{_JOB_PREFIX}{job_id}"
 
 
 def tombstone_key(job_id: str) -> str:

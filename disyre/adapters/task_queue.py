@@ -5,18 +5,18 @@ again what got lost here; so nothing waits for the queue, and a message that com
 """
 
 import json
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from disyre.adapters.broker import broker_errors
+from disyre.adapters.queue_names import PRIORITY_STEPS, QUEUE_NAME, lists_of, step_of
 from disyre.errors import Unavailable
 from disyre.job import Job
 
 TASK_NAME: Final = "disyre.run_job"
-QUEUE_NAME: Final = "disyre"
 
 _HARD_LIMIT_S: Final = 30
 """Time between the soft and the hard limit of a job, for writing down that it failed."""
@@ -69,6 +69,7 @@ def make_celery(broker_url: str, *, job_time_limit_s: int, timeout_s: float = 10
         broker_transport_options={
             # The broker delivers again whatever is not acknowledged in this time.
             "visibility_timeout": 2 * hard_limit_s + 60,
+            "priority_steps": list(PRIORITY_STEPS),
             "unacked_restore_interval": 5,  # else lost messages are looked for every 100 s only
             "unacked_restore_throttle": 1,
             "max_retries": 0,  # a sender that finds no broker says so at once; a worker tries on by itself
@@ -91,9 +92,15 @@ class CeleryTaskQueue:
     def enqueue(self, job: Job) -> None:
         """Send a job's id, with those of the request that made it; the id of the message is the job's."""
         try:
-            headers = job.trace.headers if job.trace else {}
             with broker_errors():
-                self._celery.send_task(TASK_NAME, args=[job.id], task_id=job.id, retry=False, headers=headers)
+                self._celery.send_task(
+                    TASK_NAME,
+                    args=[job.id],
+                    task_id=job.id,
+                    retry=False,
+                    headers=job.trace.headers if job.trace else {},
+                    priority=step_of(job.params.priority),
+                )
         except OperationalError as error:
             raise Unavailable("the broker does not take messages") from error
 
@@ -103,8 +110,10 @@ class CeleryTaskQueue:
         A message that a worker has taken counts as gone: either the worker begins within a moment, or it
         is dead, and the message would come back after the visibility timeout only.
         """
-        with broker_errors():
-            messages = cast(list[str], self._client.lrange(QUEUE_NAME, 0, -1))
+        with broker_errors(), self._client.pipeline(transaction=False) as pipe:
+            for name in lists_of(QUEUE_NAME):
+                pipe.lrange(name, 0, -1)
+            messages = [message for found in pipe.execute() for message in found]
         return {job_id for message in messages if (job_id := _job_id(message))}
 
 

@@ -20,6 +20,7 @@ class JobOptions(TypedDict, total=False):
     threshold: float
     series_uid: str
     volume_index: int
+    priority: Literal["low", "normal", "high"]
     retention_s: int
     callback: str
     labels: Mapping[str, str]

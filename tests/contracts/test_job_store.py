@@ -107,7 +107,7 @@ def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
     assert jobs.waiting() == [IDS[1]]
 
     jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=3)
-    assert jobs.waiting() == IDS[:3]
+    assert jobs.waiting() == [IDS[1], IDS[0], IDS[2]]
     assert jobs.n_waiting() == 3
 
 
@@ -230,11 +230,70 @@ def test_a_job_whose_worker_was_lost_is_waiting_again(jobs: JobStore) -> None:
     assert (jobs.waiting(), jobs.running()) == ([job.id], [])
 
 
-def test_jobs_wait_in_the_order_in_which_they_were_submitted(jobs: JobStore) -> None:
-    for job_id in (IDS[2], IDS[0], IDS[1]):
+def test_jobs_wait_in_the_order_in_which_they_came(jobs: JobStore) -> None:
+    came = [IDS[2], IDS[0], IDS[1]]
+    for job_id in came:
         jobs.add(make_job(job_id))
 
-    assert jobs.waiting() == IDS[:3]
+    assert jobs.waiting() == came
+    assert jobs.places(*came).positions == {job_id: n for n, job_id in enumerate(came, start=1)}
+
+
+def test_a_job_of_a_higher_priority_goes_first(jobs: JobStore) -> None:
+    for job_id, priority in zip(IDS, ("low", "normal", "high", "normal", "high"), strict=True):
+        jobs.add(make_job(job_id, priority=priority))
+
+    order = [IDS[2], IDS[4], IDS[1], IDS[3], IDS[0]]
+    assert jobs.waiting() == order
+    assert jobs.places(*IDS).positions == {job_id: n for n, job_id in enumerate(order, start=1)}
+    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[1], IDS[2]]
+
+
+def test_a_job_that_was_returned_comes_last_of_its_priority(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    jobs.add(make_job(IDS[3], priority="low"))
+    jobs.update(IDS[0], start)
+
+    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
+
+    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0], IDS[3]]
+    assert jobs.places(*IDS).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3, IDS[3]: 4}
+
+
+def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_not_lost(
+    client: redis.Redis,
+) -> None:
+    jobs = RedisJobStore(client)
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    client.delete("disyre:waiting:", "disyre:queues")  # such a program has none of these,
+    for job_id in IDS[:2]:
+        client.zadd("disyre:jobs:waiting", {job_id: 0})  # and wrote this
+        client.hdel(f"disyre:job:{job_id}", "queue")
+    jobs.add(make_job(IDS[3]))
+    client.zrem("disyre:jobs:waiting", IDS[2])  # it took this one
+
+    assert jobs.waiting() == [IDS[0], IDS[1], IDS[3]]
+    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[0]: 1, IDS[1]: 2}
+    assert [job.id for job in jobs.heads()] == [IDS[0], IDS[3]]
+    jobs.update(IDS[0], start)
+    assert jobs.waiting() == [IDS[1], IDS[3]]
+
+
+def test_what_a_program_of_before_there_were_queues_took_has_no_place(
+    jobs: JobStore, request: pytest.FixtureRequest
+) -> None:
+    jobs.add(make_job(IDS[0]))
+    jobs.add(make_job(IDS[1]))
+    jobs.update(IDS[0], start)
+    if isinstance(jobs, RedisJobStore):
+        request.getfixturevalue("client").zadd("disyre:waiting:", {IDS[0]: 0})
+        assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 2}
+
+    jobs.tidy()
+
+    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 1}
 
 
 def test_jobs_that_wait_have_a_place(jobs: JobStore) -> None:
@@ -406,12 +465,12 @@ def test_what_happens_to_jobs_is_counted_once(jobs: JobStore) -> None:
     assert jobs.counts()["jobs queued "] == 2
 
 
-def test_the_first_job_that_waits_is_found(jobs: JobStore) -> None:
-    assert jobs.first_waiting() is None
+def test_the_next_job_that_waits_is_found(jobs: JobStore) -> None:
+    assert jobs.heads() == []
     jobs.add(make_job(IDS[1]), make_job(IDS[0]))
     jobs.update(IDS[0], start)
 
-    assert jobs.first_waiting() == make_job(IDS[1])
+    assert jobs.heads() == [make_job(IDS[1])]
 
 
 def test_a_callback_is_due_at_the_end_of_its_job_until_it_has_ended(jobs: JobStore) -> None:

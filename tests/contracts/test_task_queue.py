@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
+from disyre.adapters.queue_names import QUEUE_NAME, lists_of
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import (
-    QUEUE_NAME,
     TASK_NAME,
     CeleryTaskQueue,
     InMemoryTaskQueue,
@@ -24,6 +24,7 @@ from tests.builders import make_job
 from tests.live import LiveBroker, live_broker
 
 TIME_LIMIT_S = 60
+NORMAL = lists_of(QUEUE_NAME)[1]
 
 
 def make_queue(broker: LiveBroker, client: redis.Redis) -> CeleryTaskQueue:
@@ -55,7 +56,7 @@ def test_a_job_that_was_sent_is_pending(queue: TaskQueue) -> None:
 def test_a_message_holds_a_job_id_as_json_and_nothing_else(broker: LiveBroker, client: redis.Redis) -> None:
     make_queue(broker, client).enqueue(make_job())
 
-    (message,) = client.lrange(QUEUE_NAME, 0, -1)
+    (message,) = client.lrange(NORMAL, 0, -1)
     fields = json.loads(message)
     assert fields["content-type"] == "application/json"
     assert fields["headers"]["task"] == TASK_NAME
@@ -68,7 +69,7 @@ def test_a_message_has_the_ids_of_the_request_that_made_its_job(
     trace = Trace(request_id="pacs-7", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
     make_queue(broker, client).enqueue(make_job().model_copy(update={"trace": trace}))
 
-    (message,) = client.lrange(QUEUE_NAME, 0, -1)
+    (message,) = client.lrange(NORMAL, 0, -1)
     headers = json.loads(message)["headers"]
     assert {name: headers[name] for name in trace.headers} == trace.headers
 
@@ -77,7 +78,7 @@ def test_a_message_that_was_taken_is_not_pending(broker: LiveBroker, client: red
     queue = make_queue(broker, client)
     queue.enqueue(make_job())
 
-    client.rpop(QUEUE_NAME)
+    client.rpop(NORMAL)
 
     assert queue.pending_ids() == set()
 

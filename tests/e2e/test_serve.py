@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from disyre.adapters.broker import connect
-from disyre.adapters.task_queue import QUEUE_NAME
+from disyre.adapters.queue_names import QUEUE_NAME
 from disyre.model_package import NETWORK_FILE
 from tests.builders import make_volume
 from tests.e2e.stack import SCAN_SHAPE, Serve, serving

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 
-from disyre.adapters.task_queue import QUEUE_NAME
+from disyre.adapters.queue_names import QUEUE_NAME
 from disyre.job import MAX_LOSSES, WORKER_LOST, JobState
 from disyre.trace import Trace
 from tests.integration.workplace import Workplace
