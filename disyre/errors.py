@@ -238,6 +238,12 @@ class QueueFull(Unavailable):
     code = "queue-full"
 
 
+class NoWorker(Unavailable):
+    """Workers are there, and none of them has the model."""
+
+    code = "no-worker"
+
+
 class StillReceiving(Unavailable):
     """Another request with the same idempotency key is under way."""
 

@@ -202,8 +202,8 @@ class Job(Frozen):
 
     @property
     def queue(self) -> str:
-        """The name of the queue in which it waits."""
-        return ""
+        """The name of the queue in which it waits: its model's, or nothing while that is not decided."""
+        return self.model.name if self.model is not None else ""
 
     @property
     def run_s(self) -> float | None:

@@ -5,9 +5,10 @@ the worker reads it with, and it carries the SHA-256 of the network that it desc
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     AwareDatetime,
@@ -18,7 +19,7 @@ from pydantic import (
 )
 
 from disyre.emphasis import Emphasis
-from disyre.errors import Misconfigured, UnknownModel
+from disyre.errors import DisyreError, Misconfigured, Unavailable, UnknownModel
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule
 from disyre.modality import Modality
@@ -175,10 +176,15 @@ def verified_network(path: Path, sha256: str) -> bytes:
         raise Misconfigured(f"no network at {path}") from error
     found = hashlib.sha256(network).hexdigest()
     if found != sha256:
-        raise Misconfigured(
-            f"{path} is not the network of its manifest: expected SHA-256 {sha256}, got {found}"
-        )
+        raise other_network(path, sha256, found)
     return network
+
+
+def other_network(path: Path, expected: str, found: str) -> Misconfigured:
+    """What is raised for a network file whose SHA-256 is not that of its manifest."""
+    return Misconfigured(
+        f"{path} is not the network of its manifest: expected SHA-256 {expected}, got {found}"
+    )
 
 
 @dataclass(frozen=True)
@@ -218,55 +224,103 @@ class ModelPackage:
         (self.folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-class ModelShelf:
-    """The model packages that are installed, as `<name>/<version>/` below a folder."""
+@dataclass(frozen=True)
+class UnusablePackage:
+    """A folder in the place of a package from which no scan can be scored."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    name: str
+    """Of the model, as its folder is called."""
+    version: str
+    error: DisyreError
+    """Why."""
+    manifest: ModelManifest | None
+    """None if it cannot be read."""
+
+
+Check: TypeAlias = Callable[[ModelPackage], None]
+"""Raises Misconfigured or Unavailable for a package that shall not be used."""
+
+
+class ModelShelf:
+    """The model packages that are installed, as `<name>/<version>/` below a folder.
+
+    What cannot be used, such as a package that is being copied, is left out until it can be.
+    """
+
+    def __init__(self, folder: Path, check: Check | None = None) -> None:
+        """Without a `check`, what has a manifest that can be read is used."""
+        self.folder = folder
+        self._check = check
 
     def packages(self) -> list[ModelPackage]:
-        """Every package, by name and then by version, the newest version last."""
-        found = [_read_named(folder) for folder in self._folders()]
-        return sorted(found, key=lambda package: (package.manifest.name, int(package.manifest.version)))
+        """Every package that can be used, by name and then by version, the newest version last."""
+        return self._look()[0]
+
+    def unusable(self) -> list[UnusablePackage]:
+        """What cannot be used, in the same order."""
+        return self._look()[1]
 
     def find(self, name: str, version: str | None = None) -> ModelPackage:
-        """The package of this name and version, or its newest version. No other package is read.
+        """The package of this name and version, or its newest version that can be used.
 
-        Raises UnknownModel if there is none, Misconfigured if it cannot be used.
+        Raises UnknownModel if there is none; Misconfigured, or what the check raises, if none can be used.
         """
-        folders = self._folders()
-        matching = [f for f in folders if f.parent.name == name and version in (None, f.name)]
-        if not matching:
-            raise self._unknown()
-        return _read_named(max(matching, key=lambda folder: int(folder.name)))
+        usable, unusable = self._look()
+        fitting = [p for p in usable if p.manifest.name == name and version in (None, p.manifest.version)]
+        if fitting:
+            return fitting[-1]
+        refused = [each for each in unusable if each.name == name and version in (None, each.version)]
+        raise refused[-1].error if refused else _unknown(usable)
 
     def packages_of(self, version: str | None) -> list[ModelPackage]:
         """Every package, or those of a version. Raises UnknownModel if there is none."""
-        found = [package for package in self.packages() if version in (None, package.manifest.version)]
+        usable = self.packages()
+        found = [package for package in usable if version in (None, package.manifest.version)]
         if not found:
-            raise self._unknown()
+            raise _unknown(usable)
         return found
 
     def find_for(self, modality: str, version: str | None = None) -> ModelPackage | None:
         """The model for a modality; None if there is none.
 
         Of several, it is the one that has the modality's name in lower case, else the first by name; a name
-        has the modality of its newest version. Raises UnknownModel if that model has no such version,
-        Misconfigured if a package cannot be used.
+        has the modality of its newest version. Raises UnknownModel if that model has no such version, and
+        what `find` raises if there are packages for it of which none can be used.
         """
-        names = {folder.parent.name for folder in self._folders()}
-        for name in sorted(names, key=lambda name: (name != modality.lower(), name)):
-            if self.find(name).manifest.modality == modality:
+        usable, unusable = self._look()
+        known = [package.manifest for package in usable]
+        refused = [each.manifest for each in unusable if each.manifest is not None]
+        for manifests in (known, refused):
+            newest = {manifest.name: manifest.modality for manifest in manifests}
+            names = sorted(newest, key=lambda name: (name != modality.lower(), name))
+            name = next((name for name in names if newest[name] == modality), None)
+            if name is not None:
                 return self.find(name, version)
         return None
 
-    def _unknown(self) -> UnknownModel:
-        known = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in self._folders()) or "none"
-        return UnknownModel(f"expected one of the installed models ({known})")
+    def _look(self) -> tuple[list[ModelPackage], list[UnusablePackage]]:
+        usable, unusable = [], []
+        for folder in self._folders():
+            package = None
+            try:
+                package = _read_named(folder)
+                if self._check is not None:
+                    self._check(package)
+                usable.append(package)
+            except (Misconfigured, Unavailable) as error:
+                manifest = package.manifest if package is not None else None
+                unusable.append(UnusablePackage(folder.parent.name, folder.name, error, manifest))
+        return usable, unusable
 
     def _folders(self) -> list[Path]:
-        found = [path.parent for path in self._folder.glob(f"*/*/{MANIFEST_FILE}")]
-        return sorted(folder for folder in found if folder.name.isdecimal())
+        found = [path.parent for path in self.folder.glob(f"*/*/{MANIFEST_FILE}")]
+        numbered = [folder for folder in found if folder.name.isdecimal()]
+        return sorted(numbered, key=lambda folder: (folder.parent.name, int(folder.name)))
+
+
+def _unknown(usable: Sequence[ModelPackage]) -> UnknownModel:
+    known = ", ".join(package.name for package in usable) or "none"
+    return UnknownModel(f"expected one of the installed models ({known})")
 
 
 def _read_named(folder: Path) -> ModelPackage:

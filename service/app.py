@@ -37,6 +37,7 @@ from service.guard import GUARDED, Guard
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
+from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, problems
 from service.orphans import Orphans
@@ -85,6 +86,7 @@ def create_app(
 
     Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
     """
+    models = OfferedModels(models.folder, Offers(workers))
     withdrawals = Withdrawals(jobs, artifacts)
     drain = Drain()
     hub = EventHub(events, drain)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from disyre.candidate import Candidate
-from disyre.errors import InvalidInput, NoModelForModality, UnknownModel
+from disyre.errors import InvalidInput, NoModelForModality, NoWorker, UnknownModel
 from disyre.job_params import JobParams
 from disyre.modality import SILENT
 from disyre.model_choice import choose, taken_for
@@ -30,6 +30,6 @@ def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candi
     except NoModelForModality as error:  # its own words say again what the modality says already
         reason = f"no model for {modality.name} is installed"
         return known.model_copy(update={"code": error.code, "reason": reason})
-    except UnknownModel as error:
+    except (UnknownModel, NoWorker) as error:
         return known.model_copy(update={"code": error.code, "reason": str(error)})
     return known.model_copy(update={"model": package.name if package else None})

@@ -1,12 +1,20 @@
 """The JSON that clients see of model packages."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from disyre import INTENDED_USE
+from disyre.errors import NoWorker
 from disyre.modality import Modality
-from disyre.model_package import Calibration, Grid, ModelManifest, ModelPackage, ScanSettings, TrainingData
+from disyre.model_package import (
+    Calibration,
+    Grid,
+    ModelManifest,
+    ModelPackage,
+    ModelShelf,
+    ScanSettings,
+    TrainingData,
+)
 from service.view import View
 
 MODELS_PATH: Final = "/v1/models"
@@ -40,13 +48,35 @@ class ModelView(View):
         return cls(**facts, href=f"{MODELS_PATH}/{manifest.name}/versions/{manifest.version}")
 
 
+class LeftOutView(View):
+    """A model package that is there, and not offered."""
+
+    name: str
+    version: str
+    code: Literal["no-worker", "misconfigured"]
+    """`no-worker`: workers are there, and none of them has a whole package of it; `misconfigured`: it cannot
+    be read."""
+
+
 class ModelList(View):
-    """All model packages that are installed, or all versions of one model; the newest version last."""
+    """All model packages that are offered, or all versions of one model; the newest version last."""
 
     models: list[ModelView]
+    left_out: list[LeftOutView]
     intended_use: str = INTENDED_USE
 
     @classmethod
-    def of(cls, packages: Sequence[ModelPackage]) -> Self:
-        """View of model packages."""
-        return cls(models=[ModelView.of(package) for package in packages])
+    def of(cls, models: ModelShelf, name: str | None = None) -> Self:
+        """View of model packages, or of those of one model."""
+        return cls(
+            models=[ModelView.of(each) for each in models.packages() if name in (None, each.manifest.name)],
+            left_out=[
+                LeftOutView(
+                    name=each.name,
+                    version=each.version,
+                    code="no-worker" if isinstance(each.error, NoWorker) else "misconfigured",
+                )
+                for each in models.unusable()
+                if name in (None, each.name)
+            ],
+        )

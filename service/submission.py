@@ -20,6 +20,7 @@ from disyre.errors import (
     InvalidParams,
     JobNotFound,
     NothingToScore,
+    NoWorker,
     QueueFull,
     Unavailable,
     Undecided,
@@ -100,7 +101,7 @@ class Submission:
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
     ) -> JobParams:
-        """The options of a job. Raises InvalidParams, UnknownModel or NoModelForModality."""
+        """The options of a job. Raises InvalidParams, UnknownModel, NoModelForModality or NoWorker."""
         params = read_options(options, known=known)
         self._check_retention(params)
         if params.callback is not None:
@@ -168,6 +169,9 @@ class Submission:
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
         series = judged(found.volumes, self.models, params)
+        for each in series:
+            if each.code == NoWorker.code:  # it would be missing from the study for good
+                raise NoWorker(str(each.reason))
         chosen = [each for each in series if each.code is None]
         if not chosen:
             raise NothingToScore(_no_series(series), series)

@@ -2,22 +2,29 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from disyre.adapters.job_store import Durations, JobStore
-from disyre.adapters.worker_registry import WorkerRegistry
+from disyre.adapters.job_store import Durations, JobStore, Rivals
+from disyre.adapters.worker_registry import WorkerInfo, WorkerRegistry
 from disyre.errors import Unavailable
 from disyre.job import Job
 from disyre.tally import BEGUN_AT_S, Counts
-
-T = TypeVar("T")
+from service.remembered import Remembered
 
 _N_RECENT: Final = 20
 """As many of the newest jobs of a model tell how long a job takes."""
 _LEARN_EVERY_S: Final = 5.0
 _COUNT_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Workers for a model."""
+
+    n_workers: int
+    n_busy: int
 
 
 @dataclass(frozen=True)
@@ -33,27 +40,29 @@ class WaitingLine:
     """How long a job of a model takes."""
     positions: Mapping[str, int] = field(default_factory=dict)
     """1 for the job that is next; of the jobs that were asked about, and wait."""
+    workers_of: Mapping[str, "Staff"] = field(default_factory=dict)
+    """Who takes jobs of a model, of those that not every worker takes."""
 
     def eta_start_s(self, position: int, model: str | None = None) -> float | None:
         """Estimated time until the job at a position begins; None if nobody can tell.
 
         Those before it are taken to be jobs of the same model, if it is known.
         """
-        n_ahead = self.n_running + position - 1
-        if not self.n_workers:
+        staff = self.workers_of.get(model or "", Staff(self.n_workers, self.n_running))
+        n_ahead = staff.n_busy + position - 1
+        if not staff.n_workers:
             return None
-        if n_ahead < self.n_workers:
+        if n_ahead < staff.n_workers:
             return 0.0
         typical_s = self.typical_of_model_s.get(model or "", self.typical_s)
         if typical_s is None:
             return None
-        return (n_ahead - self.n_workers + 1) / self.n_workers * typical_s
+        return (n_ahead - staff.n_workers + 1) / staff.n_workers * typical_s
 
     def eta_of(self, job: Job) -> float | None:
         """Estimated time until a job begins; None if it does not wait, or nobody can tell."""
         position = self.positions.get(job.id)
-        model = None if job.model is None else job.model.name
-        return None if position is None else self.eta_start_s(position, model)
+        return None if position is None else self.eta_start_s(position, job.queue)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Pace:
     oldest_s: float = 0.0
     """How long the job has been in its queue that entered one first of those that wait; 0 if none does."""
     standstill_s: float = 0.0
-    """How long nobody has begun a job, though one waits and a worker has none; else 0."""
+    """How long nobody has begun a job, though one waits and a worker that takes it has none; else 0."""
 
 
 class QueueWatch:
@@ -74,20 +83,22 @@ class QueueWatch:
     ) -> None:
         self._jobs = jobs
         self._workers = workers
-        self._durations = _Remembered(jobs.durations, _LEARN_EVERY_S, clock)
-        self._n_workers = _Remembered(lambda: len(workers.workers()), _COUNT_EVERY_S, clock)
+        self._durations = Remembered(jobs.durations, _LEARN_EVERY_S, clock)
+        self._who = Remembered(workers.workers, _COUNT_EVERY_S, clock)
 
     def look(self, *job_ids: str) -> WaitingLine:
         """The queue as it is, and where these jobs stand. Raises Unavailable."""
-        places = self._jobs.places(*job_ids)
+        workers = self._who()
+        places = self._jobs.places(*job_ids, rivals=_rivals(workers))
         durations = self._durations()
         return WaitingLine(
             n_waiting=places.n_waiting,
             n_running=places.n_running,
-            n_workers=self._n_workers(),
+            n_workers=len(workers),
             typical_s=_typical_s(durations),
             typical_of_model_s=_typical_of_model_s(durations),
             positions=places.positions,
+            workers_of=_workers_of(workers),
         )
 
     def counts(self) -> Counts:
@@ -102,10 +113,13 @@ class QueueWatch:
         now = self._jobs.now()
         queued_at = min(job.history[-1].at for job in heads)
         oldest_s = max(0.0, (now - queued_at).total_seconds())
-        if all(worker.busy_with for worker in self._workers.workers()):
+        idle = [worker for worker in self._workers.workers() if not worker.busy_with]
+        left = [job.history[-1].at for job in heads if any(worker.takes(job.queue) for worker in idle)]
+        if not left:
             return Pace(oldest_s)
         since_begun_s = now.timestamp() - self._jobs.counts().get(BEGUN_AT_S, 0.0)
-        return Pace(oldest_s, min(oldest_s, max(0.0, since_begun_s)))
+        left_s = (now - min(left)).total_seconds()
+        return Pace(oldest_s, max(0.0, min(left_s, since_begun_s)))
 
     def look_if_possible(self, *job_ids: str) -> WaitingLine | None:
         """The queue as it is; None if the broker does not answer."""
@@ -113,23 +127,6 @@ class QueueWatch:
             return self.look(*job_ids)
         except Unavailable:
             return None
-
-
-class _Remembered(Generic[T]):
-    """What a question was answered, for a while."""
-
-    def __init__(self, ask: Callable[[], T], for_s: float, clock: Callable[[], float]) -> None:
-        self._ask = ask
-        self._for_s = for_s
-        self._clock = clock
-        self._told: tuple[float, T] | None = None
-
-    def __call__(self) -> T:
-        """The answer. Raises what the question raises."""
-        told, now_s = self._told, self._clock()
-        if told is None or now_s - told[0] > self._for_s:
-            told = self._told = now_s, self._ask()
-        return told[1]
 
 
 def _typical_s(durations: Durations) -> float | None:
@@ -143,3 +140,30 @@ def _typical_of_model_s(durations: Durations) -> dict[str, float]:
     for model, seconds in durations:
         of_model.setdefault(model, []).append(seconds)
     return {model: statistics.median(each[:_N_RECENT]) for model, each in of_model.items()}
+
+
+def _names(workers: Sequence[WorkerInfo]) -> set[str]:
+    """Of the models that workers say they hold."""
+    return {model.name for worker in workers for model in worker.holds or ()}
+
+
+def _rivals(workers: Sequence[WorkerInfo]) -> Rivals:
+    """Which queues take turns, where not all of them do."""
+    names = _names(workers)
+    if all(worker.takes(name) for worker in workers for name in names):
+        return {}
+    found: dict[str, set[str]] = {}
+    for name in names:
+        takers = [worker for worker in workers if worker.takes(name)]
+        found[name] = {"", *(other for other in names if any(worker.takes(other) for worker in takers))}
+    return found
+
+
+def _workers_of(workers: Sequence[WorkerInfo]) -> dict[str, Staff]:
+    """Who takes jobs of a model, of those that not every worker takes."""
+    found = {}
+    for name in _names(workers):
+        takers = [worker for worker in workers if worker.takes(name)]
+        if len(takers) < len(workers):
+            found[name] = Staff(len(takers), sum(worker.busy_with is not None for worker in takers))
+    return found

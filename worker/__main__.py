@@ -15,7 +15,8 @@ from celery.signals import worker_shutting_down
 from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
 from disyre.errors import Misconfigured
 from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
-from worker.assembly import check
+from worker.assembly import check, make_holdings
+from worker.model_queues import follow, queues_of
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger("worker")
@@ -27,11 +28,19 @@ def main() -> int:
     # against root is up to whoever starts this.
     warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
     app, settings = _checked()
+    holdings = make_holdings(settings)
+    follow(app, holdings)
     worker: Any = app.Worker(
-        loglevel="INFO", quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
+        queues=queues_of(holdings.names()),
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
     )
     _leave_the_log_to_us()
     logger.info("settings: %s", settings.shown())
+    holdings.tell_left_out()
 
     def tell_children(**_: object) -> None:
         """Let a running job end in time, so that it can go back to the queue."""

@@ -24,15 +24,16 @@ from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import log_about, write_log_lines
+from disyre.adapters.queue_names import name_of_queue
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
-from disyre.adapters.task_queue import TASK_NAME, make_celery
+from disyre.adapters.task_queue import TASK_NAME, CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import DisyreError, TimedOut
 from disyre.job import Job
 from disyre.progress import OnProgress
 from disyre.trace import Trace
-from worker.assembly import make_restorers, make_scorer
+from worker.assembly import make_holdings, make_restorers, make_scorer
 from worker.heartbeat import Heartbeat
 from worker.settings import WorkerSettings
 from worker.steps import StopRequest
@@ -73,7 +74,7 @@ class Child:
 
 
 def make_child(settings: WorkerSettings) -> Child:
-    """Load the default model and put all parts together.
+    """Load the default model, or another one that the worker is for, and put all parts together.
 
     Raises UnknownModel, or Misconfigured if the model or the device cannot be used.
     """
@@ -82,12 +83,13 @@ def make_child(settings: WorkerSettings) -> Child:
         settings, timeout_s=_ARTIFACTS_TIMEOUT_S, patience_s=_ARTIFACTS_PATIENCE_S
     )
     artifacts.prepare()
-    restorers = make_restorers(settings)
-    heartbeat = Heartbeat(
-        RedisWorkerRegistry(client), restorers, restorers.newest(settings.default_model), on_dead=_die
-    )
+    holdings = make_holdings(settings)
+    restorers = make_restorers(settings, holdings)
+    first = settings.default_model
+    tried = restorers.newest(first if holdings.may_hold(first) else holdings.names()[0])
+    heartbeat = Heartbeat(RedisWorkerRegistry(client), holdings, restorers, tried, on_dead=_die)
     scorer = replace(
-        make_scorer(settings, restorers, artifacts.input_file),
+        make_scorer(settings, holdings, restorers, artifacts.input_file),
         fetch=lambda job, on_step: artifacts.fetch(job.id, job.input, on_step=on_step),
     )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
@@ -98,6 +100,8 @@ def make_child(settings: WorkerSettings) -> Child:
         stop,
         lease_s=settings.lease_s,
         time_limit_s=settings.job_time_limit_s,
+        holds=restorers.hold,
+        queue=CeleryTaskQueue(make_app(settings), client),
     )
     return Child(runner, heartbeat, stop)
 
@@ -113,7 +117,7 @@ def run_job(task: "Task[Any, Any]", job_id: str) -> None:
     """Run one job; each line of its log names the request that made it, as the message does."""
     child = this_child()
     with log_about(**_ids_of(task.request)), child.heartbeat.busy(job_id):
-        child.runner.run_job(job_id)
+        child.runner.run_job(job_id, queue=name_of_queue(task.request.delivery_info["routing_key"]))
 
 
 def _ids_of(message: Context) -> dict[str, str | None]:

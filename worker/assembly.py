@@ -5,8 +5,8 @@ from functools import partial
 
 from disyre.brain_package import BrainPackage
 from disyre.errors import Misconfigured, UnknownModel
-from disyre.model_package import ModelShelf
 from worker.chooser import Chooser
+from worker.holdings import Holdings
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
 from worker.onnx_session import check_device
@@ -20,33 +20,45 @@ logger = logging.getLogger(__name__)
 def check(settings: WorkerSettings) -> None:
     """Find out early, and without making a session, what would keep scans from being scored.
 
-    Raises Misconfigured if the provider or the default model is not there.
+    Raises Misconfigured if the provider, the default model or one that the worker is for is not there, or
+    if the package of such a one is damaged.
     """
     check_device(settings.provider)
     BrainPackage.newest(settings.models_dir)
+    holdings = make_holdings(settings)
+    holdings.check()
+    if not holdings.may_hold(settings.default_model):
+        return
     try:
-        ModelShelf(settings.models_dir).find(settings.default_model)
+        holdings.shelf.find(settings.default_model)
     except UnknownModel as error:
         folder, name = settings.models_dir.absolute(), settings.default_model
         raise Misconfigured(f"there is no model {name!r} in {folder}: {error}") from error
 
 
-def make_restorers(settings: WorkerSettings) -> Restorers:
+def make_holdings(settings: WorkerSettings) -> Holdings:
+    """The models that the worker is for."""
+    return Holdings(settings.models_dir, settings.names)
+
+
+def make_restorers(settings: WorkerSettings, holdings: Holdings) -> Restorers:
     """The networks that restore; none is loaded yet."""
     load = partial(
         OnnxRestorer, device=settings.provider, threads=settings.threads, cache=settings.data_dir / "engines"
     )
-    return Restorers(ModelShelf(settings.models_dir), load, most=settings.max_models)
+    return Restorers(holdings, load, most=settings.max_models)
 
 
-def make_scorer(settings: WorkerSettings, restorers: Restorers, input_file: InputFile) -> ScanScorer:
+def make_scorer(
+    settings: WorkerSettings, holdings: Holdings, restorers: Restorers, input_file: InputFile
+) -> ScanScorer:
     """What scores scans, with the network that finds brains loaded. Raises Misconfigured."""
     return ScanScorer(
         input_file,
         restorers,
         batch_size=settings.batch_size,
         max_voxels=settings.max_voxels,
-        chooser=Chooser(ModelShelf(settings.models_dir), default=settings.default_model),
+        chooser=Chooser(holdings.shelf, default=settings.default_model),
         brain_network=_brain_network(settings),
     )
 

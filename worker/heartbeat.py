@@ -10,6 +10,7 @@ from typing import Final
 
 from disyre.adapters.worker_registry import BEAT_EVERY_S, WorkerInfo, WorkerRegistry, worker_prefix
 from disyre.errors import Unavailable
+from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
 
@@ -26,6 +27,7 @@ class Heartbeat:
     def __init__(
         self,
         registry: WorkerRegistry,
+        holdings: Holdings,
         restorers: Restorers,
         restorer: OnnxRestorer,
         *,
@@ -34,6 +36,7 @@ class Heartbeat:
     ) -> None:
         """`restorer` is the one that is tried; `on_dead` is told why it no longer works."""
         self._registry = registry
+        self._holdings = holdings
         self._restorers = restorers
         self._restorer = restorer
         self._on_dead = on_dead
@@ -51,6 +54,8 @@ class Heartbeat:
             id=self._id,
             provider=self._restorer.provider,
             models=self._restorers.names(),
+            holds=self._holdings.models(),
+            left_out=self._holdings.left_out(),
             started_at=self._started_at,
             last_seen_at=datetime.now(UTC),
             last_inference_at=self._restorers.last_inference_at(),

@@ -19,7 +19,7 @@ from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
 from disyre.model_package import ModelShelf
 from disyre.progress import OnProgress
-from worker.assembly import check, make_restorers, make_scorer
+from worker.assembly import check, make_holdings, make_restorers, make_scorer
 from worker.settings import WorkerSettings
 from worker.tasks import Outcome
 
@@ -42,7 +42,8 @@ def score_files(
     Raises InvalidInput as the API and the worker do; Misconfigured, OutOfMemory or OSError.
     """
     check(settings)
-    models = ModelShelf(settings.models_dir)
+    holdings = make_holdings(settings)
+    models = holdings.shelf
     params = read_options(options)
     choose_fitting(models, params, taken_for(params, SILENT))
     with TemporaryDirectory(prefix="disyre-") as made:
@@ -50,7 +51,8 @@ def score_files(
         upload = set_aside_archives(_linked(files, mask, folder), folder)
         header = check_scan(upload, folder, params, max_voxels=settings.max_voxels)
         job = _job(upload, params, header, models)
-        scorer = make_scorer(settings, make_restorers(settings), partial(_input_file, folder))
+        restorers = make_restorers(settings, holdings)
+        scorer = make_scorer(settings, holdings, restorers, partial(_input_file, folder))
         with _all_or_nothing(out) as results:
             return scorer(job, results, on_progress)
 

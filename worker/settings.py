@@ -19,6 +19,15 @@ class WorkerSettings(SharedSettings):
     batch_size: PositiveInt = 8
     """Slices, or windows, in one network call."""
     default_model: str = "t1w"
-    """Name of the model that is loaded, and tried, before the worker says that it is ready."""
+    """Name of the model for scans that are not recognised; loaded, and tried, before the worker is ready."""
+    models: str | None = None
+    """Names of the models that the worker takes jobs for, with commas; None: of all that are whole."""
     max_models: PositiveInt = 2
     """Models that are held in memory at a time."""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the models that the worker is for; None: all."""
+        if self.models is None:
+            return None
+        return tuple(name for name in map(str.strip, self.models.split(",")) if name)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import Change, JobStore
 from disyre.adapters.log_lines import where
+from disyre.adapters.task_queue import TaskQueue
 from disyre.errors import (
     ArtifactsAway,
     DisyreError,
@@ -27,7 +28,7 @@ from disyre.errors import (
     Unavailable,
     invalid_input_codes,
 )
-from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobProblem, JobState
+from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobModel, JobProblem, JobState
 from disyre.progress import OnProgress
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
@@ -52,6 +53,12 @@ class Outcome:
     """Seconds by stage."""
 
 
+class NotHeld(Misconfigured):
+    """This worker does not have the model of a job, or not a whole package of it; another one may."""
+
+
+Holds: TypeAlias = Callable[[JobModel], bool]
+"""Says whether a job for a model is one for this worker."""
 Now: TypeAlias = Callable[[], datetime]
 """Says the time of day."""
 OnChoice: TypeAlias = Callable[[Choice], None]
@@ -70,24 +77,41 @@ class JobRunner:
     stop: StopRequest
     lease_s: float
     time_limit_s: float
+    holds: Holds
+    queue: TaskQueue
 
-    def run_job(self, job_id: str) -> None:
-        """Run one delivered job; delivering it twice does no harm. Raises Unavailable."""
+    def run_job(self, job_id: str, *, queue: str = "") -> None:
+        """Run one job that a queue delivered; delivering it twice does no harm. Raises Unavailable."""
+        job = self._run(job_id)
+        if job is not None and job.state is JobState.QUEUED and job.queue != queue:
+            self._send_on(job)  # from the same queue it would come back at once; the reaper takes its time
+
+    def _run(self, job_id: str) -> Job | None:
+        """Run one job; how it is then, or None if it is nobody's business here."""
         with hold(self.jobs, job_id, lease_s=self.lease_s) as lease:
             if lease is None:
                 logger.info("job %s is with another worker", job_id)
-                return
+                return None
             now = self.jobs.now
             try:
-                job = self.jobs.update(job_id, lambda job: _begin(job, now))
+                job = self.jobs.update(job_id, lambda job: _begin(job, self.holds, now))
                 if job.state is not JobState.RUNNING:
                     logger.info("job %s is %s: nothing to do", job_id, job.state)
-                    return
-                self._finish(job, self._attempt(job, lease))
+                    return job
+                return self._finish(job, self._attempt(job, lease))
             except JobNotFound:
                 logger.info("job %s was deleted", job_id)
             except IllegalTransition as error:
                 logger.warning("job %s went on without this worker: %s", job_id, error)
+        return None
+
+    def _send_on(self, job: Job) -> None:
+        """Give a job to the workers that have its model."""
+        logger.info("job %s is for a worker that has the model %s", job.id, job.queue)
+        try:
+            self.queue.enqueue(job)
+        except Unavailable:
+            logger.warning("job %s is not in its queue yet: the reaper will send it", job.id)
 
     def _attempt(self, job: Job, lease: Lease) -> Change:
         """Score a job once, and say what becomes of it. Raises IllegalTransition if another worker has it."""
@@ -101,6 +125,9 @@ class JobRunner:
             raise
         except JobCanceled:
             return lambda stored: stored.cancel(attempt=job.attempt, at=now())
+        except NotHeld as error:
+            logger.info("job %s, attempt %d: %s", job.id, job.attempt, error)
+            return lambda stored: stored.give_back(attempt=job.attempt, at=now())
         except WorkerStopping:
             return lambda stored: stored.give_back(attempt=job.attempt, at=now())
         except ArtifactsAway as error:
@@ -110,7 +137,7 @@ class JobRunner:
             return _after_error(job, error, now)
         return _success(job, outcome, now)
 
-    def _finish(self, job: Job, change: Change) -> None:
+    def _finish(self, job: Job, change: Change) -> Job:
         """Store how an attempt ended, patiently, and remove what other attempts left. Raises Unavailable."""
         ended = _patiently(lambda: self.jobs.update(job.id, change))
         try:
@@ -118,6 +145,7 @@ class JobRunner:
         except ArtifactsAway as error:
             logger.warning("job %s: what it needs no more stays as long as it does: %s", job.id, error)
         logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
+        return ended
 
     def _tidy(self, job: Job, ended: Job) -> None:
         """Remove what nobody will ask for any more. Raises ArtifactsAway."""
@@ -128,12 +156,17 @@ class JobRunner:
             self.artifacts.keep_only(job.id, None if ended.state is JobState.CANCELED else job.attempt)
 
 
-def _begin(job: Job, now: Now) -> Job:
-    """The next attempt. Who got the lease on a job that runs follows a worker that died."""
+def _begin(job: Job, holds: Holds, now: Now) -> Job:
+    """The next attempt, if it is one for this worker. Who got the lease on a job that runs follows a worker
+    that died.
+    """
     if job.state.is_finished:
         return job
     waiting = job if job.state is JobState.QUEUED else job.lose_worker(at=now())
-    return waiting.start(at=now()) if waiting.state is JobState.QUEUED else waiting
+    is_for_others = waiting.model is not None and not holds(waiting.model)
+    if waiting.state is not JobState.QUEUED or is_for_others:
+        return waiting
+    return waiting.start(at=now())
 
 
 def _success(job: Job, outcome: Outcome, now: Now) -> Change:

@@ -26,6 +26,7 @@ from disyre.adapters.job_store import (
     not_found,
     queue_full,
 )
+from disyre.adapters.queue_names import QUEUES_KEY
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
     CALL_TRIES_KEY,
@@ -36,7 +37,6 @@ from disyre.adapters.redis_scripts import (
     INDEX_KEYS,
     MARK_KEY,
     QUEUE_PREFIX,
-    QUEUES_KEY,
     RANK,
     RUNNING_KEY,
     WAITING_KEY,

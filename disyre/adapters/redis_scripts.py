@@ -3,6 +3,7 @@
 from typing import Final
 
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
+from disyre.adapters.queue_names import QUEUES_KEY
 from disyre.job import JobState
 from disyre.receipt import KEPT_S
 from disyre.tally import BEGUN_AT_S
@@ -12,8 +13,6 @@ WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
 DURATIONS_KEY: Final = "disyre:durations"
 """Model and seconds of the jobs that succeeded lately, the last one first."""
-QUEUES_KEY: Final = "disyre:queues"
-"""Names of the queues in which jobs have ever waited."""
 QUEUE_PREFIX: Final = "disyre:waiting:"
 """Before the name of a queue: the index of the jobs that wait in it."""
 RANK: Final = 2**42

@@ -33,7 +33,7 @@ _OF_ONE_PROGRAM: Final = (
     *("RETENTION_S", "TOMBSTONE_S"),
     *("WEBHOOK_HOSTS", "WEBHOOK_SECRET_FILE"),
     # the worker
-    *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MAX_MODELS"),
+    *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MODELS", "MAX_MODELS"),
     # the composition
     *("BIND", "PORT", "WORKER_MEMORY"),
     # the tests

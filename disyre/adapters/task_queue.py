@@ -5,14 +5,21 @@ again what got lost here; so nothing waits for the queue, and a message that com
 """
 
 import json
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from disyre.adapters.broker import broker_errors
-from disyre.adapters.queue_names import PRIORITY_STEPS, QUEUE_NAME, lists_of, step_of
+from disyre.adapters.queue_names import (
+    PRIORITY_STEPS,
+    QUEUE_NAME,
+    QUEUES_KEY,
+    lists_of,
+    queue_name,
+    step_of,
+)
 from disyre.errors import Unavailable
 from disyre.job import Job
 
@@ -93,12 +100,14 @@ class CeleryTaskQueue:
         """Send a job's id, with those of the request that made it; the id of the message is the job's."""
         try:
             with broker_errors():
+                self._client.sadd(QUEUES_KEY, job.queue)  # first, so that no message lies where nobody looks
                 self._celery.send_task(
                     TASK_NAME,
                     args=[job.id],
                     task_id=job.id,
                     retry=False,
                     headers=job.trace.headers if job.trace else {},
+                    queue=queue_name(job.queue),
                     priority=step_of(job.params.priority),
                 )
         except OperationalError as error:
@@ -111,8 +120,9 @@ class CeleryTaskQueue:
         is dead, and the message would come back after the visibility timeout only.
         """
         with broker_errors(), self._client.pipeline(transaction=False) as pipe:
-            for name in lists_of(QUEUE_NAME):
-                pipe.lrange(name, 0, -1)
+            for name in {"", *cast(set[str], self._client.smembers(QUEUES_KEY))}:
+                for list_name in lists_of(queue_name(name)):
+                    pipe.lrange(list_name, 0, -1)
             messages = [message for found in pipe.execute() for message in found]
         return {job_id for message in messages if (job_id := _job_id(message))}
 

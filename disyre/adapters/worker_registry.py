@@ -23,6 +23,16 @@ def worker_prefix() -> str:
     return f"{socket.gethostname()}-"
 
 
+class HeldModel(BaseModel):
+    """A version of a model whose package a worker has seen to be whole."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    version: str
+    sha256: str
+
+
 class WorkerInfo(BaseModel):
     """What a worker that holds a model, and has run it, says of itself."""
 
@@ -33,12 +43,20 @@ class WorkerInfo(BaseModel):
     """ONNX Runtime execution provider that is active."""
     models: tuple[str, ...]
     """Models that are loaded, as `name/version`."""
+    holds: tuple[HeldModel, ...] | None = None
+    """Models that it takes jobs for; null of a worker from before this was said: all."""
+    left_out: tuple[str, ...] = ()
+    """Models that it would hold if their packages were whole, as `name/version`."""
     started_at: AwareDatetime
     last_seen_at: AwareDatetime
     last_inference_at: AwareDatetime
     """When the network last gave an answer, the warm-up included."""
     busy_with: str | None = None
     """Id of the job that it runs."""
+
+    def takes(self, name: str) -> bool:
+        """Whether it takes jobs for a model; for one that is not decided yet, every worker does."""
+        return not name or self.holds is None or any(model.name == name for model in self.holds)
 
 
 class WorkerRegistry(Protocol):

@@ -191,10 +191,27 @@ class ModelDocument(Document):
     intended_use: str = ""
 
 
+class LeftOutDocument(Document):
+    """A model package that is there, and not offered."""
+
+    name: str
+    version: str
+    code: str = ""
+
+
 class ModelListDocument(Document):
     """Model packages."""
 
     models: tuple[ModelDocument, ...]
+    left_out: tuple[LeftOutDocument, ...] = ()
+
+
+class HeldModelDocument(Document):
+    """A version of a model that a worker takes jobs for."""
+
+    name: str
+    version: str
+    sha256: str = ""
 
 
 class WorkerDocument(Document):
@@ -204,6 +221,10 @@ class WorkerDocument(Document):
     provider: str | None = None
     models: tuple[str, ...] = ()
     """What it holds in memory, as `name/version`."""
+    holds: tuple[HeldModelDocument, ...] | None = None
+    """What it takes jobs for."""
+    left_out: tuple[str, ...] = ()
+    """Packages that it would hold if they were whole, as `name/version`."""
     busy_with: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""The models that are installed, and what is known about them."""
+"""The models that are offered, and what is known about them."""
 
 from fastapi import APIRouter
 
@@ -14,18 +14,22 @@ router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 
 @router.get("", responses=problems(InvalidRequest))
 def list_models(parts: GivenParts) -> ModelList:
-    """List all models in all versions."""
-    return ModelList.of(parts.models.packages())
+    """List all models in all versions: those that a worker holds, or, while no worker is there, all."""
+    return ModelList.of(parts.models)
 
 
 @router.get("/{name}", responses=problems(ModelNotFound, InvalidRequest))
 def list_versions(name: str, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
-    _find(parts.models, name)
-    return ModelList.of([each for each in parts.models.packages() if each.manifest.name == name])
+    found = ModelList.of(parts.models, name)
+    if not found.models and not found.left_out:
+        _find(parts.models, name)
+    return found
 
 
-@router.get("/{name}/versions/{version}", responses=problems(ModelNotFound, InvalidRequest))
+@router.get(
+    "/{name}/versions/{version}", responses=problems(ModelNotFound, InvalidRequest, errors.Unavailable)
+)
 def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
     """Look at one version of a model."""
     return ModelView.of(_find(parts.models, name, version))

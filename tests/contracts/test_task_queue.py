@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.queue_names import QUEUE_NAME, lists_of
+from disyre.adapters.queue_names import QUEUE_NAME, lists_of, queue_name
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import (
     TASK_NAME,
@@ -19,12 +19,14 @@ from disyre.adapters.task_queue import (
     make_celery,
 )
 from disyre.errors import Unavailable
+from disyre.priority import PRIORITIES
 from disyre.trace import Trace
-from tests.builders import make_job
+from tests.builders import JOB_ID, make_job
 from tests.live import LiveBroker, live_broker
 
 TIME_LIMIT_S = 60
-NORMAL = lists_of(QUEUE_NAME)[1]
+LISTS = [*lists_of("disyre.toy"), lists_of(QUEUE_NAME)[1]]
+NORMAL = lists_of(queue_name(make_job().queue))[1]
 
 
 def make_queue(broker: LiveBroker, client: redis.Redis) -> CeleryTaskQueue:
@@ -72,6 +74,28 @@ def test_a_message_has_the_ids_of_the_request_that_made_its_job(
     (message,) = client.lrange(NORMAL, 0, -1)
     headers = json.loads(message)["headers"]
     assert {name: headers[name] for name in trace.headers} == trace.headers
+
+
+def test_jobs_lie_in_the_queue_of_their_model_by_priority(broker: LiveBroker, client: redis.Redis) -> None:
+    queue = make_queue(broker, client)
+    jobs = [make_job(f"{JOB_ID[:-1]}{n}", priority=p) for n, p in enumerate(PRIORITIES)]
+    jobs.append(make_job(f"{JOB_ID[:-1]}9").model_copy(update={"model": None}))
+    for job in jobs:
+        queue.enqueue(job)
+
+    found = {name: [json.loads(m)["headers"]["id"] for m in client.lrange(name, 0, -1)] for name in LISTS}
+
+    assert found == dict(zip(LISTS, ([job.id] for job in jobs), strict=True))
+    assert queue.pending_ids() == {job.id for job in jobs}
+
+
+def test_messages_that_a_program_of_before_there_were_queues_sent_are_pending(
+    broker: LiveBroker, client: redis.Redis
+) -> None:
+    queue = make_queue(broker, client)
+    client.lpush(QUEUE_NAME, json.dumps({"headers": {"id": JOB_ID}}))
+
+    assert queue.pending_ids() == {JOB_ID}
 
 
 def test_a_message_that_was_taken_is_not_pending(broker: LiveBroker, client: redis.Redis) -> None:

@@ -9,6 +9,7 @@ from disyre.adapters.settings import EX_CONFIG
 from disyre.model_package import NETWORK_FILE
 from tests.integration.workplace import Workplace
 from tests.live import LiveBroker
+from tests.toy_model import SLOW_MODEL
 
 
 @pytest.fixture
@@ -58,11 +59,29 @@ def test_a_missing_model_is_refused_with_the_folder_that_was_looked_into(workpla
     )
 
 
-def test_a_damaged_network_is_refused_by_the_process_that_loads_it(workplace: Workplace) -> None:
-    network = workplace.models / "t1w" / "1" / NETWORK_FILE
+def damage(workplace: Workplace, model: str) -> None:
+    network = workplace.models / model / "1" / NETWORK_FILE
     network.write_bytes(network.read_bytes()[:-1])
 
-    text = refusal(workplace)
 
-    (line,) = [line for line in text.splitlines() if line.startswith("disyre worker:")]
-    assert "is not the network of its manifest" in line
+def test_a_damaged_network_of_the_default_model_is_refused(workplace: Workplace) -> None:
+    damage(workplace, "t1w")
+
+    assert_one_line(
+        refusal(workplace), "t1w/1/model.onnx is not the network of its manifest: expected SHA-256 "
+    )
+
+
+def test_a_damaged_network_of_a_model_that_the_worker_is_for_is_refused(workplace: Workplace) -> None:
+    damage(workplace, SLOW_MODEL)
+
+    text = refusal(workplace, DISYRE_MODELS=f"t1w, {SLOW_MODEL}")
+
+    assert_one_line(text, f"the model {SLOW_MODEL!r} cannot be held: ")
+    assert "is not the network of its manifest" in text
+
+
+def test_a_model_that_the_worker_is_for_and_that_is_missing_is_refused(workplace: Workplace) -> None:
+    text = refusal(workplace, DISYRE_MODELS="t2w")
+
+    assert_one_line(text, f"there is no model 't2w' in {workplace.models}")

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
@@ -19,6 +19,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import Unavailable
 from disyre.job import InputFile, Job, JobInput, JobModel, JobState
 from disyre.job_params import JobParams
+from disyre.modality import Guess
 from disyre.model_package import ModelShelf
 from disyre.trace import Trace
 from service.reaper import Reaper
@@ -69,8 +70,13 @@ class Workplace:
         content: bytes | None = None,
         enqueue: bool = True,
         trace: Trace | None = None,
+        modality: Guess | None = None,
+        **params: Any,
     ) -> str:
-        """Submit a scan, as the API does; without `enqueue` as an API does that dies in the middle."""
+        """Submit a scan, as the API does; without `enqueue` as an API does that dies in the middle.
+
+        With a modality, the worker decides on the model.
+        """
         job_id = _new_id()
         with self.artifacts.incoming() as folder:
             if content is None:
@@ -84,9 +90,12 @@ class Workplace:
         )
         job = Job.submit(
             job_id,
-            model=JobModel.of(ModelShelf(self.models).find(model).manifest),
+            model=None
+            if modality
+            else JobModel.of(ModelShelf(self.models).find(model, params.get("version")).manifest),
+            modality=modality,
             input=JobInput(files=(file,)),
-            params=JobParams(model=model),
+            params=JobParams(model=None if modality else model, **params),
             trace=trace,
             at=datetime.now(UTC),
         )

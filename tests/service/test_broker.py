@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from disyre.adapters.broker import connect
-from disyre.adapters.queue_names import QUEUE_NAME, lists_of
+from disyre.adapters.queue_names import lists_of, queue_name
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import read_settings
 from service.app import production_app
@@ -43,7 +43,7 @@ def test_a_posted_scan_is_stored_and_sent(client: httpx.Client, broker: LiveBrok
 
     with connect(broker.url, timeout_s=2) as redis:
         assert RedisJobStore(redis).get(view["id"]).input.size_bytes == len(scan)
-        assert [redis.llen(name) for name in lists_of(QUEUE_NAME)] == [0, 1, 0]
+        assert [redis.llen(name) for name in lists_of(queue_name(""))] == [0, 1, 0]
     assert client.get(f"/v1/jobs/{view['id']}").json()["queue_position"] == 1
 
 

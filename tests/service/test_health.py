@@ -215,17 +215,25 @@ def test_a_request_id_that_could_do_harm_is_replaced(api: LiveApi, given: str) -
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
-def test_a_broken_model_package_is_the_operators_affair(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_broken_model_package_is_left_out_and_stands_in_nobodys_way(
+    tmp_path: Path, scan: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    package = make_toy_model(tmp_path / "models")
+    make_toy_model(tmp_path / "models")
+    package = make_toy_model(tmp_path / "models", name="flair")
     (package.folder / MANIFEST_FILE).write_text("{", encoding="utf-8")
     with live_api(tmp_path) as api:
-        response = api.client.get("/v1/models")
+        models = api.client.get("/v1/models").json()
+        of_one = api.client.get("/v1/models/flair").json()
+        refused = api.client.post("/v1/jobs?model=flair", content=scan)
+        taken = api.client.post("/v1/jobs", content=scan)
 
-    assert (response.status_code, response.json()["code"]) == (500, "misconfigured")
-    assert str(tmp_path) not in response.text
+    assert [model["name"] for model in models["models"]] == ["t1w"]
+    left_out = [{"name": "flair", "version": "1", "code": "misconfigured"}]
+    assert (models["left_out"], of_one["left_out"], of_one["models"]) == (left_out, left_out, [])
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown-model")
+    assert str(tmp_path) not in refused.text
     assert str(package.folder) in caplog.text
+    assert taken.status_code == 202
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

@@ -9,6 +9,7 @@ from disyre.model_package import ModelPackage, ModelShelf
 from tests.toy_model import make_toy_model
 from tests.worker.scan_jobs import JOB_ID
 from worker.chooser import Chooser
+from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
@@ -37,7 +38,7 @@ def results(tmp_path: Path) -> Path:
 @pytest.fixture
 def scorer(tmp_path: Path, package: ModelPackage) -> ScanScorer:
     restorers = Restorers(
-        ModelShelf(tmp_path / "models"),
+        Holdings(tmp_path / "models"),
         lambda package: OnnxRestorer(package, device="cpu", threads=1),
         most=1,
     )

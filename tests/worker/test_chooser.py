@@ -20,6 +20,7 @@ from tests.real_brain import make_real_brain
 from tests.toy_model import make_toy_model
 from tests.worker.scan_jobs import JOB_ID, NIFTI
 from worker.chooser import Chooser
+from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
 from worker.scan_scorer import ScanScorer
@@ -55,7 +56,11 @@ def score(tmp_path: Path, job: Job, contrast: str) -> tuple[Outcome, Summary, li
     shelf = ModelShelf(tmp_path / "models")
     scorer = ScanScorer(
         FolderArtifactStore(tmp_path / "data").input_file,
-        Restorers(shelf, lambda package: OnnxRestorer(package, device="cpu", threads=1), most=2),
+        Restorers(
+            Holdings(tmp_path / "models"),
+            lambda package: OnnxRestorer(package, device="cpu", threads=1),
+            most=2,
+        ),
         batch_size=8,
         max_voxels=8_000_000,
         chooser=Chooser(shelf, default="t1w"),

@@ -9,10 +9,11 @@ import pytest
 
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, worker_prefix
 from disyre.errors import Misconfigured, Unavailable
-from disyre.model_package import ModelShelf
+from disyre.model_package import NETWORK_FILE
 from tests.live import wait_for
 from tests.toy_model import make_toy_model
 from worker.heartbeat import Heartbeat
+from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
 
@@ -31,9 +32,14 @@ class BrokenLater(OnnxRestorer):
 
 
 @pytest.fixture
-def restorers(tmp_path: Path) -> Restorers:
+def holdings(tmp_path: Path) -> Holdings:
     make_toy_model(tmp_path)
-    return Restorers(ModelShelf(tmp_path), lambda p: BrokenLater(p, device="cpu", threads=1), most=1)
+    return Holdings(tmp_path)
+
+
+@pytest.fixture
+def restorers(holdings: Holdings) -> Restorers:
+    return Restorers(holdings, lambda p: BrokenLater(p, device="cpu", threads=1), most=1)
 
 
 @pytest.fixture
@@ -67,9 +73,13 @@ def deaths() -> list[Exception]:
 
 @pytest.fixture
 def heartbeat(
-    registry: PatchyRegistry, restorers: Restorers, restorer: BrokenLater, deaths: list[Exception]
+    registry: PatchyRegistry,
+    holdings: Holdings,
+    restorers: Restorers,
+    restorer: BrokenLater,
+    deaths: list[Exception],
 ) -> Iterator[Heartbeat]:
-    heartbeat = Heartbeat(registry, restorers, restorer, every_s=0.01, on_dead=deaths.append)
+    heartbeat = Heartbeat(registry, holdings, restorers, restorer, every_s=0.01, on_dead=deaths.append)
     yield heartbeat
     heartbeat.stop()
 
@@ -82,6 +92,19 @@ def test_a_worker_says_what_it_is(heartbeat: Heartbeat, registry: PatchyRegistry
     assert (worker.provider, worker.models) == ("CPUExecutionProvider", ("t1w/1",))
 
 
+def test_a_worker_says_which_models_it_is_for(heartbeat: Heartbeat, tmp_path: Path) -> None:
+    flair = make_toy_model(tmp_path, name="flair", version="2", modality="FLAIR")
+    (make_toy_model(tmp_path, version="3").folder / NETWORK_FILE).write_bytes(b"half")
+
+    worker = heartbeat.describe()
+
+    assert worker.holds is not None
+    assert [(each.name, each.version) for each in worker.holds] == [("flair", "2"), ("t1w", "1")]
+    assert worker.holds[0].sha256 == flair.manifest.sha256
+    assert worker.left_out == ("t1w/3",)
+    assert [worker.takes(name) for name in ("flair", "t2w", "")] == [True, False, True]
+
+
 def test_a_broker_that_is_away_is_tried_again(heartbeat: Heartbeat, registry: PatchyRegistry) -> None:
     heartbeat.start()
 
@@ -90,9 +113,11 @@ def test_a_broker_that_is_away_is_tried_again(heartbeat: Heartbeat, registry: Pa
     assert registry.n_beats >= 2
 
 
-def test_a_worker_says_at_once_which_job_it_runs(restorers: Restorers, restorer: BrokenLater) -> None:
+def test_a_worker_says_at_once_which_job_it_runs(
+    holdings: Holdings, restorers: Restorers, restorer: BrokenLater
+) -> None:
     registry = InMemoryWorkerRegistry()
-    never = Heartbeat(registry, restorers, restorer, every_s=3600, on_dead=lambda error: None)
+    never = Heartbeat(registry, holdings, restorers, restorer, every_s=3600, on_dead=lambda error: None)
 
     with never.busy("a job"):
         assert [worker.busy_with for worker in registry.workers()] == ["a job"]

@@ -1,15 +1,18 @@
 """Which networks a worker holds."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from disyre.errors import Misconfigured, UnknownModel
+from disyre.errors import Misconfigured
 from disyre.job import JobModel
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import NETWORK_FILE, ModelPackage
 from tests.toy_model import make_toy_model
+from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.restorers import Restorers
+from worker.tasks import NotHeld
 
 
 class Loads:
@@ -40,7 +43,7 @@ def packages(tmp_path: Path) -> list[ModelPackage]:
 
 @pytest.fixture
 def restorers(tmp_path: Path, packages: list[ModelPackage], loads: Loads) -> Restorers:
-    return Restorers(ModelShelf(tmp_path), loads, most=2)
+    return Restorers(Holdings(tmp_path, ["t1w", "flair", "twin"]), loads, most=2)
 
 
 def model_of(package: ModelPackage) -> JobModel:
@@ -85,11 +88,58 @@ def test_the_last_answer_of_any_network_is_known(restorers: Restorers, packages:
     assert restorers.last_inference_at() == latest.last_inference_at
 
 
-def test_an_unknown_model_is_refused(restorers: Restorers) -> None:
-    with pytest.raises(UnknownModel):
-        restorers.of(JobModel(name="t2w", version="1", sha256="0" * 64))
+@pytest.mark.parametrize("name", ["t2w", "other"])
+def test_a_model_that_is_not_there_or_for_others_is_not_held(
+    tmp_path: Path, restorers: Restorers, name: str
+) -> None:
+    other = model_of(make_toy_model(tmp_path, name="other"))
+    model = other.model_copy(update={"name": name})
+
+    with pytest.raises(NotHeld, match=r"not for the model|installed models"):
+        restorers.of(model)
+    assert not restorers.hold(model)
 
 
-def test_a_network_that_was_exchanged_after_the_job_was_submitted_is_refused(restorers: Restorers) -> None:
+def test_a_damaged_network_is_not_held_until_it_is_whole_again(
+    restorers: Restorers, packages: list[ModelPackage]
+) -> None:
+    network, model = packages[0].folder / NETWORK_FILE, model_of(packages[0])
+    whole = network.read_bytes()
+    network.write_bytes(whole[:-1])
+    with pytest.raises(NotHeld, match="not the network of its manifest"):
+        restorers.of(model)
+    assert not restorers.hold(model)
+
+    network.write_bytes(whole)
+
+    assert restorers.hold(model)
+    assert restorers.of(model).name == "t1w/1"
+
+
+def test_a_network_that_was_replaced_after_the_job_was_submitted_is_refused(restorers: Restorers) -> None:
+    replaced = JobModel(name="t1w", version="1", sha256="0" * 64)
+
+    assert restorers.hold(replaced)
     with pytest.raises(Misconfigured, match="another network"):
-        restorers.of(JobModel(name="t1w", version="1", sha256="0" * 64))
+        restorers.of(replaced)
+
+
+def test_a_loaded_network_scores_what_it_was_promised_for_after_its_file_was_replaced(
+    tmp_path: Path, restorers: Restorers, packages: list[ModelPackage]
+) -> None:
+    before = model_of(packages[0])
+    loaded = restorers.of(before)
+    shutil.rmtree(packages[0].folder)
+    after = model_of(make_toy_model(tmp_path, gain=0.75))
+
+    assert restorers.of(before) is loaded
+    assert restorers.of(after).package.manifest.sha256 == after.sha256 != before.sha256
+    shutil.rmtree(packages[0].folder)
+    assert restorers.hold(before)
+
+
+def test_a_version_that_is_added_is_found_without_a_restart(tmp_path: Path, restorers: Restorers) -> None:
+    added = model_of(make_toy_model(tmp_path, version="11", gain=0.75))
+
+    assert restorers.of(added).name == "t1w/11"
+    assert restorers.newest("t1w").name == "t1w/11"

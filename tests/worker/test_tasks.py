@@ -9,7 +9,8 @@ from typing import NoReturn
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import Change, InMemoryJobStore
+from disyre.adapters.job_store import Change, InMemoryJobStore, JobStore
+from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.errors import (
     JobCanceled,
     MaskMismatch,
@@ -20,12 +21,12 @@ from disyre.errors import (
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobModel, JobState
 from disyre.modality import Guess
 from disyre.progress import OnProgress, Progress
 from tests.builders import NOON, make_job
 from worker.steps import StopRequest, WorkerStopping
-from worker.tasks import JobRunner, OnChoice, Outcome, Score
+from worker.tasks import Holds, JobRunner, NotHeld, OnChoice, Outcome, Score
 
 JOB_ID = make_job().id
 LONG_S = 60.0
@@ -54,11 +55,26 @@ def artifacts(tmp_path: Path) -> FolderArtifactStore:
 Run = Callable[..., Job]
 
 
+def make_runner(
+    jobs: JobStore,
+    artifacts: FolderArtifactStore,
+    score: Score,
+    stop: StopRequest | None = None,
+    *,
+    holds: Holds = lambda model: True,
+    queue: TaskQueue | None = None,
+) -> JobRunner:
+    """A worker that holds everything."""
+    stop, queue = stop or StopRequest(grace_s=LONG_S), queue or InMemoryTaskQueue()
+    return JobRunner(
+        jobs, artifacts, score, stop, lease_s=LONG_S, time_limit_s=LONG_S, holds=holds, queue=queue
+    )
+
+
 @pytest.fixture
 def run(jobs: InMemoryJobStore, artifacts: FolderArtifactStore) -> Run:
     def run(score: Score, *, stop: StopRequest | None = None) -> Job:
-        stop = stop or StopRequest(grace_s=LONG_S)
-        JobRunner(jobs, artifacts, score, stop, lease_s=LONG_S, time_limit_s=LONG_S).run_job(JOB_ID)
+        make_runner(jobs, artifacts, score, stop).run_job(JOB_ID)
         return jobs.get(JOB_ID)
 
     return run
@@ -137,7 +153,7 @@ def test_a_job_that_was_canceled_in_the_queue_is_not_run(run: Run, jobs: InMemor
 
 def test_a_job_that_was_deleted_is_not_run(jobs: InMemoryJobStore, artifacts: FolderArtifactStore) -> None:
     jobs.remove(JOB_ID)
-    runner = JobRunner(jobs, artifacts, never, StopRequest(grace_s=0), lease_s=LONG_S, time_limit_s=LONG_S)
+    runner = make_runner(jobs, artifacts, never)
 
     runner.run_job(JOB_ID)
 
@@ -274,8 +290,7 @@ def test_a_job_that_is_canceled_once_its_results_are_in_place_is_canceled_and_le
         return store(job_id, change)
 
     monkeypatch.setattr(jobs, "update", cancel_before_the_end)
-    stop = StopRequest(grace_s=LONG_S)
-    JobRunner(jobs, artifacts, write_map, stop, lease_s=LONG_S, time_limit_s=LONG_S).run_job(JOB_ID)
+    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
 
     assert jobs.get(JOB_ID).state is JobState.CANCELED
     assert folders(tmp_path) == set()
@@ -333,7 +348,55 @@ def test_the_end_of_a_job_is_stored_when_the_broker_is_back(artifacts: FolderArt
     jobs = BrieflyAway()
     jobs.add(make_job())
 
-    stop = StopRequest(grace_s=LONG_S)
-    JobRunner(jobs, artifacts, write_map, stop, lease_s=LONG_S, time_limit_s=LONG_S).run_job(JOB_ID)
+    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
 
     assert jobs.get(JOB_ID).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize(("came_by", "sent"), [("", [JOB_ID]), ("toy", [])])
+def test_a_job_for_a_model_that_is_not_held_waits_for_another_worker(
+    jobs: InMemoryJobStore, artifacts: FolderArtifactStore, came_by: str, sent: list[str]
+) -> None:
+    queue = InMemoryTaskQueue()
+    runner = make_runner(jobs, artifacts, never, holds=lambda model: False, queue=queue)
+
+    runner.run_job(JOB_ID, queue=came_by)
+
+    assert jobs.get(JOB_ID) == make_job()  # not even an attempt
+    assert queue.job_ids == sent  # from its own queue it would come back at once
+    assert not jobs.is_leased(JOB_ID)
+
+
+def test_a_job_whose_image_decides_for_a_model_that_is_not_held_is_sent_on(
+    jobs: InMemoryJobStore, artifacts: FolderArtifactStore, tmp_path: Path
+) -> None:
+    t2w = JobModel(name="t2w", version="1", sha256="2" * 64)
+
+    def decide(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+        on_choice(Choice(modality=Guess(name="T2w", source="image", reason="so"), model=t2w))
+        raise NotHeld("this worker is not for the model t2w")
+
+    queue = InMemoryTaskQueue()
+
+    make_runner(jobs, artifacts, decide, queue=queue).run_job(JOB_ID)
+
+    job = jobs.get(JOB_ID)
+    assert (job.state, job.attempt, job.n_losses, job.queue) == (JobState.QUEUED, 1, 0, "t2w")
+    assert (queue.job_ids, folders(tmp_path)) == ([JOB_ID], set())
+
+
+class SilentQueue(InMemoryTaskQueue):
+    """Takes nothing."""
+
+    def enqueue(self, job: Job) -> None:
+        raise Unavailable("away")
+
+
+def test_a_job_that_cannot_be_sent_on_is_left_to_the_reaper(
+    jobs: InMemoryJobStore, artifacts: FolderArtifactStore
+) -> None:
+    runner = make_runner(jobs, artifacts, never, holds=lambda model: False, queue=SilentQueue())
+
+    runner.run_job(JOB_ID)
+
+    assert jobs.get(JOB_ID) == make_job()

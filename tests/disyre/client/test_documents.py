@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from disyre.adapters.worker_registry import WorkerInfo
+from disyre.adapters.worker_registry import HeldModel, WorkerInfo
 from disyre.candidate import Candidate
 from disyre.client import documents
 from disyre.modality import Guess
@@ -26,6 +26,8 @@ SAME: dict[type[documents.Document], type[BaseModel]] = {
     documents.InspectionDocument: schemas.InspectionView,
     documents.ModelDocument: model_schemas.ModelView,
     documents.ModelListDocument: model_schemas.ModelList,
+    documents.LeftOutDocument: model_schemas.LeftOutView,
+    documents.HeldModelDocument: HeldModel,
     documents.QueueDocument: state_schemas.QueueView,
     documents.WorkerDocument: WorkerInfo,
 }

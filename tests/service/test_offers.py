@@ -1,0 +1,66 @@
+"""The API offers the models that its workers hold."""
+
+from pathlib import Path
+from typing import Any
+
+from disyre.adapters.worker_registry import HeldModel, InMemoryWorkerRegistry
+from disyre.errors import Unavailable
+from disyre.model_package import ModelPackage
+from service.offers import Offers
+from tests.service.live_api import live_api, make_worker
+from tests.toy_model import make_toy_model
+
+
+def held(*packages: ModelPackage, **changes: Any) -> tuple[HeldModel, ...]:
+    manifests = [package.manifest for package in packages]
+    return tuple(
+        HeldModel(name=each.name, version=each.version, sha256=changes.get("sha256", each.sha256))
+        for each in manifests
+    )
+
+
+def test_what_no_worker_holds_is_not_offered_and_refused_for_now(tmp_path: Path, scan: bytes) -> None:
+    t1w = make_toy_model(tmp_path / "models")
+    half = make_toy_model(tmp_path / "models", version="2")
+    flair = make_toy_model(tmp_path / "models", name="flair", modality="FLAIR")
+    workers = InMemoryWorkerRegistry(make_worker(holds=(*held(t1w), *held(half, sha256="0" * 64))))
+    with live_api(tmp_path, workers=workers) as api:
+        models = api.client.get("/v1/models").json()
+        newest = api.client.post("/v1/jobs?model=t1w", content=scan).json()
+        refusals = [
+            api.client.post(f"/v1/jobs?{query}", content=scan)
+            for query in ("model=t1w&version=2", "model=flair", "modality=FLAIR")
+        ]
+        refusals.append(api.client.get("/v1/models/flair/versions/1"))
+        candidate = api.client.post("/v1/inspect?model=flair", content=scan).json()["volumes"][0]
+        assert len(api.queue.job_ids) == 1
+
+    assert [(model["name"], model["version"]) for model in models["models"]] == [("t1w", "1")]
+    assert models["left_out"] == [
+        {"name": "flair", "version": "1", "code": "no-worker"},
+        {"name": "t1w", "version": "2", "code": "no-worker"},
+    ]
+    assert newest["model"]["version"] == "1"
+    assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "no-worker")] * 4
+    assert all("Retry-After" in each.headers for each in refusals)
+    assert (candidate["code"], candidate["model"]) == ("no-worker", None)
+    assert flair.name in refusals[1].json()["detail"]
+
+
+def test_while_no_worker_is_there_jobs_wait_for_one(tmp_path: Path, scan: bytes) -> None:
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry()) as api:
+        assert [model["name"] for model in api.client.get("/v1/models").json()["models"]] == ["t1w"]
+        view = api.client.post("/v1/jobs?model=t1w", content=scan).json()
+
+    assert (view["state"], view["queue_position"], view["eta_start_s"]) == ("queued", 1, None)
+
+
+class SilentRegistry(InMemoryWorkerRegistry):
+    """Does not answer."""
+
+    def workers(self) -> list[Any]:
+        raise Unavailable("away")
+
+
+def test_nothing_is_refused_for_a_broker_that_is_away(tmp_path: Path) -> None:
+    Offers(SilentRegistry())(make_toy_model(tmp_path))
