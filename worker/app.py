@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -87,9 +88,10 @@ def make_child(settings: WorkerSettings) -> Child:
     restorers = make_restorers(settings, holdings)
     first = settings.default_model
     tried = restorers.newest(first if holdings.may_hold(first) else holdings.names()[0])
-    heartbeat = Heartbeat(RedisWorkerRegistry(client), holdings, restorers, tried, on_dead=_die)
+    registry = RedisWorkerRegistry(client)
+    heartbeat = Heartbeat(registry, holdings, restorers, tried, on_dead=_die)
     scorer = replace(
-        make_scorer(settings, holdings, restorers, artifacts.input_file),
+        make_scorer(settings, holdings, restorers, artifacts.input_file, registry.workers),
         fetch=lambda job, on_step: artifacts.fetch(job.id, job.input, on_step=on_step),
     )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
@@ -117,7 +119,13 @@ def run_job(task: "Task[Any, Any]", job_id: str) -> None:
     """Run one job; each line of its log names the request that made it, as the message does."""
     child = this_child()
     with log_about(**_ids_of(task.request)), child.heartbeat.busy(job_id):
-        child.runner.run_job(job_id, queue=name_of_queue(task.request.delivery_info["routing_key"]))
+        child.runner.run_job(job_id, queue=_queue_of(task.request))
+
+
+def _queue_of(message: Context) -> str:
+    """The name of the queue that delivered a message."""
+    delivery: Mapping[str, Any] = message.delivery_info or {}
+    return name_of_queue(str(delivery.get("routing_key", "")))
 
 
 def _ids_of(message: Context) -> dict[str, str | None]:

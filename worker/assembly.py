@@ -5,7 +5,7 @@ from functools import partial
 
 from disyre.brain_package import BrainPackage
 from disyre.errors import Misconfigured, UnknownModel
-from worker.chooser import Chooser
+from worker.chooser import Chooser, Workers
 from worker.holdings import Holdings
 from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_restorer import OnnxRestorer
@@ -50,7 +50,11 @@ def make_restorers(settings: WorkerSettings, holdings: Holdings) -> Restorers:
 
 
 def make_scorer(
-    settings: WorkerSettings, holdings: Holdings, restorers: Restorers, input_file: InputFile
+    settings: WorkerSettings,
+    holdings: Holdings,
+    restorers: Restorers,
+    input_file: InputFile,
+    workers: Workers = lambda: (),
 ) -> ScanScorer:
     """What scores scans, with the network that finds brains loaded. Raises Misconfigured."""
     return ScanScorer(
@@ -58,7 +62,9 @@ def make_scorer(
         restorers,
         batch_size=settings.batch_size,
         max_voxels=settings.max_voxels,
-        chooser=Chooser(holdings.shelf, default=settings.default_model),
+        chooser=Chooser(
+            holdings.shelf, default=settings.default_model, workers=workers, may_hold=holdings.may_hold
+        ),
         brain_network=_brain_network(settings),
     )
 

@@ -37,7 +37,7 @@ class Holdings:
         """What is held now."""
         manifests = [package.manifest for package in self.shelf.packages()]
         return tuple(
-            HeldModel(name=each.name, version=each.version, sha256=each.sha256)
+            HeldModel(name=each.name, version=each.version, sha256=each.sha256, modality=each.modality)
             for each in manifests
             if self.may_hold(each.name)
         )

@@ -26,10 +26,11 @@ def queues_of(names: Sequence[str]) -> list[str]:
 def follow(app: Celery, holdings: Holdings) -> None:
     """Have a worker take for models that are added while it runs, and no longer for those that are gone."""
 
-    class ModelQueues(bootsteps.StartStopStep):  # type: ignore[misc]
+    class ModelQueues(bootsteps.StartStopStep):
         """Looks at the models now and then, in Celery's own loop."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
+        timer: Any = None
 
         def start(self, consumer: Any) -> None:
             """Begin to look."""
@@ -40,8 +41,6 @@ def follow(app: Celery, holdings: Holdings) -> None:
             if self.timer is not None:
                 self.timer.cancel()
                 self.timer = None
-
-        timer: Any = None
 
         def _look(self, consumer: Any) -> None:
             holdings.tell_left_out()

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from disyre.adapters.broker import broker_errors
 from disyre.documents import read_document
+from disyre.modality import Modality
 
 BEAT_EVERY_S: Final = 5.0
 FORGET_AFTER_S: Final = 20.0
@@ -31,6 +32,7 @@ class HeldModel(BaseModel):
     name: str
     version: str
     sha256: str
+    modality: Modality
 
 
 class WorkerInfo(BaseModel):

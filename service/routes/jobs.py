@@ -46,6 +46,7 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
             errors.UnusableArchive,
             errors.MaskMismatch,
             errors.QueueFull,
+            errors.NoWorker,
             errors.Unavailable,
             errors.StorageFull,
         ),

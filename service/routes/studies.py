@@ -30,6 +30,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
             errors.UnusableArchive,
             errors.MaskMismatch,
             errors.QueueFull,
+            errors.NoWorker,
             errors.Unavailable,
             errors.StorageFull,
         ),

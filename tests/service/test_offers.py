@@ -14,7 +14,12 @@ from tests.toy_model import make_toy_model
 def held(*packages: ModelPackage, **changes: Any) -> tuple[HeldModel, ...]:
     manifests = [package.manifest for package in packages]
     return tuple(
-        HeldModel(name=each.name, version=each.version, sha256=changes.get("sha256", each.sha256))
+        HeldModel(
+            name=each.name,
+            version=each.version,
+            sha256=changes.get("sha256", each.sha256),
+            modality=each.modality,
+        )
         for each in manifests
     )
 

@@ -1,7 +1,7 @@
 """Which model a worker takes for a scan that it has looked at, and what the job and the summary say of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -9,10 +9,11 @@ from scipy import ndimage
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
-from disyre.errors import NoModelForModality, UnknownModel
+from disyre.adapters.worker_registry import HeldModel, WorkerInfo
+from disyre.errors import NoModelForModality, Unavailable, UnknownModel
 from disyre.job import Choice, Job, JobModel
 from disyre.job_params import JobParams
-from disyre.modality import Guess
+from disyre.modality import Guess, Modality
 from disyre.model_package import ModelPackage, ModelShelf
 from disyre.summary import Summary
 from tests.builders import NOON
@@ -134,6 +135,79 @@ def test_a_scan_that_is_not_recognised_goes_to_the_default_model_with_a_warning(
     assert (decision.modality.name, decision.model.name) == (None, "t1w")
     with pytest.raises(UnknownModel):
         chooser(make_scan_job(params=JobParams(version="9")), flat, mask, lambda choice: None)
+
+
+def holding(*models: HeldModel) -> WorkerInfo:
+    """Another worker."""
+    times = dict.fromkeys(("started_at", "last_seen_at", "last_inference_at"), NOON)
+    return WorkerInfo.model_validate({"id": "b", "provider": "CPU", "models": (), "holds": models, **times})
+
+
+def far(name: str, version: str, modality: Modality) -> HeldModel:
+    """A model that is on no disk of this worker."""
+    return HeldModel(name=name, version=version, sha256="f" * 64, modality=modality)
+
+
+ELSEWHERE = holding(
+    far("a", "7", "FLAIR"),
+    far("flair", "3", "FLAIR"),
+    far("flair", "10", "FLAIR"),
+    far("t2w", "4", "T2w"),
+    far("standard", "1", "T1w"),
+)
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(
+    ("modality", "version", "chosen"),
+    [
+        (Guess(name="FLAIR", source="header", reason="so"), None, "flair/10"),
+        (Guess(name="FLAIR", source="header", reason="so"), "7", "a/7"),
+        (Guess(name="T2w", source="header", reason="so"), None, "t2w/4"),  # on the disk here, for others
+        (Guess(name="T1w", source="header", reason="so"), None, "t1w/1"),
+    ],
+)
+def test_a_model_that_only_another_worker_holds_is_chosen_too(
+    tmp_path: Path, modality: Guess, version: str | None, chosen: str
+) -> None:
+    volume = make_real_brain("T1w")
+    chooser = Chooser(
+        ModelShelf(tmp_path / "models"),
+        default="t1w",
+        workers=lambda: [ELSEWHERE],
+        may_hold=lambda name: name == "t1w",
+    )
+    job = make_scan_job(modality=modality, params=JobParams(version=version))
+
+    decision = chooser(job, volume, np.asarray(volume.voxels != 0), lambda choice: None)
+
+    assert f"{decision.model.name}/{decision.model.version}" == chosen
+
+
+def away() -> NoReturn:
+    raise Unavailable("away")
+
+
+@pytest.mark.parametrize(
+    ("likely", "default", "chosen"), [("FLAIR", "t1w", "flair"), (None, "standard", "standard")]
+)
+def test_a_scan_that_is_not_recognised_goes_to_another_worker_that_has_the_model(
+    tmp_path: Path, models: dict[str, ModelPackage], likely: Modality | None, default: str, chosen: str
+) -> None:
+    volume = make_real_brain("T1w")
+    flat, mask = volume.with_voxels(np.full_like(volume.voxels, 7)), np.asarray(volume.voxels != 0)
+    shelf = ModelShelf(tmp_path / "models")
+    job = make_scan_job()
+    chooser = Chooser(shelf, default=default, workers=lambda: [ELSEWHERE])
+    guess = Guess(name=None, source=None, reason="unclear", likely=likely)
+
+    if likely is None:
+        assert chooser(job, flat, mask, lambda choice: None).model.name == chosen
+        with pytest.raises(UnknownModel):
+            Chooser(shelf, default=default, workers=away)(job, flat, mask, lambda choice: None)
+    else:
+        assert chooser._choose(job, guess, lambda choice: None).name == chosen
+    assert set(models) == {"t1w", "t2w"}
 
 
 @pytest.mark.parametrize("contrast", ["T1w", "T2w"])
