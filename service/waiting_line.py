@@ -40,15 +40,17 @@ class WaitingLine:
     """How long a job of a model takes."""
     positions: Mapping[str, int] = field(default_factory=dict)
     """1 for the job that is next; of the jobs that were asked about, and wait."""
-    workers_of: Mapping[str, "Staff"] = field(default_factory=dict)
-    """Who takes jobs of a model, of those that not every worker takes."""
+    staff: Mapping[str, Staff] = field(default_factory=dict)
+    """Who takes jobs of a model: nobody, of one that is not here. Empty if that is not known: then everybody."""
 
     def eta_start_s(self, position: int, model: str | None = None) -> float | None:
         """Estimated time until the job at a position begins; None if nobody can tell.
 
         Those before it are taken to be jobs of the same model, if it is known.
         """
-        staff = self.workers_of.get(model or "", Staff(self.n_workers, self.n_running))
+        staff = Staff(self.n_workers, self.n_running)
+        if model and self.staff:
+            staff = self.staff.get(model, Staff(0, 0))
         n_ahead = staff.n_busy + position - 1
         if not staff.n_workers:
             return None
@@ -98,7 +100,7 @@ class QueueWatch:
             typical_s=_typical_s(durations),
             typical_of_model_s=_typical_of_model_s(durations),
             positions=places.positions,
-            workers_of=_workers_of(workers),
+            staff=_staff(workers, places.n_running),
         )
 
     def counts(self) -> Counts:
@@ -143,27 +145,29 @@ def _typical_of_model_s(durations: Durations) -> dict[str, float]:
 
 
 def _names(workers: Sequence[WorkerInfo]) -> set[str]:
-    """Of the models that workers say they hold."""
+    """Of the models that workers say they hold; none if there is one that does not say."""
+    if any(worker.holds is None for worker in workers):
+        return set()
     return {model.name for worker in workers for model in worker.holds or ()}
 
 
 def _rivals(workers: Sequence[WorkerInfo]) -> Rivals:
-    """Which queues take turns, where not all of them do."""
+    """Which queues take turns; none if that is not known."""
     names = _names(workers)
-    if all(worker.takes(name) for worker in workers for name in names):
+    if not names:
         return {}
-    found: dict[str, set[str]] = {}
+    found = {"": {"", *names}}
     for name in names:
         takers = [worker for worker in workers if worker.takes(name)]
         found[name] = {"", *(other for other in names if any(worker.takes(other) for worker in takers))}
     return found
 
 
-def _workers_of(workers: Sequence[WorkerInfo]) -> dict[str, Staff]:
-    """Who takes jobs of a model, of those that not every worker takes."""
+def _staff(workers: Sequence[WorkerInfo], n_running: int) -> dict[str, Staff]:
+    """Who takes jobs of each model."""
     found = {}
     for name in _names(workers):
         takers = [worker for worker in workers if worker.takes(name)]
-        if len(takers) < len(workers):
-            found[name] = Staff(len(takers), sum(worker.busy_with is not None for worker in takers))
+        n_busy = sum(worker.busy_with is not None for worker in takers)
+        found[name] = Staff(len(takers), n_running if len(takers) == len(workers) else n_busy)
     return found

@@ -26,6 +26,8 @@ class Holdings:
 
     def check(self) -> None:
         """Raise Misconfigured if a model that was named is not there, or one of its packages is damaged."""
+        if self._names is not None and not self._names:
+            raise Misconfigured("expected at least one name in DISYRE_MODELS, got none")
         for name in self._names or ():
             unusable = [each for each in self.shelf.unusable() if each.name == name]
             if unusable:

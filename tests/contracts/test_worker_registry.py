@@ -50,7 +50,7 @@ def test_a_worker_of_a_newer_version_is_listed_with_what_is_known_of_it(client: 
     registry.beat(make_worker())
     key = "disyre:worker:host-1"
     document = json.loads(cast(str, client.get(key)))
-    client.set(key, json.dumps({**document, "holds": ["t1w/2"]}))
+    client.set(key, json.dumps({**document, "ward": ["t1w/2"]}))
 
     assert registry.workers() == [make_worker()]
 

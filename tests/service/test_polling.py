@@ -11,13 +11,13 @@ import pytest
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job, JobProblem
+from disyre.job import Job, JobModel, JobProblem
 from disyre.progress import Progress
 from service.schemas import JobView
-from service.waiting_line import QueueWatch, WaitingLine
+from service.waiting_line import Pace, QueueWatch, WaitingLine
 from tests.builders import NOON, make_job
 from tests.live import wait_for
-from tests.service.live_api import LiveApi, live_api
+from tests.service.live_api import LiveApi, live_api, make_worker
 
 FIRST, SECOND, THIRD = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 
@@ -208,6 +208,40 @@ def test_without_an_example_nobody_can_tell() -> None:
 
 def test_the_jobs_before_one_are_taken_to_be_of_its_model() -> None:
     assert [line().eta_start_s(2, model) for model in ("slow", "unknown", None)] == [2000, 20, 20]
+
+
+def test_a_job_waits_for_the_workers_that_have_its_model() -> None:
+    jobs = InMemoryJobStore()
+    names = ("t1w", "t1w", "flair", "flair", "t2w")
+    ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 105)]
+    add_succeeded(jobs, FIRST, 60)
+    for job_id, name in zip(ids, names, strict=True):
+        model = JobModel(name=name, version="1", sha256="0" * 64)
+        jobs.add(make_job(job_id).model_copy(update={"model": model}))
+    held = [
+        {"name": name, "version": "1", "sha256": "0" * 64, "modality": "T1w"} for name in ("t1w", "flair")
+    ]
+    workers = InMemoryWorkerRegistry(
+        make_worker("a", holds=held[:1]), make_worker("b", holds=held[1:], busy_with=FIRST)
+    )
+    queue = QueueWatch(jobs, workers)
+
+    line = queue.look(*ids)
+
+    assert [line.positions[job_id] for job_id in ids[:4]] == [1, 2, 1, 2]
+    assert [line.eta_of(jobs.get(job_id)) for job_id in ids] == [0, 60, 60, 120, None]
+    workers.beat(make_worker("old"))  # of before workers said what they hold
+    assert QueueWatch(jobs, workers).look(*ids).positions == dict(zip(ids, [1, 4, 2, 5, 3], strict=True))
+
+
+def test_a_job_that_no_worker_takes_is_no_sign_of_a_queue_that_stands_still() -> None:
+    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=100))
+    jobs.add(make_job(FIRST))
+    held = {"name": "t1w", "version": "1", "sha256": "0" * 64, "modality": "T1w"}
+
+    paces = [QueueWatch(jobs, InMemoryWorkerRegistry(make_worker(holds=h))).pace() for h in ((held,), None)]
+
+    assert paces == [Pace(oldest_s=100, standstill_s=0), Pace(oldest_s=100, standstill_s=100)]
 
 
 def test_a_job_that_does_not_wait_has_no_time_at_which_it_begins() -> None:
