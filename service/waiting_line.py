@@ -41,7 +41,7 @@ class WaitingLine:
     positions: Mapping[str, int] = field(default_factory=dict)
     """1 for the job that is next; of the jobs that were asked about, and wait."""
     staff: Mapping[str, Staff] = field(default_factory=dict)
-    """Who takes jobs of a model: nobody, of one that is not here. Empty if that is not known: then everybody."""
+    """Who takes jobs of a model: of one that is not here, nobody. Empty if it is not known: all."""
 
     def eta_start_s(self, position: int, model: str | None = None) -> float | None:
         """Estimated time until the job at a position begins; None if nobody can tell.

@@ -109,6 +109,7 @@ class JobRunner:
         """Give a job to the workers that have its model."""
         logger.info("job %s is for a worker that has the model %s", job.id, job.queue)
         try:
+            self.jobs.wait_anew(job)
             self.queue.enqueue(job)
         except Unavailable:
             logger.warning("job %s is not in its queue yet: the reaper will send it", job.id)

@@ -97,6 +97,9 @@ class JobStore(Protocol):
         Queues from which the same workers take, take turns: for each job of one, one of each other.
         """
 
+    def wait_anew(self, job: Job) -> None:
+        """Put a job behind the others of its priority, as its message is sent again; if it still waits."""
+
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait: a program of before there were queues took them."""
 
@@ -274,6 +277,11 @@ class InMemoryJobStore:
                 positions[job.id] = turns.index(job.id) + 1
             found = {job_id: positions[job_id] for job_id in job_ids if job_id in positions}
             return Places(len(waiting), len(self.running()), found)
+
+    def wait_anew(self, job: Job) -> None:
+        """Put a job behind the others of its priority."""
+        with self.lock:
+            self._enter(job.id)
 
     def tidy(self) -> None:
         """There is nothing to do: all users of this store are of one version."""

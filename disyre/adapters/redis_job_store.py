@@ -78,6 +78,7 @@ class RedisJobStore:
         self._put_off_call_script = client.register_script(scripts.PUT_OFF_CALL)
         self._n_voxels_script = client.register_script(scripts.N_VOXELS)
         self._places_script = client.register_script(scripts.PLACES)
+        self._wait_anew_script = client.register_script(scripts.WAIT_ANEW)
         self._tidy_script = client.register_script(scripts.TIDY)
         self._remove_script = client.register_script(scripts.REMOVE)
         self._renew_script = client.register_script(scripts.RENEW)
@@ -183,6 +184,12 @@ class RedisJobStore:
             n_waiting, n_running, *places = self._places_script(keys=keys, args=[together, *job_ids])
         found = zip(job_ids, places, strict=True)
         return Places(n_waiting, n_running, {job_id: place for job_id, place in found if place})
+
+    def wait_anew(self, job: Job) -> None:
+        """Put a job that waits behind the others of its priority."""
+        keys, args = [*INDEX_KEYS, job_key(job.id)], [job.id, rank_of(job.params.priority), job.queue]
+        with broker_errors():
+            self._wait_anew_script(keys=keys, args=args)
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait."""

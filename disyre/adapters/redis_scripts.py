@@ -53,10 +53,7 @@ local function leave(job, id)
     if queue then redis.call('ZREM', '{QUEUE_PREFIX}' .. queue, id) end
 end
 """
-# The id goes into the index of its state in the same step as the job. In the index of all, all scores are 0,
-# so that ids, which sort by time of submission, are in order. What is told of the job goes into two streams
-# in that step, too; in its own one, the revision is the id. Keys may be made here, as a broker is one server.
-_PUT: Final = f"""{_LEAVE}
+_ENTER: Final = f"""
 local function enter(job, id, rank, queue)
     if redis.call('ZSCORE', KEYS[2], id) then return end
     local score = rank * {RANK} + redis.call('INCR', '{_SEQUENCE_KEY}')
@@ -65,6 +62,11 @@ local function enter(job, id, rank, queue)
     redis.call('ZADD', KEYS[2], score, id)
     redis.call('ZADD', '{QUEUE_PREFIX}' .. queue, score, id)
 end
+"""
+# The id goes into the index of its state in the same step as the job. In the index of all, all scores are 0,
+# so that ids, which sort by time of submission, are in order. What is told of the job goes into two streams
+# in that step, too; in its own one, the revision is the id. Keys may be made here, as a broker is one server.
+_PUT: Final = f"""{_LEAVE}{_ENTER}
 local function put(job, id, doc, revision, state, event, rank, queue)
     redis.call('HSET', job, 'doc', doc, 'revision', revision, 'state', state)
     redis.call('ZADD', KEYS[1], 0, id)
@@ -217,6 +219,12 @@ for k = 2, #ARGV do
     else answer[k + 1] = redis.call('ZRANK', KEYS[1], ARGV[k]) + 1 end
 end
 return answer
+"""
+# KEYS: those of the indices, and the job's. ARGV: id, rank and queue.
+WAIT_ANEW: Final = f"""{_LEAVE}{_ENTER}
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
+leave(KEYS[4], ARGV[1])
+enter(KEYS[4], unpack(ARGV))
 """
 # KEYS: those of the index of what waits, and of the names of queues. Programs of before there were queues
 # take jobs out of the first only.

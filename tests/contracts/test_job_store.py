@@ -297,6 +297,18 @@ def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> Non
     assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[1]: 1, IDS[0]: 2}
 
 
+def test_a_job_that_is_sent_again_comes_last_of_its_priority(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    jobs.update(IDS[2], start)
+
+    jobs.wait_anew(make_job(IDS[0]))
+    jobs.wait_anew(make_job(IDS[2]))  # it has begun meanwhile
+
+    assert jobs.waiting() == [IDS[1], IDS[0]]
+    assert jobs.places(*IDS[:3]).positions == {IDS[1]: 1, IDS[0]: 2}
+
+
 def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_not_lost(
     client: redis.Redis,
 ) -> None:
