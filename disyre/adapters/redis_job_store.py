@@ -187,7 +187,8 @@ class RedisJobStore:
 
     def wait_anew(self, job: Job) -> None:
         """Put a job that waits behind the others of its priority."""
-        keys, args = [*INDEX_KEYS, job_key(job.id)], [job.id, rank_of(job.params.priority), job.queue]
+        keys = [*INDEX_KEYS, job_key(job.id)]
+        args: list[str | int] = [job.id, rank_of(job.params.priority), job.queue]
         with broker_errors():
             self._wait_anew_script(keys=keys, args=args)
 

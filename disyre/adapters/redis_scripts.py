@@ -188,18 +188,26 @@ redis.call('ZADD', KEYS[1], 'XX', now[1] * 1000 + math.floor(now[2] / 1000) + AR
 # higher priority, after those before it in its queue, and in each other queue after as many.
 PLACES: Final = f"""
 local together, all = cjson.decode(ARGV[1]), redis.call('SMEMBERS', KEYS[3])
-local function place(score, queue)
-    local rank = math.floor(score / {RANK})
-    local first, next = string.format('%.0f', rank * {RANK}), string.format('(%.0f', (rank + 1) * {RANK})
-    local own = '{QUEUE_PREFIX}' .. queue
-    local n_before = redis.call('ZCOUNT', own, first, string.format('(%.0f', score))
+local seen = {{}}
+local function count(index, rank)
+    local key = rank .. index
+    if not seen[key] then
+        local first = string.format('%.0f', rank * {RANK})
+        local n_higher = rank > 0 and redis.call('ZCOUNT', index, '-inf', '(' .. first) or 0
+        local next = string.format('(%.0f', (rank + 1) * {RANK})
+        seen[key] = {{n_higher, redis.call('ZCOUNT', index, first, next)}}
+    end
+    return unpack(seen[key])
+end
+local function place(id, score, queue)
+    local rank, own = math.floor(score / {RANK}), '{QUEUE_PREFIX}' .. queue
+    local n_before = redis.call('ZRANK', own, id) - count(own, rank)
     local place = n_before + 1
     for _, other in ipairs(together[queue] or all) do
         local index = '{QUEUE_PREFIX}' .. other
-        local n_higher = redis.call('ZCOUNT', index, '-inf', '(' .. first)
+        local n_higher, n_alike = count(index, rank)
         place = place + n_higher
         if other ~= queue then
-            local n_alike = redis.call('ZCOUNT', index, first, next)
             place = place + math.min(n_alike, n_before)
             if n_alike > n_before then
                 local nth = n_higher + n_before
@@ -214,8 +222,9 @@ local answer = {{redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2])}}
 for k = 2, #ARGV do
     local score = redis.call('ZSCORE', KEYS[1], ARGV[k])
     local queue = score and redis.call('HGET', '{_JOB_PREFIX}' .. ARGV[k], 'queue')
+    local own = queue and redis.call('ZSCORE', '{QUEUE_PREFIX}' .. queue, ARGV[k])
     if not score then answer[k + 1] = 0
-    elseif queue then answer[k + 1] = place(tonumber(score), queue)
+    elseif own then answer[k + 1] = place(ARGV[k], tonumber(own), queue)
     else answer[k + 1] = redis.call('ZRANK', KEYS[1], ARGV[k]) + 1 end
 end
 return answer

@@ -325,6 +325,8 @@ def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_n
     assert jobs.waiting() == [IDS[0], IDS[1], IDS[3]]
     assert jobs.places(IDS[0], IDS[1]).positions == {IDS[0]: 1, IDS[1]: 2}
     assert [job.id for job in jobs.heads()] == [IDS[0], IDS[3]]
+    client.zrem("disyre:waiting:toy", IDS[3])  # it took this one, too, and gave it back
+    assert jobs.places(IDS[3]).positions == {IDS[3]: 3}
     jobs.update(IDS[0], start)
     assert jobs.waiting() == [IDS[1], IDS[3]]
 
