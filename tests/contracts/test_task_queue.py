@@ -131,6 +131,13 @@ def test_a_broker_that_is_gone_is_unavailable(own_broker: LiveBroker) -> None:
             RedisJobStore(client).add(make_job())
 
 
+def test_a_broker_that_goes_before_it_has_the_message_is_unavailable(client: redis.Redis) -> None:
+    celery = make_celery("redis://127.0.0.1:1/0", job_time_limit_s=TIME_LIMIT_S, timeout_s=0.5)
+
+    with pytest.raises(Unavailable, match="does not take messages"):
+        CeleryTaskQueue(celery, client).enqueue(make_job())
+
+
 def test_a_broker_that_hangs_is_unavailable_and_then_back(own_broker: LiveBroker) -> None:
     with connect(own_broker.url, timeout_s=0.5) as client:
         queue, jobs = make_queue(own_broker, client), RedisJobStore(client)
