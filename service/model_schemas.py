@@ -1,5 +1,6 @@
 """The JSON that clients see of model packages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, Self
 
@@ -11,9 +12,9 @@ from disyre.model_package import (
     Grid,
     ModelManifest,
     ModelPackage,
-    ModelShelf,
     ScanSettings,
     TrainingData,
+    UnusablePackage,
 )
 from service.view import View
 
@@ -66,17 +67,14 @@ class ModelList(View):
     intended_use: str = INTENDED_USE
 
     @classmethod
-    def of(cls, models: ModelShelf, name: str | None = None) -> Self:
-        """View of model packages, or of those of one model."""
-        return cls(
-            models=[ModelView.of(each) for each in models.packages() if name in (None, each.manifest.name)],
-            left_out=[
-                LeftOutView(
-                    name=each.name,
-                    version=each.version,
-                    code="no-worker" if isinstance(each.error, NoWorker) else "misconfigured",
-                )
-                for each in models.unusable()
-                if name in (None, each.name)
-            ],
-        )
+    def of(cls, packages: Sequence[ModelPackage], unusable: Sequence[UnusablePackage] = ()) -> Self:
+        """View of model packages, and of those that are not offered."""
+        left_out = [
+            LeftOutView(
+                name=each.name,
+                version=each.version,
+                code="no-worker" if isinstance(each.error, NoWorker) else "misconfigured",
+            )
+            for each in unusable
+        ]
+        return cls(models=[ModelView.of(package) for package in packages], left_out=left_out)

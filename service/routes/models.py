@@ -15,13 +15,16 @@ router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 @router.get("", responses=problems(InvalidRequest))
 def list_models(parts: GivenParts) -> ModelList:
     """List all models in all versions: those that a worker holds, or, while no worker is there, all."""
-    return ModelList.of(parts.models)
+    return ModelList.of(parts.models.packages(), parts.models.unusable())
 
 
 @router.get("/{name}", responses=problems(ModelNotFound, InvalidRequest))
 def list_versions(name: str, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
-    found = ModelList.of(parts.models, name)
+    found = ModelList.of(
+        [each for each in parts.models.packages() if each.manifest.name == name],
+        [each for each in parts.models.unusable() if each.name == name],
+    )
     if not found.models and not found.left_out:
         _find(parts.models, name)
     return found

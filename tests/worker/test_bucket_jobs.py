@@ -8,6 +8,7 @@ import pytest
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway, DamagedArtifact
 from disyre.job import MAX_LOSSES, Artifact, InputFile, Job, JobInput, JobState
 from disyre.progress import OnProgress
@@ -60,7 +61,16 @@ def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoi
 
 def run(jobs: InMemoryJobStore, store: BucketArtifactStore | FolderArtifactStore, score: Score) -> Job:
     job_id = make_job().id
-    JobRunner(jobs, store, score, StopRequest(grace_s=60), lease_s=60, time_limit_s=60).run_job(job_id)
+    JobRunner(
+        jobs,
+        store,
+        score,
+        StopRequest(grace_s=60),
+        lease_s=60,
+        time_limit_s=60,
+        holds=lambda model: True,
+        queue=InMemoryTaskQueue(),
+    ).run_job(job_id)
     return jobs.get(job_id)
 
 
