@@ -11,7 +11,7 @@ import httpx
 import nibabel as nib
 import pytest
 
-from disyre.adapters.task_queue import QUEUE_NAME
+from disyre.adapters.queue_names import QUEUE_NAME
 from disyre.job import MAX_LOSSES, WORKER_LOST
 from tests.builders import make_volume
 from tests.drills.site import Api, Site, since
