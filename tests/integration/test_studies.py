@@ -22,6 +22,7 @@ from disyre.types import Voxels
 from disyre.volume import Volume
 from service.app import create_app
 from service.audit import AuditLog
+from service.backends import Backends
 from service.settings import ServiceSettings
 from tests.dicom_phantom import encoded, make_series
 from tests.integration.workplace import Workplace
@@ -72,7 +73,7 @@ def _plane(voxels: Voxels, k: int) -> bytes:
 def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
     workplace: Workplace, tmp_path: Path
 ) -> None:
-    app = create_app(
+    backends = Backends(
         jobs=workplace.jobs,
         events=RedisJobEvents(workplace.client),
         owners=RedisOwnerIndex(workplace.client),
@@ -84,8 +85,8 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
         artifacts=workplace.artifacts,
         models=ModelShelf(workplace.models),
         workers=workplace.registry,
-        settings=ServiceSettings(min_free_bytes=0),
     )
+    app = create_app(backends, ServiceSettings(min_free_bytes=0))
     silent = as_series(make_real_brain("T1w"), "1.2.1")
     told = as_series(make_real_brain("T2w"), "1.2.2", **T2W)
     write_nifti(tmp_path / "flair.nii.gz", make_real_brain("FLAIR"))

@@ -27,6 +27,7 @@ from disyre.job import Artifact, Job
 from disyre.model_package import ModelShelf
 from service.app import create_app
 from service.audit import AuditLog
+from service.backends import Backends
 from service.server import Server
 from service.settings import ServiceSettings
 from tests.documented import Contract
@@ -93,7 +94,7 @@ def live_api(
         make_toy_model(models)
     memory, messages, artifacts = InMemoryJobStore(), InMemoryTaskQueue(), FolderArtifactStore(root)
     store = jobs or memory
-    app = create_app(
+    backends = Backends(
         jobs=store,
         events=events or (store.events if isinstance(store, InMemoryJobStore) else InMemoryJobEvents()),
         owners=InMemoryOwnerIndex(),
@@ -105,8 +106,8 @@ def live_api(
         artifacts=files or artifacts,
         models=ModelShelf(models),
         workers=workers or InMemoryWorkerRegistry(make_worker()),
-        settings=ServiceSettings(**{"min_free_bytes": 0, "reap_interval_s": 3600, **settings}),
     )
+    app = create_app(backends, ServiceSettings(**{"min_free_bytes": 0, "reap_interval_s": 3600, **settings}))
     hooks = {"response": [_contract_of(app).check]}
     with served(app) as url, httpx.Client(base_url=url, timeout=PATIENCE_S, event_hooks=hooks) as client:
         yield LiveApi(client, root, memory, messages, artifacts)

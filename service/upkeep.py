@@ -1,0 +1,95 @@
+"""What an API process does besides answering: every few seconds, for as long as it lives."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from disyre.errors import Misconfigured, Unavailable
+from service.backends import Backends
+from service.caretaker import Caretaker
+from service.egress import Hosts
+from service.event_hub import EventHub
+from service.orphans import Orphans
+from service.postman import Postman
+from service.reaper import Reaper
+from service.retention import Retention
+from service.settings import ServiceSettings
+from service.webhooks import read_secrets
+from service.withdrawals import Withdrawals
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Looks after jobs and files, and calls at the end of jobs."""
+
+    backends: Backends
+    withdrawals: Withdrawals
+    postman: Postman | None
+    hub: EventHub
+    settings: ServiceSettings
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Keep on with it for the length of a block."""
+        self.backends.artifacts.prepare()
+        caretaker = self._caretaker()
+        await run_in_threadpool(caretaker.sweep)
+        works = [caretaker.take_care, *([self.postman.deliver] if self.postman else [])]
+        tasks = [asyncio.create_task(_repeat(work, self.settings.reap_interval_s)) for work in works]
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.hub.stop()
+
+    def _caretaker(self) -> Caretaker:
+        jobs, artifacts, audit = self.backends.jobs, self.backends.artifacts, self.backends.audit
+        retention = Retention(
+            jobs,
+            self.backends.expiry,
+            self.backends.owners,
+            artifacts,
+            tombstone_s=self.settings.tombstone_s,
+            on_expired=lambda job_id: audit.note("expire_job", job_id=job_id),
+        )
+        return Caretaker(
+            Reaper(jobs, self.backends.queue),
+            self.withdrawals,
+            Orphans(jobs, artifacts),
+            retention,
+            artifacts,
+            upload_timeout_s=self.settings.upload_timeout_s,
+        )
+
+
+def make_postman(backends: Backends, settings: ServiceSettings) -> Postman | None:
+    """Who calls at the end of jobs; None if nobody may be called. Raises Misconfigured."""
+    if not settings.webhook_hosts:
+        return None
+    if settings.webhook_secret_file is None:
+        raise Misconfigured(
+            "expected DISYRE_WEBHOOK_SECRET_FILE to be set together with DISYRE_WEBHOOK_HOSTS"
+        )
+    return Postman(
+        backends.jobs, Hosts.read(settings.webhook_hosts), read_secrets(settings.webhook_secret_file)
+    )
+
+
+async def _repeat(work: Callable[[], None], every_s: float) -> None:
+    """Do a work now and then as long as the app lives."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await run_in_threadpool(work)
+        except Unavailable:
+            logger.warning("the broker is away: lost jobs are not looked for, and nobody is called")
+        except Exception:
+            logger.exception("what is done every few seconds failed")
