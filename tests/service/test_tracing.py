@@ -78,7 +78,9 @@ def test_lines_about_a_request_name_its_ids(api: LiveApi, caplog: pytest.LogCapt
     assert (
         lines[0]
         .splitlines()[0]
-        .endswith(f"ERROR service.middleware: [request=pacs-7 trace={TRACE_ID}] request pacs-7 failed")
+        .endswith(
+            f"ERROR service.middleware: [request=pacs-7 trace={TRACE_ID}] request pacs-7 failed: ZeroDivisionError"
+        )
     )
 
 

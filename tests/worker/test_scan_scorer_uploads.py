@@ -16,7 +16,6 @@ from disyre.errors import (
     MaskMismatch,
     MultipleVolumes,
     TooLarge,
-    UnknownModel,
 )
 from disyre.job import JobInput, JobModel
 from disyre.job_params import JobParams
@@ -27,6 +26,7 @@ from tests.dicom_phantom import encoded, make_series
 from tests.nifti_files import nifti_bytes
 from tests.worker.scan_jobs import NIFTI, make_input, make_scan_job, score
 from worker.scan_scorer import ScanScorer
+from worker.tasks import NotHeld
 
 SERIES = encoded(make_series(12, shape=(40, 48)))
 
@@ -115,13 +115,13 @@ def test_input_that_cannot_be_scored_is_refused(
     assert list(results.iterdir()) == []
 
 
-def test_a_model_that_was_removed_is_unknown(
+def test_a_job_whose_model_was_removed_is_for_another_worker(
     scorer: ScanScorer, upload: Path, results: Path, package: ModelPackage
 ) -> None:
     job = make_scan_job(package, NIFTI)
     gone = job.model_copy(update={"model": JobModel(name="t1w", version="2", sha256="0" * 64)})
 
-    with pytest.raises(UnknownModel):
+    with pytest.raises(NotHeld):
         score(scorer, gone, results)
 
 

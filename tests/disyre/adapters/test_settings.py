@@ -28,6 +28,17 @@ def test_the_brokers_address_may_come_from_a_mounted_secret(tmp_path: Path) -> N
     assert settings.broker() == SECRET
 
 
+def test_the_key_of_a_bucket_has_an_id_and_a_secret_or_is_the_machines_own(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n", encoding="utf-8")
+    own, whole = {"artifacts_secret_key_file": tmp_path / "secret"}, {"artifacts_key_id": "id"}
+
+    assert SharedSettings().artifacts_key() is None
+    assert SharedSettings.model_validate({**own, **whole}).artifacts_key() == ("id", "s3cret")
+    for half in (own, whole):
+        with pytest.raises(Misconfigured, match="ARTIFACTS_SECRET_KEY_FILE together, got one"):
+            SharedSettings.model_validate(half).artifacts_key()
+
+
 def test_the_brokers_password_is_not_printed() -> None:
     settings = SharedSettings.model_validate({"broker_url": SECRET})
 

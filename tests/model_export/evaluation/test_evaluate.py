@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unclipped = ScanSettings(severities=(0.5, 0.2), intensity=IntensityRule(percentile=100))
     make_toy_model(folder / "models", scan=unclipped)
     for seed in (1, 2):
-        write_scan(folder / "healthy" / f"sub-{seed}_T1w.nii.gz", make_phantom(seed))
+        write_scan(folder / "healthy" / f"sub-{seed}_T1w.nii.gz", make_phantom(100 + seed))
         scan = make_phantom(seed + 2)
         voxels = scan.volume.voxels.copy()
         voxels[60:70, 60:70, 15:25] = 2000
