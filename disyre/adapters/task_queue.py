@@ -64,8 +64,11 @@ def make_celery(broker_url: str, *, job_time_limit_s: int, timeout_s: float = 10
         worker_pool="prefork",  # the only pool in which time limits and a killed child are survived
         worker_pool_start_method="spawn",  # an inference session does not survive a fork
         worker_concurrency=1,  # a session uses all cores, or the GPU
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,  # a job must not wait in a busy worker while another is idle
+        # A job must not wait in a busy worker while another is idle: none is taken while one runs. Celery counts
+        # the jobs; kombu would count messages, too, and take none any more once a broker went away as one was
+        # acknowledged.
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=0,
         worker_max_tasks_per_child=200,  # against leaks in native libraries
         worker_proc_alive_timeout=180,  # a child that loads a model is not dead
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a job survives a restart of the broker

@@ -10,6 +10,7 @@ import pytest
 from disyre.job import JobState
 from tests.integration.workplace import LEASE_S, Workplace
 from tests.live import LiveBroker, wait_for
+from tests.lossy_proxy import lossy_proxy
 from tests.shifted_clock import make_shifted_clock
 from tests.toy_model import SLOW_MODEL
 
@@ -94,6 +95,28 @@ def test_a_job_survives_a_crash_of_the_broker(workplace: Workplace) -> None:
         next_job = workplace.wait_until_finished(workplace.submit())
         assert next_job.state is JobState.SUCCEEDED
         assert worker.process.poll() is None
+
+
+def test_a_worker_takes_more_after_its_broker_went_as_a_message_was_acknowledged(
+    workplace: Workplace,
+) -> None:
+    job_id = workplace.submit()
+    with lossy_proxy(workplace.broker.embedded.socket) as proxy:
+        proxy.command = b"ZREM\r\n$13\r\nunacked_index"
+
+        def fail_once() -> None:
+            proxy.before = lambda: None
+            workplace.broker.kill()
+
+        proxy.before = fail_once
+        with workplace.worker(DISYRE_BROKER_URL=proxy.url) as worker:
+            wait_for(lambda: "Couldn't ack" in worker.text(), "it cannot acknowledge", within_s=60)
+
+            workplace.broker.start()
+
+            assert workplace.wait_until_finished(workplace.submit()).state is JobState.SUCCEEDED
+            assert worker.process.poll() is None
+    assert workplace.jobs.get(job_id).attempt == 1
 
 
 def test_a_job_outlasts_a_broker_that_does_not_answer_for_longer_than_a_lease(workplace: Workplace) -> None:
