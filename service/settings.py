@@ -47,7 +47,5 @@ class ServiceSettings(SharedSettings):
     """Hosts that may be called at the end of a job: names, addresses and networks, with commas."""
     webhook_secret_file: Path | None = None
     """Secrets that sign these calls."""
-    max_standstill_s: PositiveFloat = 60.0
-    """A queue from which nobody has taken a job for so long, though a worker has none, is out of order."""
     reap_interval_s: PositiveFloat = 5.0
     """Time between two searches for jobs whose worker or message was lost."""

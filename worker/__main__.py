@@ -1,25 +1,41 @@
-"""Starts a worker: `python -m worker`. Exits with 78 if it cannot start as it was told to."""
+"""Starts a worker: `python -m worker`.
+
+Exits with 78 if it cannot start as it was told to, and with 75 if it took nothing any more.
+"""
 
 import logging
 import os
 import signal
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import worker_shutting_down
+from celery.signals import task_received, worker_shutting_down
+from celery.worker import state
 
+from disyre.adapters.broker import connect
 from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
+from disyre.adapters.task_queue import has_message
+from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from disyre.errors import Misconfigured
 from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
 from worker.assembly import check, make_holdings
 from worker.model_queues import follow, queues_of
 from worker.settings import WorkerSettings
+from worker.standstill import Watchdog
 
 logger = logging.getLogger("worker")
+
+EX_TEMPFAIL: Final = 75
+"""Exit status of a worker that took nothing any more."""
+_BROKER_TIMEOUT_S: Final = 5.0
+_END_WITHIN_S: Final = 10.0
+"""A worker that does not end by itself so long after the grace of its job is ended."""
 
 
 def main() -> int:
@@ -42,16 +58,48 @@ def main() -> int:
     logger.info("settings: %s", settings.shown())
     holdings.tell_left_out()
 
-    def tell_children(**_: object) -> None:
+    def tell_children() -> None:
         """Let a running job end in time, so that it can go back to the queue."""
-        logger.info("told to stop")
         for pid in worker.pool.info["processes"] if worker.pool else ():
             os.kill(pid, STOP_CHILD)
 
+    def end() -> None:
+        """End as Celery does if it is told to; in any case."""
+        celery_state: Any = state
+        celery_state.should_stop = EX_TEMPFAIL
+        tell_children()
+        time.sleep(settings.shutdown_grace_s + _END_WITHIN_S)
+        os._exit(EX_TEMPFAIL)
+
+    watchdog = Watchdog(_leaves_messages(app, settings), most_s=settings.max_standstill_s, end=end)
+
+    def stop(**_: object) -> None:
+        logger.info("told to stop")
+        watchdog.stop()
+        tell_children()
+
+    def took(**_: object) -> None:
+        watchdog.took()
+
     signal.signal(CHILD_REFUSES, _give_up)
-    worker_shutting_down.connect(tell_children, weak=False)
+    worker_shutting_down.connect(stop, weak=False)
+    task_received.connect(took, weak=False)
+    watchdog.start()
     worker.start()
     return worker.exitcode or 0
+
+
+def _leaves_messages(app: Celery, settings: WorkerSettings) -> Callable[[], bool]:
+    """Whether the child is ready and idle while messages lie in the queues that this worker takes from."""
+    client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
+    registry = RedisWorkerRegistry(client)
+    name = f"{worker_prefix()}{os.getpid()}"
+
+    def look() -> bool:
+        is_idle = any(each.id == name and each.busy_with is None for each in registry.workers())
+        return is_idle and has_message(client, list(app.amqp.queues.consume_from))
+
+    return look
 
 
 def _checked() -> tuple[Celery, WorkerSettings]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from disyre.errors import Misconfigured
@@ -21,14 +21,7 @@ _OF_ONE_PROGRAM: Final = (
     # the API
     *("MAX_UPLOAD_BYTES", "MAX_FILES", "UPLOAD_TIMEOUT_S", "MAX_QUEUED_JOBS", "MIN_FREE_BYTES"),
     "MAX_QUEUED_VOXELS",
-    *(
-        "REAP_INTERVAL_S",
-        "LISTEN_HOST",
-        "LISTEN_PORT",
-        "STALL_TIMEOUT_S",
-        "API_KEYS_FILE",
-        "MAX_STANDSTILL_S",
-    ),
+    *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S", "API_KEYS_FILE"),
     *("MAX_SUBMITS_PER_MINUTE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_KEYS_URL"),
     *("RETENTION_S", "TOMBSTONE_S"),
     *("WEBHOOK_HOSTS", "WEBHOOK_SECRET_FILE"),
@@ -71,6 +64,9 @@ class SharedSettings(BaseSettings):
     """A job that runs longer is failed."""
     lease_s: float = Field(default=15.0, gt=0)
     """A worker that is silent for this long has lost its job."""
+    max_standstill_s: PositiveFloat = 60.0
+    """A queue from which nobody has taken a job for so long, though a worker has none, is out of order; such
+    a worker ends."""
     shutdown_grace_s: float = Field(default=20.0, ge=0)
     """A job or an upload under way when the program is told to stop may go on for this long."""
 

@@ -5,6 +5,7 @@ again what got lost here; so nothing waits for the queue, and a message that com
 """
 
 import json
+from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 import redis
@@ -64,9 +65,9 @@ def make_celery(broker_url: str, *, job_time_limit_s: int, timeout_s: float = 10
         worker_pool="prefork",  # the only pool in which time limits and a killed child are survived
         worker_pool_start_method="spawn",  # an inference session does not survive a fork
         worker_concurrency=1,  # a session uses all cores, or the GPU
-        # A job must not wait in a busy worker while another is idle: none is taken while one runs. Celery counts
-        # the jobs; kombu would count messages, too, and take none any more once a broker went away as one was
-        # acknowledged.
+        # A job must not wait in a busy worker while another is idle: none is taken while one runs. Celery
+        # counts the jobs; kombu would count messages, too, and take none any more once a broker went away as
+        # one was acknowledged.
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=0,
         worker_max_tasks_per_child=200,  # against leaks in native libraries
@@ -143,6 +144,14 @@ class InMemoryTaskQueue:
     def pending_ids(self) -> set[str]:
         """Ids in the list."""
         return set(self.job_ids)
+
+
+def has_message(client: redis.Redis, queues: Iterable[str]) -> bool:
+    """Whether a message lies in one of some queues, by Celery's names of them. Raises Unavailable."""
+    with broker_errors(), client.pipeline(transaction=False) as pipe:
+        for list_name in (each for queue in queues for each in lists_of(queue)):
+            pipe.exists(list_name)
+        return any(pipe.execute())
 
 
 def _job_id(message: str) -> str | None:

@@ -16,6 +16,7 @@ from disyre.adapters.task_queue import (
     CeleryTaskQueue,
     InMemoryTaskQueue,
     TaskQueue,
+    has_message,
     make_celery,
 )
 from disyre.errors import Unavailable
@@ -87,6 +88,18 @@ def test_jobs_lie_in_the_queue_of_their_model_by_priority(broker: LiveBroker, cl
 
     assert found == dict(zip(LISTS, ([job.id] for job in jobs), strict=True))
     assert queue.pending_ids() == {job.id for job in jobs}
+
+
+def test_a_message_is_seen_in_the_queue_where_it_lies_whatever_its_priority(
+    broker: LiveBroker, client: redis.Redis
+) -> None:
+    for priority in PRIORITIES:
+        make_queue(broker, client).enqueue(make_job(priority=priority))
+
+        assert has_message(client, ["disyre", "disyre.toy"])
+        assert not has_message(client, ["disyre", "disyre.other"])
+        assert not has_message(client, [])
+        client.flushall()
 
 
 def test_messages_that_a_program_of_before_there_were_queues_sent_are_pending(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.live import LiveBroker, wait_for
 from tests.lossy_proxy import lossy_proxy
 from tests.shifted_clock import make_shifted_clock
 from tests.toy_model import SLOW_MODEL
+from worker.__main__ import EX_TEMPFAIL
 
 HOUR_S = 3600
 
@@ -97,7 +99,7 @@ def test_a_job_survives_a_crash_of_the_broker(workplace: Workplace) -> None:
         assert worker.process.poll() is None
 
 
-def test_a_worker_takes_more_after_its_broker_went_as_a_message_was_acknowledged(
+def test_a_worker_takes_more_after_its_broker_went_as_it_acknowledged_a_message(
     workplace: Workplace,
 ) -> None:
     job_id = workplace.submit()
@@ -117,6 +119,34 @@ def test_a_worker_takes_more_after_its_broker_went_as_a_message_was_acknowledged
             assert workplace.wait_until_finished(workplace.submit()).state is JobState.SUCCEEDED
             assert worker.process.poll() is None
     assert workplace.jobs.get(job_id).attempt == 1
+
+
+def test_a_worker_that_takes_nothing_any_more_ends_and_the_next_one_goes_on(
+    workplace: Workplace,
+) -> None:
+    taking = threading.Event()
+    with lossy_proxy(workplace.broker.embedded.socket) as proxy:
+        proxy.command = b"BRPOP"
+
+        def hold_up() -> None:
+            taking.wait(60)
+
+        proxy.before = hold_up
+        settings = {"DISYRE_BROKER_URL": proxy.url, "DISYRE_MAX_STANDSTILL_S": "2"}
+        with workplace.worker("first", DISYRE_SHUTDOWN_GRACE_S="0", **settings) as worker:
+            job_id = workplace.submit()
+
+            wait_for(lambda: "took no job for" in worker.text(), "it notices", within_s=60)
+            taking.set()
+
+            assert worker.process.wait(30) == EX_TEMPFAIL
+        assert workplace.registry.workers() == []
+        assert workplace.jobs.get(job_id).state is JobState.QUEUED
+        with workplace.worker("second", **settings) as worker:
+            job = workplace.wait_until_finished(job_id)
+            assert worker.process.poll() is None
+    assert job.attempt == 1
+    workplace.assert_one_whole_result(job)
 
 
 def test_a_job_outlasts_a_broker_that_does_not_answer_for_longer_than_a_lease(workplace: Workplace) -> None:
