@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 _REFUSALS: Final = invalid_input_codes()
 _WAITS_S: Final = (0.5, 1.0, 2.0, 4.0, *[8.0] * 14)
-"""Between attempts to store how a job ended, while the broker is away."""
+"""Between attempts to store that a job begins, or how it ended, while the broker is away."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class JobRunner:
                 return None
             now = self.jobs.now
             try:
-                job = self.jobs.update(job_id, lambda job: _begin(job, self.holds, now))
+                begin = _beginning(self.holds, now)
+                job = _patiently(lambda: self.jobs.update(job_id, begin))
                 if job.state is not JobState.RUNNING:
                     logger.info("job %s is %s: nothing to do", job_id, job.state)
                     return job
@@ -168,6 +169,19 @@ def _begin(job: Job, holds: Holds, now: Now) -> Job:
     if waiting.state is not JobState.QUEUED or is_for_others:
         return waiting
     return waiting.start(at=now())
+
+
+def _beginning(holds: Holds, now: Now) -> Change:
+    """To begin a job: once, however often it is asked for. A broker that went away may have stored it."""
+    begun: list[Job] = []
+
+    def begin(job: Job) -> Job:
+        if any((job.revision, job.history) == (each.revision, each.history) for each in begun):
+            return job
+        begun.append(_begin(job, holds, now))
+        return begun[-1]
+
+    return begin
 
 
 def _success(job: Job, outcome: Outcome, now: Now) -> Change:

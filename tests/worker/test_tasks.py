@@ -20,6 +20,7 @@ from disyre.errors import (
     StaleAttempt,
     TimedOut,
     Unavailable,
+    Undecided,
 )
 from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobModel, JobState
 from disyre.modality import Guess
@@ -351,6 +352,37 @@ def test_the_end_of_a_job_is_stored_when_the_broker_is_back(artifacts: FolderArt
     make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
 
     assert jobs.get(JOB_ID).state is JobState.SUCCEEDED
+
+
+class Unanswering(InMemoryJobStore):
+    """Stores, or not, and does not answer, for the first two changes."""
+
+    def __init__(self, *, stores: bool) -> None:
+        super().__init__()
+        self.stores = stores
+        self.n_changes = 0
+
+    def update(self, job_id: str, change: Change) -> Job:
+        self.n_changes += 1
+        if self.stores or self.n_changes > 2:
+            job = super().update(job_id, change)
+        if self.n_changes <= 2:
+            raise Undecided("the broker does not answer")
+        return job
+
+
+@pytest.mark.parametrize("stores", [True, False])
+def test_a_job_that_begins_as_the_broker_goes_away_is_run_in_its_first_attempt(
+    artifacts: FolderArtifactStore, stores: bool
+) -> None:
+    jobs = Unanswering(stores=stores)
+    jobs.add(make_job())
+
+    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
+
+    job = jobs.get(JOB_ID)
+    assert (job.state, job.attempt, job.n_losses) == (JobState.SUCCEEDED, 1, 0)
+    assert [entry.state for entry in job.history] == [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
 
 
 @pytest.mark.parametrize(("came_by", "sent"), [("", [JOB_ID]), ("toy", [])])
