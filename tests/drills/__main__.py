@@ -21,9 +21,11 @@ import pytest
 
 from tests.drills.cancels import CancelLoop
 from tests.drills.clocks import Clocks
+from tests.drills.contract import check_contract
 from tests.drills.disks import Disks
 from tests.drills.drains import Drains
 from tests.drills.kills import KillLoop
+from tests.drills.machine import missing
 from tests.drills.outages import Outages
 from tests.drills.packages import Packages
 from tests.drills.poison import Poison
@@ -82,6 +84,25 @@ def _soak(site: Site, options: Options) -> Figures:
     return Soak(site, n_jobs=40 if options.quick else 200).run()
 
 
+def _contract(folder: Path, options: Options) -> Figures:
+    outcome = check_contract(folder, n_examples=5 if options.quick else 60)
+    assert outcome.passed, outcome.report
+    return {"calls": outcome.n_calls, "failures": outcome.n_failures}
+
+
+def _machines(_: Path, options: Options) -> Figures:
+    """In a process of its own, as it goes into namespaces."""
+    if lacking := missing():
+        pytest.skip(lacking)
+    sizes = ("--scans", "2", "--kills", "3") if options.quick else ()
+    command = [sys.executable, "-m", "tests.drills.machines", *sizes]
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert ended.stdout, f"expected figures, got exit status {ended.returncode}"
+    figures: Figures = json.loads(ended.stdout.splitlines()[-1])
+    assert figures["passed"], figures["why"]
+    return figures
+
+
 ON_A_STACK: Final[dict[str, Callable[[Serve, Options], Figures]]] = {"kills": _kills, "cancels": _cancels}
 """`disyre serve` with the models that ship."""
 ON_A_SITE: Final[dict[str, Callable[[Site, Options], Figures]]] = {
@@ -95,11 +116,13 @@ ON_A_SITE: Final[dict[str, Callable[[Site, Options], Figures]]] = {
     "soak": _soak,
 }
 """Programs that the drill starts, with toy models."""
+ALONE: Final[dict[str, Callable[[Path, Options], Figures]]] = {"contract": _contract, "machines": _machines}
+"""In a folder, with whatever else they need."""
 
 
 def main() -> int:
     """Run drills; returns how many failed."""
-    names = (*ON_A_STACK, *ON_A_SITE)
+    names = (*ON_A_STACK, *ON_A_SITE, *ALONE)
     parser = argparse.ArgumentParser(
         prog="python -m tests.drills",
         description=__doc__,
@@ -144,6 +167,8 @@ def _on_its_programs(name: str, options: Options) -> Figures:
                 except Exception:
                     sys.stderr.write(programs.last_words())
                     raise
+        if name in ALONE:
+            return ALONE[name](Path(folder), options)
         with serving(Path(folder) / "data", ROOT / "models", port=None, **_AS_SHIPPED) as serve:
             serve.wait_until_ready()
             try:

@@ -4,6 +4,7 @@ Linux alone has them. `inside` has to have been called before, so that nothing o
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,9 +21,24 @@ PORT: Final = 8000
 def inside(module: str) -> None:
     """Run a module as it was called, in namespaces of its own; as it returns, it is there."""
     if _INSIDE not in os.environ:
-        rights = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-        command = ["unshare", *rights, "--net", "--mount", sys.executable, "-m", module, *sys.argv[1:]]
+        command = _in_namespaces(sys.executable, "-m", module, *sys.argv[1:])
         os.execvpe(command[0], command, {**os.environ, _INSIDE: "1"})
+
+
+def missing() -> str | None:
+    """What this machine lacks of what machines are made of; None if it has all."""
+    for program in ("unshare", "nsenter", "ip", "tc", "curl"):
+        if shutil.which(program) is None:
+            return f"there is no {program} on this machine"
+    # A line between machines, as a container may be kept from having one.
+    line = "ip link set lo up && ip link add line type veth peer name end && mount -t tmpfs none /mnt"
+    made = subprocess.run(_in_namespaces("sh", "-c", line), capture_output=True, check=False)
+    return "this machine lets nobody make network namespaces" if made.returncode else None
+
+
+def _in_namespaces(*command: str) -> list[str]:
+    rights = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    return ["unshare", *rights, "--net", "--mount", *command]
 
 
 @dataclass
