@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import ArtifactStore
-from disyre.adapters.job_store import JobStore, not_found, queue_full
+from disyre.adapters.job_store import JobStore, not_found, queue_full, too_many_voxels
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
@@ -21,7 +21,6 @@ from disyre.errors import (
     JobNotFound,
     NothingToScore,
     NoWorker,
-    QueueFull,
     Unavailable,
     Undecided,
 )
@@ -87,16 +86,9 @@ class Submission:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
         if self.jobs.n_waiting() + n_jobs > self.max_queued_jobs:
             raise queue_full(self.max_queued_jobs)
-        self._check_voxels(1)
-
-    def _check_voxels(self, n_voxels: int) -> None:
-        """Raise QueueFull if scans with so many more voxels may not wait now; one may while none does."""
-        there = self.jobs.n_voxels()
-        if there and there + n_voxels > self.max_queued_voxels:
-            raise QueueFull(
-                f"expected at most {self.max_queued_voxels} voxels in all scans that wait or run, got "
-                f"{there} and {n_voxels} more"
-            )
+        there = self.jobs.n_voxels()  # a scan may wait while there is no other
+        if there and there + 1 > self.max_queued_voxels:
+            raise too_many_voxels(self.max_queued_voxels, there, 1)
 
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
@@ -230,7 +222,6 @@ class Submission:
 
     def _accept(self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
-        self._check_voxels(sum(job.input.n_voxels or 0 for job in jobs))
         self.artifacts.accept(folder, *(job.id for job in jobs))
         self._add(jobs, receipt)
         for job in jobs:
@@ -248,7 +239,12 @@ class Submission:
         """
         try:
             self.owners.note(self.owner, *(job.id for job in jobs))
-            self.jobs.add(*jobs, most_waiting=self.max_queued_jobs, receipt=receipt)
+            self.jobs.add(
+                *jobs,
+                most_waiting=self.max_queued_jobs,
+                most_voxels=self.max_queued_voxels,
+                receipt=receipt,
+            )
         except Undecided:
             if receipt is None:
                 self.withdrawals.note(*(job.id for job in jobs))

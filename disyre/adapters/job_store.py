@@ -7,7 +7,7 @@ else it is applied again to what they stored, so a transition that is no longer 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
@@ -55,13 +55,20 @@ class JobStore(Protocol):
         Raises Unavailable if that clock was never asked with success.
         """
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(
+        self,
+        *jobs: Job,
+        most_waiting: int | None = None,
+        most_voxels: int | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Store new jobs: all of them, or none. Durable when this returns; the same again changes nothing.
 
         With a receipt, that is stored too, in the same step. Raises StillReceiving if its key is another's.
 
-        Raises QueueFull if more than `most_waiting` jobs would wait, and ValueError if there is another job
-        of one of the ids. After Unavailable there is none of the jobs, and will be none, but after Undecided
+        Raises QueueFull if more than `most_waiting` jobs would wait, or if the scans of all that wait or run
+        would have more than `most_voxels`, unless there are none; and ValueError if there is another job of
+        one of the ids. After Unavailable there is none of the jobs, and will be none, but after Undecided
         nobody knows.
         """
 
@@ -188,7 +195,13 @@ class InMemoryJobStore:
         """The time of day."""
         return self.clock()
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(
+        self,
+        *jobs: Job,
+        most_waiting: int | None = None,
+        most_voxels: int | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Store new jobs."""
         call = {job.id: job.model_dump_json() for job in jobs}
         with self.lock:
@@ -200,6 +213,9 @@ class InMemoryJobStore:
                 return
             if most_waiting is not None and self.n_waiting() + len(call) > most_waiting:
                 raise queue_full(most_waiting)
+            there, more = self.n_voxels(), voxels_of(jobs)
+            if most_voxels is not None and there and there + more > most_voxels:
+                raise too_many_voxels(most_voxels, there, more)
             self._docs |= call
             for job_id in call:
                 self._enter(job_id)
@@ -264,7 +280,7 @@ class InMemoryJobStore:
         """How many voxels the scans of all jobs have that wait or run."""
         with self.lock:
             jobs = map(self.get, self._in_states(JobState.QUEUED, *BEGUN))
-            return sum(job.input.n_voxels or 0 for job in jobs)
+            return voxels_of(jobs)
 
     def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
         """How many jobs wait and run, and where these stand."""
@@ -413,3 +429,15 @@ def key_in_use() -> StillReceiving:
 def queue_full(most_waiting: int) -> QueueFull:
     """What is raised where no more jobs may wait."""
     return QueueFull(f"expected fewer than {counted(most_waiting, 'waiting job')}")
+
+
+def too_many_voxels(most: int, there: int, more: int) -> QueueFull:
+    """What is raised where no scans with so many more voxels may wait."""
+    return QueueFull(
+        f"expected at most {most} voxels in all scans that wait or run, got {there} and {more} more"
+    )
+
+
+def voxels_of(jobs: Iterable[Job]) -> int:
+    """How many voxels the scans of some jobs have, as far as it is known."""
+    return sum(job.input.n_voxels or 0 for job in jobs)

@@ -25,6 +25,8 @@ from disyre.adapters.job_store import (
     key_in_use,
     not_found,
     queue_full,
+    too_many_voxels,
+    voxels_of,
 )
 from disyre.adapters.queue_names import QUEUES_KEY
 from disyre.adapters.redis_scripts import (
@@ -88,23 +90,33 @@ class RedisJobStore:
         """The time of day by the broker's clock."""
         return self._clock.now()
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(
+        self,
+        *jobs: Job,
+        most_waiting: int | None = None,
+        most_voxels: int | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Store new jobs, in one step. What gets no answer is tried once more."""
         script = self._add_script
         keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs), COUNTS_KEY]
         stored = [_as_stored(job) for job in jobs]
-        most = -1 if most_waiting is None else most_waiting
+        most, most_n_voxels = (-1 if each is None else each for each in (most_waiting, most_voxels))
         words = [word for each in stored for word in each]
-        args = [self._last_us(), most, _name_of_call(stored), *words, *_in_pairs(tally_of_new(jobs))]
+        args: list[str | float] = [self._last_us(), most, most_n_voxels, _name_of_call(stored), *words]
+        args += _in_pairs(tally_of_new(jobs))
         if receipt is not None:
             script = self._add_once_script
             keys.append(once_key(receipt.name))
             args += [receipt.holder, receipt.document]
-        match self._insist(lambda: script(keys=keys, args=args)):
+        answer, *there = str(self._insist(lambda: script(keys=keys, args=args))).split()
+        match answer:
             case scripts.RECEIVED:
                 raise key_in_use()
             case scripts.FULL:
                 raise queue_full(most)
+            case scripts.CROWDED:
+                raise too_many_voxels(most_n_voxels, int(there[0]), voxels_of(jobs))
             case scripts.LATE:
                 raise Unavailable("the broker answers too slowly")
             case scripts.TAKEN:

@@ -78,18 +78,33 @@ local function put(job, id, doc, revision, state, event, rank, queue)
     redis.call('XADD', '{EVENTS_KEY}', 'MAXLEN', '~', {_MOST_EVENTS}, '*', 'event', event)
 end
 """
+# Of the scans of all jobs in some indices.
+_VOXELS: Final = """
+local function voxels_in(indices)
+    local total = 0
+    for _, index in ipairs(indices) do
+        for _, id in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+            total = total + (tonumber(redis.call('HGET', 'disyre:job:' .. id, 'voxels')) or 0)
+        end
+    end
+    return total
+end
+"""
 ADDED: Final = "added"
 LATE: Final = "late"
 FULL: Final = "full"
+CROWDED: Final = "crowded"
 TAKEN: Final = "taken"
-"""What ADD answers: it is there, once; or it is not, as the time is over, there is no room, or another has
-one of its ids."""
+"""What ADD answers: it is there, once; or it is not, as the time is over, there is no room for jobs, or for
+voxels (behind that, how many there are), or another has one of its ids."""
 # KEYS: those of the indices, the jobs', and that of counts. ARGV: the last microsecond at which jobs are
-# taken, how many may wait or -1, a name for this call, then id, document, revision, state, event, rank and
-# queue of each job, and what is counted. Voxels are found in the document: within text, the quotes of a name
-# are escaped. A call that was carried out before is known by its name.
-ADD: Final = f"""{_PUT}{_COUNT}
-local last_us, most, call, n = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], #KEYS - 4
+# taken, how many jobs may wait and how many voxels wait and run, each or -1, a name for this call, then id,
+# document, revision, state, event, rank and queue of each job, and what is counted. Voxels are found in the
+# document: within text, the quotes of a name are escaped. A call that was carried out before is known by its
+# name.
+ADD: Final = f"""{_PUT}{_COUNT}{_VOXELS}
+local last_us, most, most_voxels = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local call, n = ARGV[4], #KEYS - 4
 local known, taken = 0, 0
 for k = 1, n do
     local before = redis.call('HGET', KEYS[3 + k], 'added')
@@ -101,12 +116,20 @@ if known > 0 then return '{ADDED}' end
 local now = redis.call('TIME')
 if tonumber(now[1]) * 1000000 + tonumber(now[2]) > last_us then return '{LATE}' end
 if most >= 0 and redis.call('ZCARD', KEYS[2]) + n > most then return '{FULL}' end
+local voxels, more = {{}}, 0
 for k = 1, n do
-    put(KEYS[3 + k], unpack(ARGV, 7 * k - 3, 7 * k + 3))
-    local voxels = string.match(ARGV[7 * k - 2], '"n_voxels":(%d+)') or 0
-    redis.call('HSET', KEYS[3 + k], 'added', call, 'voxels', voxels)
+    voxels[k] = string.match(ARGV[7 * k - 1], '"n_voxels":(%d+)') or '0'
+    more = more + tonumber(voxels[k])
 end
-count(KEYS[#KEYS], 7 * n + 4)
+if most_voxels >= 0 then
+    local there = voxels_in({{KEYS[2], KEYS[3]}})
+    if there > 0 and there + more > most_voxels then return string.format('{CROWDED} %.0f', there) end
+end
+for k = 1, n do
+    put(KEYS[3 + k], unpack(ARGV, 7 * k - 2, 7 * k + 4))
+    redis.call('HSET', KEYS[3 + k], 'added', call, 'voxels', voxels[k])
+end
+count(KEYS[#KEYS], 7 * n + 5)
 return '{ADDED}'
 """
 RECEIVED: Final = "received"
@@ -158,15 +181,7 @@ end
 return is_stored
 """
 # KEYS: the indices of jobs that wait, and that run.
-N_VOXELS: Final = """
-local total = 0
-for _, index in ipairs(KEYS) do
-    for _, id in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-        total = total + (tonumber(redis.call('HGET', 'disyre:job:' .. id, 'voxels')) or 0)
-    end
-end
-return total
-"""
+N_VOXELS: Final = f"{_VOXELS}return voxels_in(KEYS)"
 # KEYS: those of calls and their tries. ARGV: ms that the lease lasts. Answers an id, and how often it was
 # taken.
 TAKE_CALL: Final = """

@@ -150,6 +150,37 @@ def test_the_voxels_of_jobs_that_wait_or_run_are_known(jobs: JobStore) -> None:
     assert jobs.n_voxels() == 90_000_000
 
 
+def scan_of(job_id: str, n_voxels: int) -> Job:
+    job = make_job(job_id)
+    return job.model_copy(update={"input": job.input.model_copy(update={"n_voxels": n_voxels})})
+
+
+def test_scans_that_are_added_at_once_have_no_more_voxels_than_may_wait(jobs: JobStore) -> None:
+    together = threading.Barrier(20)
+
+    def add(n: int) -> bool:
+        together.wait()
+        job = scan_of(f"019b7a00-0000-7000-8000-0000000001{n:02d}", 3_000_000_000)
+        try:
+            jobs.add(job, most_voxels=10_000_000_000)
+        except QueueFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as threads:
+        added = list(threads.map(add, range(20)))
+
+    assert (sum(added), jobs.n_waiting(), jobs.n_voxels()) == (3, 3, 9_000_000_000)
+
+
+def test_one_call_is_taken_whatever_voxels_it_has_while_there_are_no_others(jobs: JobStore) -> None:
+    jobs.add(scan_of(IDS[0], 60), scan_of(IDS[1], 60), most_voxels=100)
+
+    with pytest.raises(QueueFull, match=r"expected at most 100 voxels .* got 120 and 1 more"):
+        jobs.add(scan_of(IDS[2], 1), most_voxels=100)
+    assert jobs.n_waiting() == 2
+
+
 def test_a_job_is_withdrawn_unless_a_worker_has_begun_it(jobs: JobStore) -> None:
     jobs.add(make_job(IDS[0]))
     jobs.add(make_job(IDS[1]))

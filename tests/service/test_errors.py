@@ -1,13 +1,13 @@
 """Errors: whatever goes wrong, the answer is a problem document."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
-from disyre.receipt import Receipt
 from tests.builders import NOON, make_job
 from tests.live import wait_for
 from tests.service.live_api import LiveApi, live_api
@@ -17,7 +17,7 @@ from tests.service.refused import check_refused
 class ReadOnlyJobStore(InMemoryJobStore):
     """A broker that is full: it can be read, and takes nothing."""
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(self, *jobs: Job, **options: Any) -> None:
         """Raise Unavailable."""
         raise Unavailable("the broker is full")
 
@@ -34,9 +34,9 @@ class ForgetfulJobStore(InMemoryJobStore):
 
     begins = False
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(self, *jobs: Job, **options: Any) -> None:
         """Store, and raise Undecided."""
-        super().add(*jobs, most_waiting=most_waiting)
+        super().add(*jobs, **options)
         for job in jobs if self.begins else ():
             self.update(job.id, lambda job: job.start(at=NOON))
         raise Undecided("the broker does not answer")

@@ -22,7 +22,6 @@ from disyre.adapters.redis_scripts import ADD_ONCE
 from disyre.adapters.settings import read_settings
 from disyre.errors import StillReceiving, TooLarge, Unavailable, Undecided
 from disyre.job import Job
-from disyre.receipt import Receipt
 from service.app import production_app
 from service.once import Once
 from service.settings import ServiceSettings
@@ -230,8 +229,8 @@ class UnsureJobStore(InMemoryJobStore):
 
     n_added = 0
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
-        super().add(*jobs, most_waiting=most_waiting, receipt=receipt)
+    def add(self, *jobs: Job, **options: Any) -> None:
+        super().add(*jobs, **options)
         self.n_added += 1
         if self.n_added == 1:
             raise Undecided("the broker did not answer")

@@ -8,7 +8,6 @@ import pytest
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.errors import Unavailable
 from disyre.job import Job
-from disyre.receipt import Receipt
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.service.series.made_series import DWI, T1W, UIDS, in_three_planes, series, study
@@ -155,7 +154,7 @@ def test_a_study_for_which_the_queue_has_no_room_is_refused_whole(tmp_path: Path
 class FullJobStore(InMemoryJobStore):
     """A broker that is full: it can be read, and takes nothing."""
 
-    def add(self, *jobs: Job, most_waiting: int | None = None, receipt: Receipt | None = None) -> None:
+    def add(self, *jobs: Job, **options: Any) -> None:
         """Raise Unavailable."""
         raise Unavailable("the broker is full")
 
