@@ -95,7 +95,7 @@ class Bucket:
 
         def client(config: Config) -> Any:
             key_id, secret = key or (None, None)
-            return _session().create_client(
+            made = _session().create_client(
                 "s3",
                 region_name=region,
                 endpoint_url=endpoint,
@@ -103,6 +103,8 @@ class Bucket:
                 aws_secret_access_key=secret,
                 config=config,
             )
+            made.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
+            return made
 
         common = {
             "connect_timeout": _CONNECT_S,
@@ -233,6 +235,11 @@ class Bucket:
 def _session() -> Session:
     """One for the process: it keeps what it has read of how the API looks."""
     return Session()
+
+
+def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
+    """Ask for a bucket's region once: botocore does so where it is redirected, and again if that is, too."""
+    params["context"]["s3_redirect"]["redirected"] = True
 
 
 def _read_url(url: str) -> tuple[str, str]:

@@ -92,6 +92,8 @@ def test_an_object_of_which_the_end_does_not_come_is_not_taken_for_whole(file: P
         (403, "SignatureDoesNotMatch", ArtifactsRefused, "refuses"),
         (405, "MethodNotAllowed", ArtifactsRefused, "refuses"),
         (404, "NoSuchBucket", ArtifactsRefused, "refuses"),
+        (301, "PermanentRedirect", ArtifactsRefused, "refuses"),
+        (302, "Found", ArtifactsRefused, "refuses"),
         (404, "NoSuchKey", ArtifactNotFound, "no such object"),
         (507, "InsufficientStorage", StorageFull, "full"),
         (403, "QuotaExceeded", StorageFull, "full"),
