@@ -16,7 +16,7 @@ train:  ## set up, then train a network, a small one on phantoms if not told oth
 test:  ## set up, then every check and test that needs no GPU
 	@scripts/test
 
-drills:  ## set up, then kill, cancel, starve and break running programs for less than an hour, and print what came of it
+drills:  ## set up, then kill, cancel, starve and break running programs for about an hour, and print what came of it
 	@scripts/run dev python -m tests.drills
 
 check:  ## set up, then formatting, lint, types, import rules

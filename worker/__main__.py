@@ -67,9 +67,11 @@ def main() -> int:
         """End as Celery does if it is told to; in any case."""
         celery_state: Any = state
         celery_state.should_stop = EX_TEMPFAIL
-        tell_children()
-        time.sleep(settings.shutdown_grace_s + _END_WITHIN_S)
-        os._exit(EX_TEMPFAIL)
+        try:
+            tell_children()
+            time.sleep(settings.shutdown_grace_s + _END_WITHIN_S)
+        finally:
+            os._exit(EX_TEMPFAIL)
 
     watchdog = Watchdog(_leaves_messages(app, settings), most_s=settings.max_standstill_s, end=end)
 

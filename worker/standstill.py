@@ -99,5 +99,9 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._done.wait(self._every_s):
-            if self.look():
-                return
+            try:
+                if self.look():
+                    return
+            except Exception:
+                logger.exception("nobody knows whether this worker takes jobs")
+                self._standstill.end()

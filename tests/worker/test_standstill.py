@@ -96,3 +96,17 @@ def test_a_watchdog_looks_by_itself_until_it_is_stopped() -> None:
     watchdog.start()
 
     assert ended.wait(30)
+
+
+def test_a_watchdog_outlives_what_it_does_not_understand() -> None:
+    ended = threading.Event()
+    left = [ValueError("odd")]
+
+    def look() -> bool:
+        if left:
+            raise left.pop()
+        return True
+
+    Watchdog(look, most_s=0.04, end=ended.set).start()
+
+    assert ended.wait(30)
