@@ -6,6 +6,8 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
+from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from tests.live import LiveBroker, live_broker
 
 
@@ -20,3 +22,11 @@ def client(broker: LiveBroker) -> Iterator[redis.Redis]:
     with connect(broker.url, timeout_s=2) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture(params=["redis", "memory"])
+def jobs(request: pytest.FixtureRequest) -> JobStore:
+    """Each of the job stores, empty."""
+    return (
+        InMemoryJobStore() if request.param == "memory" else RedisJobStore(request.getfixturevalue("client"))
+    )

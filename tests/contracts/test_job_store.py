@@ -11,30 +11,15 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import N_DURATIONS, InMemoryJobStore, JobStore, Places
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.errors import IllegalTransition, JobNotFound, QueueFull
-from disyre.job import Choice, Job, JobModel, JobProblem, JobState
-from disyre.modality import Guess
+from disyre.errors import IllegalTransition, JobNotFound
+from disyre.job import JobProblem, JobState
 from disyre.progress import Progress
 from disyre.store_mark import StoreMark
-from tests.builders import NOON, make_job
+from tests.builders import make_job
+from tests.contracts.stores import IDS, LATER, LONG_S, start
 from tests.live import live_broker, wait_for
-
-LATER = NOON + timedelta(minutes=1)
-IDS = [f"019b7a00-0000-7000-8000-00000000000{n}" for n in range(1, 6)]
-LONG_S = 60.0
-
-
-@pytest.fixture(params=["redis", "memory"])
-def jobs(request: pytest.FixtureRequest) -> JobStore:
-    return (
-        InMemoryJobStore() if request.param == "memory" else RedisJobStore(request.getfixturevalue("client"))
-    )
-
-
-def start(job: Job) -> Job:
-    return job.start(at=LATER)
 
 
 def test_the_store_tells_the_time_of_day(jobs: JobStore) -> None:
@@ -96,89 +81,6 @@ def test_another_job_of_the_same_id_is_not_added(jobs: JobStore) -> None:
         jobs.add(make_job(severities=(0.5,)))
 
     assert jobs.get(make_job().id) == make_job()
-
-
-def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
-    jobs.add(make_job(IDS[1]))
-
-    with pytest.raises(ValueError, match="already"):
-        jobs.add(make_job(IDS[0]), make_job(IDS[1]))
-    with pytest.raises(QueueFull, match="fewer than 2 waiting jobs"):
-        jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=2)
-    assert jobs.waiting() == [IDS[1]]
-
-    jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=3)
-    assert jobs.waiting() == [IDS[1], IDS[0], IDS[2]]
-    assert jobs.n_waiting() == 3
-
-
-def test_jobs_that_are_added_at_once_do_not_overfill_the_queue(jobs: JobStore) -> None:
-    together = threading.Barrier(20)
-
-    def add(n: int) -> bool:
-        together.wait()
-        try:
-            jobs.add(make_job(f"019b7a00-0000-7000-8000-0000000001{n:02d}"), most_waiting=5)
-        except QueueFull:
-            return False
-        return True
-
-    with ThreadPoolExecutor(20) as threads:
-        added = list(threads.map(add, range(20)))
-
-    assert (sum(added), jobs.n_waiting(), len(jobs.list(limit=20))) == (5, 5, 5)
-
-
-def test_the_voxels_of_jobs_that_wait_or_run_are_known(jobs: JobStore) -> None:
-    def scan(job_id: str, n_voxels: int | None) -> Job:
-        job = make_job(job_id, labels={'a "n_voxels":7': '"n_voxels":7', "n_voxels": "7"})
-        return job.model_copy(update={"input": job.input.model_copy(update={"n_voxels": n_voxels})})
-
-    assert jobs.n_voxels() == 0
-    jobs.add(scan(IDS[0], 90_000_000), scan(IDS[1], 3_000_000_000))
-    jobs.add(scan(IDS[2], None))
-    assert jobs.n_voxels() == 3_090_000_000
-
-    jobs.update(IDS[1], start)
-    assert jobs.n_voxels() == 3_090_000_000
-    failed = JobProblem(code="not-3d", detail="")
-    jobs.update(IDS[1], lambda job: job.fail(failed, attempt=1, at=LATER))
-    assert jobs.n_voxels() == 90_000_000
-    jobs.update(IDS[1], lambda job: job.retry(at=LATER))
-    assert jobs.n_voxels() == 3_090_000_000
-    jobs.remove(IDS[1])
-    assert jobs.n_voxels() == 90_000_000
-
-
-def scan_of(job_id: str, n_voxels: int) -> Job:
-    job = make_job(job_id)
-    return job.model_copy(update={"input": job.input.model_copy(update={"n_voxels": n_voxels})})
-
-
-def test_scans_that_are_added_at_once_have_no_more_voxels_than_may_wait(jobs: JobStore) -> None:
-    together = threading.Barrier(20)
-
-    def add(n: int) -> bool:
-        together.wait()
-        job = scan_of(f"019b7a00-0000-7000-8000-0000000001{n:02d}", 3_000_000_000)
-        try:
-            jobs.add(job, most_voxels=10_000_000_000)
-        except QueueFull:
-            return False
-        return True
-
-    with ThreadPoolExecutor(20) as threads:
-        added = list(threads.map(add, range(20)))
-
-    assert (sum(added), jobs.n_waiting(), jobs.n_voxels()) == (3, 3, 9_000_000_000)
-
-
-def test_one_call_is_taken_whatever_voxels_it_has_while_there_are_no_others(jobs: JobStore) -> None:
-    jobs.add(scan_of(IDS[0], 60), scan_of(IDS[1], 60), most_voxels=100)
-
-    with pytest.raises(QueueFull, match=r"expected at most 100 voxels .* got 120 and 1 more"):
-        jobs.add(scan_of(IDS[2], 1), most_voxels=100)
-    assert jobs.n_waiting() == 2
 
 
 def test_a_job_is_withdrawn_unless_a_worker_has_begun_it(jobs: JobStore) -> None:
@@ -262,163 +164,6 @@ def test_a_job_whose_worker_was_lost_is_waiting_again(jobs: JobStore) -> None:
     assert (jobs.waiting(), jobs.running()) == ([job.id], [])
 
 
-def test_jobs_wait_in_the_order_in_which_they_came(jobs: JobStore) -> None:
-    came = [IDS[2], IDS[0], IDS[1]]
-    for job_id in came:
-        jobs.add(make_job(job_id))
-
-    assert jobs.waiting() == came
-    assert jobs.places(*came).positions == {job_id: n for n, job_id in enumerate(came, start=1)}
-
-
-def test_a_job_of_a_higher_priority_goes_first(jobs: JobStore) -> None:
-    for job_id, priority in zip(IDS, ("low", "normal", "high", "normal", "high"), strict=True):
-        jobs.add(make_job(job_id, priority=priority))
-
-    order = [IDS[2], IDS[4], IDS[1], IDS[3], IDS[0]]
-    assert jobs.waiting() == order
-    assert jobs.places(*IDS).positions == {job_id: n for n, job_id in enumerate(order, start=1)}
-    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[1], IDS[2]]
-
-
-def test_a_job_that_was_returned_comes_last_of_its_priority(jobs: JobStore) -> None:
-    for job_id in IDS[:3]:
-        jobs.add(make_job(job_id))
-    jobs.add(make_job(IDS[3], priority="low"))
-    jobs.update(IDS[0], start)
-
-    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
-
-    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0], IDS[3]]
-    assert jobs.places(*IDS).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3, IDS[3]: 4}
-
-
-def for_model(job: Job, name: str | None) -> Job:
-    model = JobModel(name=name, version="1", sha256="0" * 64) if name else None
-    return job.model_copy(update={"model": model})
-
-
-def test_queues_take_turns(jobs: JobStore) -> None:
-    for job_id, name in zip(IDS, ("t1w", "t1w", "t1w", "t2w", None), strict=True):
-        jobs.add(for_model(make_job(job_id), name))
-
-    turns = [IDS[0], IDS[3], IDS[4], IDS[1], IDS[2]]
-    assert jobs.places(*IDS).positions == {job_id: n for n, job_id in enumerate(turns, start=1)}
-    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[3], IDS[4]]
-
-
-def test_only_queues_with_the_same_workers_take_turns(jobs: JobStore) -> None:
-    for job_id, name in zip(IDS, ("t1w", "t1w", "t2w", "t2w", None), strict=True):
-        jobs.add(for_model(make_job(job_id), name))
-
-    places = jobs.places(*IDS, rivals={"t1w": {"t1w", ""}, "t2w": ["t2w"]})
-
-    assert places.positions == {IDS[0]: 1, IDS[1]: 3, IDS[2]: 1, IDS[3]: 2, IDS[4]: 3}
-
-
-def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> None:
-    jobs.add(for_model(make_job(IDS[0]), None), for_model(make_job(IDS[1]), "t2w"))
-    jobs.update(IDS[0], start)
-    guess = Guess(name="T2w", source="image", reason="so")
-    choice = Choice(modality=guess, model=JobModel(name="t2w", version="1", sha256="0" * 64))
-    jobs.update(IDS[0], lambda job: job.decide(choice, attempt=1))
-
-    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
-
-    assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[1]: 1, IDS[0]: 2}
-
-
-def test_a_job_that_is_sent_again_comes_last_of_its_priority(jobs: JobStore) -> None:
-    for job_id in IDS[:3]:
-        jobs.add(make_job(job_id))
-    jobs.update(IDS[2], start)
-
-    jobs.wait_anew(make_job(IDS[0]))
-    jobs.wait_anew(make_job(IDS[2]))  # it has begun meanwhile
-
-    assert jobs.waiting() == [IDS[1], IDS[0]]
-    assert jobs.places(*IDS[:3]).positions == {IDS[1]: 1, IDS[0]: 2}
-
-
-def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_not_lost(
-    client: redis.Redis,
-) -> None:
-    jobs = RedisJobStore(client)
-    for job_id in IDS[:3]:
-        jobs.add(make_job(job_id))
-    client.delete("disyre:waiting:toy", "disyre:queues")  # such a program has none of these,
-    for job_id in IDS[:2]:
-        client.zadd("disyre:jobs:waiting", {job_id: 0})  # and wrote this
-        client.hdel(f"disyre:job:{job_id}", "queue")
-    jobs.add(make_job(IDS[3]))
-    client.zrem("disyre:jobs:waiting", IDS[2])  # it took this one
-
-    assert jobs.waiting() == [IDS[0], IDS[1], IDS[3]]
-    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[0]: 1, IDS[1]: 2}
-    assert [job.id for job in jobs.heads()] == [IDS[0], IDS[3]]
-    client.zrem("disyre:waiting:toy", IDS[3])  # it took this one, too, and gave it back
-    assert jobs.places(IDS[3]).positions == {IDS[3]: 3}
-    jobs.update(IDS[0], start)
-    assert jobs.waiting() == [IDS[1], IDS[3]]
-
-
-def test_what_a_program_of_before_there_were_queues_took_has_no_place(
-    jobs: JobStore, request: pytest.FixtureRequest
-) -> None:
-    jobs.add(make_job(IDS[0]))
-    jobs.add(make_job(IDS[1]))
-    jobs.update(IDS[0], start)
-    if isinstance(jobs, RedisJobStore):
-        request.getfixturevalue("client").zadd("disyre:waiting:toy", {IDS[0]: 0})
-        assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 2}
-
-    jobs.tidy()
-
-    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 1}
-
-
-def test_jobs_that_wait_have_a_place(jobs: JobStore) -> None:
-    for job_id in IDS[:4]:
-        jobs.add(make_job(job_id))
-    jobs.update(IDS[0], start)
-
-    assert jobs.places(IDS[0], IDS[3], IDS[1], IDS[4]) == Places(3, 1, {IDS[3]: 3, IDS[1]: 1})
-    assert jobs.places() == Places(3, 1, {})
-
-
-def succeed(job: Job) -> Job:
-    ended = job.history[-1].at + timedelta(seconds=1.25)
-    return job.succeed(attempt=job.attempt, artifacts=(), summary={}, provider="CPU", at=ended)
-
-
-def test_how_long_jobs_took_is_kept_of_the_attempt_that_succeeded(jobs: JobStore) -> None:
-    for job_id in IDS[:3]:
-        jobs.add(make_job(job_id))
-        jobs.update(job_id, start)
-    jobs.update(IDS[0], lambda job: job.lose_worker(at=LATER + timedelta(hours=1)))
-    jobs.update(IDS[0], lambda job: job.start(at=LATER + timedelta(hours=2)))
-    jobs.update(IDS[2], lambda job: job.fail(JobProblem(code="x", detail="x"), attempt=1, at=LATER))
-
-    jobs.update(IDS[0], succeed)
-    jobs.update(IDS[1], lambda job: succeed(job.model_copy(update={"model": None})))
-
-    assert jobs.durations() == [("toy", 1.25)]
-    assert jobs.update(IDS[0], lambda job: job).run_s == 1.25
-    assert jobs.durations() == [("toy", 1.25)]
-
-
-def test_only_the_last_durations_are_kept(client: redis.Redis) -> None:
-    jobs = RedisJobStore(client)
-    client.lpush("disyre:durations", *(f"toy {n}" for n in range(N_DURATIONS)))
-    jobs.add(make_job())
-    jobs.update(make_job().id, start)
-
-    jobs.update(make_job().id, succeed)
-
-    assert len(jobs.durations()) == N_DURATIONS
-    assert jobs.durations()[:2] == [("toy", 1.25), ("toy", N_DURATIONS - 1)]
-
-
 def test_the_list_has_the_newest_first_and_goes_on_after_an_id(jobs: JobStore) -> None:
     for job_id in IDS:
         jobs.add(make_job(job_id))
@@ -460,52 +205,6 @@ def test_the_store_carries_the_mark_of_its_files(jobs: JobStore) -> None:
     assert jobs.mark() == StoreMark(id=IDS[0], count=1)
 
 
-def test_one_holder_at_a_time_has_the_lease(jobs: JobStore) -> None:
-    assert jobs.claim(IDS[0], "a", lease_s=LONG_S)
-
-    assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
-    assert jobs.claim(IDS[1], "b", lease_s=LONG_S)
-    assert jobs.is_leased(IDS[0])
-
-
-def test_a_lease_ends_by_itself(jobs: JobStore) -> None:
-    jobs.claim(IDS[0], "a", lease_s=0.01)
-
-    wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over")
-
-    assert jobs.claim(IDS[0], "b", lease_s=LONG_S)
-    assert not jobs.renew(IDS[0], "a", lease_s=LONG_S)
-
-
-def test_a_lease_that_ended_is_taken_again_by_its_holder_if_nobody_else_has_it(jobs: JobStore) -> None:
-    jobs.claim(IDS[0], "a", lease_s=0.01)
-    wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over")
-
-    assert jobs.renew(IDS[0], "a", lease_s=LONG_S)
-
-    assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
-
-
-def test_a_renewed_lease_goes_on(jobs: JobStore) -> None:
-    jobs.claim(IDS[0], "a", lease_s=0.5)
-
-    assert jobs.renew(IDS[0], "a", lease_s=LONG_S)
-
-    with pytest.raises(AssertionError):
-        wait_for(lambda: not jobs.is_leased(IDS[0]), "the lease is over", within_s=0.7)
-
-
-def test_only_its_holder_renews_and_releases_a_lease(jobs: JobStore) -> None:
-    jobs.claim(IDS[0], "a", lease_s=LONG_S)
-
-    jobs.release(IDS[0], "b")
-
-    assert not jobs.renew(IDS[0], "b", lease_s=LONG_S)
-    assert jobs.is_leased(IDS[0])
-    jobs.release(IDS[0], "a")
-    assert not jobs.is_leased(IDS[0])
-
-
 def test_jobs_survive_a_crash_of_the_broker(tmp_path: Path) -> None:
     with live_broker(tmp_path) as broker, connect(broker.url, timeout_s=2) as client:
         jobs = RedisJobStore(client)
@@ -516,42 +215,6 @@ def test_jobs_survive_a_crash_of_the_broker(tmp_path: Path) -> None:
 
         assert jobs.get(make_job().id) == make_job()
         assert jobs.waiting() == [make_job().id]
-
-
-def test_what_happens_to_jobs_is_counted_once(jobs: JobStore) -> None:
-    first, second = make_job(IDS[0]), make_job(IDS[1])
-    for _ in range(2):
-        jobs.add(first, second)
-    with pytest.raises(QueueFull):
-        jobs.add(make_job(IDS[2]), most_waiting=1)
-    jobs.update(first.id, start)
-    jobs.update(first.id, lambda job: job)
-    jobs.update(first.id, lambda job: job.lose_worker(at=LATER))
-    with pytest.raises(IllegalTransition):
-        jobs.update(
-            second.id, lambda job: job.succeed(attempt=0, artifacts=(), summary={}, provider="", at=LATER)
-        )
-
-    assert jobs.counts() == {
-        "jobs queued ": 2,
-        "jobs queued worker-lost": 1,
-        "jobs running ": 1,
-        "upload 1048576.0": 1,
-        "upload sum": 1000,
-        "wait 60.0": 1,
-        "wait sum": 60,
-        "begun_at_s": LATER.timestamp(),
-    }
-    jobs.remove(first.id)
-    assert jobs.counts()["jobs queued "] == 2
-
-
-def test_the_next_job_that_waits_is_found(jobs: JobStore) -> None:
-    assert jobs.heads() == []
-    jobs.add(make_job(IDS[1]), make_job(IDS[0]))
-    jobs.update(IDS[0], start)
-
-    assert jobs.heads() == [make_job(IDS[1])]
 
 
 def test_a_callback_is_due_at_the_end_of_its_job_until_it_has_ended(jobs: JobStore) -> None:

@@ -1,0 +1,143 @@
+"""Where jobs stand that wait, in every job store."""
+
+import pytest
+import redis
+
+from disyre.adapters.job_store import JobStore, Places
+from disyre.adapters.redis_job_store import RedisJobStore
+from disyre.job import Choice, Job, JobModel
+from disyre.modality import Guess
+from tests.builders import make_job
+from tests.contracts.stores import IDS, LATER, start
+
+
+def test_jobs_wait_in_the_order_in_which_they_came(jobs: JobStore) -> None:
+    came = [IDS[2], IDS[0], IDS[1]]
+    for job_id in came:
+        jobs.add(make_job(job_id))
+
+    assert jobs.waiting() == came
+    assert jobs.places(*came).positions == {job_id: n for n, job_id in enumerate(came, start=1)}
+
+
+def test_a_job_of_a_higher_priority_goes_first(jobs: JobStore) -> None:
+    for job_id, priority in zip(IDS, ("low", "normal", "high", "normal", "high"), strict=True):
+        jobs.add(make_job(job_id, priority=priority))
+
+    order = [IDS[2], IDS[4], IDS[1], IDS[3], IDS[0]]
+    assert jobs.waiting() == order
+    assert jobs.places(*IDS).positions == {job_id: n for n, job_id in enumerate(order, start=1)}
+    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[1], IDS[2]]
+
+
+def test_a_job_that_was_returned_comes_last_of_its_priority(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    jobs.add(make_job(IDS[3], priority="low"))
+    jobs.update(IDS[0], start)
+
+    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
+
+    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0], IDS[3]]
+    assert jobs.places(*IDS).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3, IDS[3]: 4}
+
+
+def for_model(job: Job, name: str | None) -> Job:
+    model = JobModel(name=name, version="1", sha256="0" * 64) if name else None
+    return job.model_copy(update={"model": model})
+
+
+def test_queues_take_turns(jobs: JobStore) -> None:
+    for job_id, name in zip(IDS, ("t1w", "t1w", "t1w", "t2w", None), strict=True):
+        jobs.add(for_model(make_job(job_id), name))
+
+    turns = [IDS[0], IDS[3], IDS[4], IDS[1], IDS[2]]
+    assert jobs.places(*IDS).positions == {job_id: n for n, job_id in enumerate(turns, start=1)}
+    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[3], IDS[4]]
+
+
+def test_only_queues_with_the_same_workers_take_turns(jobs: JobStore) -> None:
+    for job_id, name in zip(IDS, ("t1w", "t1w", "t2w", "t2w", None), strict=True):
+        jobs.add(for_model(make_job(job_id), name))
+
+    places = jobs.places(*IDS, rivals={"t1w": {"t1w", ""}, "t2w": ["t2w"]})
+
+    assert places.positions == {IDS[0]: 1, IDS[1]: 3, IDS[2]: 1, IDS[3]: 2, IDS[4]: 3}
+
+
+def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> None:
+    jobs.add(for_model(make_job(IDS[0]), None), for_model(make_job(IDS[1]), "t2w"))
+    jobs.update(IDS[0], start)
+    guess = Guess(name="T2w", source="image", reason="so")
+    choice = Choice(modality=guess, model=JobModel(name="t2w", version="1", sha256="0" * 64))
+    jobs.update(IDS[0], lambda job: job.decide(choice, attempt=1))
+
+    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
+
+    assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[1]: 1, IDS[0]: 2}
+
+
+def test_a_job_that_is_sent_again_comes_last_of_its_priority(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    jobs.update(IDS[2], start)
+
+    jobs.wait_anew(make_job(IDS[0]))
+    jobs.wait_anew(make_job(IDS[2]))  # it has begun meanwhile
+
+    assert jobs.waiting() == [IDS[1], IDS[0]]
+    assert jobs.places(*IDS[:3]).positions == {IDS[1]: 1, IDS[0]: 2}
+
+
+def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_not_lost(
+    client: redis.Redis,
+) -> None:
+    jobs = RedisJobStore(client)
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    client.delete("disyre:waiting:toy", "disyre:queues")  # such a program has none of these,
+    for job_id in IDS[:2]:
+        client.zadd("disyre:jobs:waiting", {job_id: 0})  # and wrote this
+        client.hdel(f"disyre:job:{job_id}", "queue")
+    jobs.add(make_job(IDS[3]))
+    client.zrem("disyre:jobs:waiting", IDS[2])  # it took this one
+
+    assert jobs.waiting() == [IDS[0], IDS[1], IDS[3]]
+    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[0]: 1, IDS[1]: 2}
+    assert [job.id for job in jobs.heads()] == [IDS[0], IDS[3]]
+    client.zrem("disyre:waiting:toy", IDS[3])  # it took this one, too, and gave it back
+    assert jobs.places(IDS[3]).positions == {IDS[3]: 3}
+    jobs.update(IDS[0], start)
+    assert jobs.waiting() == [IDS[1], IDS[3]]
+
+
+def test_what_a_program_of_before_there_were_queues_took_has_no_place(
+    jobs: JobStore, request: pytest.FixtureRequest
+) -> None:
+    jobs.add(make_job(IDS[0]))
+    jobs.add(make_job(IDS[1]))
+    jobs.update(IDS[0], start)
+    if isinstance(jobs, RedisJobStore):
+        request.getfixturevalue("client").zadd("disyre:waiting:toy", {IDS[0]: 0})
+        assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 2}
+
+    jobs.tidy()
+
+    assert jobs.places(IDS[0], IDS[1]).positions == {IDS[1]: 1}
+
+
+def test_jobs_that_wait_have_a_place(jobs: JobStore) -> None:
+    for job_id in IDS[:4]:
+        jobs.add(make_job(job_id))
+    jobs.update(IDS[0], start)
+
+    assert jobs.places(IDS[0], IDS[3], IDS[1], IDS[4]) == Places(3, 1, {IDS[3]: 3, IDS[1]: 1})
+    assert jobs.places() == Places(3, 1, {})
+
+
+def test_the_next_job_that_waits_is_found(jobs: JobStore) -> None:
+    assert jobs.heads() == []
+    jobs.add(make_job(IDS[1]), make_job(IDS[0]))
+    jobs.update(IDS[0], start)
+
+    assert jobs.heads() == [make_job(IDS[1])]
