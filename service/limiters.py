@@ -23,8 +23,8 @@ class Limiters:
     """Deciding whether an upload may come: a hundred at once are not in the way of who polls."""
     disk: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
     """Writing uploads."""
-    inspection: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
-    """Looking into uploads, which takes a processor, and memory."""
+    inspection: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    """Looking into uploads, which takes a processor, and some 20 MB for a series of DICOM."""
     health: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     """Saying how the service is, also while it is not well."""
 

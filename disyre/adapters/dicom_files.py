@@ -50,9 +50,9 @@ _MAX_INFLATED_BYTES: Final = 2 * 2**30
 _MAX_RATIO: Final = 200
 _ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
 """A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
-_BATCH: Final = 64
+_BATCH: Final = 16
 """Files that are looked at together, at most."""
-_BATCH_BYTES: Final = 64 * 2**20
+_BATCH_BYTES: Final = 8 * 2**20
 """No file is added to so many bytes: where headers are all that is wanted, no more stays in memory."""
 _HEADER_BYTES: Final = 2**16
 """As much of a deflated file that is cut off is looked at, for the series that it is of."""
