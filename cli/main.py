@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("source", nargs="?", type=Path, metavar="IN", help="a file, or a folder of one scan")
     score.add_argument("out", nargs="?", type=Path, metavar="OUT", help="folder for the results")
     score.add_argument("--mask", type=Path, metavar="FILE", help="brain mask on the grid of the scan")
-    add_options(score)
+    add_options(score, is_queued=False)
     score.set_defaults(run=_score, environment="serve")
 
     keys = commands.add_parser("keys", help="make API keys")

@@ -6,8 +6,8 @@ from typing import Any, Final
 _NUMBERS: Final = "with commas between, such as 0.8,0.5,0.2"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command take all options of a job."""
+def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> None:
+    """Let a command take all options of a job; without those that only mean something where it is queued."""
     group = parser.add_argument_group("options of the job", "see docs/api.md; without one the model decides")
     group.add_argument("--model", help="name of the model that scores the scan, whatever that is")
     group.add_argument("--version", help="version of the model; the newest if it is left out")
@@ -22,6 +22,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threshold", type=float, help="value of the map above which a region is reported")
     group.add_argument("--series-uid", metavar="UID", help="which series of several")
     group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")
+    if is_queued:
+        _add_options_of_a_queue(group)
+
+
+def _add_options_of_a_queue(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--priority", help="low, normal or high: what is higher begins first")
     group.add_argument("--callback", metavar="URL", help="is called when the job has ended")
     group.add_argument(
@@ -41,7 +46,7 @@ OPTIONS: Final = (
 
 def given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options that were given, by the names that the API has for them."""
-    options = {name: getattr(arguments, name) for name in OPTIONS}
+    options = {name: getattr(arguments, name, None) for name in OPTIONS}
     given = {name: value for name, value in options.items() if value is not None}
     return {**given, "labels": dict(given["labels"])} if "labels" in given else given
 

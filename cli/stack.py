@@ -156,7 +156,13 @@ def _address(port: int) -> dict[str, str]:
 def _checked_settings() -> SharedSettings:
     """The settings that the programs share. Raises Misconfigured if one of them would refuse its own."""
     read_settings(WorkerSettings)
-    return read_settings(ServiceSettings)
+    settings = read_settings(ServiceSettings)
+    if settings.listen_host != HOST:
+        raise Misconfigured(
+            f"disyre serve listens on {HOST} only, and DISYRE_LISTEN_HOST says another address: start "
+            "`python -m service` and `python -m worker` for that"
+        )
+    return settings
 
 
 def _broker_program(broker: EmbeddedBroker, logs: Path) -> Program:

@@ -95,7 +95,8 @@ def _complete(layout: Layout, source: Path) -> dict[str, Files]:
     """The scans below a folder; each has a lesion mask if the data set has them."""
     scans = layout.find(source)
     if not scans:
-        raise InvalidInput(f"expected files such as {', '.join(layout.kinds.values())}, found none")
+        kinds = ", ".join(layout.kinds)
+        raise InvalidInput(f"expected {kinds} files below {source}, named as their owners do, found none")
     if "lesion" in layout.kinds:
         scans = {name: files for name, files in scans.items() if set(files) != {"lesion"}}
         if without := [name for name, files in scans.items() if "lesion" not in files]:

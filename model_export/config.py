@@ -101,6 +101,14 @@ class CorruptionConfig:
     p_untold: float = 0.5  # that the network is told any severity instead of the true one
     lesions: LesionConfig = LesionConfig()
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a probability that is none, and for shares of patches above 1 together."""
+        for name, value in vars(self).items():
+            if name.startswith("p_") and not 0 <= value <= 1:
+                raise ValueError(f"expected {name} from 0 to 1, got {value:g}")
+        if (shares := self.p_clean + self.p_fpi + self.p_lesion) > 1 + 1e-9:
+            raise ValueError(f"expected p_clean, p_fpi and p_lesion of 1 together at most, got {shares:g}")
+
     @classmethod
     def parity(cls, kind: PublishedKind) -> Self:
         """As the reference implementation corrupts: one anomaly in every patch, by its own codebook."""

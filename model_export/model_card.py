@@ -16,6 +16,7 @@ _NO_LESION: Final = "No scan with a lesion was used for anything."
 _NO_ILL_PART: Final = "Where scans of patients are among them, what is ill was cut out of their brain masks."
 _CALIBRATION_BEGINS: Final = "Calibration: "
 _CALIBRATION_ENDS: Final = "## Limits"
+_CHOSEN: Final = ", chosen by whoever calibrated: of those that were trained on the threshold is too low"
 _CALIBRATION: Final = (Path(__file__).parent / "calibration_section.md").read_text(encoding="utf-8").rstrip()
 
 
@@ -31,7 +32,7 @@ def make_card(
     return _CARD.format(
         model=manifest,
         metrics=manifest.metrics,
-        calibration_section=calibration_section(manifest.calibration),
+        calibration_section=calibration_section(manifest.calibration, are_unseen=True),
         config=config,
         corruption=corruption,
         intended_use=INTENDED_USE,
@@ -50,10 +51,14 @@ def make_card(
     )
 
 
-def calibration_section(calibration: Calibration) -> str:
-    """The threshold, and what each healthy scan shows that it is from."""
+def calibration_section(calibration: Calibration, *, are_unseen: bool) -> str:
+    """The threshold, and what each healthy scan shows that it is from.
+
+    Whether none of them was trained on is known, or not.
+    """
     one = calibration.n_scans == 1
-    scans = f"{calibration.n_scans} healthy {'scan' if one else 'scans'} that {'was' if one else 'were'}"
+    scans = f"{calibration.n_scans} healthy {'scan' if one else 'scans'}"
+    scans += f" that {'was' if one else 'were'} not trained on" if are_unseen else _CHOSEN
     ml = f"{calibration.false_positive_ml:.1f} mL"
     volume = (
         f"So {ml} of that brain are above it; what other healthy people have is not known."
@@ -77,7 +82,7 @@ def recalibrated_card(card: str, manifest: ModelManifest, *, before: ModelManife
     title = f"# {manifest.name}/{manifest.version}\n\n{origin}"
     _, _, rest = card.partition("\n")
     start, end = rest.find(_CALIBRATION_BEGINS), rest.find(_CALIBRATION_ENDS)
-    section = calibration_section(manifest.calibration)
+    section = calibration_section(manifest.calibration, are_unseen=False)
     if 0 <= start < end:
         return f"{title}\n{rest[:start]}{section}\n\n{rest[end:]}"
     return "\n\n".join(part for part in (title, rest.strip(), section) if part) + "\n"

@@ -43,16 +43,20 @@ def make_parser() -> argparse.ArgumentParser:
     """The options of `disyre reproduce`."""
     parser = argparse.ArgumentParser(prog="disyre reproduce", description=__doc__)
     parser.add_argument("figure", choices=FIGURES)
-    parser.add_argument("--paper", choices=CONFIGS, default="v2", help="v1: ISBI 2024; v2: MICCAI 2024")
+    parser.add_argument(
+        "--paper", choices=CONFIGS, default="v2", help="v1: ISBI 2024; v2, if not given: MICCAI 2024"
+    )
     parser.add_argument(
         "--healthy", type=Path, required=True, help="CamCAN's anat folder, or other healthy scans"
     )
-    parser.add_argument("--validation", type=int, default=50, metavar="N", help="persons to hold back")
+    parser.add_argument(
+        "--validation", type=int, default=50, metavar="N", help="persons to hold back; 50, if not given"
+    )
     parser.add_argument("--test", type=Path, required=True, help="the test data, as they were unpacked")
     parser.add_argument("--masks", type=Path, help="brain masks of the test data, <name>_brainmask.nii.gz")
     parser.add_argument("--split", type=Path, help="JSON or TSV; which test scans are left out")
     parser.add_argument("--out", type=Path, required=True, help="folder for run, model, links and report")
-    parser.add_argument("--device", default="cuda", help="cuda, or cpu, which takes weeks")
+    parser.add_argument("--device", default="cuda", help="cuda, if not given; cpu takes weeks")
     parser.add_argument("--config", help="another training config than the paper's")
     parser.add_argument("--threads", type=int, help="processor threads; all, if not given")
     return parser

@@ -186,7 +186,7 @@ class RunFolder:
         try:
             values: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
-            raise Misconfigured(f"expected a run folder with a readable {name}") from error
+            raise Misconfigured(f"expected a run folder with a readable {name} at {self.path}") from error
         return values
 
 

@@ -19,7 +19,9 @@ _REPLACED = ("name", "modality", "licence", "population")
 
 def make_parser() -> argparse.ArgumentParser:
     """The options of `disyre train`."""
-    parser = argparse.ArgumentParser(prog="disyre train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="disyre train", description="Train a network on healthy scans, or go on with a run."
+    )
     parser.add_argument(
         "--config", default="smoke", help="name in model_export/configs, or path of a TOML file"
     )

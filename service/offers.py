@@ -48,4 +48,6 @@ class Offers:
         wanted = (manifest.name, manifest.version, manifest.sha256)
         held = {(m.name, m.version, m.sha256) for worker in workers for m in worker.holds or ()}
         if workers and wanted not in held and all(worker.holds is not None for worker in workers):
-            raise NoWorker(f"no worker that is there now has the model {package.name}; try again later")
+            raise NoWorker(
+                f"no worker that is there now has the model {package.name}, and whole; try again later"
+            )

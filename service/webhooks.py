@@ -37,7 +37,7 @@ def body_of(job: Job) -> bytes:
     """What is told of a job that has ended: nothing of what was sent, and nothing that was found."""
     links = JobLinks.of(f"{JOBS_PATH}/{job.id}", job.state).model_dump(include={"self", "results"})
     data = {"id": job.id, "state": job.state, "links": links}
-    ended_at = (job.finished_at or job.created_at).isoformat()
+    ended_at = (job.finished_at or job.created_at).isoformat().replace("+00:00", "Z")
     return json.dumps({"type": f"job.{job.state}", "timestamp": ended_at, "data": data}).encode()
 
 
