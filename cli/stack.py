@@ -157,7 +157,7 @@ def _checked_settings() -> SharedSettings:
     """The settings that the programs share. Raises Misconfigured if one of them would refuse its own."""
     read_settings(WorkerSettings)
     settings = read_settings(ServiceSettings)
-    if settings.listen_host != HOST:
+    if str(settings.listen_host) != HOST:
         raise Misconfigured(
             f"disyre serve listens on {HOST} only, and DISYRE_LISTEN_HOST says another address: start "
             "`python -m service` and `python -m worker` for that"

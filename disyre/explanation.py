@@ -27,7 +27,7 @@ def options_in_words(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) 
     for each in errors:
         name, *places = each["loc"]
         if each["type"] == "extra_forbidden":
-            first.setdefault(name, f"{shown(name, 'another option', known)}: {_unknown(name, known)}")
+            first.setdefault(name, f"{shown(name, 'another option')}: {_unknown(name, known)}")
         else:
             where = ".".join([name, *(str(place) for place in places if isinstance(place, int))])
             first.setdefault(name, f"{where}: {in_words(each)}")
@@ -39,10 +39,9 @@ def parameter_in_words(name: str, known: Sequence[str]) -> str:
     return _unknown(name, known) if known else "expected no parameters in the query, got one"
 
 
-def shown(name: str, otherwise: str, known: Sequence[str]) -> str:
-    """A name that came, if it may be one that is known, misspelt; else what stands for it."""
-    is_near = difflib.get_close_matches(name, known, n=1)
-    return name if is_near and _LIKE_A_NAME.fullmatch(name) else otherwise
+def shown(name: str, otherwise: str) -> str:
+    """A name that came, if it looks like one; else what stands for it."""
+    return name if _LIKE_A_NAME.fullmatch(name) else otherwise
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

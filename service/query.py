@@ -24,7 +24,7 @@ async def _refuse_unknown(request: Request) -> None:
 def _error(name: str, known: list[str]) -> Mapping[str, Any]:
     return {
         "type": NO_SUCH_PARAMETER,
-        "loc": ("query", shown(name, "another parameter", known)),
+        "loc": ("query", shown(name, "another parameter")),
         "msg": parameter_in_words(name, known),
     }
 

@@ -60,7 +60,7 @@ def test_test_data_that_are_not_as_expected_are_refused_before_any_training(
 ) -> None:
     assert _reproduce(place, "--out", str(tmp_path / "out"), "--test", str(place / "healthy")) == 2
 
-    assert "expected files such as" in capsys.readouterr().err
+    assert "T1w, T2w, FLAIR, lesion files below" in capsys.readouterr().err
     assert not (tmp_path / "out/run").exists()
 
 

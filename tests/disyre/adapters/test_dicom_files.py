@@ -228,7 +228,7 @@ def test_a_deflate_bomb_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("n_files", "n_bytes", "sizes"),
-    [(0, 1, []), (64, 1, [64]), (150, 1, [64, 64, 22]), (5, 40 * 2**20, [2, 2, 1]), (2, 64 * 2**20, [1, 1])],
+    [(0, 1, []), (16, 1, [16]), (38, 1, [16, 16, 6]), (5, 5 * 2**20, [2, 2, 1]), (2, 8 * 2**20, [1, 1])],
 )
 def test_no_more_files_are_in_memory_together_than_threads_are_worth(
     n_files: int, n_bytes: int, sizes: list[int]
