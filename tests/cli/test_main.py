@@ -58,3 +58,20 @@ def test_a_scan_is_found_with_the_mask_that_lies_beside_it(tmp_path: Path) -> No
         (tmp_path / "a.nii.gz", None),
         (tmp_path / "head.zip", tmp_path / "head_mask.nii.gz"),
     ]
+
+
+def test_a_scan_that_is_scored_here_takes_no_options_of_a_queue(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["score", "scan.nii", "out", "--priority", "high"])
+
+    assert "unrecognized arguments: --priority high" in capsys.readouterr().err
+
+
+def test_a_stack_that_is_to_listen_elsewhere_is_refused_and_not_started_on_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISYRE_LISTEN_HOST", "192.0.2.1")
+
+    assert main(["serve", "--port", "28731", "--data-dir", str(tmp_path)]) == 1
+
+    assert "listens on 127.0.0.1 only" in capsys.readouterr().err

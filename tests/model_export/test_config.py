@@ -49,3 +49,15 @@ def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
 def test_a_config_that_does_not_exist_is_refused_and_the_known_ones_are_named() -> None:
     with pytest.raises(Misconfigured, match="smoke"):
         TrainingConfig.read("no-such-config")
+
+
+@pytest.mark.parametrize(
+    ("corruption", "words"),
+    [
+        ({"p_clean": 1.5}, "expected p_clean from 0 to 1, got 1.5"),
+        ({"p_fpi": 0.6, "p_lesion": 0.6}, "p_lesion of 1 together at most, got 1.3"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(corruption: dict[str, float], words: str) -> None:
+    with pytest.raises(Misconfigured, match=words):
+        TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "corruption": corruption})
