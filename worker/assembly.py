@@ -60,7 +60,7 @@ def make_scorer(
     return ScanScorer(
         input_file,
         restorers,
-        batch_size=settings.batch_size,
+        batch_size=settings.slices_at_once,
         max_voxels=settings.max_voxels,
         chooser=Chooser(
             holdings.shelf, default=settings.default_model, workers=workers, may_hold=holdings.may_hold
