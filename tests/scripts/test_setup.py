@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from tests.docker.test_dockerfiles import PINS
 from tests.live import ROOT, wait_for
 
 # Stands in for Python: packages are installed in no time, or when nobody holds a lock on the file `gate`; and
@@ -199,6 +201,20 @@ def test_build_tools_come_first_and_torch_before_what_needs_it(
     lines = (checkout.folder / "installed").read_text().splitlines()
     assert lines[0] == "-m pip install -r constraints/build.txt"
     assert [" torch==" in line for line in lines[1:]] == [True, False][not torch_first :]
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("serve", "cpu"), ("gpu", "gpu")])
+def test_who_runs_without_docker_has_all_that_the_images_have(
+    checkout: Checkout, name: str, runtime: str
+) -> None:
+    with checkout.start("setup", name) as process:
+        process.communicate(timeout=30)
+
+    project = (checkout.folder / "installed").read_text().splitlines()[-1]
+    pinned = set(re.findall(r"-c constraints/([\w-]+)\.txt", project))
+    (extras,) = re.findall(r"-e \.\[([\w,-]+)\]", project)
+    assert pinned == {"base", *extras.split(",")}
+    assert pinned >= {*PINS["service"], *PINS[f"worker-{runtime}"]}
 
 
 def test_only_the_environment_for_a_gpu_has_cuda_and_it_has_one_onnx_runtime(checkout: Checkout) -> None:
