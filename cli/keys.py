@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +16,20 @@ _MODE: Final = 0o600
 
 def new(name: str, *, scopes: Sequence[str], file: Path | None, not_after: datetime | None = None) -> int:
     """Make a key, print it, and add what is stored of it to a file. Raises Misconfigured."""
+    if not_after is not None and not_after <= datetime.now(UTC):
+        raise Misconfigured(f"expected a key to end in the future, got {not_after.isoformat()}")
     file = file or _file_of_the_api()
     key = new_key()
     added = make_entry(name, scopes, key=key, not_after=not_after).as_toml()
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else ""
-        KeyRing.parse(before + "\n" + added)
+        _check(before + "\n" + added, file)
         _append(file, "\n" + added if before else added)
-    except OSError as error:
-        raise Misconfigured(f"the file of API keys cannot be written: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Misconfigured(
+            f"expected a file of API keys that can be written, got {file}: {reason}"
+        ) from error
     print(key)
     print(f"disyre: added to {file}; this is the only time that the key is shown", file=sys.stderr)
     return 0
@@ -34,7 +39,16 @@ def _file_of_the_api() -> Path:
     try:
         return Path(os.environ[FILE_VARIABLE])
     except KeyError:
-        raise Misconfigured(f"expected a file of keys, as --file or in {FILE_VARIABLE}, got none") from None
+        raise Misconfigured(
+            f"expected a file of keys, as --file or in {FILE_VARIABLE}, got neither"
+        ) from None
+
+
+def _check(text: str, file: Path) -> None:
+    try:
+        KeyRing.parse(text)
+    except Misconfigured as error:
+        raise Misconfigured(f"{file}: {error}") from None
 
 
 def _append(file: Path, text: str) -> None:

@@ -48,12 +48,19 @@ def score(source: Path, out: Path, *, mask: Path | None, options: Mapping[str, A
     except Misconfigured as error:
         return _fail(f"{error.code}: {error}", EX_CONFIG)
     except OSError as error:
-        return _fail(f"a file cannot be read or written: {error.strerror}", 1)
+        which = _which(error, {"OUT": out, "the mask": mask, "IN": source})
+        return _fail(f"{which} cannot be read or written: {error.strerror}", 1)
     except Exception as error:
         return _refuse(error)
     print(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
     print(INTENDED_USE)
     return 0
+
+
+def _which(error: OSError, named: Mapping[str, Path | None]) -> str:
+    """Which of the files in the command is meant, without a name that may be a patient's."""
+    at = Path(error.filename) if isinstance(error.filename, str) else None
+    return next((word for word, path in named.items() if at and path and at.is_relative_to(path)), "a file")
 
 
 class _Stages:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,11 +17,17 @@ from disyre.client import (
     Client,
     ClientError,
     ConnectionLost,
+    FileChanged,
     JobDocument,
+    NothingToSend,
     ProblemDocument,
     Refused,
     Unreachable,
 )
+from disyre.wording import counted
+
+_NOTHING_ARRIVED: Final = (Unreachable, NothingToSend, FileChanged, OSError)
+"""What keeps a scan from being sent whole."""
 
 
 @dataclass
@@ -44,7 +50,7 @@ class Outcome:
             return self.job.state
         if isinstance(self.error, ConnectionLost):
             return "unknown"
-        return "not sent" if isinstance(self.error, Unreachable) else "refused"
+        return "not sent" if isinstance(self.error, _NOTHING_ARRIVED) else "refused"
 
     @property
     def score(self) -> float | None:
@@ -63,7 +69,7 @@ class Outcome:
     def reason(self) -> str:
         """The same in words; nothing if all went well."""
         if self.error is not None:
-            return _in_words(self.error)
+            return _in_words(self.error, self.scan)
         return f"{self.problem.code}: {self.problem.detail}" if self.problem else ""
 
 
@@ -115,7 +121,9 @@ def submit(
     """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted)."""
     scans = [scan for path in paths for scan in scans_at(path)]
     if not scans:
-        print("disyre: expected scans (NIfTI, zip, or folders of DICOM files), found none", file=sys.stderr)
+        where = ", ".join(map(str, paths))
+        wanted = f"expected scans (NIfTI, zip, or folders of DICOM files) in {where}"
+        print(f"disyre: {wanted}, found none", file=sys.stderr)
         return 1
     if mask is not None:
         if len(scans) > 1:
@@ -186,18 +194,22 @@ def _line(volume: CandidateDocument) -> str:
     return ": ".join(word for word in (volume.series_uid, volume.description, verdict) if word)
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read or written: {error.strerror}"
-    return str(error)
+def _in_words(error: Exception, scan: Scan) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    other = error.filename is not None and Path(error.filename) != scan.path
+    return f"{f'{error.filename} ' if other else ''}cannot be read or written: {error.strerror}"
 
 
 def read_key(file: Path) -> str:
     """The API key in a file. Raises ClientError."""
     try:
         key = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClientError("the key file cannot be read") from error
+    except OSError as error:
+        raise ClientError(f"the key file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ClientError(f"expected one line with a key in {file}, got no text") from error
     if not key or not key.isascii() or not key.isprintable():
-        raise ClientError("expected one line with a key in the key file, got something else")
+        lines = counted(len(key.splitlines()), "line")
+        raise ClientError(f"expected one line with a key, of printable ASCII, in {file}, got {lines}")
     return key

@@ -38,7 +38,11 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "ip_any_address": "an IP address",
 }
 """By the type of pydantic's error."""
-_PATTERNS: Final = {"series_uid": "a UID, of up to 64 digits and dots"}
+_PATTERNS: Final = {
+    "series_uid": "a UID, of up to 64 digits and dots",
+    "name": "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit",
+    "sha256": "64 hexadecimal digits (0-9, a-f)",
+}
 """What a field that has to match a pattern is."""
 
 

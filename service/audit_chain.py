@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from errno import ENOENT
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -61,9 +62,11 @@ def last_line(path: Path, *, host: str) -> LastLine:
 
 
 def verify(folder: Path) -> Verdict:
-    """Follow the chains of all machines. Raises OSError."""
+    """Follow the chains of all machines. Raises OSError, also if there is no log."""
     verdict = Verdict()
     paths = sorted((path for path in folder.iterdir() if FILE_NAME.fullmatch(path.name)), key=_host_and_day)
+    if not paths:
+        raise FileNotFoundError(ENOENT, "no file of an audit log in it")
     for host, of_host in groupby(paths, key=lambda path: _host_and_day(path)[0]):
         _follow(list(of_host), host, verdict)
     return verdict
@@ -74,7 +77,7 @@ def report(folder: Path) -> int:
     try:
         verdict = verify(folder)
     except OSError as error:
-        sys.stderr.write(f"disyre: the audit log cannot be read: {error.strerror}\n")
+        sys.stderr.write(f"disyre: expected the folder of an audit log, got {folder}: {error.strerror}\n")
         return 2
     chained = counted(verdict.n_lines - verdict.n_unchained, "line")
     total = f"{chained} chained, {len(verdict.breaks)} broken, {verdict.n_unchained} from before"

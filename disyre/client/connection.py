@@ -1,7 +1,6 @@
 """Requests that are sent again when the API is busy or the connection breaks, where that does no harm."""
 
 import email.utils
-import ipaddress
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import ValidationError
 
+from disyre.client.address import is_this_machine, origin_of, read_address
 from disyre.client.bodies import Body
 from disyre.client.documents import Document, ProblemDocument
 from disyre.client.errors import (
@@ -106,11 +106,11 @@ class Connection:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        url = _checked(base_url)
+        url = read_address(base_url)
         self._http = httpx.Client(
             base_url=url,
             headers={KEY_HEADER: key} if key else {},
-            trust_env=not _is_this_machine(url.host),  # no proxy lies before one's own machine
+            trust_env=not is_this_machine(url.host),  # no proxy lies before one's own machine
         )
         self._retry_for_s = retry_for_s
         self._sleep = sleep
@@ -147,7 +147,7 @@ class Connection:
             try:
                 response = self._http.send(self._request(call), stream=stream)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                patience.pause(_unreachable(error))
+                patience.pause(_not_connected(error))
                 continue
             except httpx.RequestError as error:
                 was_lost = True
@@ -203,7 +203,7 @@ def read(kind: type[D], response: httpx.Response) -> D:
         return kind.model_validate_json(response.content)
     except ValidationError as error:
         raise UnexpectedAnswer(
-            f"expected a document of the disyre API, got another answer of {response.url.host}"
+            f"expected a document of the disyre API, got another answer of {origin_of(response.url)}"
         ) from error
 
 
@@ -215,7 +215,14 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
 
 
 def _unreachable(error: httpx.RequestError) -> Unreachable:
-    return Unreachable(f"{error.request.url.host} gave no whole answer ({type(error).__name__})")
+    return Unreachable(f"{origin_of(error.request.url)} gave no whole answer ({type(error).__name__})")
+
+
+def _not_connected(error: httpx.TransportError) -> Unreachable:
+    reason = str(error).partition("] ")[2] or str(error) or type(error).__name__
+    return Unreachable(
+        f"expected a disyre API at {origin_of(error.request.url)}, got no connection: {reason}"
+    )
 
 
 def _refused(response: httpx.Response, *, after_loss: bool) -> Refused:
@@ -223,11 +230,12 @@ def _refused(response: httpx.Response, *, after_loss: bool) -> Refused:
     status = response.status_code
     if status < httpx.codes.BAD_REQUEST:
         response.close()
-        raise UnexpectedAnswer(f"expected an answer of the disyre API, got a {status} of {response.url.host}")
+        where = origin_of(response.url)
+        raise UnexpectedAnswer(f"expected an answer of the disyre API, got a {status} of {where}")
     try:
         problem = ProblemDocument.model_validate_json(response.read())
     except (ValidationError, httpx.RequestError):  # of something in front of the API
-        detail = f"{response.url.host} answered without saying why"
+        detail = f"{origin_of(response.url)} answered without saying why"
         problem = ProblemDocument(status=status, code=f"http-{status}", detail=detail)
     finally:
         response.close()
@@ -245,20 +253,3 @@ def _retry_after_s(response: httpx.Response) -> float | None:
         return None
     left = at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)
     return max(0.0, left.total_seconds())
-
-
-def _checked(base_url: str) -> httpx.URL:
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ClientError("expected the address of an API, such as http://127.0.0.1:8000, got another text")
-    return url
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -45,7 +45,12 @@ def test_the_file_of_the_api_is_the_one_that_is_meant(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["Ward 3"], "name: expected text of another form, got text of 6 characters"),
+        (
+            ["Ward 3"],
+            "name: expected 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, "
+            "got text of 6 characters",
+        ),
+        (["pacs", "--not-after", "2020-01-31T12:00Z"], "expected a key to end in the future, got 2020-01-31"),
         (
             ["pacs", "--scopes", "write"],
             "expected one of 'read', 'submit' or 'admin', got text of 5 characters",
@@ -62,6 +67,29 @@ def test_what_makes_no_key_is_told_and_nothing_is_written(
     assert (output.out, list(tmp_path.iterdir())) == ("", [])
 
 
+@pytest.mark.parametrize("wrong", ["soon", "2100-01-31", "2100-01-31T12:00"])
+def test_an_end_that_is_no_moment_is_refused_with_the_usage(
+    capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["keys", "new", "pacs", "--not-after", wrong])
+
+    assert f"expected a time with its zone, as 2027-01-31T12:00Z, got '{wrong}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"not TOML", b"[[key]]\nname = 3\n"])
+def test_a_file_that_holds_no_keys_is_named_and_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+
+    assert new(file, "pacs") == 1
+
+    assert str(file) in capsys.readouterr().err
+    assert file.read_bytes() == content
+
+
 def test_without_a_file_there_is_no_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,21 +97,14 @@ def test_without_a_file_there_is_no_key(
 
     assert main(["keys", "new", "pacs"]) == 1
 
-    assert (
-        "expected a file of keys, as --file or in DISYRE_API_KEYS_FILE, got none" in capsys.readouterr().err
-    )
+    wanted = "expected a file of keys, as --file or in DISYRE_API_KEYS_FILE, got neither"
+    assert wanted in capsys.readouterr().err
 
 
-def test_a_file_with_something_else_in_it_is_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "keys"
-    file.write_text("not TOML")
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "nowhere" / "keys"
 
     assert new(file, "pacs") == 1
 
-    assert file.read_text() == "not TOML"
-    assert new(tmp_path / "nowhere" / "keys", "pacs") == 1
-    assert "cannot be written: No such file or directory" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        new(file, "pacs", "--not-after", "2100-01-01")
+    wanted = f"expected a file of API keys that can be written, got {file}: No such file or directory"
+    assert wanted in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The command line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,47 @@ def test_the_help_says_what_it_may_be_used_for(capsys: pytest.CaptureFixture[str
         main(["--help"])
 
     assert "Research use only" in capsys.readouterr().out
+
+
+COMMANDS = (["serve"], ["demo"], ["submit"], ["score"], ["keys", "new"], ["audit", "verify"])
+
+
+@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
+def test_the_help_of_each_command_says_what_its_exit_statuses_mean(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+
+    assert re.search(r"Exit status: 0 if .*; 1 if .*; 2 if", " ".join(capsys.readouterr().out.split()))
+
+
+@pytest.mark.parametrize(
+    ("command", "defaults"),
+    [
+        ("serve", ["8000", "data"]),
+        ("demo", ["examples", "out"]),
+        ("submit", ["http://127.0.0.1:8000", "no key", "out", "<scan>_mask.nii.gz beside it", "60"]),
+    ],
+)
+def test_the_help_says_what_holds_without_an_option(
+    command: str, defaults: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert [each for each in defaults if f"default: {each}" not in said] == []
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != ["submit"]], ids=" ".join)
+def test_what_a_command_does_not_know_is_told_with_the_usage_of_that_command(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, *(["x"] if command[1:] else []), "--pork"])
+
+    assert f"disyre {' '.join(command)}: error: unrecognized arguments: --pork" in capsys.readouterr().err
 
 
 def test_a_scan_is_found_with_the_mask_that_lies_beside_it(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def scan(tmp_path: Path) -> Path:
     return path
 
 
-def run(source: Path, out: Path) -> int:
-    return score_scan(source, out, mask=None, options={"model": "t1w"})
+def run(source: Path, out: Path, *, mask: Path | None = None) -> int:
+    return score_scan(source, out, mask=mask, options={"model": "t1w"})
 
 
 NO_NETWORK = """
@@ -110,9 +110,15 @@ def test_the_first_platform_counts_that_names_both_folders() -> None:
     assert folders_of({"MONAI_INPUTPATH": "in"}) is None
 
 
-@pytest.mark.parametrize("given", [[], ["only-in"]])
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ([], "or the variables MERCURE_IN_DIR and MERCURE_OUT_DIR, or MONAI"),
+        (["only-in"], "got IN only"),
+    ],
+)
 def test_without_folders_there_is_the_usage(
-    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    given: list[str], reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in (name for pair in FOLDERS for name in pair):
         monkeypatch.delenv(name, raising=False)
@@ -121,9 +127,7 @@ def test_without_folders_there_is_the_usage(
         main(["score", *given])
 
     assert stop.value.code == 2
-    assert "expected IN and OUT, or the variables MERCURE_IN_DIR and MERCURE_OUT_DIR, MONAI" in (
-        capsys.readouterr().err
-    )
+    assert f"disyre score: error: expected IN and OUT, {reason}" in capsys.readouterr().err
 
 
 def test_a_scan_is_scored_with_the_mask_beside_it(models: Path, scan: Path, tmp_path: Path) -> None:
@@ -166,16 +170,21 @@ def test_of_several_series_each_is_shown(
     assert {volume.strip().partition(":")[0] for volume in volumes} == {"1.2.1", "1.2.2"}
 
 
-def test_a_file_that_is_not_there_and_a_folder_without_files_are_told_of(
-    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_which_file_is_not_there_is_told_without_its_name(
+    models: Path, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "in").mkdir()
+    (tmp_path / "empty").mkdir()
+    none = tmp_path / "none.nii"
 
-    assert run(tmp_path / "none.nii", tmp_path / "out") == 1
-    assert run(tmp_path / "in", tmp_path / "out") == 1
+    assert run(none, tmp_path / "out") == 1
+    assert run(scan, tmp_path / "out", mask=none) == 1
+    assert run(scan, scan) == 1
+    assert run(tmp_path / "empty", tmp_path / "out") == 1
 
     assert capsys.readouterr().err.splitlines() == [
-        "disyre: a file cannot be read or written: No such file or directory",
+        "disyre: IN cannot be read or written: No such file or directory",
+        "disyre: the mask cannot be read or written: No such file or directory",
+        "disyre: OUT cannot be read or written: File exists",
         "disyre: not-an-image: expected a folder with the files of a scan, got one without files",
     ]
 

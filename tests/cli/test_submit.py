@@ -102,7 +102,7 @@ def test_a_scan_that_is_refused_does_not_stop_the_others(
 
     refused, missing, succeeded = capsys.readouterr().out.splitlines()
     assert refused.startswith(f"{odd}  refused  415 not-an-image: expected NIfTI")
-    assert missing == f"{none}  refused  cannot be read or written: No such file or directory"
+    assert missing == f"{none}  not sent  cannot be read or written: No such file or directory"
     assert succeeded == f"{scans}/one.nii.gz  succeeded  score 0.250  {tmp_path}/out/one"
 
 
@@ -185,7 +185,10 @@ def test_a_mask_may_be_named(api: LiveApi, scans: Path, tmp_path: Path) -> None:
 
 def test_a_folder_without_a_scan_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["submit", str(tmp_path)]) == 1
-    assert "expected scans (NIfTI, zip, or folders of DICOM files), found none" in capsys.readouterr().err
+    assert (
+        f"expected scans (NIfTI, zip, or folders of DICOM files) in {tmp_path}, found none"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_service_that_is_not_there_is_looked_for_once(
@@ -197,7 +200,9 @@ def test_a_service_that_is_not_there_is_looked_for_once(
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert all(line.endswith("  not sent  127.0.0.1 gave no whole answer (ConnectError)") for line in lines)
+    assert {line.partition("  ")[2] for line in lines} == {
+        f"not sent  expected a disyre API at {url}, got no connection: Connection refused"
+    }
 
 
 def test_a_scan_of_which_nobody_knows_whether_it_arrived_is_told_apart(
@@ -219,7 +224,7 @@ def test_a_job_whose_news_are_lost_is_shown_as_it_was_seen_last(
         arguments = ["submit", str(scans / "one.nii.gz"), "--url", api.url, "--retry-for", "0"]
         assert main(arguments) == 1
 
-    assert "  queued  127.0.0.1 gave no whole answer" in capsys.readouterr().out
+    assert f"  queued  {api.url} gave no whole answer" in capsys.readouterr().out
 
 
 def test_the_key_in_a_file_is_sent_and_a_file_without_one_is_refused(
@@ -236,23 +241,61 @@ def test_the_key_in_a_file_is_sent_and_a_file_without_one_is_refused(
             "--key-file",
             str(key),
         ]
-        for content in (None, "", "two\nlines", "ä"):
+        for content in (None, b"", b"two\nlines", "ä".encode(), b"\xff"):
             if content is not None:
-                key.write_text(content, encoding="utf-8")
+                key.write_bytes(content)
             assert main(arguments) == 2
-        assert "ä" not in capsys.readouterr().err
+        line = f"disyre: expected one line with a key, of printable ASCII, in {key}, got"
+        assert capsys.readouterr().err.splitlines() == [
+            f"disyre: the key file {key} cannot be read: No such file or directory",
+            f"{line} 0 lines",
+            f"{line} 2 lines",
+            f"{line} 1 line",
+            f"disyre: expected one line with a key in {key}, got no text",
+        ]
         key.write_text("secret\n")
         assert main(arguments) == 0
 
     assert [asked.headers["X-API-Key"] for asked in api.asked] == ["secret"]
 
 
-def test_an_address_that_is_none_is_refused(scans: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["submit", str(scans), "--url", "localhost:8000"]) == 2
-    assert "expected the address of an API" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("localhost:8000", "got text that does not begin with http:// or https://"),
+        ("http:///v1", "got one without a host"),
+        ("http://me:secret@host:70000", "with a port from 1 to 65535, got 70000"),
+        ("http://a:b", "got something else"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(
+    scans: Path, capsys: pytest.CaptureFixture[str], address: str, reason: str
+) -> None:
+    assert main(["submit", str(scans), "--url", address]) == 2
+    said = "disyre: expected the address of an API, such as http://127.0.0.1:8000"
+    assert capsys.readouterr().err == f"{said}, {reason}\n"
 
 
-@pytest.mark.parametrize("wrong", [["--label", "no"], ["--label", "=x"], ["--severities", "a"], ["--pork"]])
+def test_a_mask_that_is_not_there_is_named(scans: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan, mask = scans / "one.nii.gz", scans / "none.nii.gz"
+
+    assert main(["submit", str(scan), "--mask", str(mask)]) == 1
+
+    told = capsys.readouterr().out
+    assert told == f"{scan}  not sent  {mask} cannot be read or written: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--label", "no"],
+        ["--label", "=x"],
+        ["--severities", "a"],
+        ["--pork"],
+        ["--retry-for", "-1"],
+        ["--retry-for", "nan"],
+    ],
+)
 def test_an_option_that_is_none_is_refused_with_the_usage(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["submit", "scan.nii.gz", *wrong])

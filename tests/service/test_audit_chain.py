@@ -111,10 +111,19 @@ def test_half_a_line_that_a_power_cut_left_spoils_no_other(tmp_path: Path) -> No
     assert told.startswith(f"{path.name}, line 5: damaged")
 
 
-def test_what_cannot_be_read_is_no_proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", "verify", str(tmp_path / "none")]) == 2
+def test_what_cannot_be_read_and_a_folder_without_a_log_are_no_proof(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.jsonl").touch()
+    none = tmp_path / "none"
 
-    assert "cannot be read: No such file" in capsys.readouterr().err
+    assert main(["audit", "verify", str(none)]) == 2
+    assert main(["audit", "verify", str(tmp_path)]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"disyre: expected the folder of an audit log, got {none}: No such file or directory",
+        f"disyre: expected the folder of an audit log, got {tmp_path}: no file of an audit log in it",
+    ]
 
 
 def test_lines_longer_than_what_is_read_at_a_time_are_chained(tmp_path: Path) -> None:

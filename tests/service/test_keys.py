@@ -63,7 +63,8 @@ def test_keys_are_long_all_different_and_nowhere_in_what_is_stored() -> None:
         ),
         (
             entry("pacs", "a").replace("pacs", "ZZ CANARY"),
-            "key 1 name: expected text of another form, got text of 9 characters",
+            "key 1 name: expected 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, "
+            "got text of 9 characters",
         ),
         (entry("pacs", "a") + 'colour = "ZZCANARY"', "key 1 colour: expected another value, got text of 8"),
         (entry("pacs", "a") + entry("ward", "a"), "key: expected each key once, got one twice"),

@@ -97,7 +97,7 @@ def test_a_service_that_is_not_there_is_looked_for_as_long_as_patience_lasts(sca
     url = f"http://127.0.0.1:{free_port()}"
     with (
         Client(url, retry_for_s=4, sleep=pauses_s.append, clock=lambda: sum(pauses_s)) as client,
-        pytest.raises(Unreachable, match=r"127\.0\.0\.1 gave no whole answer \(ConnectError\)"),
+        pytest.raises(Unreachable, match=f"at {url}, got no connection: Connection refused"),
     ):
         client.submit(scan)
 
@@ -145,7 +145,7 @@ def test_a_proxy_that_lost_the_answer_to_a_scan_is_told_of(scan: Path) -> None:
     with (
         scripted_api(Answer(502, b"<html>"), document({})) as api,
         api.client() as client,
-        pytest.raises(ServerFault, match=r"http-502: 127\.0\.0\.1 answered without saying why"),
+        pytest.raises(ServerFault, match=r"http-502: http://127\.0\.0\.1:\d+ answered without saying why"),
     ):
         client.submit(scan)
 
@@ -176,7 +176,7 @@ def test_each_refusal_has_a_type_and_its_problem_document(status: int, kind: typ
     ("answer", "reason"),
     [
         (Answer(body=b"<html>Welcome"), "expected a document of the disyre API"),
-        (Answer(302, headers={"Location": "http://elsewhere/"}), "got a 302 of 127.0.0.1"),
+        (Answer(302, headers={"Location": "http://elsewhere/"}), "got a 302 of http://127.0.0.1:"),
         (document({"jobs": []}), "expected a document of the disyre API"),
     ],
 )

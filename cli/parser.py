@@ -1,0 +1,190 @@
+"""The words of the `disyre` command: what can be asked for, and what `--help` says of it."""
+
+import argparse
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from cli.options import add_options
+from disyre import INTENDED_USE, __version__
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_STATUSES: Final = (
+    "Exit status: 0 if all went well; 1 if not, and stderr has the reason; 2 if the command was wrong; 130 "
+    "after Ctrl-C. The --help of a command says what that is for it, and whether there are others."
+)
+_ONE_SHOT: Final = (
+    "Without IN and OUT, the folders are those that a platform names: MERCURE_IN_DIR and MERCURE_OUT_DIR, "
+    "MONAI_INPUTPATH and MONAI_OUTPUTPATH, or HOLOSCAN_INPUT_PATH and HOLOSCAN_OUTPUT_PATH. "
+    "Exit status: 0 if OUT has the results; 1 if the scan was refused, or could not be read, scored or "
+    "written; 2 if the command was wrong, or named no folders; 78 if disyre is set up wrongly; 130 after "
+    "Ctrl-C, 143 after SIGTERM."
+)
+_TRAINING: Final = {
+    "train": "train a restoration network",
+    "export": "make a model package of a training run",
+    "calibrate": "set the threshold of a model on healthy scans of your own",
+    "evaluate": "measure models on cases with known lesions",
+    "reproduce": "a figure of the papers, from the data that it was published for",
+}
+"""Commands that have options of their own; here they are only named."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; what it finds has, beside the options, the `environment` of `scripts/setup` and a `parser`.
+
+    That is the one of the command; None of commands that take what follows themselves.
+    """
+    parser = argparse.ArgumentParser(
+        prog="disyre", description=f"Anomaly maps of brain MRI. {INTENDED_USE}", epilog=_STATUSES
+    )
+    parser.add_argument("--version", action="version", version=f"disyre {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    _add_stack(commands)
+    _add_submit(commands)
+    _add_score(commands)
+    _add_keys(commands)
+    _add_audit(commands)
+    for name, text in _TRAINING.items():
+        command = commands.add_parser(name, help=text, add_help=False)
+        command.set_defaults(environment="train", parser=None)
+    return parser
+
+
+def _add_stack(commands: Commands) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="start broker, worker and API on this machine",
+        description="Starts broker, worker and API on 127.0.0.1, until Ctrl-C or SIGTERM.",
+        epilog="Exit status: 0 if it was told to stop; 1 if it did not start; 2 if the command was wrong.",
+    )
+    serve.add_argument("--port", type=int, default=8000, help="of the API; default: %(default)s")
+    serve.add_argument(
+        "--data-dir", type=Path, default=Path("data"), help="uploads, results, logs; default: %(default)s"
+    )
+    serve.set_defaults(environment="serve", parser=serve)
+
+    demo = commands.add_parser(
+        "demo",
+        help="score the examples over HTTP and show what was found",
+        epilog="Exit status: 0 if all scans were scored; 1 if one was not; 2 if the command was wrong.",
+    )
+    demo.add_argument(
+        "--examples", type=Path, default=Path("examples"), help="folder of scans; default: %(default)s"
+    )
+    demo.add_argument("--out", type=Path, default=Path("out"), help="for the results; default: %(default)s")
+    demo.set_defaults(environment="serve", parser=demo)
+
+
+def _add_submit(commands: Commands) -> None:
+    submit = commands.add_parser(
+        "submit",
+        help="score scans with a service that runs already",
+        epilog="Exit status: 0 if all scans were scored and their results are here (with --no-wait: if all "
+        "were accepted); 1 if one was not, whatever became of the others; 2 if the command was wrong; 130 "
+        "after Ctrl-C: what was sent goes on.",
+    )
+    submit.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder of scans")
+    submit.add_argument(
+        "--url", default="http://127.0.0.1:8000", help="address of the service; default: %(default)s"
+    )
+    submit.add_argument("--key-file", type=Path, metavar="FILE", help="file with an API key; default: no key")
+    submit.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="FOLDER",
+        help="for the results; default: %(default)s",
+    )
+    submit.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="brain mask on the grid of the only scan; default: <scan>_mask.nii.gz beside it, if it is there",
+    )
+    submit.add_argument("--no-wait", action="store_true", help="end once the scans are accepted")
+    submit.add_argument("--json", action="store_true", help="print a JSON object for each scan")
+    submit.add_argument(
+        "--retry-for",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="seconds to ask again a service that is busy or does not answer; default: %(default)g",
+    )
+    add_options(submit)
+    submit.set_defaults(environment="serve", parser=submit)
+
+
+def _add_score(commands: Commands) -> None:
+    score = commands.add_parser("score", help="score one scan here, without a service", epilog=_ONE_SHOT)
+    score.add_argument("source", nargs="?", type=Path, metavar="IN", help="a file, or a folder of one scan")
+    score.add_argument("out", nargs="?", type=Path, metavar="OUT", help="folder for the results")
+    score.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="brain mask on the grid of the scan; default: <scan>_mask.nii.gz beside it, if it is there",
+    )
+    add_options(score, is_queued=False)
+    score.set_defaults(environment="serve", parser=score)
+
+
+def _add_keys(commands: Commands) -> None:
+    keys = commands.add_parser("keys", help="make API keys")
+    new = keys.add_subparsers(required=True, metavar="COMMAND", dest="key_command").add_parser(
+        "new",
+        help="make a key, print it, and store its hash",
+        epilog="Exit status: 0 if the key was made; 1 if not, and then nothing was written; 2 if the command "
+        "was wrong.",
+    )
+    new.add_argument(
+        "name",
+        metavar="NAME",
+        help="whom it is for; jobs belong to the name. 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a "
+        "letter or a digit",
+    )
+    new.add_argument("--scopes", default="read,submit", help="of read, submit, admin; default: %(default)s")
+    new.add_argument("--file", type=Path, help="default: the one that DISYRE_API_KEYS_FILE names")
+    new.add_argument(
+        "--not-after",
+        type=_moment,
+        metavar="TIME",
+        help="when the key ends, as 2027-01-31T12:00Z; default: it does not",
+    )
+    new.set_defaults(environment="serve", parser=new)
+
+
+def _add_audit(commands: Commands) -> None:
+    audit = commands.add_parser("audit", help="look at the audit log")
+    verify = audit.add_subparsers(required=True, metavar="COMMAND", dest="audit_command").add_parser(
+        "verify",
+        help="find lines that were changed, taken out or put in",
+        epilog="Exit status: 0 if all is as it was written; 1 if a line is not; 2 if the command was wrong, "
+        "or no log can be read there.",
+    )
+    verify.add_argument("folder", metavar="FOLDER", type=Path, help="audit/ of the data folder")
+    verify.set_defaults(environment="serve", parser=verify)
+
+
+def _moment(text: str) -> datetime:
+    """A moment with its zone, as ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected a time with its zone, as 2027-01-31T12:00Z, got '{text}'")
+    return moment
+
+
+def _seconds(text: str) -> float:
+    """A time that is not negative."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got '{text}'")
+    return seconds

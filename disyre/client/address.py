@@ -1,0 +1,42 @@
+"""The address of an API: whether it is one, and how it is named where something went wrong."""
+
+import ipaddress
+from typing import Final
+
+import httpx
+
+from disyre.client.errors import ClientError
+
+_EXPECTED: Final = "expected the address of an API, such as http://127.0.0.1:8000"
+
+
+def read_address(text: str) -> httpx.URL:
+    """An address. Raises ClientError, which repeats nothing that may be a password."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise ClientError(f"{_EXPECTED}, got something else") from None
+    if url.scheme not in ("http", "https"):
+        raise ClientError(f"{_EXPECTED}, got text that does not begin with http:// or https://")
+    if not url.host:
+        raise ClientError(f"{_EXPECTED}, got one without a host")
+    if url.port is not None and not 0 < url.port < 2**16:
+        raise ClientError(f"{_EXPECTED}, with a port from 1 to 65535, got {url.port}")
+    return url
+
+
+def origin_of(url: httpx.URL) -> str:
+    """The server of an address, without name and password.
+
+    >>> origin_of(httpx.URL("https://me:secret@scans.example.org:8000/v1/jobs?label=a"))
+    'https://scans.example.org:8000'
+    """
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether no proxy can lie before it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
