@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import task_received, worker_shutting_down
+from celery.signals import task_failure, task_received, worker_shutting_down
 from celery.worker import state
 
 from disyre.adapters.broker import connect
@@ -25,6 +25,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from disyre.errors import Misconfigured
 from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
 from worker.assembly import check, make_holdings
+from worker.log import tell_lost
 from worker.model_queues import follow, queues_of
 from worker.settings import WorkerSettings
 from worker.standstill import Watchdog
@@ -86,6 +87,7 @@ def main() -> int:
     signal.signal(CHILD_REFUSES, _give_up)
     worker_shutting_down.connect(stop, weak=False)
     task_received.connect(took, weak=False)
+    task_failure.connect(tell_lost, weak=False)
     watchdog.start()
     worker.start()
     return worker.exitcode or 0

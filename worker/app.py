@@ -18,13 +18,11 @@ from celery import Celery, Task, shared_task
 from celery.app.task import Context
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
-from celery.utils.log import get_multiprocessing_logger
-from pydantic import ValidationError
 
 from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.library_messages import silence_libraries
-from disyre.adapters.log_lines import log_about, write_log_lines
+from disyre.adapters.log_lines import log_about
 from disyre.adapters.queue_names import name_of_queue
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings
@@ -33,9 +31,9 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import DisyreError, TimedOut
 from disyre.job import Job
 from disyre.progress import OnProgress
-from disyre.trace import Trace
 from worker.assembly import make_holdings, make_restorers, make_scorer
 from worker.heartbeat import Heartbeat
+from worker.log import ids_of, write_worker_log
 from worker.settings import WorkerSettings
 from worker.steps import StopRequest
 from worker.tasks import JobRunner, OnChoice, Outcome, Score
@@ -47,8 +45,6 @@ STOP_CHILD: Final = signal.SIGUSR2
 CHILD_REFUSES: Final = signal.SIGUSR2
 """Tells the parent that its child cannot start, and no other child could."""
 
-_POOL_LOGGER: Final = "multiprocessing"
-"""Of what looks after Celery's child."""
 _BROKER_TIMEOUT_S: Final = 10.0
 _ARTIFACTS_TIMEOUT_S: Final = 20.0
 _ARTIFACTS_PATIENCE_S: Final = 120.0
@@ -118,7 +114,7 @@ def this_child() -> Child:
 def run_job(task: "Task[Any, Any]", job_id: str) -> None:
     """Run one job; each line of its log names the request that made it, as the message does."""
     child = this_child()
-    with log_about(**_ids_of(task.request)), child.heartbeat.busy(job_id):
+    with log_about(**ids_of(task.request)), child.heartbeat.busy(job_id):
         child.runner.run_job(job_id, queue=_queue_of(task.request))
 
 
@@ -128,21 +124,10 @@ def _queue_of(message: Context) -> str:
     return name_of_queue(str(delivery.get("routing_key", "")))
 
 
-def _ids_of(message: Context) -> dict[str, str | None]:
-    """Ids of the request that a message comes from; none if it says none that are of their form."""
-    given = {name: message.get(name) for name in Trace.model_fields}
-    try:
-        return Trace.model_validate(given).log_ids
-    except ValidationError:
-        return {}
-
-
 @setup_logging.connect
 def _log(**_: object) -> None:
-    """Write the log as the API does, in Celery's parent and in its child; Celery then sets up none."""
-    get_multiprocessing_logger()  # made now, so as not to be made otherwise later
-    write_log_lines([_POOL_LOGGER])
-    logging.getLogger(_POOL_LOGGER).setLevel(logging.ERROR)
+    """Write the log, in Celery's parent and in its child; Celery then sets up none."""
+    write_worker_log()
 
 
 @worker_process_init.connect

@@ -65,6 +65,8 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(workplace: Workplace) 
         assert first.process.wait(30) == 0
     job = workplace.jobs.get(job_id)
     assert (job.state, job.n_losses) == (JobState.QUEUED, 0), "none of its attempts is used up"
+    assert f"job {job_id}, attempt 1: now queued" in first.text()
+    assert "succeeded" not in first.text(), "the log does not say what is not so"
     assert not workplace.jobs.is_leased(job_id)
     assert workplace.registry.workers() == []
     workplace.assert_nothing_is_left(job_id)

@@ -141,7 +141,8 @@ def test_a_pickled_message_is_not_opened(workplace: Workplace, tmp_path: Path) -
 
 
 def test_a_job_whose_process_is_killed_is_run_again(workplace: Workplace, worker: LiveWorker) -> None:
-    job_id = workplace.submit(model=SLOW_MODEL)
+    written = len(worker.text())
+    job_id = workplace.submit(model=SLOW_MODEL, trace=Trace(request_id="pacs-9"))
     workplace.wait_until_restoring(job_id)
 
     os.kill(worker.child_pid(), signal.SIGKILL)
@@ -150,6 +151,15 @@ def test_a_job_whose_process_is_killed_is_run_again(workplace: Workplace, worker
     workplace.assert_one_whole_result(job)
     assert job.attempt == 2
     assert worker.process.poll() is None
+    ended = f"job {job_id}, attempt 2: now succeeded"
+    wait_for(lambda: ended in worker.text(), "the log tells the end")
+    told = [line.partition("Z ")[2] for line in worker.text()[written:].splitlines() if job_id in line]
+    assert [line for line in told if not line.startswith("INFO celery.worker.strategy: ")] == [
+        f"ERROR worker.log: [request=pacs-9] job {job_id}: the process that ran it has ended: "
+        "signal 9 (SIGKILL)",
+        f"INFO worker.tasks: [request=pacs-9] {ended}",
+    ]
+    assert "Traceback" not in worker.text()[written:]
 
 
 def test_a_job_that_always_loses_its_process_fails(workplace: Workplace, worker: LiveWorker) -> None:
