@@ -14,7 +14,6 @@ README.md          the same in words
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from disyre import INTENDED_USE, __version__
 from disyre.errors import Misconfigured
 from disyre.model_package import TrainingData
 from disyre.wording import counted
+from model_export.code_version import CodeVersion
 from model_export.config import TrainingConfig
 
 _MINUTES_FROM_S: Final = 120
@@ -214,7 +214,7 @@ def describe_environment(command: Sequence[str]) -> dict[str, Any]:
     return {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
-        "commit": _git_commit(),
+        "commit": _commit(),
         "disyre": __version__,
         "python": sys.version.split()[0],
         "torch": str(torch.__version__),
@@ -225,14 +225,12 @@ def describe_environment(command: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _git_commit() -> str:
+def _commit() -> str:
     """Commit of the source tree, `-dirty` if it was changed, or `unknown`."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+    code = CodeVersion.of()
+    if code.commit is None:
         return "unknown"
-    return done.stdout.strip()
+    return f"{code.commit}-dirty" if code.has_local_changes else code.commit
 
 
 def _strings(environment: dict[str, Any]) -> dict[str, str]:

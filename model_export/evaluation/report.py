@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from disyre import INTENDED_USE, __version__
+from disyre import INTENDED_USE
 from disyre.wording import counted
+from model_export.code_version import CodeVersion
 from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
 from model_export.evaluation.model import Model
@@ -52,6 +53,8 @@ class Report:
     protocol: Protocol
     n_draws: int
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    code: CodeVersion = field(default_factory=CodeVersion.of)
+    """Looked up before the report itself changes a file of the checkout."""
     _text: list[str] = field(default_factory=list)
     _figures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -119,7 +122,9 @@ class Report:
         """Of what, by what, where and when."""
         return {
             "command": self.command,
-            "version": __version__,
+            "version": self.code.version,
+            "commit": self.code.commit,
+            "has_local_changes": self.code.has_local_changes,
             "created_at": self.started_at.isoformat(timespec="seconds"),
             "machine": f"{platform.machine()}, {os.cpu_count()} processor cores",
             "models": [
@@ -138,7 +143,7 @@ class Report:
             INTENDED_USE,
             "",
             *models,
-            f"* disyre {origin['version']}, {origin['created_at']}, {origin['machine']}",
+            f"* {self.code.in_words()}, {origin['created_at']}, {origin['machine']}",
             "",
             "```sh",
             self.command,

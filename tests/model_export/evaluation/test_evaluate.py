@@ -14,6 +14,7 @@ from cli.main import main
 from disyre.adapters.nifti_write import write_nifti
 from disyre.intensity import IntensityRule
 from disyre.model_package import ScanSettings
+from model_export.code_version import CodeVersion
 from model_export.dataset import Scan
 from model_export.evaluation.evaluate import make_parser
 from model_export.evaluation.model import Model
@@ -65,8 +66,11 @@ def test_the_report_says_what_was_measured_of_which_network(place: Path) -> None
     report = (figures["folder"] / "report.md").read_text()
     (model,) = figures["models"]
     (section,) = figures["sections"]
+    code = CodeVersion.of()
     assert model["name"] == "t1w/1"
     assert model["sha256"] in report
+    assert (figures["version"], figures["commit"]) == (code.version, code.commit)
+    assert f"* {code.in_words()}, " in report
     assert figures["command"] in report
     assert {case["case"] for case in section["cases"]["t1w/1"]} == {"c1", "c2"}
     for line in report.splitlines():
