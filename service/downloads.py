@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
+from starlette.datastructures import MutableHeaders
 
 from disyre.job import Artifact
 from service.conditional import client_has, quoted
@@ -23,7 +24,7 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     headers = {"ETag": etag, "Cache-Control": _CACHE, "Repr-Digest": digest}
     if client_has(request, etag):
         return Response(status_code=304, headers=headers)
-    wanted = request.headers.get("range")
+    wanted = _range_in_bytes(request)
     if wanted is None:
         headers["Content-Digest"] = digest  # of what is sent; a part has another one
     elif request.headers.get("if-range", etag) == etag:
@@ -31,12 +32,22 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     return FileResponse(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
 
 
+def _range_in_bytes(request: Request) -> str | None:
+    """The part that is wanted.
+
+    One in another unit is none (RFC 9110, 14.2), and the file response is not to see it.
+    """
+    headers = MutableHeaders(scope=request.scope)
+    wanted = headers.get("range")
+    if wanted is None or wanted.partition("=")[0].strip().lower() == "bytes":
+        return wanted
+    del headers["range"]
+    return None
+
+
 def _check_range(wanted: str, size_bytes: int) -> None:
     """Refuse here what the file response would refuse without a problem document."""
-    unit, _, ranges = wanted.partition("=")
-    found = [_RANGE.fullmatch(each) for each in ranges.split(",")]
-    if unit.strip().lower() != "bytes":
-        raise MalformedRequest("expected a Range in bytes")
+    found = [_RANGE.fullmatch(each) for each in wanted.partition("=")[2].split(",")]
     for each in found:
         if each is None:
             raise MalformedRequest("expected a Range of the form bytes=<first>-<last>")

@@ -113,7 +113,6 @@ def test_a_download_is_resumed_only_if_the_file_is_the_same(api: LiveApi, finish
         ("bytes=9-1", 400, "malformed-request"),
         ("bytes=", 400, "malformed-request"),
         ("bytes=a-b", 400, "malformed-request"),
-        ("voxels=0-1", 400, "malformed-request"),
         ("bytes", 400, "malformed-request"),
     ],
 )
@@ -125,6 +124,14 @@ def test_a_range_that_cannot_be_had_is_a_problem(
     check_problem(response, status, code)
     if status == 416:
         assert response.headers["Content-Range"] == f"bytes */{len(MAP)}"
+
+
+@pytest.mark.parametrize("wanted", ["voxels=0-1", "items=0-1,5-", "none"])
+def test_a_range_in_a_unit_that_nobody_knows_is_ignored(api: LiveApi, finished: Job, wanted: str) -> None:
+    response = api.client.get(PATH, headers={"Range": wanted})
+
+    assert (response.status_code, response.content) == (200, MAP)
+    assert response.headers["Content-Digest"] == DIGEST
 
 
 def check_problem(response: httpx.Response, status: int, code: str) -> None:
