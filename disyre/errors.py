@@ -244,6 +244,12 @@ class NoWorker(Unavailable):
     code = "no-worker"
 
 
+class DamagedModel(NoWorker):
+    """Workers are there, and find the package of the model damaged, or not all of it."""
+
+    code = "model-damaged"
+
+
 class StillReceiving(Unavailable):
     """Another request with the same idempotency key is under way."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeAlias
 
 from disyre import INTENDED_USE
-from disyre.errors import NoWorker
+from disyre.errors import DamagedModel, DisyreError, NoWorker
 from disyre.modality import Modality
 from disyre.model_package import (
     Calibration,
@@ -49,14 +49,18 @@ class ModelView(View):
         return cls(**facts, href=f"{MODELS_PATH}/{manifest.name}/versions/{manifest.version}")
 
 
+Reason: TypeAlias = Literal["no-worker", "model-damaged", "misconfigured"]
+"""Why a package is not offered, as an error code."""
+
+
 class LeftOutView(View):
     """A model package that is there, and not offered."""
 
     name: str
     version: str
-    code: Literal["no-worker", "misconfigured"]
-    """`no-worker`: workers are there, and none of them has a whole package of it; `misconfigured`: it cannot
-    be read."""
+    code: Reason
+    """`no-worker`: workers are there, and none of them has it; `model-damaged`: those that would hold it find
+    its package damaged, or not all of it; `misconfigured`: it cannot be read."""
 
 
 class ModelList(View):
@@ -73,8 +77,18 @@ class ModelList(View):
             LeftOutView(
                 name=each.name,
                 version=each.version,
-                code="no-worker" if isinstance(each.error, NoWorker) else "misconfigured",
+                code=_code_of(each.error),
             )
             for each in unusable
         ]
         return cls(models=[ModelView.of(package) for package in packages], left_out=left_out)
+
+
+def _code_of(error: DisyreError) -> Reason:
+    match error:
+        case DamagedModel():
+            return "model-damaged"
+        case NoWorker():
+            return "no-worker"
+        case _:
+            return "misconfigured"

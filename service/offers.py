@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from disyre.adapters.worker_registry import WorkerRegistry
-from disyre.errors import Misconfigured, NoWorker, Unavailable, UnknownModel
+from disyre.errors import DamagedModel, Misconfigured, NoWorker, Unavailable, UnknownModel
 from disyre.model_package import ModelPackage, ModelShelf
 from service.remembered import Remembered
 
@@ -21,7 +21,7 @@ class OfferedModels(ModelShelf):
     def find(self, name: str, version: str | None = None) -> ModelPackage:
         """The package of this name and version, or its newest version.
 
-        Raises UnknownModel if there is none that can be read, NoWorker if no worker holds one.
+        Raises UnknownModel if there is none that can be read, NoWorker or DamagedModel if no worker holds one.
         """
         try:
             return super().find(name, version)
@@ -39,7 +39,7 @@ class Offers:
         self._workers = Remembered(workers.workers, _ASK_EVERY_S, clock)
 
     def __call__(self, package: ModelPackage) -> None:
-        """Raise NoWorker if there are workers, and none of them holds a package."""
+        """Raise NoWorker if there are workers and none of them holds a package, DamagedModel if that is why."""
         try:
             workers = self._workers()
         except Unavailable:
@@ -47,7 +47,11 @@ class Offers:
         manifest = package.manifest
         wanted = (manifest.name, manifest.version, manifest.sha256)
         held = {(m.name, m.version, m.sha256) for worker in workers for m in worker.holds or ()}
-        if workers and wanted not in held and all(worker.holds is not None for worker in workers):
-            raise NoWorker(
-                f"no worker that is there now has the model {package.name}, and whole; try again later"
+        if not workers or wanted in held or any(worker.holds is None for worker in workers):
+            return
+        if any(package.name in worker.left_out for worker in workers):
+            raise DamagedModel(
+                f"the package of the model {package.name} is damaged, or not all of it is there yet; "
+                "that is for the operator to mend"
             )
+        raise NoWorker(f"no worker that is there now has the model {package.name}; try again later")

@@ -47,6 +47,7 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
             errors.MaskMismatch,
             errors.QueueFull,
             errors.NoWorker,
+            errors.DamagedModel,
             errors.Unavailable,
             errors.StorageFull,
         ),

@@ -31,7 +31,10 @@ def list_versions(name: str, parts: GivenParts) -> ModelList:
 
 
 @router.get(
-    "/{name}/versions/{version}", responses=problems(ModelNotFound, InvalidRequest, errors.Unavailable)
+    "/{name}/versions/{version}",
+    responses=problems(
+        ModelNotFound, InvalidRequest, errors.NoWorker, errors.DamagedModel, errors.Unavailable
+    ),
 )
 def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
     """Look at one version of a model."""

@@ -31,6 +31,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
             errors.MaskMismatch,
             errors.QueueFull,
             errors.NoWorker,
+            errors.DamagedModel,
             errors.Unavailable,
             errors.StorageFull,
         ),

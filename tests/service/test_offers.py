@@ -52,6 +52,41 @@ def test_what_no_worker_holds_is_not_offered_and_refused_for_now(tmp_path: Path,
     assert flair.name in refusals[1].json()["detail"]
 
 
+def test_of_a_damaged_package_it_is_said_that_it_is_damaged(tmp_path: Path, scan: bytes) -> None:
+    t1w = make_toy_model(tmp_path / "models")
+    make_toy_model(tmp_path / "models", version="2")
+    make_toy_model(tmp_path / "models", name="flair", modality="FLAIR")
+    worker = make_worker(holds=held(t1w), left_out=("flair/1", "t1w/2"))
+    others = make_worker("worker-2", holds=held(t1w))
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry(worker, others)) as api:
+        left_out = api.client.get("/v1/models").json()["left_out"]
+        refusals = [
+            api.client.post(f"/v1/jobs?{query}", content=scan)
+            for query in ("model=t1w&version=2", "model=flair", "modality=FLAIR")
+        ]
+        refusals.append(api.client.get("/v1/models/flair/versions/1"))
+        newest = api.client.post("/v1/jobs?model=t1w", content=scan).json()
+        candidate = api.client.post("/v1/inspect?model=flair", content=scan).json()["volumes"][0]
+
+    assert [(each["name"], each["code"]) for each in left_out] == [
+        ("flair", "model-damaged"),
+        ("t1w", "model-damaged"),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "model-damaged")] * 4
+    assert "the model t1w/2 is damaged" in refusals[0].json()["detail"]
+    assert newest["model"]["version"] == "1"
+    assert candidate["code"] == "model-damaged"
+
+
+def test_a_model_that_one_worker_finds_damaged_and_another_whole_is_offered(
+    tmp_path: Path, scan: bytes
+) -> None:
+    t1w = make_toy_model(tmp_path / "models")
+    workers = (make_worker(holds=(), left_out=("t1w/1",)), make_worker("worker-2", holds=held(t1w)))
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry(*workers)) as api:
+        assert api.client.post("/v1/jobs?model=t1w", content=scan).status_code == 202
+
+
 def test_while_no_worker_is_there_jobs_wait_for_one(tmp_path: Path, scan: bytes) -> None:
     with live_api(tmp_path, workers=InMemoryWorkerRegistry()) as api:
         assert [model["name"] for model in api.client.get("/v1/models").json()["models"]] == ["t1w"]
