@@ -6,6 +6,7 @@ from typing import Final, Self
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
+from disyre.adapters.clock_marks import ClockMarks, RedisClockMarks
 from disyre.adapters.expiry import Expiry, RedisExpiry
 from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
 from disyre.adapters.job_events import JobEvents
@@ -36,6 +37,7 @@ class Backends:
     rates: RateLimiter
     idempotency_keys: IdempotencyKeys
     expiry: Expiry
+    clock_marks: ClockMarks
     audit: AuditLog
     queue: TaskQueue
     artifacts: ArtifactStore
@@ -57,6 +59,7 @@ class Backends:
             rates=RedisRateLimiter(client),
             idempotency_keys=RedisIdempotencyKeys(client),
             expiry=RedisExpiry(client),
+            clock_marks=RedisClockMarks(client),
             audit=AuditLog(settings.data_dir / "audit"),
             queue=CeleryTaskQueue(celery, client),
             artifacts=open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S),

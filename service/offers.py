@@ -21,7 +21,7 @@ class OfferedModels(ModelShelf):
     def find(self, name: str, version: str | None = None) -> ModelPackage:
         """The package of this name and version, or its newest version.
 
-        Raises UnknownModel if there is none that can be read, NoWorker or DamagedModel if no worker holds one.
+        Raises UnknownModel if there is none that can be read; NoWorker or DamagedModel if none is held.
         """
         try:
             return super().find(name, version)
@@ -39,7 +39,7 @@ class Offers:
         self._workers = Remembered(workers.workers, _ASK_EVERY_S, clock)
 
     def __call__(self, package: ModelPackage) -> None:
-        """Raise NoWorker if there are workers and none of them holds a package, DamagedModel if that is why."""
+        """Raise NoWorker if no worker that is there holds a package; DamagedModel if that is why."""
         try:
             workers = self._workers()
         except Unavailable:

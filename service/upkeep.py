@@ -19,6 +19,7 @@ from service.postman import Postman
 from service.reaper import Reaper
 from service.retention import Retention
 from service.settings import ServiceSettings
+from service.steady_clock import SteadyClock, this_boot
 from service.webhooks import read_secrets
 from service.withdrawals import Withdrawals
 
@@ -57,6 +58,7 @@ class Upkeep:
             self.backends.expiry,
             self.backends.owners,
             artifacts,
+            SteadyClock(self.backends.clock_marks, this_boot()),
             tombstone_s=self.settings.tombstone_s,
             on_expired=lambda job_id: audit.note("expire_job", job_id=job_id),
         )

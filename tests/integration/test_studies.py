@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import FileDataset
 
 from disyre import geometry
+from disyre.adapters.clock_marks import RedisClockMarks
 from disyre.adapters.expiry import RedisExpiry
 from disyre.adapters.idempotency_keys import RedisIdempotencyKeys
 from disyre.adapters.nifti_write import write_nifti
@@ -79,6 +80,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
         owners=RedisOwnerIndex(workplace.client),
         rates=RedisRateLimiter(workplace.client),
         expiry=RedisExpiry(workplace.client),
+        clock_marks=RedisClockMarks(workplace.client),
         idempotency_keys=RedisIdempotencyKeys(workplace.client),
         audit=AuditLog(tmp_path / "audit"),
         queue=workplace.queue,

@@ -15,6 +15,7 @@ import httpx
 from fastapi import FastAPI
 
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.job_events import InMemoryJobEvents, JobEvents
@@ -100,6 +101,7 @@ def live_api(
         owners=InMemoryOwnerIndex(),
         rates=InMemoryRateLimiter(),
         expiry=InMemoryExpiry(memory),
+        clock_marks=InMemoryClockMarks(),
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),
         queue=queue or messages,

@@ -8,6 +8,7 @@ import pytest
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
@@ -17,6 +18,7 @@ from service.caretaker import Caretaker
 from service.orphans import Orphans
 from service.reaper import Reaper
 from service.retention import Retention
+from service.steady_clock import SteadyClock
 from service.withdrawals import Withdrawals
 from tests.builders import JOB_ID, NOON, make_job
 from tests.live_bucket import NOBODY_LISTENS, Line, answering, connect, make_bucket
@@ -154,7 +156,8 @@ def test_while_the_bucket_is_away_lost_jobs_are_brought_back_and_withdrawn_ones_
     jobs.add(lost, withdrawn)
     withdrawals = Withdrawals(jobs, store)
     withdrawals.note(withdrawn.id)
-    retention = Retention(jobs, InMemoryExpiry(jobs), InMemoryOwnerIndex(), store, tombstone_s=60)
+    clock = SteadyClock(InMemoryClockMarks(), None)
+    retention = Retention(jobs, InMemoryExpiry(jobs), InMemoryOwnerIndex(), store, clock, tombstone_s=60)
     caretaker = Caretaker(
         Reaper(jobs, queue, grace_s=0.0, settle_s=0.0),
         withdrawals,

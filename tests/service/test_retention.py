@@ -8,9 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from disyre.adapters.clock_marks import ClockMark, InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.owner_index import InMemoryOwnerIndex
+from disyre.errors import Unavailable
 from service.retention import Retention
+from service.steady_clock import SteadyClock, this_boot
 from tests.builders import NOON
 from tests.service.key_files import client_of, write_keys
 from tests.service.live_api import LiveApi, live_api, succeed
@@ -26,22 +29,23 @@ class Clocks:
     own_s: float = 0.0
     expired: list[str] = field(default_factory=list)
     """Ids of jobs of which it was told that they have expired."""
+    marks: InMemoryClockMarks = field(default_factory=InMemoryClockMarks)
 
     def pass_by(self, seconds: float) -> None:
         self.broker_s += seconds
         self.own_s += seconds
 
 
-def retention_of(api: LiveApi, clocks: Clocks) -> Retention:
-    """One of an API's jobs, by clocks of a test."""
+def retention_of(api: LiveApi, clocks: Clocks, boot: str | None = "boot-1") -> Retention:
+    """One of an API's jobs, by clocks of a test; another one is that of another process."""
     api.jobs.clock = lambda: NOON + timedelta(seconds=clocks.broker_s)
     return Retention(
         api.jobs,
         InMemoryExpiry(api.jobs),
         InMemoryOwnerIndex(),
         api.artifacts,
+        SteadyClock(clocks.marks, boot, clock_s=lambda: clocks.own_s),
         tombstone_s=60,
-        clock_s=lambda: clocks.own_s,
         on_expired=clocks.expired.append,
     )
 
@@ -145,7 +149,7 @@ def test_a_clock_that_jumps_expires_nothing(
     assert caplog.messages[0] == "the broker's clock jumped by 31536000 s: no job expires in the next hour"
 
 
-def test_a_process_that_has_just_started_expires_nothing(
+def test_the_first_process_on_a_machine_expires_nothing(
     api: LiveApi, pacs: httpx.Client, scan: bytes
 ) -> None:
     clocks = Clocks()
@@ -157,6 +161,74 @@ def test_a_process_that_has_just_started_expires_nothing(
     retention_of(api, clocks).expire_due()
 
     assert api.jobs.get(job_id)
+
+
+@pytest.mark.parametrize(
+    ("jump_s", "boot", "n_expired"),
+    [(0, "boot-1", 1), (30, "boot-1", 1), (90, "boot-1", 0), (-90, "boot-1", 0), (0, "boot-2", 0)],
+)
+def test_a_process_that_is_started_again_expires_at_once_unless_a_clock_jumped_or_the_machine_was_started(
+    api: LiveApi, pacs: httpx.Client, scan: bytes, jump_s: float, boot: str, n_expired: int
+) -> None:
+    """None of the processes lives for an hour."""
+    clocks = Clocks()
+    retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+    clocks.pass_by(3 * DAY_S)
+    for _ in range(3):
+        retention_of(api, clocks).expire_due()
+        clocks.pass_by(1200)
+    assert api.jobs.get(job_id)
+
+    clocks.broker_s += jump_s
+    retention_of(api, clocks, boot).expire_due()
+
+    assert clocks.expired == [job_id][:n_expired]
+
+
+def test_where_nobody_tells_when_the_machine_was_started_each_process_waits_for_an_hour(
+    api: LiveApi, pacs: httpx.Client, scan: bytes, tmp_path: Path
+) -> None:
+    clocks = Clocks()
+    retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+    clocks.pass_by(3 * DAY_S)
+    boot = this_boot(tmp_path / "no such file")
+
+    for _ in range(9):
+        retention_of(api, clocks, boot).expire_due()
+        clocks.pass_by(1200)
+    assert api.jobs.get(job_id)
+    retention = retention_of(api, clocks, boot)
+    run_down(retention, clocks, 0.1)
+
+    assert clocks.expired == [job_id]
+
+
+class FullClockMarks(InMemoryClockMarks):
+    """Of a broker that has no room."""
+
+    def set(self, boot: str, mark: ClockMark) -> None:
+        raise Unavailable("no room")
+
+
+def test_a_broker_that_is_too_full_for_a_mark_is_relieved_of_jobs(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks(marks=FullClockMarks())
+    retention = retention_of(api, clocks)
+    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
+    finish(api, job_id)
+
+    run_down(retention, clocks, 3)
+
+    assert clocks.expired == [job_id]
+
+
+def test_a_machine_is_known_for_as_long_as_it_runs() -> None:
+    assert this_boot() == this_boot()
 
 
 def test_a_job_that_another_process_removed_meanwhile_is_no_trouble(
