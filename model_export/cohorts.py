@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from disyre.errors import DisyreError, InvalidInput
+from model_export.evaluation.cases import LAYOUT_FILE
 from model_export.split_file import few, read_split, roles_of
 
 Files: TypeAlias = dict[str, Path]
@@ -28,6 +29,8 @@ Files: TypeAlias = dict[str, Path]
 class Layout:
     """What the files of a data set are called, without `.nii[.gz]`: a group `name`, and what follows it."""
 
+    name: str
+    """Of the data set, as reports have it."""
     kinds: Mapping[str, str]
     """T1w, T2w, FLAIR, lesion -> regular expression."""
 
@@ -46,16 +49,19 @@ _IXI: Final = r"(?P<name>IXI\d+-[A-Za-z]+-\d+)"
 _BRATS: Final = r"(?P<name>BraTS20_Training_\d+)"
 _ATLAS: Final = r"(?P<name>sub-\w+_ses-\d+)_space-MNI152NLin2009aSym"
 COHORTS: Final[Mapping[str, Layout]] = {
-    "ixi": Layout({"T1w": rf"{_IXI}-T1", "T2w": rf"{_IXI}-T2"}),
+    "ixi": Layout("IXI", {"T1w": rf"{_IXI}-T1", "T2w": rf"{_IXI}-T2"}),
     "brats2020": Layout(
+        "BraTS 2020",
         {
             "T1w": rf"{_BRATS}_t1",
             "T2w": rf"{_BRATS}_t2",
             "FLAIR": rf"{_BRATS}_flair",
             "lesion": rf"{_BRATS}_seg",
-        }
+        },
     ),
-    "atlas2": Layout({"T1w": rf"{_ATLAS}_T1w", "lesion": rf"{_ATLAS}_label-L_desc-T1lesion_mask"}),
+    "atlas2": Layout(
+        "ATLAS v2.0", {"T1w": rf"{_ATLAS}_T1w", "lesion": rf"{_ATLAS}_label-L_desc-T1lesion_mask"}
+    ),
 }
 """IXI, BraTS 2020 (training part), ATLAS v2.0 (public part), as their owners name the files."""
 
@@ -70,18 +76,20 @@ def select(scans: Mapping[str, Files], *, first: float = 1.0, split: Path | None
     return {name: scans[name] for name in names}
 
 
-def link(scans: Mapping[str, Files], masks: Mapping[str, Path], to: Path) -> None:
+def link(scans: Mapping[str, Files], masks: Mapping[str, Path], to: Path, *, name: str) -> None:
     """Make a folder for each scan, with links `<name>_<kind>.nii[.gz]`, and to its mask if it has one.
 
-    The folder of all is there once it is whole.
+    `name` is what reports call them all. The folder of all is there once it is whole.
     """
     partial = to.with_name(f"{to.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for name, files in scans.items():
-        folder = partial / name
-        folder.mkdir(parents=True)
-        for kind, path in {**files, **({"brainmask": masks[name]} if name in masks else {})}.items():
-            (folder / f"{name}_{kind}{_ending(path)}").symlink_to(path.resolve())
+    partial.mkdir(parents=True)
+    (partial / LAYOUT_FILE).write_text(f'name = "{name}"\n', encoding="utf-8")
+    for scan, files in scans.items():
+        folder = partial / scan
+        folder.mkdir()
+        for kind, path in {**files, **({"brainmask": masks[scan]} if scan in masks else {})}.items():
+            (folder / f"{scan}_{kind}{_ending(path)}").symlink_to(path.resolve())
     partial.replace(to)
 
 
@@ -126,11 +134,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         if options.to.exists():
             raise InvalidInput("expected a new folder for the links, got one that exists")
-        scans = select(
-            _complete(COHORTS[options.cohort], options.source), first=options.first, split=options.split
-        )
+        layout = COHORTS[options.cohort]
+        scans = select(_complete(layout, options.source), first=options.first, split=options.split)
         masks = find_masks(options.masks)
-        link(scans, masks, options.to)
+        link(scans, masks, options.to, name=layout.name)
     except DisyreError as error:
         sys.stderr.write(f"cohorts: {error}\n")
         return 2

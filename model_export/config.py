@@ -264,11 +264,13 @@ class TrainingConfig:
         """
         named = CONFIGS / f"{name_or_path}.toml"
         path = named if named.is_file() else Path(name_or_path)
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+            raise Misconfigured(f"expected one of the configs {known}, or a TOML file, got {name_or_path}")
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
-            raise Misconfigured(f"expected a config ({known}) or a readable TOML file: {error}") from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Misconfigured(f"expected a config in TOML that can be read at {path}: {error}") from error
         return cls.from_mapping(values)
 
     def to_mapping(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def find_scans(folder: Path, modality: str) -> list[Path]:
         p for ending in ("nii", "nii.gz") for p in folder.rglob(f"*_{modality}.{ending}")
     )
     if not found:
-        raise InvalidInput(f"expected scans named *_{modality}.nii.gz, found none")
+        raise InvalidInput(f"expected scans named *_{modality}.nii.gz below {folder}, found none")
     return found
 
 

@@ -1,6 +1,6 @@
 """Slices of label maps, from which training images of any modality are painted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self, TypeAlias
@@ -44,17 +44,11 @@ class LabelSlices:
     n_maps: int = 1
 
     @classmethod
-    def read(cls, folder: Path, *, min_frame_px: int) -> Self:
-        """All maps `*.nii.gz` below a folder.
-
-        Raises InvalidInput if there is none.
-        """
-        paths = sorted(folder.rglob("*.nii.gz"))
-        if not paths:
-            raise InvalidInput("expected label maps named *.nii.gz, found none")
+    def read(cls, paths: Iterable[Path], *, min_frame_px: int) -> Self:
+        """The label maps in some files."""
         stacks = [_code(_read(path)) for path in paths]
         coded, extent = (in_common_frame(kind, min_frame_px) for kind in zip(*stacks, strict=True))
-        return cls(coded, extent, torch.tensor(_tissues(_LABELS)), len(paths))
+        return cls(coded, extent, torch.tensor(_tissues(_LABELS)), len(stacks))
 
     def draw(self, n: int, generator: torch.Generator) -> UInt8[Tensor, "batch i j"]:
         """Random slices, coded; brain masks are as tight or as wide as those of some program."""
@@ -81,6 +75,17 @@ class LabelSlices:
             tissues = torch.from_numpy(file["tissue_of_code"])
             coded, extent = torch.from_numpy(file["coded"]), torch.from_numpy(file["extent"])
             return cls(coded, extent, tissues, int(file["n_maps"]))
+
+
+def find_label_maps(folder: Path) -> list[Path]:
+    """The files `*.nii.gz` below a folder, by name.
+
+    Raises InvalidInput if there is none.
+    """
+    paths = sorted(folder.rglob("*.nii.gz"))
+    if not paths:
+        raise InvalidInput(f"expected label maps named *.nii.gz below {folder}, found none")
+    return paths
 
 
 def _read(path: Path) -> npt.NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """Held-back slices with lesions in them: runs are chosen by these, as a low error on DAG is not enough."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -35,9 +35,8 @@ class LesionSlices:
     """Number of the case that a slice is of, rising from 0."""
 
     @classmethod
-    def of(cls, bank: SliceBank, rule: IntensityRule, shapes: Path, modality: Modality, n_cases: int) -> Self:
-        """Put lesions with real shapes into the scans of a bank, and scale them by a rule."""
-        cases = semi_synthetic_cases(list(bank.scans()), shapes, modality, n_cases, _SEED)
+    def of(cls, cases: Iterable[Case], rule: IntensityRule) -> Self:
+        """Cut slices out of cases, and scale them by a rule."""
         parts = [_slices(case, rule) for case in cases]
         coded, lesion = (np.concatenate(stacks) for stacks in zip(*parts, strict=True))
         lengths = torch.tensor([len(part[0]) for part in parts])
@@ -62,6 +61,11 @@ class LesionSlices:
             coded = torch.from_numpy(file["coded"])
             lesion = np.unpackbits(file["lesion"])[: coded.numel()].astype(np.bool_)
             return cls(coded, torch.from_numpy(lesion).reshape(coded.shape), torch.from_numpy(file["case"]))
+
+
+def lesion_cases(bank: SliceBank, shapes: Path, modality: Modality, n: int) -> Iterator[Case]:
+    """Lesions with real shapes in the scans of a bank, the same ones every time."""
+    return semi_synthetic_cases(list(bank.scans()), shapes, modality, n, _SEED)
 
 
 @torch.no_grad()

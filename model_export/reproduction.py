@@ -6,8 +6,10 @@ stop. docs/training.md says what differs from the papers even so.
 """
 
 import argparse
+import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,10 +17,14 @@ from typing import Final
 from disyre.errors import DisyreError, InvalidInput
 from disyre.modality import Modality
 from disyre.model_package import MANIFEST_FILE
+from disyre.wording import counted
 from model_export import cohorts, export, train
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.evaluation import evaluate
+from model_export.evaluation.published import Published
+from model_export.evaluation.report import METRICS_FILE
 from model_export.run_folder import RunFolder
+from model_export.train_options import torch_device
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,42 @@ class Figure:
     modality: Modality
     first: float
     """Share of the test scans, by name."""
+    published: Mapping[str, Published]
+    """By paper, where a figure is known."""
 
 
 FIGURES: Final = {
-    "brats-t1w": Figure("brats2020", "T1w", 1.0),
-    "brats-t2w": Figure("brats2020", "T2w", 1.0),
-    "atlas-t1w": Figure("atlas2", "T1w", 0.9),
+    "brats-t1w": Figure("brats2020", "T1w", 1.0, {}),
+    "brats-t2w": Figure(
+        "brats2020",
+        "T2w",
+        1.0,
+        {
+            "v1": Published(
+                average_precision=0.75, source="ISBI 2024, at second hand; which scans is not said"
+            ),
+            "v2": Published(
+                average_precision=0.8084,
+                best_dice=0.7465,
+                source="notebook of the reference implementation, 369 scans; MICCAI 2024's is not known here",
+            ),
+        },
+    ),
+    "atlas-t1w": Figure(
+        "atlas2",
+        "T1w",
+        0.9,
+        {
+            "v1": Published(
+                average_precision=0.29,
+                best_dice=0.34,
+                source="ISBI 2024, at second hand, rounded; which scans is not said",
+            )
+        },
+    ),
 }
 CONFIGS: Final = {"v1": "paper_fpi", "v2": "paper"}
+_UNKNOWN: Final = Published(source="no figure is known here")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -66,6 +100,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `disyre reproduce`; returns the exit status."""
     options = make_parser().parse_args(argv)
     try:
+        torch_device(options.device)
         for path in (options.healthy, options.test, options.masks, options.split):
             if path is not None and not path.exists():
                 raise InvalidInput(f"expected data at {path}, found nothing")
@@ -89,8 +124,33 @@ def reproduce(options: argparse.Namespace) -> int:
         status := export.main([str(out / "run"), "--to", str(model), *threads])
     ):
         return status
+    published = figure.published.get(options.paper, _UNKNOWN)
     places = ["--cases", str(links), "--out", str(out / "report")]
-    return evaluate.main([str(model), *places, "--protocol", "reference", *threads])
+    status = evaluate.main([str(model), *places, "--protocol", "reference", *threads], published)
+    if status == 0:
+        sys.stdout.write(_beside(out / "report" / METRICS_FILE, published))
+    return status
+
+
+def _beside(metrics: Path, published: Published) -> str:
+    """What a report found with its model, in two lines with what was published."""
+    section = json.loads(metrics.read_text(encoding="utf-8"))["sections"][0]
+    measured = next(iter(section["methods"].values()))
+    n_scans = len(next(iter(section["cases"].values())))
+    ap, dice = measured["reference_average_precision"], measured["reference_best_dice"]
+    return (
+        f"{section['title']}, measured: {_in_words(ap, dice)} ({counted(n_scans, 'scan')})\n"
+        f"published: {_in_words(published.average_precision, published.best_dice)} ({published.source})\n"
+    )
+
+
+def _in_words(average_precision: float | None, best_dice: float | None) -> str:
+    """Two figures, of which some may not be known."""
+    figures = {"AP": average_precision, "best Dice": best_dice}
+    return ", ".join(
+        f"{name} {'not known' if value is None or math.isnan(value) else f'{value:.4f}'}"
+        for name, value in figures.items()
+    )
 
 
 def _cohort(options: argparse.Namespace, figure: Figure) -> list[str]:

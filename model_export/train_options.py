@@ -23,7 +23,9 @@ def make_parser() -> argparse.ArgumentParser:
         prog="disyre train", description="Train a network on healthy scans, or go on with a run."
     )
     parser.add_argument(
-        "--config", default="smoke", help="name in model_export/configs, or path of a TOML file"
+        "--config",
+        default="smoke",
+        help="name in model_export/configs, or path of a TOML file; %(default)s, if not given",
     )
     parser.add_argument("--modality", choices=MODALITIES, help="replaces the config's")
     parser.add_argument("--name", help="of the model; replaces the config's")
@@ -39,7 +41,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     held_back.add_argument("--validation", type=int, metavar="N", help="hold back N persons, drawn at random")
     parser.add_argument("--data-name", help="name of the data set, for manifest and model card")
-    parser.add_argument("--data-licence", default="unknown", help="licence of the data set")
+    parser.add_argument(
+        "--data-licence", default="unknown", help="licence of the data set; unknown, if not given"
+    )
     parser.add_argument("--data-url", help="where the data set is from")
     parser.add_argument(
         "--label-maps", type=Path, help="folder of label maps (FreeSurfer's labels) to paint patches from"
@@ -84,14 +88,14 @@ def configured(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig
     """
     if options.resume:
         config = folder.config()
-        return replace(config, device=_device(options.device or config.device))
+        return replace(config, device=torch_device(options.device or config.device))
     config = TrainingConfig.read(options.config)
     given = {name: getattr(options, name) for name in _REPLACED}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
     if options.held_back is not None:
         config = replace(config, held_back=tuple(options.held_back))
     _check_data(options, config)
-    return replace(config, device=_device(options.device or config.device))
+    return replace(config, device=torch_device(options.device or config.device))
 
 
 def _check_data(options: argparse.Namespace, config: TrainingConfig) -> None:
@@ -106,10 +110,21 @@ def _check_data(options: argparse.Namespace, config: TrainingConfig) -> None:
             raise InvalidInput(f"expected a folder at --{name.replace('_', '-')}, found none at {path}")
 
 
-def _device(name: str) -> str:
-    """A device of torch that is there."""
-    if name != "cpu" and not name.startswith("cuda"):
+def torch_device(name: str) -> str:
+    """A device of torch that is there.
+
+    Raises InvalidInput for any other.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidInput(f"expected the device cpu or cuda, got {name}") from error
+    if name != "cpu" and device.type != "cuda":
         raise InvalidInput(f"expected the device cpu or cuda, got {name}")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise InvalidInput(f"expected a GPU for the device {name}, found none that torch can use")
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        raise InvalidInput(
+            f"expected a GPU for the device {name}, found {n_gpus or 'none'} that torch can use; "
+            "--device cpu goes without"
+        )
     return name

@@ -19,7 +19,7 @@ from disyre.volume import Volume
 from model_export.dataset import Scan, scan_name
 
 LAYOUT_FILE: Final = "cases.toml"
-"""In a folder of cases: what its files are called, if they are not called as expected."""
+"""In a folder of cases: what the data set is called, and its files, if they are not called as expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,8 @@ class Layout(Frozen):
     `{modality}` stands for T1w, T2w or FLAIR, `{short}` for t1, t2 or flair.
     """
 
+    name: str = ""
+    """Of the data set, for the report; without it the folder's name is taken."""
     scan: tuple[str, ...] = ("{modality}.nii*", "*_{modality}.nii*")
     lesion: tuple[str, ...] = ("lesion*.nii*", "*_lesion*.nii*")
     """Everything above 0 is lesion."""
@@ -64,7 +66,7 @@ class Layout(Frozen):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise InvalidInput(f"expected lists of patterns in {LAYOUT_FILE}: {error}") from error
+            raise InvalidInput(f"expected a name or lists of patterns in {LAYOUT_FILE}: {error}") from error
 
     def scan_in(self, folder: Path, modality: Modality) -> Path | None:
         """The scan of a modality."""
@@ -78,18 +80,37 @@ def read_cases(folder: Path, modality: Modality) -> Iterator[Case]:
     Raises InvalidInput if there is none, MaskMismatch for a mask on another grid.
     """
     layout = Layout.read(folder)
+    for place in find_cases(folder, modality):
+        yield _read_case(place, layout, modality, place.relative_to(folder).as_posix())
+
+
+def find_cases(folder: Path, modality: Modality) -> list[Path]:
+    """The folders of the cases below a folder, without a look into any file.
+
+    Raises InvalidInput if there is none.
+    """
+    layout = Layout.read(folder)
     places = [place for place in sorted({folder, *folder.rglob("*/")}) if _is_case(place, layout, modality)]
     if not places:
-        raise InvalidInput(f"expected folders with a {modality} scan and a lesion mask in each, found none")
-    for place in places:
-        yield _read_case(place, layout, modality, place.relative_to(folder).as_posix())
+        raise InvalidInput(
+            f"expected folders with a {modality} scan and a lesion mask in each below {folder}, found none"
+        )
+    return places
 
 
 def read_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[str] = ()) -> list[Scan]:
     """The scans of a modality below some folders, by name; of all, or those that are named.
 
-    A scan is called what stands before `_<modality>` in its file's name, or else after its folder. Its brain
-    is the `_brainmask` file beside it, or else all that is not background.
+    The brain of a scan is the `_brainmask` file beside it, or else all that is not background.
+    Raises InvalidInput if there is none, or if one that is named is missing.
+    """
+    return [read_scan(path) for path in find_healthy(folders, modality, names)]
+
+
+def find_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[str] = ()) -> list[Path]:
+    """The files of the scans of a modality below some folders, without a look into any.
+
+    A scan is called what stands before `_<modality>` in its file's name, or else after its folder.
     Raises InvalidInput if there is none, or if one that is named is missing.
     """
     layout = Layout()
@@ -97,9 +118,11 @@ def read_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[st
     paths = {_name_of(path): path for folder, pattern in found for path in sorted(folder.rglob(pattern))}
     wanted = sorted(names or paths)
     if not wanted or set(wanted) - set(paths):
-        missing = ", ".join(set(wanted) - set(paths)) or "any"
-        raise InvalidInput(f"expected healthy {modality} scans, found none of {missing}")
-    return [read_scan(paths[name]) for name in wanted]
+        missing = ", ".join(sorted(set(wanted) - set(paths)))
+        places = ", ".join(map(str, folders))
+        which = f"none of {missing}" if missing else "none"
+        raise InvalidInput(f"expected healthy {modality} scans below {places}, found {which}")
+    return [paths[name] for name in wanted]
 
 
 def _name_of(path: Path) -> str:

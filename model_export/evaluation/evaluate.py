@@ -5,75 +5,40 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import torch
 
-from disyre.errors import DisyreError, InvalidInput
+from disyre.errors import DisyreError
 from disyre.modality import MODALITIES, Modality
 from model_export.dataset import Scan
 from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
 from model_export.evaluation.benchmark import Benchmark, measure_healthy, run
-from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
+from model_export.evaluation.cases import Case, Layout, read_cases, read_healthy, read_scan
 from model_export.evaluation.method import Method
 from model_export.evaluation.model import Model
+from model_export.evaluation.options import SEMI_SYNTHETIC, check_data, check_paths, make_parser
+from model_export.evaluation.published import Published
 from model_export.evaluation.repeatability import Repeatability, measure_repeatability
 from model_export.evaluation.report import Report, Section
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
 from model_export.evaluation.training_scans import training_scans
 from model_export.evaluation.unseen import check_unseen
 
-SEMI_SYNTHETIC: Final = "semi-synthetic"
 
+def main(argv: Sequence[str], published: Published | None = None) -> int:
+    """Run `disyre evaluate`; returns the exit status.
 
-def make_parser() -> argparse.ArgumentParser:
-    """The options of `disyre evaluate`."""
-    parser = argparse.ArgumentParser(prog="disyre evaluate", description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="model packages or run folders")
-    parser.add_argument(
-        "--cases", nargs="+", required=True, metavar="CASES", help=f"folders of cases, or {SEMI_SYNTHETIC}"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
-    parser.add_argument("--healthy", type=Path, nargs="+", default=[], help="folders of healthy scans")
-    parser.add_argument(
-        "--held-back",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="of these, the ones not trained on; all, if none",
-    )
-    parser.add_argument("--shapes", type=Path, help="folder of lesion masks in MNI space, *_lesion.nii.gz")
-    parser.add_argument("--n", type=int, default=100, help="semi-synthetic cases a modality")
-    parser.add_argument("--seed", type=int, default=1, help="of the semi-synthetic cases")
-    parser.add_argument(
-        "--train-scans",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FOLDER",
-        help="folders of healthy scans for the autoencoder, or run folders; no autoencoder without",
-    )
-    parser.add_argument(
-        "--pair", type=Path, nargs=2, action="append", default=[], help="two scans of one healthy person"
-    )
-    parser.add_argument("--ablations", type=int, default=0, metavar="N", help="compare settings on N cases")
-    parser.add_argument("--no-baselines", action="store_true", help="measure the models alone")
-    parser.add_argument("--protocol", choices=("exact", "reference"), default="exact")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="draws for the confidence intervals")
-    parser.add_argument("--threads", type=int, default=0, help="processor threads; all, if not given")
-    return parser
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run `disyre evaluate`; returns the exit status."""
+    `published` is put beside what is found in the cases.
+    """
     options = make_parser().parse_args(argv)
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        report = evaluate(options, f"disyre evaluate {shlex.join(argv)}")
+        report = evaluate(options, f"disyre evaluate {shlex.join(argv)}", published)
     except DisyreError as error:
         sys.stderr.write(f"disyre evaluate: {error}\n")
         return 2
@@ -81,32 +46,25 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def evaluate(options: argparse.Namespace, command: str) -> Path:
+def evaluate(options: argparse.Namespace, command: str, published: Published | None = None) -> Path:
     """Measure models and write the report; returns its path.
 
     Raises InvalidInput for options or data that do not go together, Misconfigured for a model that cannot be
     used.
     """
-    _check_paths(options)
+    check_paths(options)
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
+    modalities = sorted({model.manifest.modality for model in models})
+    check_data(options, modalities)
     options.out.mkdir(parents=True, exist_ok=True)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
     with tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
-        for modality in sorted({model.manifest.modality for model in models}):
+        for modality in modalities:
             own = [model for model in models if model.manifest.modality == modality]
             for section in _sections(own, modality, options, Path(kept)):
-                report.add(section)
+                is_comparable = section.benchmark is not None and not section.is_ablation
+                report.add(replace(section, published=published if is_comparable else None))
     return report.write()
-
-
-def _check_paths(options: argparse.Namespace) -> None:
-    """Raise InvalidInput for what is not there, before hours are spent on the rest."""
-    cases = [Path(name) for name in options.cases if name != SEMI_SYNTHETIC]
-    scans = [path for pair in options.pair for path in pair]
-    folders = [*options.healthy, *options.train_scans, *([options.shapes] if options.shapes else [])]
-    for path in (*cases, *scans, *folders):
-        if not path.exists():
-            raise InvalidInput(f"expected a scan or a folder at {path}, found nothing")
 
 
 def _sections(
@@ -117,7 +75,7 @@ def _sections(
     methods = [model.method() for model in models]
     if not options.no_baselines:
         methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
-    sets = {f"{modality}, {Path(name).name} cases": name for name in options.cases}
+    sets = {_title(name, modality): name for name in options.cases}
     controls = measure_healthy(methods, [Case.healthy(scan) for scan in healthy], on_case=_say)
     benchmark: Benchmark | None = None
     for title, name in sets.items():
@@ -132,6 +90,12 @@ def _sections(
         cases = islice(_cases(name, healthy, modality, options), options.ablations)
         compared = run(variants, measure_healthy(variants, []), cases, _new_folder(kept), on_case=_say)
         yield Section(f"{title}: settings compared", compared, is_ablation=True)
+
+
+def _title(cases: str, modality: Modality) -> str:
+    """Of a section: what a folder of cases says that it is called, or else its own name."""
+    called = "" if cases == SEMI_SYNTHETIC else Layout.read(Path(cases)).name
+    return f"{called}, {modality}" if called else f"{modality}, {Path(cases).name} cases"
 
 
 def _new_folder(parent: Path) -> Path:
@@ -173,8 +137,6 @@ def _cases(
 ) -> Iterator[Case]:
     if name != SEMI_SYNTHETIC:
         return read_cases(Path(name), modality)
-    if options.shapes is None:
-        raise InvalidInput(f"expected --shapes for {SEMI_SYNTHETIC} cases, got none")
     return semi_synthetic_cases(healthy, options.shapes, modality, options.n, options.seed)
 
 

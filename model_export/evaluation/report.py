@@ -20,6 +20,7 @@ from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
 from model_export.evaluation.model import Model
 from model_export.evaluation.pictures import Exhibit, draw_curves, draw_exhibits
+from model_export.evaluation.published import Published
 from model_export.evaluation.repeatability import Repeatability
 from model_export.evaluation.results import MethodResults
 from model_export.evaluation.tables import Protocol
@@ -41,6 +42,8 @@ class Section:
     is_ablation: bool = False
     """Whether only the figures of voxels are of interest."""
     repeatability: Sequence[Repeatability] = ()
+    published: Published | None = None
+    """What the figures of the models are to stand beside."""
 
 
 @dataclass(eq=False)
@@ -63,7 +66,7 @@ class Report:
         self._text += [f"## {section.title}", ""]
         figures: dict[str, Any] = {"title": section.title}
         if section.benchmark is not None:
-            figures |= self._add_benchmark(section.title, section.benchmark, section.is_ablation)
+            figures |= self._add_benchmark(section, section.benchmark)
         if section.repeatability:
             self._text += tables.repeatability(section.repeatability)
             figures["repeatability"] = [asdict(one) for one in section.repeatability]
@@ -80,17 +83,22 @@ class Report:
         (self.folder / METRICS_FILE).write_text(text + "\n", encoding="utf-8")
         return report
 
-    def _add_benchmark(self, title: str, benchmark: Benchmark, is_ablation: bool) -> dict[str, Any]:
+    def _add_benchmark(self, section: Section, benchmark: Benchmark) -> dict[str, Any]:
+        n_cases = len(benchmark.exhibits)
         summaries = {results.method: results.summary(n_draws=self.n_draws) for results in benchmark.methods}
-        self._text += [f"{counted(len(benchmark.exhibits), 'case')}.", ""]
-        self._text += tables.figures(summaries, self.protocol, is_ablation=is_ablation)
-        if not is_ablation:
+        self._text += [f"{counted(n_cases, 'case')}.", ""]
+        self._text += tables.figures(summaries, self.protocol, is_ablation=section.is_ablation)
+        if section.published is not None:
+            own = {m.name: summaries[m.name] for m in self.models if m.name in summaries}
+            self._text += tables.published(own, n_cases, section.published)
+        if not section.is_ablation:
             self._text += tables.sizes(summaries)
             self._text += tables.difficulty(benchmark.methods)
             self._text += tables.healthy(benchmark.methods)
         self._text += tables.cases(benchmark.methods)
-        self._text += self._pictures(title, benchmark, is_ablation)
+        self._text += self._pictures(section.title, benchmark, section.is_ablation)
         return {
+            **({"published": asdict(section.published)} if section.published else {}),
             "methods": {name: asdict(summary) for name, summary in summaries.items()},
             "cases": {results.method: _of_cases(results) for results in benchmark.methods},
             "healthy": {results.method: list(map(vars, results.healthy)) for results in benchmark.methods},

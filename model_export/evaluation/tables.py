@@ -6,10 +6,12 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from disyre.wording import counted
 from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation.appearance import STRENGTHS
 from model_export.evaluation.bootstrap import Interval
 from model_export.evaluation.detection import LEAST_FOUND, Sensitivity
+from model_export.evaluation.published import Published
 from model_export.evaluation.repeatability import Repeatability
 from model_export.evaluation.results import CaseResult, MethodResults, Summary
 from model_export.evaluation.semi_synthetic import SIZES_ML
@@ -56,6 +58,24 @@ def _protocol_figures(summary: Summary, protocol: Protocol) -> list[str]:
     if protocol == "exact":
         return [_interval(summary.average_precision), _interval(summary.best_dice)]
     return [_number(summary.reference_average_precision), _number(summary.reference_best_dice)]
+
+
+def published(summaries: Mapping[str, Summary], n_cases: int, known: Published) -> list[str]:
+    """What was measured by the reference's protocol, and beside it what was published."""
+    rows = [
+        [
+            f"{name}, measured here, {counted(n_cases, 'scan')}",
+            *_digits4(one.reference_average_precision, one.reference_best_dice),
+        ]
+        for name, one in summaries.items()
+    ]
+    rows.append([f"published: {known.source}", *_digits4(known.average_precision, known.best_dice)])
+    what = "Beside what was published, both as the reference implementation measures:"
+    return [what, "", *table(["", "AP, 10,000 voxels", "⌈Dice⌉, 200 thresholds"], rows)]
+
+
+def _digits4(*figures: float) -> list[str]:
+    return [_number(figure, digits=4) for figure in figures]
 
 
 def sizes(summaries: Mapping[str, Summary]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 from disyre.errors import InvalidInput
 from disyre.modality import Modality
 from model_export.dataset import Scan, SliceBank
-from model_export.evaluation.cases import read_healthy
+from model_export.evaluation.cases import find_healthy, read_scan
 from model_export.run_folder import CONFIG_FILE, RunFolder
 from model_export.training_set import recoloured
+
+_NONE: Final = "expected healthy {modality} scans to train the autoencoder on, found none"
 
 
 def training_scans(folders: Sequence[Path], modality: Modality, *, held_back: Collection[str]) -> list[Scan]:
@@ -16,16 +19,26 @@ def training_scans(folders: Sequence[Path], modality: Modality, *, held_back: Co
 
     Raises InvalidInput if there is none.
     """
+    runs, files = find_training_scans(folders, modality)
+    found = [scan for run in runs for scan in scans_of_run(run)] + [read_scan(path) for path in files]
+    kept = [scan for scan in found if scan.name not in held_back]
+    if not kept:
+        raise InvalidInput(_NONE.format(modality=modality))
+    return kept
+
+
+def find_training_scans(folders: Sequence[Path], modality: Modality) -> tuple[list[RunFolder], list[Path]]:
+    """The runs of a modality among some folders, and the files of scans below the others; reads no scan.
+
+    Raises InvalidInput if there is none of either.
+    """
     runs = [RunFolder(folder) for folder in folders if (folder / CONFIG_FILE).is_file()]
     of_modality = [run for run in runs if run.config().modality == modality]
     plain = [folder for folder in folders if not (folder / CONFIG_FILE).is_file()]
-    found = [scan for run in of_modality for scan in scans_of_run(run)]
-    if plain:
-        found += read_healthy(plain, modality)
-    kept = [scan for scan in found if scan.name not in held_back]
-    if not kept:
-        raise InvalidInput(f"expected healthy {modality} scans to train the autoencoder on, found none")
-    return kept
+    files = find_healthy(plain, modality) if plain else []
+    if not of_modality and not files:
+        raise InvalidInput(_NONE.format(modality=modality))
+    return of_modality, files
 
 
 def scans_of_run(run: RunFolder) -> list[Scan]:

@@ -90,7 +90,7 @@ def test_a_card_without_a_calibration_gets_one_at_its_end(healthy: Path, tmp_pat
             "models/t1w/newest",
             "expected a package folder <name>/<version>, got t1w/newest",
         ),
-        ("models/t1w/1", "models", "models/t1w/2", "expected healthy T1w scans, found none"),
+        ("models/t1w/1", "models", "models/t1w/2", "expected healthy T1w scans below"),
         ("healthy", "healthy", "models/t1w/2", "no usable model package"),
     ],
 )

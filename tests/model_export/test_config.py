@@ -47,8 +47,16 @@ def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
 
 
 def test_a_config_that_does_not_exist_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(Misconfigured, match="smoke"):
+    expected = "expected one of the configs .*smoke.*, or a TOML file, got no-such-config$"
+    with pytest.raises(Misconfigured, match=expected):
         TrainingConfig.read("no-such-config")
+
+
+def test_a_config_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("name = ")
+
+    with pytest.raises(Misconfigured, match=r"in TOML that can be read at .*mine\.toml: Invalid value"):
+        TrainingConfig.read(str(tmp_path / "mine.toml"))
 
 
 @pytest.mark.parametrize(

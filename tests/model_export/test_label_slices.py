@@ -8,7 +8,7 @@ import torch
 
 from disyre.errors import InvalidInput
 from model_export.contrast import FLUID, GREY, MIXED, WHITE
-from model_export.label_slices import RIMS_MM, LabelSlices
+from model_export.label_slices import RIMS_MM, LabelSlices, find_label_maps
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_labels_become_tissues_and_what_is_not_brain_becomes_background(
 ) -> None:
     _save(tmp_path, label_map)
 
-    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+    slices = LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)
 
     tissues = slices.tissue_of_code[slices.coded.long()][slices.coded > 0]
     found = {int(tissue): int(n) for tissue, n in zip(*tissues.unique(return_counts=True), strict=True)}
@@ -51,7 +51,7 @@ def test_labels_become_tissues_and_what_is_not_brain_becomes_background(
 
 def test_slices_are_the_same_after_a_file(tmp_path: Path, label_map: np.ndarray) -> None:
     _save(tmp_path, label_map)
-    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+    slices = LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)
 
     slices.save(tmp_path / "labels.npz")
     again = LabelSlices.load(tmp_path / "labels.npz")
@@ -66,7 +66,7 @@ def test_masks_reach_as_far_into_the_fluid_around_a_brain_as_their_rims_say(
 ) -> None:
     _save(tmp_path, in_fluid)
 
-    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+    slices = LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)
 
     middle = slices.extent[len(slices.extent) // 2]
     along = middle[:, middle.shape[1] // 2]
@@ -81,7 +81,7 @@ def test_drawn_masks_are_of_every_width_and_what_is_outside_them_is_background(
     tmp_path: Path, in_fluid: np.ndarray, generator: torch.Generator
 ) -> None:
     _save(tmp_path, in_fluid)
-    slices = LabelSlices.read(tmp_path, min_frame_px=64)
+    slices = LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)
     slices = LabelSlices(slices.coded[20:21], slices.extent[20:21], slices.tissue_of_code)
 
     drawn = slices.draw(64, generator)
@@ -94,4 +94,4 @@ def test_drawn_masks_are_of_every_width_and_what_is_outside_them_is_background(
 
 def test_a_folder_without_label_maps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="label maps"):
-        LabelSlices.read(tmp_path, min_frame_px=64)
+        find_label_maps(tmp_path)

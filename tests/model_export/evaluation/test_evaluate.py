@@ -12,14 +12,16 @@ import pytest
 
 from cli.main import main
 from disyre.adapters.nifti_write import write_nifti
+from disyre.errors import InvalidInput
 from disyre.intensity import IntensityRule
 from disyre.model_package import ScanSettings
 from model_export.code_version import CodeVersion
 from model_export.dataset import Scan
-from model_export.evaluation.evaluate import make_parser
 from model_export.evaluation.model import Model
+from model_export.evaluation.options import make_parser
 from model_export.evaluation.repeatability import Pair, Repeatability
 from model_export.evaluation.report import Report, Section
+from model_export.evaluation.training_scans import find_training_scans
 from model_export.phantom import make_phantom
 from tests.model_export.conftest import SmokeRun
 from tests.toy_model import make_toy_model
@@ -185,6 +187,14 @@ def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRu
     ("options", "message"),
     [
         (["--cases", "semi-synthetic"], "--shapes"),
+        (["--cases", "semi-synthetic", "--shapes", "healthy"], "expected --healthy for semi-synthetic cases"),
+        (
+            ["--cases", "semi-synthetic", "--shapes", "healthy", "--healthy", "healthy"],
+            "named *_lesion.nii.gz, found none",
+        ),
+        (["--cases", "cases", "--healthy", "healthy", "--held-back", "sub-9"], "found none of sub-9"),
+        (["--cases", "cases", "--train-scans", "models"], "healthy T1w scans below"),
+        (["--cases", "cases", "cases"], "names of their own, got two called cases"),
         (["--cases", "nowhere"], "found nothing"),
         (["--cases", "healthy"], "lesion mask in each"),
         (["--cases", "cases", "--pair", "nowhere", "nowhere"], "at nowhere, found nothing"),
@@ -197,6 +207,51 @@ def test_what_is_missing_is_said(
     options = [str(place / option) if (place / option).is_dir() else option for option in options]
     assert main(["evaluate", str(place / "models/t1w/1"), *options, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_is_missing_of_a_second_modality_is_said_before_the_first_is_measured(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_toy_model(tmp_path / "models", name="flair", modality="FLAIR")
+    models = [str(place / "models/t1w/1"), str(tmp_path / "models/flair/1")]
+    options = ["--cases", str(place / "cases"), "--no-baselines", "--out", str(tmp_path / "out")]
+
+    assert main(["evaluate", *models, *options]) == 2
+
+    assert "folders with a FLAIR scan and a lesion mask in each" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_another_modality_has_no_scans_for_the_autoencoder(
+    place: Path, smoke_run: SmokeRun, tmp_path: Path
+) -> None:
+    assert find_training_scans([smoke_run.folder.path], "T1w")[1] == []
+    with pytest.raises(InvalidInput, match="expected healthy FLAIR scans to train the autoencoder on"):
+        find_training_scans([smoke_run.folder.path], "FLAIR")
+
+
+def test_the_help_tells_what_is_done_without_an_option() -> None:
+    text = " ".join(make_parser().format_help().split())
+
+    for told in ("a modality; 100, if not given", "intervals; 1000, if not given", "exact, if not given"):
+        assert told in text
+
+
+def test_nothing_is_no_number_of_cases(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["models", "--cases", "cases", "--out", "out", "--n", "0"])
+
+    assert "--n: expected 1 or more, got 0" in capsys.readouterr().err
+
+
+def test_a_folder_of_cases_may_say_what_it_is_called(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "cases", tmp_path / "links")
+    (tmp_path / "links" / "cases.toml").write_text('name = "BraTS 2020"\n')
+
+    figures = evaluate(place, "--no-baselines", cases=[str(tmp_path / "links")])
+
+    assert [section["title"] for section in figures["sections"]] == ["BraTS 2020, T1w"]
 
 
 def test_a_folder_that_is_no_model_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -139,13 +139,11 @@ def test_every_modality_has_several_looks() -> None:
 
 
 def test_slices_for_validation_are_scaled_as_the_training_is(brain: Scan, shapes_folder: Path) -> None:
-    class Bank:
-        def scans(self) -> list[Scan]:
-            return [brain]
+    cases = list(semi_synthetic_cases([brain], shapes_folder, "T1w", 1, seed=1))
 
     def saturated(percentile: float) -> float:
         rule = IntensityRule(over="brain", percentile=percentile)
-        coded = LesionSlices.of(Bank(), rule, shapes_folder, "T1w", 1).coded  # type: ignore[arg-type]
+        coded = LesionSlices.of(cases, rule).coded
         return float((coded == 255).sum() / (coded > 0).sum())
 
     assert saturated(99.0) < 0.05
