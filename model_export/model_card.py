@@ -7,6 +7,7 @@ from typing import Final, Literal
 from disyre import INTENDED_USE
 from disyre.emphasis import Emphasis
 from disyre.model_package import Calibration, ModelManifest, TrainingData
+from disyre.wording import counted
 from model_export.config import TrainingConfig
 from model_export.run_folder import Split
 
@@ -46,6 +47,7 @@ def make_card(
         p_dag=1 - corruption.p_fpi - corruption.p_lesion - corruption.p_clean,
         made_of=_made_of(config, split),
         patients=_NO_LESION if split.own is None else _NO_ILL_PART,
+        population=_population(config, split),
         lesions=_lesions(manifest.metrics, config),
         made=made,
     )
@@ -126,6 +128,13 @@ def _made_of(config: TrainingConfig, split: Split) -> str:
     if split.own is not None:
         parts.append(f"{config.p_own:.0%} of the patches are from the last of these.")
     return "\n".join(parts)
+
+
+def _population(config: TrainingConfig, split: Split) -> str:
+    """Who was seen in training: what the config says, and the scans beside those."""
+    if split.own is None:
+        return config.population
+    return f"{config.population}; and what of {counted(split.own.n_scans, 'scan')} of its own is healthy"
 
 
 def _lesions(metrics: Mapping[str, float], config: TrainingConfig) -> str:
