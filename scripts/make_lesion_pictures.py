@@ -6,12 +6,14 @@ CASES is a folder of cases as `disyre evaluate --cases` reads it, with those tha
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from sklearn.metrics import average_precision_score
 
+from disyre import scoring
 from disyre.modality import Modality
 from disyre.types import Voxels
 from model_export.evaluation.baselines import baselines
@@ -26,7 +28,11 @@ _SHOWN: Final[tuple[tuple[Modality, str], ...]] = (
     ("T2w", "glioma_FG-6692"),
     ("T1w", "glioma_FG-6692"),
 )
+_ELSEWHERE: Final[Modality] = "T1w"
+"""Of this modality there is a second row: the slice in which most is marked beside the lesion."""
 _METHODS: Final = ("map", "intensity, equalised", "|x − median(x)|")
+_TOP: Final = 4.0
+"""Thresholds that the brightest colour of a map stands for, as in a preview."""
 
 
 def newest(modality: Modality) -> Model:
@@ -36,17 +42,30 @@ def newest(modality: Modality) -> Model:
     return Model.load(version, threads=1)
 
 
-def exhibit(case: Case, modality: Modality) -> tuple[Exhibit, dict[str, str]]:
-    """A row of the picture, and what is written above its maps."""
+def exhibits(case: Case, modality: Modality) -> Iterator[tuple[Exhibit, dict[str, str]]]:
+    """Rows of the picture, and what is written above their maps."""
     model = newest(modality)
+    threshold = model.manifest.calibration.threshold
     methods = [model.method(), *baselines(modality)]
     maps: dict[str, Voxels] = dict(zip(_METHODS, (method.map_of(case) for method in methods), strict=True))
-    captions = {}
-    for method, (name, found) in zip(methods, maps.items(), strict=True):
-        inside = case.brain_mask
-        ap = average_precision_score(case.lesion[inside], found[inside])
-        captions[name] = f"AP {ap:.2f}" if method.name == name else f"{method.name}: AP {ap:.2f}"
-    return show(case, maps), captions
+    captions = {
+        name: _caption(method.name, name, case, found)
+        for method, (name, found) in zip(methods, maps.items(), strict=True)
+    }
+    tops = {"map": _TOP * threshold}
+    yield replace(show(case, maps), tops=tops), captions
+    if modality == _ELSEWHERE:
+        marked = (maps["map"] > threshold) & case.brain_mask & ~case.lesion
+        row = show(case, maps, most_of=marked)
+        elsewhere = scoring.mask_volume_ml(marked, case.volume.affine)
+        title = f"{case.name}: the slice with most\nof the {elsewhere:.0f} mL that are marked falsely"
+        yield replace(row, case=f"{case.name}, elsewhere", title=title, tops=tops), captions
+
+
+def _caption(method: str, column: str, case: Case, found: Voxels) -> str:
+    ap = average_precision_score(case.lesion[case.brain_mask], found[case.brain_mask])
+    figure = f"AP {ap:.2f}" if ap >= 0.1 else f"AP {ap:.3f}"
+    return figure if method == column else f"{method}: {figure}"
 
 
 def main() -> None:
@@ -54,13 +73,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", type=Path)
     folder = parser.parse_args().cases
-    exhibits, captions = [], {}
+    rows, captions = [], {}
     for modality, name in _SHOWN:
         case = next(case for case in read_cases(folder, modality) if case.name == name)
-        row, written = exhibit(replace(case, name=f"{case.name}, {modality}"), modality)
-        exhibits.append(row)
-        captions[row.case] = written
-    draw_exhibits(ROOT / "docs" / "images" / "lesions.png", exhibits, captions, _METHODS)
+        for row, written in exhibits(replace(case, name=f"{case.name}, {modality}"), modality):
+            rows.append(row)
+            captions[row.case] = written
+    draw_exhibits(ROOT / "docs" / "images" / "lesions.png", rows, captions, _METHODS)
 
 
 if __name__ == "__main__":

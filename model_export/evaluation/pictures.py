@@ -1,7 +1,7 @@
 """Pictures for the report: maps beside masks, and precision-recall curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -10,9 +10,10 @@ from jaxtyping import Bool, Float16, Float32
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from disyre import scoring
 from disyre.crop import Crop
 from disyre.resampling import reorient
-from disyre.types import Voxels
+from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 from model_export.evaluation.cases import Case
 from model_export.evaluation.metrics import Curve
@@ -39,14 +40,17 @@ class Exhibit:
     """By method."""
     aspect: float
     """Height of a pixel over its width."""
+    tops: Mapping[str, float] = field(default_factory=dict)
+    """Of the maps whose colours are this row's own: the value that is shown as brightest."""
 
 
-def show(case: Case, maps: Mapping[str, Voxels]) -> Exhibit:
-    """Cut the slice with the most lesion out of a case and its maps."""
-    lesion = _upright(case, case.lesion.astype(np.float32)) > 0
+def show(case: Case, maps: Mapping[str, Voxels], *, most_of: Mask | None = None) -> Exhibit:
+    """Cut one slice out of a case and its maps: that with the most lesion, or the most of another mask."""
+    chosen = case.lesion if most_of is None else most_of
+    lesion, shown = (_upright(case, mask.astype(np.float32)) > 0 for mask in (case.lesion, chosen))
     box = Crop.around(_upright(case, case.brain_mask.astype(np.float32)) > 0, margins=(3, 3, 0))
     lesion = box.cut(lesion)
-    k = int(lesion.sum(axis=(0, 1)).argmax())
+    k = int(box.cut(shown).sum(axis=(0, 1)).argmax())
     spacing = reorient(case.volume, np.eye(4)).spacing_mm
 
     def cut(voxels: Voxels) -> Picture:
@@ -69,7 +73,8 @@ def draw_exhibits(
 ) -> None:
     """A row a case: the scan, the scan with its lesion outlined, and the map of each method.
 
-    `captions` are by case and method. The colours of a method mean the same in all rows.
+    `captions` are by case and method. The colours of a method mean the same in all rows, but for those of
+    an exhibit's own.
     """
     columns = 2 + len(methods)
     figure = Figure(figsize=(2.3 * columns, 2.9 * len(exhibits)), facecolor=_BACKGROUND)
@@ -85,10 +90,11 @@ def draw_exhibits(
         _write(row[0], one.title)
         row[1].imshow(one.image.astype(np.float32), cmap="gray", vmin=0, vmax=1, aspect=one.aspect)
         _outline(row[1], one.lesion, colour="#ffd23f")
-        _write(row[1], "lesion (outlined)")
+        _write(row[1], "lesion (outlined)" if one.lesion.any() else "no lesion in this slice")
         for axis, name in zip(row[2:], methods, strict=True):
             found = one.maps[name].astype(np.float32)
-            axis.imshow(found, cmap="inferno", vmin=0, vmax=max(tops[name], 1e-6), aspect=one.aspect)
+            top = max(one.tops.get(name, tops[name]), 1e-6)
+            axis.imshow(found, cmap="inferno", vmin=0, vmax=top, aspect=one.aspect)
             _outline(axis, one.lesion, colour="#8fd3ff")
             _write(axis, f"{name}\n{captions[one.case][name]}")
     figure.tight_layout(pad=0.6, h_pad=1.4)
@@ -119,7 +125,7 @@ def _upright(case: Case, voxels: Voxels) -> Voxels:
 def _title(case: Case) -> str:
     facts = case.facts
     if "look" not in facts:
-        return case.name
+        return f"{case.name}\nlesion of {scoring.mask_volume_ml(case.lesion, case.volume.affine):.1f} mL"
     return f"{case.name}\n{facts['look']}, {facts['strength']}, {facts['size_ml']:.1f} mL"
 
 
