@@ -27,7 +27,8 @@ LEGEND: Final = (
     "below: at another false-positive volume than a model's. A lesion is found if",
     f"{LEAST_FOUND:.0%} of it are above the threshold, which says nothing of what is marked elsewhere. In",
     "pictures, front is at the top and the patient's right on the left; a method's colours mean the same in",
-    "all rows of a picture.",
+    "all rows of a picture. A case is shown in the slice with most of its lesion; its figures are of the",
+    "whole scan, so what is marked falsely in other slices is in them and not in the picture.",
 )
 _MOST_ROWS: Final = 40
 """Cases that are listed one by one."""
