@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -42,6 +42,8 @@ class Event:
     """That of the answer; None of what the service did by itself."""
     key: str | None = None
     """The name of a key that came or went."""
+    request: str | None = None
+    """The `X-Request-ID` of the request, as the program's log names it."""
 
 
 class AuditLog:
@@ -91,6 +93,11 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def only_reads(scope: Scope) -> bool:
+    """Whether a request changes nothing, and asks for nothing that is about a patient."""
+    return scope["method"] in _READING and getattr(scope.get("route"), "name", None) not in _TELLING
+
+
 class Audited:
     """Writes down what the requests of an app do, before they are answered."""
 
@@ -122,16 +129,19 @@ class Audited:
 
     async def _note(self, scope: Scope, status: int) -> None:
         what = getattr(scope.get("route"), "name", None)
-        reads = scope["method"] in _READING and what not in _TELLING
-        if what is None or (reads and status not in _REFUSED):
+        if what is None or (only_reads(scope) and status not in _REFUSED):
             return
         state: Mapping[str, Any] = scope.get("state", {})
         caller = state.get("caller")
         if state.get("is_one_of_many"):
             return
-        at = _now()
-        events = [
-            Event(at=at, who=caller and caller.name, what=what, job_id=job_id, status=status)
-            for job_id in state.get("job_ids") or (None,)
-        ]
+        event = Event(
+            at=_now(),
+            who=caller and caller.name,
+            what=what,
+            job_id=None,
+            status=status,
+            request=state["trace"].request_id,
+        )
+        events = [replace(event, job_id=job_id) for job_id in state.get("job_ids") or (None,)]
         await in_thread(self._one_by_one, self._log.write, events)

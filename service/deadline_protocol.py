@@ -5,14 +5,18 @@ keeps as many of them in memory as come.
 """
 
 import asyncio
+import logging
 import uuid
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
 from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest
 from service.problems import problem_response
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 
@@ -90,8 +94,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if in_body or self._is_idle():
-            response = problem_response(error)
-            marks = [(b"x-request-id", uuid.uuid4().hex.encode()), (b"x-content-type-options", b"nosniff")]
+            response, request_id = problem_response(error), uuid.uuid4().hex
+            with log_about(request=request_id):
+                logger.info("refused before there was a request: %s", error.code)
+            marks = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
             fields = [*response.raw_headers, *marks, (b"connection", b"close")]
             head = b"".join(b"%s: %s\r\n" % field for field in fields)
             self.transport.write(STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body))

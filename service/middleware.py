@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from http import HTTPStatus
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.adapters.log_lines import log_about, where
+from service.audit import only_reads
 from service.errors import InternalError
 from service.problems import problem_response
 from service.tracing import read_trace
@@ -23,7 +25,10 @@ _LONGEST_SILENCE_S: Final = 1.0
 
 
 class Edge:
-    """Gives each response the ids of its request, and turns what nobody caught into a problem document."""
+    """Gives each response the ids of its request, and turns what nobody caught into a problem document.
+
+    The log has a line of each request that did something, or was refused: what is asked every second is not.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,6 +40,7 @@ class Edge:
             return
         trace = read_trace(Headers(scope=scope))
         scope.setdefault("state", {})["trace"] = trace
+        began_s = time.monotonic()
         started = False
         body = _Body(scope, receive)
 
@@ -42,6 +48,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                _tell(scope, message["status"], took_s=time.monotonic() - began_s)
                 headers = MutableHeaders(scope=message)
                 if message["status"] >= 400:
                     if message["status"] != HTTPStatus.REQUEST_TIMEOUT:
@@ -65,6 +72,16 @@ class Edge:
                     InternalError("the service failed; the request id finds it in the log")
                 )
                 await response(scope, body.receive, send_marked)
+
+
+def _tell(scope: Scope, status: int, *, took_s: float) -> None:
+    """Write to the log how a request is answered; of what the client wrote, only what may be a job's id."""
+    state = scope["state"]
+    if (status < HTTPStatus.BAD_REQUEST and only_reads(scope)) or state.get("is_one_of_many"):
+        return
+    what = getattr(scope.get("route"), "name", "an address that there is not")
+    jobs = "".join(f", job {job_id}" for job_id in state.get("job_ids", ()))
+    logger.info("%s: %d after %.2f s%s", what, status, took_s, jobs)
 
 
 class _Body:

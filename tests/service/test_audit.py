@@ -85,7 +85,7 @@ def test_who_is_refused_is_written_down(api: LiveApi, tmp_path: Path, scan: byte
 
 
 def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
-    headers = {"X-Request-ID": CANARY, "User-Agent": CANARY, "Referer": CANARY}
+    headers = {"X-Request-ID": f"{CANARY} 1", "User-Agent": CANARY, "Referer": CANARY}
     with client_of(api, "pacs") as client:
         form = {"params": json.dumps({"labels": {CANARY: CANARY}})}
         made = client.post("/v1/jobs", files={"file": (CANARY, scan)}, data=form, headers=headers)
@@ -97,6 +97,18 @@ def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan
     (path,) = (tmp_path / "audit").iterdir()
     assert CANARY not in path.read_text() + path.name
     assert len(audited(tmp_path)) == 3
+
+
+def test_a_line_names_the_request_as_the_answer_does(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
+    with client_of(api, "pacs") as client:
+        made = client.post("/v1/jobs", content=scan, headers={"X-Request-ID": "pacs-7"})
+        refused = client.post("/v1/jobs", content=b"no scan")
+
+    assert [request for *_, request in audited(tmp_path, "request")] == [
+        "pacs-7",
+        refused.headers["X-Request-ID"],
+    ]
+    assert made.headers["X-Request-ID"] == "pacs-7"
 
 
 def test_keys_that_come_and_go_are_written_down_and_so_is_a_file_that_is_wrong(

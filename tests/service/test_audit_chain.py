@@ -8,7 +8,7 @@ import pytest
 
 from cli.main import main
 from service.audit import AuditLog, Event
-from service.audit_chain import FIRST, verify
+from service.audit_chain import FIRST, hash_of, verify
 
 EVENTS = [
     Event(at=f"2026-11-27T12:00:0{n}.000Z", who="pacs", what="submit_job", job_id=None, status=202)
@@ -28,6 +28,23 @@ def written(folder: Path, *, days: int = 1) -> list[Path]:
         if day < days:
             path.rename(folder / f"2025-01-0{day}{path.name[10:]}")
     return sorted(folder.iterdir())
+
+
+def test_lines_from_before_they_named_the_request_are_as_good_as_new_ones(tmp_path: Path) -> None:
+    written(tmp_path)
+    (path,) = tmp_path.iterdir()
+    previous, lines = FIRST, []
+    for line in path.read_bytes().splitlines():
+        fields = {**json.loads(line), "previous": previous}
+        del fields["request"]
+        lines.append(json.dumps(fields).encode())
+        previous = hash_of(lines[-1])
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    AuditLog(tmp_path).write(EVENTS[:1])
+
+    verdict = verify(tmp_path)
+
+    assert (verdict.n_lines, verdict.n_unchained, verdict.breaks) == (5, 0, [])
 
 
 def test_a_log_that_nobody_touched_is_whole_and_its_head_is_told(

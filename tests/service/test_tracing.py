@@ -1,7 +1,10 @@
 """Ids of a request come back, and stay with the jobs that it makes."""
 
 import logging
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +66,45 @@ def test_only_a_traceparent_of_the_standard_is_taken(given: list[str], taken: st
     assert read_trace(headers).traceparent == taken
 
 
-def test_lines_about_a_request_name_its_ids(api: LiveApi, caplog: pytest.LogCaptureFixture) -> None:
+@contextmanager
+def log_lines() -> Iterator[list[str]]:
+    """The lines of the API's log, as its program writes them."""
     lines: list[str] = []
-    handler = logging.Handler()
+    handler, logger = logging.Handler(), logging.getLogger("service")
     handler.emit = lambda record: lines.append(LineFormatter().format(record))  # type: ignore[method-assign]
-    logging.getLogger("service").addHandler(handler)
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
     try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def test_the_log_has_a_line_of_what_was_done_or_refused_and_none_of_a_poll(api: LiveApi, scan: bytes) -> None:
+    with log_lines() as lines:
+        job_id = api.client.post("/v1/jobs", content=scan, headers=IDS).json()["id"]
+        api.client.get(f"/v1/jobs/{job_id}", headers=IDS)
+        api.client.get("/v1/nothing", headers={"X-Request-ID": "pacs-8"})
+        with socket.create_connection(api.address) as sock:
+            sock.sendall(b"no HTTP\r\n\r\n")
+            answer = sock.makefile("rb").read().decode()
+
+    told = [re.sub(r"after \d+\.\d\d s", "after some time", line.partition(": ")[2]) for line in lines]
+    given_id = re.search("x-request-id: (.+)\r", answer)
+    assert given_id is not None
+    assert told == [
+        f"[request=pacs-7 trace={TRACE_ID}] submit_job: 202 after some time, job {job_id}",
+        "[request=pacs-8] an address that there is not: 404 after some time",
+        f"[request={given_id[1]}] refused before there was a request: malformed-request",
+    ]
+
+
+def test_lines_about_a_request_name_its_ids(api: LiveApi) -> None:
+    with log_lines() as lines:
         api.jobs.n_waiting = lambda: 1 // 0  # type: ignore[method-assign]
         response = api.client.post("/v1/jobs", content=b"scan", headers=IDS)
-    finally:
-        logging.getLogger("service").removeHandler(handler)
 
     assert response.status_code == 500
     words = f"[request=pacs-7 trace={TRACE_ID}] request pacs-7 failed: ZeroDivisionError"
