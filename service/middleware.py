@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -22,6 +23,9 @@ MOST_READ_AFTER_REFUSAL_BYTES: Final = 64 * 2**20
 _LONGEST_READ_AFTER_REFUSAL_S: Final = 10.0
 _LONGEST_SILENCE_S: Final = 1.0
 """A client that sends nothing for so long is answered at once."""
+_LINGER_S: Final = 1.0
+"""After an answer to a body that is not read to its end, the connection stays open for so long."""
+_MOST_READ_MEANWHILE_BYTES: Final = 2**20
 
 
 class Edge:
@@ -41,11 +45,11 @@ class Edge:
         trace = read_trace(Headers(scope=scope))
         scope.setdefault("state", {})["trace"] = trace
         began_s = time.monotonic()
-        started = False
+        started = lingers = False
         body = _Body(scope, receive)
 
         async def send_marked(message: Message) -> None:
-            nonlocal started
+            nonlocal started, lingers
             if message["type"] == "http.response.start":
                 started = True
                 _tell(scope, message["status"], took_s=time.monotonic() - began_s)
@@ -54,11 +58,16 @@ class Edge:
                     if message["status"] != HTTPStatus.REQUEST_TIMEOUT:
                         await body.read_to_its_end()
                     if not body.has_ended:
+                        lingers = True
                         headers["Connection"] = "close"  # else the server takes the rest, and forgets it
                 headers["X-Request-ID"] = trace.request_id
                 if trace.traceparent is not None:
                     headers["traceparent"] = trace.traceparent
                 headers["X-Content-Type-Options"] = "nosniff"
+            elif lingers and not message.get("more_body", False):
+                await send({**message, "more_body": True})  # all that there is: the client knows its length
+                await body.linger()
+                message = {"type": "http.response.body"}
             await send(message)
 
         with log_about(**trace.log_ids):
@@ -112,6 +121,21 @@ class _Body:
         self._waits = False  # the server has told the client to go on
         self._ended = self._ended or not message.get("more_body", False)
         return message
+
+    async def linger(self) -> None:
+        """Let the client read the answer, and get rid of some of what it sends meanwhile.
+
+        A connection that is closed before what came is read is reset, and the answer may be lost by that.
+        """
+        if self._waits:
+            return  # it has sent nothing
+        stop_at = self._left - _MOST_READ_MEANWHILE_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while not self._ended and self._left > stop_at:
+                    await self.receive()
+                if not self._ended:
+                    await asyncio.sleep(_LINGER_S)  # no more is read, so the client has to stop
 
     async def read_to_its_end(self) -> None:
         """Read and forget what is left, within limits."""

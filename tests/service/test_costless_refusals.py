@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,3 +124,19 @@ def test_a_scan_of_too_many_voxels_is_refused_by_the_beginning_of_its_file(
         assert b"expected at most 90000000 voxels, got 216000000" in answer
         assert sent_until_refused(api, head, begins) < BUFFERED_BYTES
         assert api.left_behind() == []
+
+
+def test_who_has_sent_2_mb_more_before_it_listens_hears_the_answer_to_its_end(tmp_path: Path) -> None:
+    """And is not cut off by a reset, which may take the answer away."""
+    sent = head_of(Refusal((413, "too-large"))) + begin((600, 600, 600)) + bytes(2_000_000)
+
+    def answer_to(address: tuple[str, int]) -> bytes:
+        with closing(socket.create_connection(address, timeout=PATIENCE_S)) as connection:
+            connection.sendall(sent)
+            return connection.makefile("rb").read()
+
+    with live_api(tmp_path) as api, ThreadPoolExecutor(10) as clients:
+        answers = list(clients.map(answer_to, [api.address] * 20))
+
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 413 "] * 20
+    assert all(answer.endswith(b"}") for answer in answers)
