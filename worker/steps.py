@@ -68,15 +68,19 @@ class Steps:
 
     def __call__(self, progress: Progress) -> None:
         """Go on, or raise. What was said before is not saved again."""
+        self.check()
+        is_due = self._clock() - self._saved_at >= _SAVE_EVERY_S
+        if self._saved is None or progress.stage != self._saved.stage or (is_due and progress != self._saved):
+            self._saved, self._saved_at = progress, self._clock()
+            self._save(progress)
+
+    def check(self) -> None:
+        """Go on, or raise, where there is nothing to be told; any thread may ask."""
         self._lease.check()
         if self._clock() - self._started_at > self._time_limit_s:
             raise TimedOut(f"expected a job of at most {self._time_limit_s:g} s")
         if self._stop.is_due():
             raise WorkerStopping
-        is_due = self._clock() - self._saved_at >= _SAVE_EVERY_S
-        if self._saved is None or progress.stage != self._saved.stage or (is_due and progress != self._saved):
-            self._saved, self._saved_at = progress, self._clock()
-            self._save(progress)
 
     def decide(self, choice: Choice) -> None:
         """What the scan is, and which model scores it."""

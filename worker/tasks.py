@@ -120,7 +120,7 @@ class JobRunner:
         now = self.jobs.now
         steps = Steps(self.jobs, job, lease, stop=self.stop, time_limit_s=self.time_limit_s)
         try:
-            with self.artifacts.attempt(job.id, job.attempt) as folder:
+            with self.artifacts.attempt(job.id, job.attempt, on_step=steps.check) as folder:
                 outcome = self.score(job, folder, steps, steps.decide)
                 lease.check()
         except IllegalTransition:

@@ -66,10 +66,11 @@ class ArtifactStore(Protocol):
     def input_file(self, job_id: str, name: str) -> Path:
         """A file of a job's input, once that is at hand. Raises ArtifactNotFound."""
 
-    def attempt(self, job_id: str, attempt: int) -> AbstractContextManager[Path]:
+    def attempt(self, job_id: str, attempt: int, *, on_step: OnStep = go_on) -> AbstractContextManager[Path]:
         """A folder for the results of an attempt; they are kept if the block ends without an error.
 
-        Raises ArtifactNotFound, at its beginning or its end, if the job was deleted.
+        `on_step` is called now and then while they are stored; if it raises, they are not kept. Raises
+        ArtifactNotFound, at its beginning or its end, if the job was deleted.
         """
 
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
@@ -180,7 +181,7 @@ class FolderArtifactStore:
         return _existing(self._job(job_id) / "input" / name)
 
     @contextmanager
-    def attempt(self, job_id: str, attempt: int) -> Iterator[Path]:
+    def attempt(self, job_id: str, attempt: int, *, on_step: OnStep = go_on) -> Iterator[Path]:
         """A folder for the results of an attempt; it gets its name when the block ends without an error."""
         partial = self._job(job_id) / f"attempt-{attempt}.partial"
         shutil.rmtree(partial, ignore_errors=True)
@@ -191,6 +192,7 @@ class FolderArtifactStore:
         try:
             yield partial
             for file in partial.iterdir():
+                on_step()
                 self._sync(file)
             self._sync(partial)
             partial.rename(self._job(job_id) / f"attempt-{attempt}")

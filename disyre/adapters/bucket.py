@@ -1,6 +1,7 @@
 """A bucket with an S3 API: objects are put and fetched whole, are checked, and fail in our words."""
 
 import hashlib
+import io
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -132,18 +133,19 @@ class Bucket:
         except ArtifactNotFound as error:
             raise ArtifactsRefused("expected a bucket at this address, found something else") from error
 
-    def put(self, key: str, path: Path) -> None:
+    def put(self, key: str, path: Path, *, on_step: OnStep = go_on) -> None:
         """Put a file: when this returns, the object is there, whole and durable; before, it is not at all.
 
-        Raises StorageFull.
+        `on_step` is called before each part of it, and while the bucket is waited for; to stop, let it raise,
+        and again when it is asked again: the library tries twice. Raises StorageFull.
         """
         digest = _sha256(path)
 
         def put() -> None:
-            with path.open("rb") as body:
+            with _WatchedFile(path, on_step) as body:
                 self._client.put_object(**self._object(key), Body=body, Metadata={_SHA256: digest})
 
-        self._patiently(put)
+        self._patiently(put, on_step)
 
     def write(self, key: str, content: bytes) -> None:
         """Put a short content. Raises StorageFull."""
@@ -229,6 +231,18 @@ class Bucket:
             for _ in range(_ASKED):
                 on_step()
                 self._sleep(_WAIT_S / _ASKED)
+
+
+class _WatchedFile(io.FileIO):
+    """A file that is read for as long as that is wanted."""
+
+    def __init__(self, path: Path, on_step: OnStep) -> None:
+        super().__init__(path)
+        self._on_step = on_step
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._on_step()
+        return super().read(size) or b""
 
 
 @cache

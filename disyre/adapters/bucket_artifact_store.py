@@ -129,10 +129,11 @@ class BucketArtifactStore:
         return path
 
     @contextmanager
-    def attempt(self, job_id: str, attempt: int) -> Iterator[Path]:
+    def attempt(self, job_id: str, attempt: int, *, on_step: OnStep = go_on) -> Iterator[Path]:
         """A folder for the results of an attempt; they are put when the block ends without an error.
 
-        Raises ArtifactNotFound in the end if the job was deleted, and then leaves nothing of it.
+        `on_step` is called from several threads; what was put before it raised stays, for `keep_only`. Raises
+        ArtifactNotFound in the end if the job was deleted, and then leaves nothing of it.
         """
         self._scratch.sweep(older_than_s=86400.0)  # of workers that were killed on this machine
         with self._scratch.folder() as folder:
@@ -141,13 +142,13 @@ class BucketArtifactStore:
                 made.mkdir(mode=0o700)
             try:
                 yield results
-                self._put_results(job_id, attempt, results)
+                self._put_results(job_id, attempt, results, on_step)
             finally:
                 del self._inputs[job_id]
 
-    def _put_results(self, job_id: str, attempt: int, folder: Path) -> None:
+    def _put_results(self, job_id: str, attempt: int, folder: Path, on_step: OnStep) -> None:
         def put(file: Path) -> None:
-            self._bucket.put(_key(job_id, f"attempt-{attempt}/{file.name}"), file)
+            self._bucket.put(_key(job_id, f"attempt-{attempt}/{file.name}"), file, on_step=on_step)
 
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
             list(threads.map(put, folder.iterdir()))

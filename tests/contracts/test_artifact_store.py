@@ -9,7 +9,7 @@ import pytest
 
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
-from disyre.errors import ArtifactNotFound
+from disyre.errors import ArtifactNotFound, JobCanceled, TimedOut
 from disyre.job import InputFile, JobInput
 from disyre.store_mark import StoreMark
 from tests.builders import JOB_ID
@@ -110,6 +110,27 @@ def test_an_attempt_that_fails_leaves_nothing(machines: Machines) -> None:
     with pytest.raises(ArtifactNotFound):
         api.result_file(JOB_ID, 1, "map")
     assert api.has_input(JOB_ID, given(FILES))
+
+
+@pytest.mark.parametrize("error", [JobCanceled, TimedOut])
+def test_results_of_an_attempt_that_is_stopped_while_they_are_stored_are_not_kept(
+    machines: Machines, error: type[BaseException]
+) -> None:
+    api, worker = machines("api"), machines("worker")
+    submit(api, JOB_ID)
+
+    def stop() -> None:
+        raise error
+
+    with pytest.raises(error), worker.attempt(JOB_ID, 1, on_step=stop) as folder:
+        (folder / "map").write_bytes(b"map")
+        (folder / "summary").write_bytes(b"{}")
+
+    for name in ("map", "summary"):
+        with pytest.raises(ArtifactNotFound):
+            api.result_file(JOB_ID, 1, name)
+    score(worker, 2)
+    assert api.result_file(JOB_ID, 2, "map").read_bytes() == b"2"
 
 
 @pytest.mark.parametrize("kept", [2, None])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,13 +60,18 @@ def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoi
     return OUTCOME
 
 
-def run(jobs: InMemoryJobStore, store: BucketArtifactStore | FolderArtifactStore, score: Score) -> Job:
+def run(
+    jobs: InMemoryJobStore,
+    store: BucketArtifactStore | FolderArtifactStore,
+    score: Score,
+    stop: StopRequest | None = None,
+) -> Job:
     job_id = make_job().id
     JobRunner(
         jobs,
         store,
         score,
-        StopRequest(grace_s=60),
+        stop or StopRequest(grace_s=60),
         lease_s=60,
         time_limit_s=60,
         holds=lambda model: True,
@@ -90,6 +96,22 @@ def test_a_job_goes_back_to_the_queue_as_long_as_its_bucket_is_away(
     results = {f"disyre/jobs/{job.id}/attempt-{job.attempt}/map"}
     assert set(bucket.objects()) == results | {f"disyre/jobs/{job.id}/input.tar"}
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_worker_that_has_to_end_puts_no_results_and_another_does_the_job(
+    jobs: InMemoryJobStore, store: BucketArtifactStore, bucket: LiveBucket
+) -> None:
+    stop = StopRequest(grace_s=0)
+
+    def write_and_hear_of_it(*given: Any) -> Outcome:
+        stop.request()
+        return write_map(*given)
+
+    job = run(jobs, store, write_and_hear_of_it, stop)
+
+    assert (job.state, job.attempt, job.n_losses) == (JobState.QUEUED, 1, 0)
+    assert set(bucket.objects()) == {f"disyre/jobs/{job.id}/input.tar"}
+    assert run(jobs, store, write_map).state is JobState.SUCCEEDED
 
 
 def test_a_scan_that_is_not_the_one_that_was_uploaded_fails_its_job_after_three_looks(

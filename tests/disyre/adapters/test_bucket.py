@@ -22,6 +22,7 @@ from disyre.errors import (
     JobCanceled,
     Misconfigured,
     StorageFull,
+    TimedOut,
 )
 from tests.live_bucket import (
     KEY,
@@ -140,6 +141,26 @@ def test_who_waits_for_a_bucket_can_be_stopped(file: Path) -> None:
 
     with pytest.raises(JobCanceled):
         connect(NOBODY_LISTENS, patience_s=60.0).get("key", file, on_step=stop)
+
+
+@pytest.mark.parametrize("error", [JobCanceled, TimedOut])
+def test_a_file_is_no_object_if_it_is_stopped_in_the_midst(
+    live: LiveBucket, file: Path, error: type[BaseException]
+) -> None:
+    """It is read once for its signature, in some parts, and then sent in many."""
+    n_asked, bucket = 0, live.connect()
+
+    def stop() -> None:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked > 10:
+            raise error
+
+    with pytest.raises(error):
+        bucket.put("stopped", file, on_step=stop)
+
+    assert n_asked > 10
+    assert not bucket.has("stopped")
 
 
 def test_an_object_is_what_was_put(live: LiveBucket, file: Path, tmp_path: Path) -> None:
