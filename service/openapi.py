@@ -165,6 +165,7 @@ class DocumentedApi(FastAPI):
             for path in document["paths"].values():
                 for operation in path.values():
                     _complete(operation)
+                _empty(path.get("head", {"responses": {}}))
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -192,6 +193,12 @@ def _complete(operation: dict[str, Any]) -> None:
             if name in EXAMPLES:
                 content["examples"] = EXAMPLES[name]
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _empty(operation: dict[str, Any]) -> None:
+    """Take the bodies out of the answers to HEAD, which has the head of GET alone."""
+    for response in operation["responses"].values():
+        response.pop("content", None)
 
 
 def _add_problem(response: dict[str, Any], more: dict[str, Any]) -> None:

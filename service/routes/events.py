@@ -56,6 +56,7 @@ _HeardOf: TypeAlias = Annotated[int, Depends(_heard_of)]
 
 @router.get(
     "/{job_id}/events",
+    summary="Follow a job",
     response_class=EventSourceResponse,
     responses={
         status.HTTP_200_OK: {

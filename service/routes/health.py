@@ -1,5 +1,7 @@
 """Whether the service lives, whether it can do its work, and in numbers how well."""
 
+from typing import Any, Final
+
 from fastapi import APIRouter, Response, status
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -12,16 +14,20 @@ from service.state_schemas import Liveness, Readiness
 
 router = APIRouter(tags=["health"])
 
+_NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
+    status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}
+}
 
-@router.head("/livez", include_in_schema=False)
-@router.get("/livez")
+
+@router.head("/livez", summary="Ask whether the process answers")
+@router.get("/livez", summary="See whether the process answers")
 async def get_liveness() -> Liveness:
     """Whether this process answers; says nothing about what it needs."""
     return Liveness()
 
 
-@router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", responses={status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}})
+@router.head("/readyz", summary="Ask whether a scan can be scored now", responses=_NOT_READY)
+@router.get("/readyz", summary="See whether a scan can be scored now, and why not", responses=_NOT_READY)
 async def get_readiness(response: Response, parts: OpenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""
     checks = await in_thread(parts.limiters.health, _check, parts)
@@ -45,6 +51,7 @@ def _check(parts: Parts) -> dict[str, bool]:
 
 @router.get(
     "/metrics",
+    summary="Read the metrics, as Prometheus does",
     response_class=Response,
     responses={
         **problems(*GUARD_ERRORS),

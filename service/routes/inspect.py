@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 
 @router.post(
     "",
+    summary="Look into an upload without making a job",
     openapi_extra=INSPECTION,
     responses=problems(
         *UPLOAD_ERRORS,

@@ -32,6 +32,7 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
 
 @router.post(
     "",
+    summary="Submit a scan",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=SUBMISSION,
     responses={
@@ -87,6 +88,7 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
 
 @router.get(
     "",
+    summary="List jobs",
     responses={
         status.HTTP_200_OK: sent(sometimes=["Link"]),
         **problems(InvalidRequest, errors.Unavailable),
@@ -129,6 +131,7 @@ def list_jobs(
 
 @router.get(
     "/{job_id}",
+    summary="Look at a job",
     response_model=JobView,
     responses={
         **problems(*_NO_JOB, InvalidRequest, errors.Unavailable),
@@ -177,6 +180,7 @@ def _view(job: Job, parts: Parts) -> JobView:
 
 @router.post(
     "/{job_id}/cancel",
+    summary="Cancel a job",
     responses={
         **problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
@@ -192,6 +196,7 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 
 @router.post(
     "/{job_id}/retry",
+    summary="Queue a job again",
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         status.HTTP_202_ACCEPTED: sent("Location", "Retry-After"),
@@ -215,6 +220,7 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
 
 @router.delete(
     "/{job_id}",
+    summary="Delete a job and its files",
     status_code=status.HTTP_204_NO_CONTENT,
     response_class=Response,
     responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),

@@ -12,13 +12,15 @@ from service.openapi import problems
 router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 
 
-@router.get("", responses=problems(InvalidRequest))
+@router.get("", summary="List the models that are offered", responses=problems(InvalidRequest))
 def list_models(parts: GivenParts) -> ModelList:
     """List all models in all versions: those that a worker holds, or, while no worker is there, all."""
     return ModelList.of(parts.models.packages(), parts.models.unusable())
 
 
-@router.get("/{name}", responses=problems(ModelNotFound, InvalidRequest))
+@router.get(
+    "/{name}", summary="List the versions of a model", responses=problems(ModelNotFound, InvalidRequest)
+)
 def list_versions(name: str, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
     found = ModelList.of(
@@ -32,6 +34,7 @@ def list_versions(name: str, parts: GivenParts) -> ModelList:
 
 @router.get(
     "/{name}/versions/{version}",
+    summary="Look at a version of a model",
     responses=problems(
         ModelNotFound, InvalidRequest, errors.NoWorker, errors.DamagedModel, errors.Unavailable
     ),

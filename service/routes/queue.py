@@ -12,7 +12,11 @@ from service.state_schemas import QueueView
 router = APIRouter(tags=["queue"])
 
 
-@router.get("/v1/queue", responses=problems(InvalidRequest, errors.Unavailable))
+@router.get(
+    "/v1/queue",
+    summary="Look at the queue and the workers",
+    responses=problems(InvalidRequest, errors.Unavailable),
+)
 def get_queue(parts: GivenParts) -> QueueView:
     """Look at the queue."""
     return QueueView.of(parts.queue.look(), [_as_seen(worker, parts) for worker in parts.workers.workers()])

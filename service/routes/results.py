@@ -1,8 +1,8 @@
 """The files that a job gave."""
 
-from typing import Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from disyre import errors
 from disyre.job import Job, JobState
@@ -10,6 +10,7 @@ from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
 from service.openapi import problems
+from service.openapi_downloads import BYTES, MAPS, PARTS, PICTURE, SUMMARY
 from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
@@ -27,56 +28,74 @@ _NO_RESULTS = (
 )
 
 
-@router.get("", responses=problems(*_NO_RESULTS))
+_CONTENT: Final = {
+    "application/gzip": {"schema": BYTES, "examples": MAPS},
+    "image/png": {"schema": BYTES, "examples": PICTURE},
+    "application/json": {"examples": SUMMARY},
+}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    **problems(
+        *_NO_RESULTS,
+        errors.ArtifactNotFound,
+        request_errors.MalformedRequest,
+        request_errors.RangeNotSatisfiable,
+        errors.StorageFull,
+    ),
+    200: {
+        "description": "the file",
+        "content": _CONTENT,
+        **sent(
+            *_OF_A_FILE,
+            "Content-Disposition",
+            "Last-Modified",
+            "Accept-Ranges",
+            sometimes=["Content-Digest"],
+        ),
+    },
+    206: {
+        "description": "the part that Range asked for; of several parts, a `multipart/byteranges`",
+        "content": {
+            **{media_type: {"schema": BYTES} for media_type in _CONTENT},
+            "multipart/byteranges": {"schema": BYTES, "examples": PARTS},
+        },
+        **sent(
+            *_OF_A_FILE,
+            "Content-Disposition",
+            "Last-Modified",
+            "Accept-Ranges",
+            sometimes=["Content-Range"],
+        ),
+    },
+    304: {"description": "the client has the file", **sent(*_OF_A_FILE)},
+}
+"""Answers to who asks for a file."""
+_ASKED: Final = {"parameters": taken("If-None-Match", "Range", "If-Range")}
+_Name: TypeAlias = Annotated[
+    str, Path(description="of a file in the list", openapi_examples={"map": {"value": "anomaly.nii.gz"}})
+]
+
+
+@router.get("", summary="List the results of a job", responses=problems(*_NO_RESULTS))
 def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
     """List the files that a job gave."""
     return ResultsView.of(_succeeded(parts.jobs, job_id))
 
 
-@router.head("/{name}", include_in_schema=False)
+@router.head(
+    "/{name}",
+    summary="Ask for the size and the digest of a result",
+    response_class=Response,
+    responses=_FILE,
+    openapi_extra=_ASKED,
+)
 @router.get(
     "/{name}",
+    summary="Download a result",
     response_class=Response,
-    responses={
-        **problems(
-            *_NO_RESULTS,
-            errors.ArtifactNotFound,
-            request_errors.MalformedRequest,
-            request_errors.RangeNotSatisfiable,
-            errors.StorageFull,
-        ),
-        200: {
-            "description": "the file",
-            "content": {"application/gzip": {}, "image/png": {}, "application/json": {}},
-            **sent(
-                *_OF_A_FILE,
-                "Content-Disposition",
-                "Last-Modified",
-                "Accept-Ranges",
-                sometimes=["Content-Digest"],
-            ),
-        },
-        206: {
-            "description": "the part that Range asked for; of several parts, a `multipart/byteranges`",
-            "content": {
-                "application/gzip": {},
-                "image/png": {},
-                "application/json": {},
-                "multipart/byteranges": {},
-            },
-            **sent(
-                *_OF_A_FILE,
-                "Content-Disposition",
-                "Last-Modified",
-                "Accept-Ranges",
-                sometimes=["Content-Range"],
-            ),
-        },
-        304: {"description": "the client has the file", **sent(*_OF_A_FILE)},
-    },
-    openapi_extra={"parameters": taken("If-None-Match", "Range", "If-Range")},
+    responses=_FILE,
+    openapi_extra=_ASKED,
 )
-def get_result(request: Request, job_id: GivenJobId, name: str, parts: GivenParts) -> Response:
+def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenParts) -> Response:
     """Download a file, or with Range a part of it."""
     job = _succeeded(parts.jobs, job_id)
     for artifact in job.artifacts:

@@ -18,6 +18,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
 
 @router.post(
     "",
+    summary="Submit all series of a study",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=STUDY_SUBMISSION,
     responses={

@@ -20,7 +20,7 @@ from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.service.test_upload_limits import make_head
 
-OPEN = {("GET", "/livez"), ("GET", "/readyz")}
+OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/livez", "/readyz")}
 Call = tuple[str, str]
 
 

@@ -47,6 +47,7 @@ def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> Non
         for method, path, operation in operations(document)
         for status, response in operation["responses"].items()
         if int(status) >= 400
+        and method != "HEAD"
         and path != "/readyz"
         and list(response["content"]) != ["application/problem+json"]
     ]
@@ -64,6 +65,32 @@ def test_every_response_says_its_headers_and_every_problem_shows_what_it_may_be(
                 response.get("content", {}).get("application/problem+json", {}).get("examples", {})
             ):
                 assert problem in response["description"]
+
+
+def test_head_is_said_where_it_is_answered_and_has_no_body(api: LiveApi, document: dict[str, Any]) -> None:
+    heads = {path: operation for method, path, operation in operations(document) if method == "HEAD"}
+
+    assert set(heads) == {"/livez", "/readyz", "/v1/jobs/{job_id}/results/{name}"}
+    for operation in heads.values():
+        assert not any("content" in response for response in operation["responses"].values())
+    for path in document["paths"].keys() - heads.keys():
+        assert api.client.head(path.format_map(dict.fromkeys(("job_id", "name", "version"), "1"))).is_error
+
+
+def test_every_operation_has_a_summary_of_its_own_and_not_the_name_of_its_function(
+    document: dict[str, Any],
+) -> None:
+    summaries = [operation["summary"] for _, _, operation in operations(document)]
+
+    assert len(set(summaries)) == len(summaries)
+    assert [summary for summary in summaries if summary == summary.title()] == []
+
+
+def test_every_kind_of_a_download_has_an_example(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/v1/jobs/{job_id}/results/{name}"]["get"]["responses"]
+
+    assert all(content["examples"] for content in responses["200"]["content"].values())
+    assert responses["206"]["content"]["multipart/byteranges"]["examples"]
 
 
 def test_every_body_of_json_has_examples_that_fit_it(document: dict[str, Any]) -> None:
