@@ -44,11 +44,18 @@ def called() -> set[tuple[str, str]]:
     found = set()
     for call in CURL.finditer(SHELL):
         options = call["options"] + call["more"]
-        method = re.search(r"-X (\w+)", options)
-        sends = " -F " in f" {options}" or "--data-binary" in options
         path = re.sub(r"\$\w+", "{}", call["path"].partition("?")[0])
-        found.add((method[1] if method else "POST" if sends else "GET", path))
+        found.add((method_of(f" {options} "), path))
     return found
+
+
+def method_of(options: str) -> str:
+    """What curl takes these options for."""
+    if method := re.search(r" -X (\w+) ", options):
+        return method[1]
+    if " -I " in options:
+        return "HEAD"
+    return "POST" if " -F " in options or "--data-binary" in options else "GET"
 
 
 def test_every_call_of_the_api_is_shown_as_a_line_to_run(serve: Serve) -> None:
