@@ -9,6 +9,7 @@ connections), and their times are counted from when they were due. Prints a JSON
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +24,10 @@ from cli.stack import HOST, Stack, free_port, running_stack
 
 _RATE: Final = 200
 _CONNECTIONS: Final = 20
-_QUEUED: Final = 1000
+_ROOM: Final = 100
+"""In the queue, for jobs that other measurements add."""
+_MINUTE_S: Final = 60
+_MOST_SUBMITS_A_SECOND: Final = 1000
 _SLOW: Final = 100
 _SETTLED_S: Final = 2.0
 """After that, all have come that a measurement begins with."""
@@ -34,13 +38,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scan", type=Path)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument(
+        "--queued", type=int, default=1000, help="jobs in the long queue; default: %(default)s"
+    )
     arguments = parser.parse_args()
+    # The defaults refuse what is measured here: a queue beyond its limit, and so many submissions a minute.
+    os.environ["DISYRE_MAX_QUEUED_JOBS"] = str(arguments.queued + _ROOM)
+    os.environ["DISYRE_MAX_SUBMITS_PER_MINUTE"] = str(_MINUTE_S * _MOST_SUBMITS_A_SECOND)
     with (
         tempfile.TemporaryDirectory() as data_dir,
         running_stack(port=free_port(), data_dir=Path(data_dir)) as stack,
         httpx.Client(base_url=stack.url, timeout=60) as client,
     ):
-        load = Load(stack, client, arguments.scan.read_bytes(), arguments.seconds)
+        load = Load(
+            stack,
+            client,
+            arguments.scan.read_bytes(),
+            seconds=arguments.seconds,
+            n_queued=arguments.queued,
+        )
         for name, measure in load.measurements().items():
             print(json.dumps({"measured": name, **measure(), "api_mib": load.api_mib()}), flush=True)
 
@@ -48,11 +64,14 @@ def main() -> None:
 class Load:
     """A stack, and what is done to it."""
 
-    def __init__(self, stack: Stack, client: httpx.Client, scan: bytes, seconds: float) -> None:
+    def __init__(
+        self, stack: Stack, client: httpx.Client, scan: bytes, *, seconds: float, n_queued: int
+    ) -> None:
         self._port = int(stack.url.rpartition(":")[2])
         self._client = client
         self._scan = scan
         self._seconds = seconds
+        self._n_queued = n_queued
 
     def measurements(self) -> dict[str, Callable[[], dict[str, Any]]]:
         """What is measured, in this order."""
@@ -61,8 +80,8 @@ class Load:
             f"{_RATE} polls a second, nothing else": self.polls,
             f"{_RATE} polls a second beside a running job": self.polls_beside_a_job,
             f"polls beside {_SLOW} clients that send a byte a second": self.polls_beside_slow_clients,
-            f"{_QUEUED} jobs accepted, and listed": self.long_queue,
-            f"{_RATE} polls a second beside {_QUEUED} queued jobs": self.polls_beside_a_job,
+            f"{self._n_queued} jobs accepted, queued and listed": self.long_queue,
+            f"{_RATE} polls a second beside {self._n_queued} queued jobs": self.polls_beside_a_job,
         }
 
     def overhead(self) -> dict[str, Any]:
@@ -87,22 +106,34 @@ class Load:
         return asyncio.run(self._beside(self._slow_clients))
 
     def long_queue(self) -> dict[str, Any]:
-        """Fill the queue, and go through the list."""
+        """Post until so many wait, though the worker takes some meanwhile, and go through the list."""
         begun = time.perf_counter()
-        statuses = [self._post().status_code for _ in range(_QUEUED - 20)]
+        statuses = [self._post().status_code for _ in range(self._n_queued)]
         accepted_s = time.perf_counter() - begun
-        begun, n, url = time.perf_counter(), 0, "/v1/jobs?state=queued&limit=100"
-        while url:
-            answer = self._client.get(url)
-            n += len(answer.json()["jobs"])
-            url = answer.links.get("next", {}).get("url", "")
+        while self._depth() < self._n_queued:
+            self._submit()
+        begun = time.perf_counter()
+        listed = self._queued_ids()
         listed_s = time.perf_counter() - begun
         return {
             "accepted": statuses.count(httpx.codes.ACCEPTED),
             "a_second": round(len(statuses) / accepted_s, 1),
-            "listed": n,
+            "listed": len(listed),
             "listed_s": round(listed_s, 2),
         }
+
+    def _depth(self) -> int:
+        return int(self._client.get("/v1/queue").raise_for_status().json()["depth"])
+
+    def _queued_ids(self) -> set[str]:
+        """All jobs that wait, page by page."""
+        ids: set[str] = set()
+        url = "/v1/jobs?state=queued&limit=100"
+        while url:
+            answer = self._client.get(url).raise_for_status()
+            ids |= {job["id"] for job in answer.json()["jobs"]}
+            url = answer.links.get("next", {}).get("url", "")
+        return ids
 
     def api_mib(self) -> int:
         """Resident memory of the API process."""
@@ -119,7 +150,7 @@ class Load:
         return self._client.post("/v1/jobs", content=self._scan)
 
     def _submit(self) -> str:
-        return str(self._post().json()["id"])
+        return str(self._post().raise_for_status().json()["id"])
 
     def _finished(self, job_id: str) -> dict[str, Any]:
         while True:
