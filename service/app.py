@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from disyre import INTENDED_USE, __version__
+from disyre.queue_limits import QueueLimits
 from service.audit import Audited
 from service.backends import Backends
 from service.caller import NOBODY
@@ -95,10 +96,9 @@ def _parts(backends: Backends, upkeep: Upkeep, drain: Drain, settings: ServiceSe
         offered,
         upkeep.withdrawals,
         settings.max_voxels,
-        settings.max_queued_jobs,
+        QueueLimits(settings.max_queued_jobs, settings.max_queued_voxels),
         backends.owners,
         upkeep.postman.hosts if upkeep.postman else None,
-        max_queued_voxels=settings.max_queued_voxels,
         retention_s=settings.retention_s,
     )
     return Parts(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import ArtifactStore
-from disyre.adapters.job_store import JobStore, not_found, queue_full, too_many_voxels
+from disyre.adapters.job_store import JobStore, not_found
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
@@ -33,6 +33,7 @@ from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
 from disyre.model_package import ModelShelf
+from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
@@ -69,14 +70,12 @@ class Submission:
     models: ModelShelf
     withdrawals: Withdrawals
     max_voxels: int
-    max_queued_jobs: int
+    limits: QueueLimits
     owners: OwnerIndex
     callbacks: Hosts | None = None
     """Where a job may have somebody called; None if nowhere."""
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
-    max_queued_voxels: int = 20_000_000_000
-    """In the scans of all jobs that wait or run; a single one is taken, whatever it has."""
     retention_s: int = 0
     """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
     trace: Trace | None = None
@@ -84,11 +83,7 @@ class Submission:
 
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
-        if self.jobs.n_waiting() + n_jobs > self.max_queued_jobs:
-            raise queue_full(self.max_queued_jobs)
-        there = self.jobs.n_voxels()  # a scan may wait while there is no other
-        if there and there + 1 > self.max_queued_voxels:
-            raise too_many_voxels(self.max_queued_voxels, there, 1)
+        self.limits.check(self.jobs.n_waiting() + n_jobs, self.jobs.n_voxels(), 1)
 
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
@@ -241,8 +236,7 @@ class Submission:
             self.owners.note(self.owner, *(job.id for job in jobs))
             self.jobs.add(
                 *jobs,
-                most_waiting=self.max_queued_jobs,
-                most_voxels=self.max_queued_voxels,
+                limits=self.limits,
                 receipt=receipt,
             )
         except Undecided:

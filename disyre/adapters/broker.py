@@ -51,3 +51,8 @@ def broker_errors() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise Unavailable("the broker does not answer") from error
+
+
+def in_ms(seconds: float) -> int:
+    """A time as the broker takes it, which takes none of 0."""
+    return max(1, round(seconds * 1000))

@@ -6,8 +6,9 @@ from typing import Final, Protocol, TypeAlias, cast
 import redis
 
 from disyre.adapters.broker import broker_errors
-from disyre.adapters.job_store import InMemoryJobStore
-from disyre.adapters.redis_scripts import EXPIRY_KEY, INDEX_KEYS, job_key, lease_key, tombstone_key
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.leases import lease_key
+from disyre.adapters.redis_scripts import EXPIRY_KEY, INDEX_KEYS, job_key, tombstone_key
 from disyre.job import Job
 
 JobIds: TypeAlias = list[str]

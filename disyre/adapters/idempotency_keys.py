@@ -9,7 +9,8 @@ from typing import Final, Protocol, cast
 import redis
 
 from disyre.adapters.broker import broker_errors
-from disyre.adapters.job_store import InMemoryJobStore, key_in_use
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import key_in_use
 from disyre.adapters.redis_scripts import once_key
 
 _HELD: Final = 0

@@ -1,19 +1,19 @@
 """Jobs in Redis or Valkey, which the API and the workers share."""
 
-import hashlib
 import json
 import secrets
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 import redis
 
 from disyre.adapters import redis_scripts as scripts
 from disyre.adapters.broker import broker_errors
 from disyre.adapters.broker_clock import BrokerClock
+from disyre.adapters.due_calls import CALLS_KEY, RedisDueCalls
 from disyre.adapters.job_store import (
     Change,
     Durations,
@@ -24,15 +24,12 @@ from disyre.adapters.job_store import (
     ends_with_call,
     key_in_use,
     not_found,
-    queue_full,
-    too_many_voxels,
     voxels_of,
 )
+from disyre.adapters.leases import RedisLeases, lease_key
 from disyre.adapters.queue_names import QUEUES_KEY
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
-    CALL_TRIES_KEY,
-    CALLS_KEY,
     COUNTS_KEY,
     DURATIONS_KEY,
     EXPIRY_KEY,
@@ -44,15 +41,15 @@ from disyre.adapters.redis_scripts import (
     WAITING_KEY,
     events_key,
     job_key,
-    lease_key,
     once_key,
     tombstone_key,
 )
-from disyre.documents import read_document, write_document
+from disyre.adapters.stored_job import as_stored, duration_of, in_pairs, name_of_call
+from disyre.documents import read_document
 from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
-from disyre.job_event import JobEvent
 from disyre.priority import PRIORITIES, rank_of
+from disyre.queue_limits import UNLIMITED, QueueLimits
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.tally import Counts, tally_of_change, tally_of_new
@@ -61,7 +58,7 @@ _UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
 """After these, nobody knows whether the broker did as it was told."""
 
 
-class RedisJobStore:
+class RedisJobStore(RedisLeases, RedisDueCalls):
     """Jobs in Redis or Valkey: a hash each, and sorted sets of ids.
 
     Raises Unavailable where the broker does not answer.
@@ -69,42 +66,33 @@ class RedisJobStore:
 
     def __init__(self, client: redis.Redis, *, add_within_s: float = 2.0) -> None:
         """A job that reaches the broker later than `add_within_s` after its addition began is refused."""
-        self._client = client
+        RedisLeases.__init__(self, client)
+        RedisDueCalls.__init__(self, client)
         self._add_within_s = add_within_s
         self._clock = BrokerClock(client)
         self._add_script = client.register_script(scripts.ADD)
         self._add_once_script = client.register_script(scripts.ADD_ONCE)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
         self._store_script = client.register_script(scripts.STORE_UNTIL)
-        self._take_call_script = client.register_script(scripts.TAKE_CALL)
-        self._put_off_call_script = client.register_script(scripts.PUT_OFF_CALL)
         self._n_voxels_script = client.register_script(scripts.N_VOXELS)
         self._places_script = client.register_script(scripts.PLACES)
         self._wait_anew_script = client.register_script(scripts.WAIT_ANEW)
         self._tidy_script = client.register_script(scripts.TIDY)
         self._remove_script = client.register_script(scripts.REMOVE)
-        self._renew_script = client.register_script(scripts.RENEW)
-        self._release_script = client.register_script(scripts.RELEASE)
 
     def now(self) -> datetime:
         """The time of day by the broker's clock."""
         return self._clock.now()
 
-    def add(
-        self,
-        *jobs: Job,
-        most_waiting: int | None = None,
-        most_voxels: int | None = None,
-        receipt: Receipt | None = None,
-    ) -> None:
+    def add(self, *jobs: Job, limits: QueueLimits = UNLIMITED, receipt: Receipt | None = None) -> None:
         """Store new jobs, in one step. What gets no answer is tried once more."""
         script = self._add_script
         keys = [*INDEX_KEYS, *(job_key(job.id) for job in jobs), COUNTS_KEY]
-        stored = [_as_stored(job) for job in jobs]
-        most, most_n_voxels = (-1 if each is None else each for each in (most_waiting, most_voxels))
+        stored = [as_stored(job) for job in jobs]
+        most = [-1 if each is None else each for each in (limits.most_waiting, limits.most_voxels)]
         words = [word for each in stored for word in each]
-        args: list[str | float] = [self._last_us(), most, most_n_voxels, _name_of_call(stored), *words]
-        args += _in_pairs(tally_of_new(jobs))
+        args: list[str | float] = [self._last_us(), *most, name_of_call(stored), *words]
+        args += in_pairs(tally_of_new(jobs))
         if receipt is not None:
             script = self._add_once_script
             keys.append(once_key(receipt.name))
@@ -114,9 +102,9 @@ class RedisJobStore:
             case scripts.RECEIVED:
                 raise key_in_use()
             case scripts.FULL:
-                raise queue_full(most)
+                raise limits.too_many_jobs()
             case scripts.CROWDED:
-                raise too_many_voxels(most_n_voxels, int(there[0]), voxels_of(jobs))
+                raise limits.too_many_voxels(int(there[0]), voxels_of(jobs))
             case scripts.LATE:
                 raise Unavailable("the broker answers too slowly")
             case scripts.TAKEN:
@@ -268,44 +256,6 @@ class RedisJobStore:
         with broker_errors():
             self._client.set(MARK_KEY, mark.model_dump_json())
 
-    def take_call(self, *, lease_s: float) -> tuple[str, int] | None:
-        """A callback that is due."""
-        with broker_errors():
-            found = self._take_call_script(keys=[CALLS_KEY, CALL_TRIES_KEY], args=[_ms(lease_s)])
-        return None if found is None else (found[0], found[1])
-
-    def put_off_call(self, job_id: str, *, after_s: float) -> None:
-        """Make a callback due later."""
-        with broker_errors():
-            self._put_off_call_script(keys=[CALLS_KEY], args=[job_id, _ms(after_s)])
-
-    def end_call(self, job_id: str) -> None:
-        """Forget a callback."""
-        with broker_errors(), self._client.pipeline(transaction=True) as pipe:
-            pipe.zrem(CALLS_KEY, job_id)
-            pipe.hdel(CALL_TRIES_KEY, job_id)
-            pipe.execute()
-
-    def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
-        """Take the lease on a job."""
-        with broker_errors():
-            return bool(self._client.set(lease_key(job_id), holder, nx=True, px=_ms(lease_s)))
-
-    def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
-        """Lengthen a lease, or take it again."""
-        with broker_errors():
-            return bool(self._renew_script(keys=[lease_key(job_id)], args=[holder, _ms(lease_s)]))
-
-    def release(self, job_id: str, holder: str) -> None:
-        """Give the lease back."""
-        with broker_errors():
-            self._release_script(keys=[lease_key(job_id)], args=[holder])
-
-    def is_leased(self, job_id: str) -> bool:
-        """Whether a worker holds the job."""
-        with broker_errors():
-            return bool(self._client.exists(lease_key(job_id)))
-
     def _document(self, job_id: str) -> str:
         with broker_errors():
             document = self._client.hget(job_key(job_id), "doc")
@@ -317,40 +267,10 @@ class RedisJobStore:
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
         keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, CALLS_KEY, EXPIRY_KEY]
-        stored = _as_stored(changed, over=document, before=job)
-        counted = _in_pairs(tally_of_change(job, changed))
+        stored = as_stored(changed, over=document, before=job)
+        counted = in_pairs(tally_of_change(job, changed))
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
         args: list[str | float] = [job.id, job.revision, *stored[1:], name]
-        args += [_duration(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
+        args += [duration_of(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
-
-
-def _in_pairs(tally: Counts) -> list[str | float]:
-    """Names and numbers, one after another."""
-    return [word for name, value in tally.items() for word in (name, float(value))]
-
-
-def _duration(job: Job) -> str:
-    """What is kept of how long a job took; nothing of one that has not succeeded."""
-    return "" if job.run_s is None or job.model is None else f"{job.model.name} {job.run_s:.3f}"
-
-
-_Stored: TypeAlias = tuple[str, str, int, str, str, int, str]
-"""Id, document, revision, state, event, rank and queue of a job."""
-
-
-def _as_stored(job: Job, *, over: str | None = None, before: Job | None = None) -> _Stored:
-    """A job as the scripts take it, over the document that it replaces, of the job `before`."""
-    event = JobEvent.of(job, before=before).model_dump_json()
-    rank = rank_of(job.params.priority)
-    return job.id, write_document(job, over=over), job.revision, job.state.value, event, rank, job.queue
-
-
-def _name_of_call(stored: list[_Stored]) -> str:
-    """The same for the same jobs."""
-    return hashlib.sha256(repr(stored).encode()).hexdigest()
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

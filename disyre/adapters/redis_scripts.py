@@ -26,10 +26,6 @@ EVENTS_KEY: Final = "disyre:events"
 """The stream of what happens to all jobs."""
 COUNTS_KEY: Final = "disyre:metrics"
 """What was counted of jobs, in a hash."""
-CALLS_KEY: Final = "disyre:webhooks"
-"""Ids of jobs whose callback is to be called, by the time in ms since 1970 when it is due."""
-CALL_TRIES_KEY: Final = "disyre:webhooks:tries"
-"""How often each was taken."""
 MARK_KEY: Final = "disyre:store"
 # Adds pairs of a name and a number, from one place in ARGV on, to what was counted.
 _COUNT: Final = f"""
@@ -182,21 +178,6 @@ return is_stored
 """
 # KEYS: the indices of jobs that wait, and that run.
 N_VOXELS: Final = f"{_VOXELS}return voxels_in(KEYS)"
-# KEYS: those of calls and their tries. ARGV: ms that the lease lasts. Answers an id, and how often it was
-# taken.
-TAKE_CALL: Final = """
-local now = redis.call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, 1)
-if not due[1] then return false end
-redis.call('ZADD', KEYS[1], now_ms + ARGV[1], due[1])
-return {due[1], redis.call('HINCRBY', KEYS[2], due[1], 1)}
-"""
-# KEYS: that of calls. ARGV: id, ms from now.
-PUT_OFF_CALL: Final = """
-local now = redis.call('TIME')
-redis.call('ZADD', KEYS[1], 'XX', now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[1])
-"""
 # KEYS: those of the indices of what waits and runs, and of the names of queues. ARGV: as JSON, by the name of
 # a queue those that take turns with it; then ids. Answers how many jobs wait and run, and where these stand;
 # 0 for one that does not wait. Queues take turns, one job of a priority each, so a job comes after all of a
@@ -275,15 +256,6 @@ for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('DEL', KEYS[4], unpack(ARGV, 2))
 """
-RENEW: Final = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-RELEASE: Final = """
-return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
-"""
 
 
 def job_key(job_id: str) -> str:
@@ -304,8 +276,3 @@ def once_key(name: str) -> str:
 def events_key(job_id: str) -> str:
     """Of the stream of what happens to a job."""
     return f"{job_key(job_id)}:events"
-
-
-def lease_key(job_id: str) -> str:
-    """Of the lease on a job."""
-    return f"disyre:lease:{job_id}"

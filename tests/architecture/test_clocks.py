@@ -8,7 +8,7 @@ from tests.live import ROOT
 
 _ALLOWED = {
     "disyre/adapters/spool.py": "the age of a half upload, where the file system locks no folders",
-    "disyre/adapters/job_store.py": "the store of the tests",
+    "disyre/adapters/in_memory_job_store.py": "the store of the tests",
     "disyre/client/connection.py": "a client's own, where Retry-After names a date",
     "service/audit.py": "when something was asked for, whatever became of it",
     "service/key_file.py": "until when a key is good",

@@ -6,7 +6,8 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from tests.live import LiveBroker, live_broker
 

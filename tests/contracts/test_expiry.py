@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from disyre.adapters.expiry import Expiry, InMemoryExpiry, RedisExpiry
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import JobExpired, JobNotFound
 from disyre.job import Job

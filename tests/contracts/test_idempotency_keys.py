@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from disyre.adapters.idempotency_keys import IdempotencyKeys, InMemoryIdempotencyKeys, RedisIdempotencyKeys
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import QueueFull, StillReceiving
+from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
 from tests.builders import make_job
 from tests.live import wait_for
@@ -99,6 +101,8 @@ def test_a_request_whose_key_ran_out_makes_its_job_if_nobody_else_took_it(place:
 
 def test_jobs_that_are_refused_leave_no_receipt(place: Place) -> None:
     with pytest.raises(QueueFull):
-        place.jobs.add(make_job(FIRST), most_waiting=0, receipt=Receipt("pacs:1", "a", "a"))
+        place.jobs.add(
+            make_job(FIRST), limits=QueueLimits(most_waiting=0), receipt=Receipt("pacs:1", "a", "a")
+        )
 
     assert place.keys.take("pacs:1", "b", for_s=LONG_S) is None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 import redis
 
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_events import JobEvents
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.job import Choice, Job, JobState

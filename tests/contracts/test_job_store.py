@@ -16,6 +16,7 @@ from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound
 from disyre.job import JobProblem, JobState
 from disyre.progress import Progress
+from disyre.queue_limits import QueueLimits
 from disyre.store_mark import StoreMark
 from tests.builders import make_job
 from tests.contracts.stores import IDS, LATER, LONG_S, start
@@ -68,7 +69,7 @@ def test_adding_a_job_twice_is_adding_it_once(jobs: JobStore) -> None:
     jobs.add(make_job(IDS[0]), make_job(IDS[1]))
     jobs.update(IDS[0], start)
 
-    jobs.add(make_job(IDS[0]), make_job(IDS[1]), most_waiting=1)
+    jobs.add(make_job(IDS[0]), make_job(IDS[1]), limits=QueueLimits(most_waiting=1))
 
     assert jobs.get(IDS[0]).state is JobState.RUNNING
     assert [job.id for job in jobs.list(limit=5)] == [IDS[1], IDS[0]]

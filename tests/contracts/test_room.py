@@ -8,6 +8,7 @@ import pytest
 from disyre.adapters.job_store import JobStore
 from disyre.errors import QueueFull
 from disyre.job import Job, JobProblem
+from disyre.queue_limits import QueueLimits
 from tests.builders import make_job
 from tests.contracts.stores import IDS, LATER, start
 
@@ -18,10 +19,10 @@ def test_jobs_are_added_together_or_not_at_all(jobs: JobStore) -> None:
     with pytest.raises(ValueError, match="already"):
         jobs.add(make_job(IDS[0]), make_job(IDS[1]))
     with pytest.raises(QueueFull, match="fewer than 2 waiting jobs"):
-        jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=2)
+        jobs.add(make_job(IDS[0]), make_job(IDS[2]), limits=QueueLimits(most_waiting=2))
     assert jobs.waiting() == [IDS[1]]
 
-    jobs.add(make_job(IDS[0]), make_job(IDS[2]), most_waiting=3)
+    jobs.add(make_job(IDS[0]), make_job(IDS[2]), limits=QueueLimits(most_waiting=3))
     assert jobs.waiting() == [IDS[1], IDS[0], IDS[2]]
     assert jobs.n_waiting() == 3
 
@@ -32,7 +33,9 @@ def test_jobs_that_are_added_at_once_do_not_overfill_the_queue(jobs: JobStore) -
     def add(n: int) -> bool:
         together.wait()
         try:
-            jobs.add(make_job(f"019b7a00-0000-7000-8000-0000000001{n:02d}"), most_waiting=5)
+            jobs.add(
+                make_job(f"019b7a00-0000-7000-8000-0000000001{n:02d}"), limits=QueueLimits(most_waiting=5)
+            )
         except QueueFull:
             return False
         return True
@@ -76,7 +79,7 @@ def test_scans_that_are_added_at_once_have_no_more_voxels_than_may_wait(jobs: Jo
         together.wait()
         job = scan_of(f"019b7a00-0000-7000-8000-0000000001{n:02d}", 3_000_000_000)
         try:
-            jobs.add(job, most_voxels=10_000_000_000)
+            jobs.add(job, limits=QueueLimits(most_voxels=10_000_000_000))
         except QueueFull:
             return False
         return True
@@ -88,8 +91,8 @@ def test_scans_that_are_added_at_once_have_no_more_voxels_than_may_wait(jobs: Jo
 
 
 def test_one_call_is_taken_whatever_voxels_it_has_while_there_are_no_others(jobs: JobStore) -> None:
-    jobs.add(scan_of(IDS[0], 60), scan_of(IDS[1], 60), most_voxels=100)
+    jobs.add(scan_of(IDS[0], 60), scan_of(IDS[1], 60), limits=QueueLimits(most_voxels=100))
 
     with pytest.raises(QueueFull, match=r"expected at most 100 voxels .* got 120 and 1 more"):
-        jobs.add(scan_of(IDS[2], 1), most_voxels=100)
+        jobs.add(scan_of(IDS[2], 1), limits=QueueLimits(most_voxels=100))
     assert jobs.n_waiting() == 2

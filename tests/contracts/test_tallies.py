@@ -9,6 +9,7 @@ from disyre.adapters.job_store import N_DURATIONS, JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, QueueFull
 from disyre.job import Job, JobProblem
+from disyre.queue_limits import QueueLimits
 from tests.builders import make_job
 from tests.contracts.stores import IDS, LATER, start
 
@@ -51,7 +52,7 @@ def test_what_happens_to_jobs_is_counted_once(jobs: JobStore) -> None:
     for _ in range(2):
         jobs.add(first, second)
     with pytest.raises(QueueFull):
-        jobs.add(make_job(IDS[2]), most_waiting=1)
+        jobs.add(make_job(IDS[2]), limits=QueueLimits(most_waiting=1))
     jobs.update(first.id, start)
     jobs.update(first.id, lambda job: job)
     jobs.update(first.id, lambda job: job.lose_worker(at=LATER))

@@ -11,6 +11,7 @@ import redis
 from disyre.adapters.broker import connect
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import Unavailable, Undecided
+from disyre.queue_limits import QueueLimits
 from tests.builders import NOON, make_job
 from tests.live import LiveBroker, live_broker, wait_for
 from tests.lossy_proxy import Loss, LossyProxy, lossy_proxy
@@ -90,7 +91,7 @@ def test_a_job_whose_answer_is_lost_is_added_once(
 ) -> None:
     proxy.losses.append(loss)
 
-    lossy.add(make_job(SECOND), most_waiting=2)
+    lossy.add(make_job(SECOND), limits=QueueLimits(most_waiting=2))
 
     assert b"added" in proxy.lost[0]
     assert jobs.waiting() == [FIRST, SECOND]

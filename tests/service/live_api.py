@@ -18,8 +18,9 @@ from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_events import InMemoryJobEvents, JobEvents
-from disyre.adapters.job_store import InMemoryJobStore, JobStore
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.rate_limiter import InMemoryRateLimiter
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue

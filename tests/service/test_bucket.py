@@ -10,7 +10,7 @@ from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.job import Job, JobState

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import Unavailable, Undecided
 from disyre.job import Job
 from tests.builders import NOON, make_job

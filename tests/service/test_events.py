@@ -12,8 +12,8 @@ import httpx
 import pytest
 from fastapi.sse import _PING_INTERVAL
 
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_events import InMemoryJobEvents
-from disyre.adapters.job_store import InMemoryJobStore
 from disyre.errors import Unavailable
 from disyre.job import Job, JobProblem
 from disyre.job_event import JobEvent

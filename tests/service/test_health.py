@@ -11,7 +11,7 @@ import pytest
 
 from disyre import INTENDED_USE
 from disyre.adapters.broker import connect
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, RedisWorkerRegistry
 from disyre.job import Job

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore, Jobs
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import Jobs
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.job import JobState
 from disyre.job_id import new_job_id

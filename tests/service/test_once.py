@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 
 from disyre.adapters.broker import connect
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.redis_scripts import ADD_ONCE
 from disyre.adapters.settings import read_settings
 from disyre.errors import StillReceiving, TooLarge, Unavailable, Undecided

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.job import LOCAL_OWNER, Job

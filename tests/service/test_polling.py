@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.errors import Unavailable
 from disyre.job import Job, JobModel, JobProblem

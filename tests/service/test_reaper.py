@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
 from service.reaper import Reaper

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.job import Job
 from service.drain import Drain
 from service.errors import UploadTimedOut

@@ -8,7 +8,7 @@ import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway, DamagedArtifact
 from disyre.job import MAX_LOSSES, Artifact, InputFile, Job, JobInput, JobState

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from disyre.adapters.job_store import Change, InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import Change
 from disyre.errors import IllegalTransition, JobCanceled, StaleAttempt, TimedOut, Unavailable
 from disyre.job import Choice, Job
 from disyre.modality import Guess

@@ -9,7 +9,8 @@ from typing import NoReturn
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
-from disyre.adapters.job_store import Change, InMemoryJobStore, JobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import Change, JobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.errors import (
     JobCanceled,

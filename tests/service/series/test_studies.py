@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from disyre.adapters.job_store import InMemoryJobStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import Unavailable
 from disyre.job import Job
 from tests.service.live_api import LiveApi, live_api

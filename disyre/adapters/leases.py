@@ -1,0 +1,104 @@
+"""Who runs a job: a lease that its worker renews, and that ends by itself when the worker has died."""
+
+import threading
+import time
+from typing import Final, Protocol
+
+import redis
+
+from disyre.adapters.broker import broker_errors, in_ms
+
+_RENEW: Final = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_RELEASE: Final = """
+return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
+"""
+
+
+class Leases(Protocol):
+    """The leases on jobs, by their ids. Raises Unavailable."""
+
+    def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Take the lease on a job for `holder`, if nobody has it. Expires by the store's clock."""
+
+    def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Lengthen a lease, or take it again if it ran out and nobody has it; False if another one does."""
+
+    def release(self, job_id: str, holder: str) -> None:
+        """Give the lease back, if `holder` has it."""
+
+    def is_leased(self, job_id: str) -> bool:
+        """Whether a worker holds the job."""
+
+
+class RedisLeases:
+    """A key each, that Redis or Valkey forgets when its time is over."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._renew_script = client.register_script(_RENEW)
+        self._release_script = client.register_script(_RELEASE)
+
+    def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Take the lease on a job."""
+        with broker_errors():
+            return bool(self._client.set(lease_key(job_id), holder, nx=True, px=in_ms(lease_s)))
+
+    def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Lengthen a lease, or take it again."""
+        with broker_errors():
+            return bool(self._renew_script(keys=[lease_key(job_id)], args=[holder, in_ms(lease_s)]))
+
+    def release(self, job_id: str, holder: str) -> None:
+        """Give the lease back."""
+        with broker_errors():
+            self._release_script(keys=[lease_key(job_id)], args=[holder])
+
+    def is_leased(self, job_id: str) -> bool:
+        """Whether a worker holds the job."""
+        with broker_errors():
+            return bool(self._client.exists(lease_key(job_id)))
+
+
+class InMemoryLeases:
+    """For tests."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, tuple[str, float]] = {}
+        """Holder, and until when (s)."""
+        self._leases_lock = threading.RLock()
+
+    def claim(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Take the lease on a job."""
+        with self._leases_lock:
+            if self.is_leased(job_id):
+                return False
+            self._leases[job_id] = (holder, time.monotonic() + lease_s)
+            return True
+
+    def renew(self, job_id: str, holder: str, *, lease_s: float) -> bool:
+        """Lengthen a lease, or take it again."""
+        with self._leases_lock:
+            if self.is_leased(job_id) and self._leases[job_id][0] != holder:
+                return False
+            self._leases[job_id] = (holder, time.monotonic() + lease_s)
+            return True
+
+    def release(self, job_id: str, holder: str) -> None:
+        """Give the lease back."""
+        with self._leases_lock:
+            if self._leases.get(job_id, ("",))[0] == holder:
+                del self._leases[job_id]
+
+    def is_leased(self, job_id: str) -> bool:
+        """Whether a worker holds the job."""
+        return job_id in self._leases and self._leases[job_id][1] > time.monotonic()
+
+
+def lease_key(job_id: str) -> str:
+    """Of the lease on a job."""
+    return f"disyre:lease:{job_id}"
