@@ -9,6 +9,7 @@ import pytest
 from disyre.adapters.nifti_write import write_nifti
 from disyre.volume import Volume
 from tests.builders import make_volume
+from tests.service.callbacks import Receiver, called
 from tests.service.live_api import LiveApi, live_api
 
 
@@ -17,6 +18,13 @@ def api(tmp_path: Path) -> Iterator[LiveApi]:
     """The API with its default settings, one worker that is ready, and the toy model t1w/1."""
     with live_api(tmp_path) as api:
         yield api
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody who is called."""
+    with called() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -2,24 +2,21 @@
 
 import threading
 import time
-from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
-from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job, JobModel, JobProblem
+from disyre.job import Job, JobProblem
 from disyre.progress import Progress
 from service.schemas import JobView
-from service.waiting_line import Pace, QueueWatch, WaitingLine
 from tests.builders import NOON, make_job
 from tests.live import wait_for
-from tests.service.live_api import LiveApi, live_api, make_worker
+from tests.service.live_api import LiveApi, live_api
 
-FIRST, SECOND, THIRD = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+FIRST, SECOND = (f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2))
 
 
 def start(api: LiveApi, job_id: str) -> Job:
@@ -166,122 +163,6 @@ def test_many_long_polls_do_not_keep_others_waiting(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wait", ["-1", "26", "long"])
 def test_a_wait_outside_its_limits_is_refused(api: LiveApi, wait: str) -> None:
     assert api.client.get(f"/v1/jobs/{FIRST}", params={"wait": wait}).status_code == 422
-
-
-def test_jobs_in_the_queue_know_their_place(api: LiveApi) -> None:
-    for job_id in (FIRST, SECOND, THIRD):
-        api.jobs.add(make_job(job_id))
-    start(api, FIRST)
-
-    places = [
-        api.client.get(f"/v1/jobs/{job_id}").json()["queue_position"] for job_id in (FIRST, SECOND, THIRD)
-    ]
-
-    assert places == [None, 1, 2]
-
-
-def line(
-    *, n_waiting: int = 1, n_running: int = 1, n_workers: int = 1, typical_s: float | None = 10
-) -> WaitingLine:
-    typical_of_model_s = {"slow": 1000.0}
-    return WaitingLine(n_waiting, n_running, n_workers, typical_s, typical_of_model_s)
-
-
-def test_the_next_job_begins_at_once_if_a_worker_is_free() -> None:
-    assert line(n_running=0, typical_s=None).eta_start_s(1) == 0
-
-
-@pytest.mark.parametrize(
-    ("n_workers", "position", "eta_s"), [(1, 1, 10), (1, 3, 30), (2, 1, 0), (2, 2, 5), (2, 4, 15)]
-)
-def test_a_job_begins_when_those_before_it_have_passed(n_workers: int, position: int, eta_s: float) -> None:
-    assert line(n_workers=n_workers).eta_start_s(position) == eta_s
-
-
-def test_without_a_worker_nobody_can_tell() -> None:
-    assert line(n_workers=0).eta_start_s(1) is None
-
-
-def test_without_an_example_nobody_can_tell() -> None:
-    assert line(typical_s=None).eta_start_s(1) is None
-
-
-def test_the_jobs_before_one_are_taken_to_be_of_its_model() -> None:
-    assert [line().eta_start_s(2, model) for model in ("slow", "unknown", None)] == [2000, 20, 20]
-
-
-def test_a_job_waits_for_the_workers_that_have_its_model() -> None:
-    jobs = InMemoryJobStore()
-    names = ("t1w", "t1w", "flair", "flair", "t2w")
-    ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 105)]
-    add_succeeded(jobs, FIRST, 60)
-    for job_id, name in zip(ids, names, strict=True):
-        model = JobModel(name=name, version="1", sha256="0" * 64)
-        jobs.add(make_job(job_id).model_copy(update={"model": model}))
-    held = [
-        {"name": name, "version": "1", "sha256": "0" * 64, "modality": "T1w"} for name in ("t1w", "flair")
-    ]
-    workers = InMemoryWorkerRegistry(
-        make_worker("a", holds=held[:1]), make_worker("b", holds=held[1:], busy_with=FIRST)
-    )
-    queue = QueueWatch(jobs, workers)
-
-    line = queue.look(*ids)
-
-    assert [line.positions[job_id] for job_id in ids[:4]] == [1, 2, 1, 2]
-    assert [line.eta_of(jobs.get(job_id)) for job_id in ids] == [0, 60, 60, 120, None]
-    workers.beat(make_worker("old"))  # of before workers said what they hold
-    assert QueueWatch(jobs, workers).look(*ids).positions == dict(zip(ids, [1, 4, 2, 5, 3], strict=True))
-
-
-def test_a_job_that_no_worker_takes_is_no_sign_of_a_queue_that_stands_still() -> None:
-    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=100))
-    jobs.add(make_job(FIRST))
-    held = {"name": "t1w", "version": "1", "sha256": "0" * 64, "modality": "T1w"}
-
-    paces = [QueueWatch(jobs, InMemoryWorkerRegistry(make_worker(holds=h))).pace() for h in ((held,), None)]
-
-    assert paces == [Pace(oldest_s=100, standstill_s=0), Pace(oldest_s=100, standstill_s=100)]
-
-
-def test_a_job_that_does_not_wait_has_no_time_at_which_it_begins() -> None:
-    assert line().eta_of(make_job()) is None
-
-
-def add_succeeded(jobs: InMemoryJobStore, job_id: str, seconds: float) -> None:
-    jobs.add(make_job(job_id))
-    jobs.update(job_id, lambda job: job.start(at=NOON))
-    end = NOON + timedelta(seconds=seconds)
-    jobs.update(job_id, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=end))
-
-
-def test_when_a_job_begins_is_known_behind_a_long_queue(api: LiveApi) -> None:
-    add_succeeded(api.jobs, FIRST, 60)
-    ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 150)]
-    for job_id in ids:
-        api.jobs.add(make_job(job_id))
-
-    last = api.client.get(f"/v1/jobs/{ids[-1]}").json()
-    listed = api.client.get("/v1/jobs?limit=1").json()["jobs"][0]
-
-    assert (last["queue_position"], last["eta_start_s"]) == (50, 49 * 60)
-    assert (listed["queue_position"], listed["eta_start_s"]) == (50, 49 * 60)
-    assert api.client.get("/v1/queue").json()["eta_s"] == 50 * 60
-
-
-def test_the_queue_learns_again_after_a_while(api: LiveApi) -> None:
-    clock_s = [0.0]
-    queue = QueueWatch(api.jobs, InMemoryWorkerRegistry(), clock=lambda: clock_s[0])
-    queue.look()
-    add_succeeded(api.jobs, FIRST, 60)
-    add_succeeded(api.jobs, SECOND, 30)
-
-    clock_s[0] = 4
-    assert queue.look().typical_s is None
-
-    clock_s[0] = 6
-    assert queue.look().typical_s == 45
-    assert queue.look().typical_of_model_s == {"toy": 45}
 
 
 def running(eta_s: float | None) -> Job:

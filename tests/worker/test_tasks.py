@@ -1,7 +1,6 @@
 """From a delivered id to a finished job, with scoring replaced by small functions."""
 
 import errno
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -10,98 +9,31 @@ import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
-from disyre.adapters.job_store import Change, JobStore
-from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
+from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import (
-    JobCanceled,
     MaskMismatch,
     Misconfigured,
     NoModelForModality,
     OutOfMemory,
-    StaleAttempt,
     TimedOut,
     Unavailable,
-    Undecided,
 )
-from disyre.job import MAX_LOSSES, WORKER_LOST, Artifact, Choice, Job, JobModel, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, Choice, Job, JobModel, JobState
 from disyre.modality import Guess
-from disyre.progress import OnProgress, Progress
+from disyre.progress import OnProgress
 from tests.builders import NOON, make_job
-from worker.steps import StopRequest, WorkerStopping
-from worker.tasks import Holds, JobRunner, NotHeld, OnChoice, Outcome, Score
-
-JOB_ID = make_job().id
-LONG_S = 60.0
-OUTCOME = Outcome(
-    artifacts=(Artifact(name="map", kind="map", media_type="text/plain", size_bytes=1, sha256="0" * 64),),
-    summary={"anomaly_score": 0.25},
-    provider="CPUExecutionProvider",
+from tests.worker.job_runs import (
+    JOB_ID,
+    LONG_S,
+    OUTCOME,
+    Run,
+    folders,
+    make_runner,
+    never,
+    raising,
+    write_map,
 )
-
-
-@pytest.fixture
-def jobs() -> InMemoryJobStore:
-    jobs = InMemoryJobStore()
-    jobs.add(make_job())
-    return jobs
-
-
-@pytest.fixture
-def artifacts(tmp_path: Path) -> FolderArtifactStore:
-    artifacts = FolderArtifactStore(tmp_path)
-    artifacts.prepare()
-    (tmp_path / "jobs" / JOB_ID).mkdir()
-    return artifacts
-
-
-Run = Callable[..., Job]
-
-
-def make_runner(
-    jobs: JobStore,
-    artifacts: FolderArtifactStore,
-    score: Score,
-    stop: StopRequest | None = None,
-    *,
-    holds: Holds = lambda model: True,
-    queue: TaskQueue | None = None,
-) -> JobRunner:
-    """A worker that holds everything."""
-    stop, queue = stop or StopRequest(grace_s=LONG_S), queue or InMemoryTaskQueue()
-    return JobRunner(
-        jobs, artifacts, score, stop, lease_s=LONG_S, time_limit_s=LONG_S, holds=holds, queue=queue
-    )
-
-
-@pytest.fixture
-def run(jobs: InMemoryJobStore, artifacts: FolderArtifactStore) -> Run:
-    def run(score: Score, *, stop: StopRequest | None = None) -> Job:
-        make_runner(jobs, artifacts, score, stop).run_job(JOB_ID)
-        return jobs.get(JOB_ID)
-
-    return run
-
-
-def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-    (folder / "map").write_text("x")
-    on_progress(Progress(stage="restoring", step=1, steps=2, fraction=0.5))
-    return OUTCOME
-
-
-def raising(error: BaseException) -> Score:
-    def score(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
-        (folder / "map").write_text("half")
-        raise error
-
-    return score
-
-
-def never(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
-    raise AssertionError("the job was run")
-
-
-def folders(tmp_path: Path) -> set[str]:
-    return {path.name for path in (tmp_path / "jobs" / JOB_ID).glob("*")}
+from worker.tasks import NotHeld, OnChoice, Outcome
 
 
 def test_a_job_is_scored_and_its_results_are_in_place(run: Run, tmp_path: Path) -> None:
@@ -252,138 +184,6 @@ def test_a_full_disk_fails_the_last_attempt(run: Run) -> None:
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == "storage-full"
-
-
-def test_a_job_that_is_canceled_while_it_runs_is_canceled(
-    run: Run, jobs: InMemoryJobStore, tmp_path: Path
-) -> None:
-    def cancel_then_go_on(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-        jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
-        return write_map(job, folder, on_progress, on_choice)
-
-    job = run(cancel_then_go_on)
-
-    assert job.state is JobState.CANCELED
-    assert folders(tmp_path) == set()
-
-
-def test_a_job_that_is_canceled_as_its_results_are_written_is_canceled_and_leaves_none(
-    run: Run, jobs: InMemoryJobStore, tmp_path: Path
-) -> None:
-    def cancel_at_the_end(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-        outcome = write_map(job, folder, on_progress, on_choice)
-        jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
-        return outcome
-
-    job = run(cancel_at_the_end)
-
-    assert (job.state, job.artifacts, job.summary) == (JobState.CANCELED, (), None)
-    assert folders(tmp_path) == set()
-
-
-def test_a_job_that_is_canceled_once_its_results_are_in_place_is_canceled_and_leaves_none(
-    jobs: InMemoryJobStore, artifacts: FolderArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = jobs.update
-
-    def cancel_before_the_end(job_id: str, change: Change) -> Job:
-        if "attempt-1" in folders(tmp_path):
-            store(job_id, lambda job: job.request_cancel(at=NOON))
-        return store(job_id, change)
-
-    monkeypatch.setattr(jobs, "update", cancel_before_the_end)
-    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
-
-    assert jobs.get(JOB_ID).state is JobState.CANCELED
-    assert folders(tmp_path) == set()
-
-
-def test_a_worker_that_shuts_down_gives_its_job_back(
-    run: Run, jobs: InMemoryJobStore, tmp_path: Path
-) -> None:
-    stop = StopRequest(grace_s=0)
-    stop.request()
-
-    job = run(write_map, stop=stop)
-
-    assert (job.state, job.attempt) == (JobState.QUEUED, 1)
-    assert not jobs.is_leased(JOB_ID)
-    assert folders(tmp_path) == set()
-
-
-@pytest.mark.parametrize("error", [None, JobCanceled(), WorkerStopping(), ValueError(), Unavailable("away")])
-def test_a_worker_that_was_believed_dead_changes_nothing(
-    run: Run, jobs: InMemoryJobStore, error: BaseException | None
-) -> None:
-    def while_another_begins(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-        jobs.update(JOB_ID, lambda job: job.lose_worker(at=NOON).start(at=NOON))
-        if error is not None:
-            raise error
-        return OUTCOME
-
-    job = run(while_another_begins)
-
-    assert (job.state, job.attempt) == (JobState.RUNNING, 2)
-
-
-def test_a_worker_that_lost_its_lease_leaves_no_results(run: Run, tmp_path: Path) -> None:
-    job = run(raising(StaleAttempt("the lease on the job was lost")))
-
-    assert job.state is JobState.RUNNING
-    assert folders(tmp_path) == set()
-
-
-class BrieflyAway(InMemoryJobStore):
-    """A store that is away when the end of a job is to be stored."""
-
-    away = 2
-
-    def update(self, job_id: str, change: Callable[[Job], Job]) -> Job:
-        changed = change(self.get(job_id))
-        if changed.state is JobState.SUCCEEDED and self.away:
-            self.away -= 1
-            raise Unavailable("away")
-        return super().update(job_id, change)
-
-
-def test_the_end_of_a_job_is_stored_when_the_broker_is_back(artifacts: FolderArtifactStore) -> None:
-    jobs = BrieflyAway()
-    jobs.add(make_job())
-
-    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
-
-    assert jobs.get(JOB_ID).state is JobState.SUCCEEDED
-
-
-class Unanswering(InMemoryJobStore):
-    """Stores, or not, and does not answer, for the first two changes."""
-
-    def __init__(self, *, stores: bool) -> None:
-        super().__init__()
-        self.stores = stores
-        self.n_changes = 0
-
-    def update(self, job_id: str, change: Change) -> Job:
-        self.n_changes += 1
-        if self.stores or self.n_changes > 2:
-            job = super().update(job_id, change)
-        if self.n_changes <= 2:
-            raise Undecided("the broker does not answer")
-        return job
-
-
-@pytest.mark.parametrize("stores", [True, False])
-def test_a_job_that_begins_as_the_broker_goes_away_is_run_in_its_first_attempt(
-    artifacts: FolderArtifactStore, stores: bool
-) -> None:
-    jobs = Unanswering(stores=stores)
-    jobs.add(make_job())
-
-    make_runner(jobs, artifacts, write_map).run_job(JOB_ID)
-
-    job = jobs.get(JOB_ID)
-    assert (job.state, job.attempt, job.n_losses) == (JobState.SUCCEEDED, 1, 0)
-    assert [entry.state for entry in job.history] == [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
 
 
 @pytest.mark.parametrize(("came_by", "sent"), [("", [JOB_ID]), ("toy", [])])

@@ -1,0 +1,243 @@
+"""A stack to which marked scans are sent, until all has become of them that can: what it wrote and said."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import numpy as np
+
+from disyre.volume import Volume
+from tests.e2e.stack import FINISHED, Serve, serving
+from tests.live import wait_for
+from tests.privacy.marked import SERIES_UID, WORD, head, marked_dicom, marked_nifti
+from tests.service.callbacks import WHSEC, called
+from tests.service.key_files import write_keys
+from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
+from tests.zip_files import zipped
+
+LABEL: Final = "ZZLABEL"
+CALLBACK: Final = "ZZCALLBACK"
+REQUEST: Final = "ZZREQUEST"
+NAME: Final = f"{WORD}^PHI"
+HEADERS: Final = {
+    "User-Agent": NAME,
+    "Referer": f"http://{WORD}/",
+    "Cookie": f"a={WORD}",
+    "X-Request-ID": f"{NAME} 1",
+    "traceparent": f"00-{WORD}-{WORD}-01",
+    "tracestate": f"{WORD}=1",
+    "baggage": f"patient={WORD}",
+    "X-Forwarded-For": WORD,
+    "Forwarded": f"for={WORD}",
+    "Accept-Language": WORD,
+    "From": WORD,
+}
+"""Of each request."""
+
+
+@dataclass
+class Told:
+    """All that a client was told."""
+
+    client: httpx.Client
+    answers: list[bytes] = field(default_factory=list)
+    """Heads and bodies but for results, which are beside the rest."""
+    results: list[bytes] = field(default_factory=list)
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request, and keep what is answered."""
+        answer = self.client.request(method, path, **options)
+        lines = [f"{name}: {value}" for name, value in answer.headers.multi_items()]
+        self.answers.append("\n".join(lines).encode() + b"\n\n" + answer.content)
+        return answer
+
+    def submit(self, path: str = "/v1/jobs?model=t1w", **options: Any) -> str:
+        """Submit what is accepted; the id of its job."""
+        answer = self.call("POST", path, **options)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        made = answer.json()
+        return str(made["id"] if "id" in made else made["jobs"][0]["id"])
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """Follow a job to its end."""
+
+        def end() -> dict[str, Any] | None:
+            job = dict(self.call("GET", f"/v1/jobs/{job_id}", params={"wait": 1}).json())
+            return job if job["state"] in FINISHED else None
+
+        return wait_for(end, "the job has ended", within_s=60)
+
+    def fetch(self, job_id: str) -> None:
+        """Fetch the results of a job."""
+        for artifact in self.call("GET", f"/v1/jobs/{job_id}/results").json()["results"]:
+            answer = self.client.get(artifact["href"])
+            self.results.append(repr(answer.headers.multi_items()).encode())
+            self.results.append(answer.content)
+
+
+@dataclass
+class Scene:
+    """What is left of a stack after all that was done to it."""
+
+    data: Path
+    root: Path
+    told: Told
+    calls: list[tuple[dict[str, str], bytes]]
+    """Headers and bodies of callbacks."""
+    job_ids: list[str]
+    """Of a NIfTI and a DICOM that were scored, one that lost its worker, one that failed."""
+
+    def contents(self, *folders: str) -> Mapping[str, bytes]:
+        """All files below some folders of the data, by their paths."""
+        found = (path for folder in folders for path in (self.data / folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in found}
+
+
+def play(root: Path) -> Scene:
+    """Do all to a stack that can be done, with its files below a folder."""
+    make_toy_model(root / "models")
+    make_slow_model(root / "models")
+    (root / "tmp").mkdir()
+    (root / "webhook-secret").write_text(f"{WHSEC}\n")
+    settings: dict[str, Any] = {
+        "DISYRE_API_KEYS_FILE": str(write_keys(root)),
+        "DISYRE_WEBHOOK_HOSTS": "127.0.0.1",
+        "DISYRE_WEBHOOK_SECRET_FILE": str(root / "webhook-secret"),
+        "DISYRE_MAX_UPLOAD_BYTES": str(20_000_000),
+        "TMPDIR": str(root / "tmp"),
+    }
+    with called() as receiver, serving(root / "data", root / "models", **settings) as serve:
+        assert "disyre is ready" in serve.wait_until_ready()
+        headers = {**HEADERS, "X-API-Key": "pacs"}
+        url = f"http://127.0.0.1:{serve.port}"
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            told = Told(client)
+            job_ids = [*score(told, f"{receiver.url}&{CALLBACK}"), lose_a_worker(told, serve), fail(told)]
+            refuse(told)
+            read(told, job_ids)
+        wait_for(lambda: len(receiver.calls) >= 2, "the receiver was called")
+        serve.stop()
+        told.answers += [text.encode() for text in serve.process.communicate()]
+    return Scene(root / "data", root, told, receiver.calls, job_ids)
+
+
+def score(told: Told, callback: str) -> list[str]:
+    """Score a scan of each kind, with files of marked names."""
+    scan, images = marked_nifti(head()), marked_dicom()
+    params = {"model": "t1w", "labels": {LABEL: LABEL}, "callback": callback}
+    form = {"params": json.dumps(params)}
+    files = {"file": (f"{NAME}.nii.gz", scan), "mask": (f"{NAME}.nii.gz", marked_nifti(mask()))}
+    nifti = told.submit(
+        "/v1/jobs", files=files, data=form, headers={"X-Request-ID": REQUEST, "Idempotency-Key": f'"{NAME}"'}
+    )
+    members = {f"{WORD}/{NAME}/{WORD}{n:02d}.dcm": image for n, image in enumerate(images)}
+    archive = zipped({**members, f"{WORD}/{NAME}.txt": WORD.encode()})
+    chosen = {"model": "t1w", "series_uid": SERIES_UID, "callback": callback}
+    dicom = told.submit("/v1/jobs", content=archive, params=chosen)
+    for job_id in (nifti, dicom):
+        assert told.ended(job_id)["state"] == "succeeded", told.answers[-1]
+        told.fetch(job_id)
+    told.submit("/v1/studies?mode=ensemble", content=archive)
+    assert told.call("POST", "/v1/inspect", content=archive).status_code == httpx.codes.OK
+    return [nifti, dicom]
+
+
+def lose_a_worker(told: Told, serve: Serve) -> str:
+    """A job whose worker is killed, and that is canceled in its next attempt."""
+    job_id = told.submit(f"/v1/jobs?model={SLOW_MODEL}", content=marked_nifti(head()))
+
+    def is_restoring(attempt: int) -> bool:
+        job = told.call("GET", f"/v1/jobs/{job_id}").json()
+        assert job["state"] not in FINISHED
+        return bool(job["attempt"] == attempt and (job["progress"] or {}).get("step"))
+
+    wait_for(lambda: is_restoring(1), "the job is restoring")
+    serve.kill("spawn_main")
+    wait_for(lambda: is_restoring(2), "the job is restoring again", within_s=60)
+    told.call("POST", f"/v1/jobs/{job_id}/cancel")
+    assert told.ended(job_id)["state"] == "canceled"
+    return job_id
+
+
+def fail(told: Told) -> str:
+    """A scan that is read, and has nothing in it."""
+    volume = head()
+    job_id = told.submit(content=marked_nifti(volume.with_voxels(0 * volume.voxels)))
+    assert told.ended(job_id)["state"] == "failed"
+    return job_id
+
+
+def mask() -> Volume:
+    """Of the head."""
+    volume = head()
+    return volume.with_voxels((volume.voxels > 0).astype(np.float32))
+
+
+def refuse(told: Told) -> None:
+    """Have everything refused that can be, with the word wherever a client may write one."""
+    scan, images = marked_nifti(head()), marked_dicom()
+    two_series = zipped({f"{NAME}{n}": image for n, image in enumerate([*images, *other_series()])})
+    statuses = [
+        told.call(method, path, **options).status_code
+        for method, path, options in (
+            ("POST", "/v1/jobs", {"content": WORD.encode() * 100}),
+            ("POST", "/v1/jobs", {"content": two_series}),
+            ("POST", "/v1/jobs", {"content": zipped({f"{NAME}.dcm": images[0][:9000]})}),
+            ("POST", "/v1/jobs", {"content": zipped({NAME: images[0], f"{NAME}.nii.gz": scan})}),
+            ("POST", "/v1/jobs", {"content": scan[:-20]}),
+            ("POST", "/v1/jobs", {"content": bytes(21_000_000)}),
+            ("POST", f"/v1/jobs?model={NAME}", {"content": scan}),
+            ("POST", f"/v1/jobs?{WORD}={WORD}", {"content": scan}),
+            ("POST", f"/v1/jobs?series_uid={WORD}", {"content": scan}),
+            ("POST", f"/v1/jobs?callback=https://{WORD}.example/{WORD}", {"content": scan}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Type": f"image/{WORD}"}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Encoding": WORD}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"Content-Digest": f"sha-256=:{WORD}:"}}),
+            ("POST", "/v1/jobs", {"files": {WORD: (NAME, scan)}}),
+            ("POST", "/v1/jobs", {"files": {"file": (NAME, scan)}, "data": {"params": WORD}}),
+            (
+                "POST",
+                "/v1/jobs",
+                {"files": {"file": scan}, "data": {"params": json.dumps({WORD: NAME, "mode": WORD})}},
+            ),
+            ("GET", f"/v1/jobs?state={WORD}&{WORD}={WORD}&cursor={WORD}&label={WORD}", {}),
+            ("GET", f"/v1/jobs/{NAME}", {}),
+            ("GET", f"/v1/jobs/{NAME}/results/{NAME}", {}),
+            ("GET", f"/v1/models/{NAME}", {}),
+            ("GET", f"/v1/models/t1w/versions/{NAME}", {}),
+            ("GET", f"/{NAME}", {}),
+            ("DELETE", f"/v1/jobs/{NAME}", {}),
+            ("PUT", f"/v1/jobs/{NAME}", {}),
+            (WORD, "/v1/jobs", {}),
+            ("GET", "/v1/jobs", {"headers": {"X-API-Key": NAME}}),
+            ("GET", "/v1/jobs", {"headers": {"Authorization": f"Bearer {WORD}"}}),
+            ("POST", "/v1/jobs", {"content": scan, "headers": {"X-API-Key": "reader"}}),
+        )
+    ]
+    assert all(400 <= status < 500 for status in statuses), statuses
+
+
+def other_series() -> list[bytes]:
+    """Of another patient."""
+    return marked_dicom(uid=f"{SERIES_UID}.2")
+
+
+def read(told: Told, job_ids: list[str]) -> None:
+    """Read all that there is about jobs, and what does not go."""
+    for job_id in job_ids:
+        for path in ("", "/results", f"/results/{NAME}", "/events"):
+            told.call("GET", f"/v1/jobs/{job_id}{path}")
+    told.call("POST", f"/v1/jobs/{job_ids[0]}/retry")
+    told.call("GET", f"/v1/jobs/{job_ids[0]}/results/mask.nii.gz", headers={"Range": f"bytes={WORD}"})
+    for path in (
+        "/v1/jobs",
+        f"/v1/jobs?label={LABEL}:{LABEL}",
+        "/v1/queue",
+        "/v1/models",
+        "/metrics",
+        "/readyz",
+    ):
+        assert told.call("GET", path).status_code == httpx.codes.OK
