@@ -57,8 +57,8 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 @contextmanager
-def quiet_api(folder: Path) -> Iterator[QuietApi]:
-    """Start both, without a search for lost jobs beside them."""
+def quiet_api(folder: Path, **settings: str) -> Iterator[QuietApi]:
+    """Start both, with some settings, without a search for lost jobs beside them."""
     broker, port = make_embedded_broker(folder / "broker"), free_port()
     environment = {
         "DISYRE_BROKER_URL": broker.url,
@@ -66,6 +66,7 @@ def quiet_api(folder: Path) -> Iterator[QuietApi]:
         "DISYRE_MODELS_DIR": str(_ROOT / "models"),
         "DISYRE_LISTEN_PORT": str(port),
         "DISYRE_REAP_INTERVAL_S": "3600",
+        **settings,
     }
     command = [sys.executable, "-m", "service"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -1,6 +1,6 @@
 """What a large upload costs: memory of the API, and time against a plain copy of the same file.
 
-    scripts/run dev python benchmarks/upload.py [--gb 1.0] [--repeats 3]
+    scripts/run dev python -m benchmarks.upload [--gb 1.0] [--repeats 3]
 
 Starts a broker and the API without a worker. A NIfTI of noise of that size is copied with its SHA-256, block
 by block as a program would, and made durable; then uploaded as the body itself, and as a form, until the 202
@@ -13,13 +13,10 @@ import json
 import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,10 +26,9 @@ import nibabel as nib
 import numpy as np
 import psutil
 
-from cli.broker import answers, make_embedded_broker
-from cli.stack import HOST, free_port
+from benchmarks.quiet_api import QuietApi, cpu_s, quiet_api
+from cli.stack import HOST
 
-_ROOT: Final = Path(__file__).parents[1]
 _BLOCK_BYTES: Final = 2**20
 _SAMPLE_S: Final = 0.01
 _FORM_HEAD: Final = (
@@ -51,7 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         source = Path(folder) / "scan.nii"
         size_bytes = _write_scan(source, round(arguments.gb * 1e9))
-        with _api(Path(folder), n_voxels=size_bytes) as api:
+        limits = {"DISYRE_MAX_VOXELS": str(size_bytes), "DISYRE_MAX_UPLOAD_BYTES": str(4 * size_bytes)}
+        with quiet_api(Path(folder), **limits) as api:
             _upload(api, source, form=False)  # whatever is made once is there now
             ways: dict[str, Callable[[], float]] = {
                 "copy with SHA-256, and fsync": lambda: _copy(source, Path(folder) / "data" / "copy"),
@@ -62,7 +59,7 @@ def main() -> None:
             for _ in range(arguments.repeats):
                 for name, do in ways.items():
                     _settle()
-                    with _Watch(api.process) as watch:
+                    with _Watch(api.api) as watch:
                         seconds = do()
                     speeds[name].append(size_bytes / 1e6 / seconds)
                     print(
@@ -72,12 +69,6 @@ def main() -> None:
     for name, each in speeds.items():
         median = statistics.median(each)
         print(json.dumps({"way": name, "median_mb_s": round(median), "of_copy": round(median / copy, 2)}))
-
-
-@dataclass
-class _Api:
-    port: int
-    process: psutil.Process
 
 
 @dataclass
@@ -92,7 +83,7 @@ class _Watch:
 
     def __enter__(self) -> "_Watch":
         self.before_mib = self.most_mib = self._rss_mib()
-        self._cpu_s = sum(self.process.cpu_times()[:2])
+        self._cpu_s = cpu_s(self.process)
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
         return self
@@ -100,7 +91,7 @@ class _Watch:
     def __exit__(self, *args: object) -> None:
         self._ended.set()
         self._thread.join()
-        self._cpu_s = sum(self.process.cpu_times()[:2]) - self._cpu_s
+        self._cpu_s = cpu_s(self.process) - self._cpu_s
 
     def seen(self) -> dict[str, Any]:
         """What was seen."""
@@ -147,7 +138,7 @@ def _copy(source: Path, target: Path) -> float:
     return seconds
 
 
-def _upload(api: _Api, source: Path, *, form: bool) -> float:
+def _upload(api: QuietApi, source: Path, *, form: bool) -> float:
     """Seconds until it is answered; the job is removed."""
     size, kind, head, tail = source.stat().st_size, "application/octet-stream", b"", b""
     if form:
@@ -166,47 +157,13 @@ def _upload(api: _Api, source: Path, *, form: bool) -> float:
     if not answer.startswith(b"HTTP/1.1 202"):
         raise SystemExit(answer.decode())
     job = json.loads(answer.partition(b"\r\n\r\n")[2])
-    httpx.delete(f"http://{HOST}:{api.port}/v1/jobs/{job['id']}").raise_for_status()
+    httpx.delete(f"{api.url}/v1/jobs/{job['id']}").raise_for_status()
     return seconds
 
 
 def _settle() -> None:
     """Leave nothing to be written that another one has left."""
     os.sync()
-
-
-@contextmanager
-def _api(folder: Path, *, n_voxels: int) -> Iterator[_Api]:
-    """A broker and the API, that takes a scan of so many voxels."""
-    broker, port = make_embedded_broker(folder / "broker"), free_port()
-    environment = {
-        "DISYRE_BROKER_URL": broker.url,
-        "DISYRE_DATA_DIR": str(folder / "data"),
-        "DISYRE_MODELS_DIR": str(_ROOT / "models"),
-        "DISYRE_LISTEN_PORT": str(port),
-        "DISYRE_MAX_VOXELS": str(n_voxels),
-        "DISYRE_MAX_UPLOAD_BYTES": str(4 * n_voxels),
-    }
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "service"]
-    with (
-        subprocess.Popen(broker.command, **quiet) as server,
-        subprocess.Popen(command, env={**os.environ, **environment}, cwd=_ROOT, **quiet) as api,
-    ):
-        try:
-            while not (answers(broker.url) and _is_alive(port)):
-                time.sleep(0.1)
-            yield _Api(port, psutil.Process(api.pid))
-        finally:
-            for process in (api, server):
-                process.terminate()
-
-
-def _is_alive(port: int) -> bool:
-    try:
-        return httpx.get(f"http://{HOST}:{port}/livez").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 if __name__ == "__main__":

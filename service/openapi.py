@@ -150,6 +150,17 @@ UPLOAD_ERRORS: Final = (
     errors.InvalidParams,
 )
 """What any route that takes an upload may refuse, before it looks into the files."""
+ADMISSION_ERRORS: Final = (
+    errors.UnreadableVolume,
+    errors.UnusableArchive,
+    errors.MaskMismatch,
+    errors.QueueFull,
+    errors.NoWorker,
+    errors.DamagedModel,
+    errors.Unavailable,
+    errors.StorageFull,
+)
+"""What any route that makes jobs of an upload may refuse, once it looks into the files."""
 
 
 class DocumentedApi(FastAPI):

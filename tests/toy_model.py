@@ -70,6 +70,13 @@ def make_toy_model(
     return package
 
 
+def make_two_models(models: Path) -> Path:
+    """A quick model, and one that takes some 30 000 steps for the same scan; the folder of both."""
+    make_toy_model(models)
+    make_slow_model(models)
+    return models
+
+
 def make_slow_model(models: Path) -> ModelPackage:
     """One that takes some 30 000 steps for a scan: seconds."""
     severities = tuple(n / 100 for n in range(100, 0, -1))

@@ -17,7 +17,7 @@ from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
-from service.openapi import ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent, taken
 from service.receiving import admit, incoming, receive
 from service.retry import retry
@@ -40,17 +40,10 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
         **problems(
             *UPLOAD_ERRORS,
             *ONCE_ERRORS,
+            *ADMISSION_ERRORS,
             errors.UnknownModel,
             errors.NoModelForModality,
-            errors.UnreadableVolume,
             errors.UnusableVolume,
-            errors.UnusableArchive,
-            errors.MaskMismatch,
-            errors.QueueFull,
-            errors.NoWorker,
-            errors.DamagedModel,
-            errors.Unavailable,
-            errors.StorageFull,
         ),
     },
 )

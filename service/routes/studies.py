@@ -7,7 +7,7 @@ from disyre import errors
 from service.dependencies import GivenParts, Parts, note_jobs
 from service.limiters import in_thread
 from service.once import REPLAYED, Ticket
-from service.openapi import ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent
 from service.receiving import admit, incoming, receive
 from service.schemas import StudyView
@@ -26,15 +26,8 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
         **problems(
             *UPLOAD_ERRORS,
             *ONCE_ERRORS,
-            errors.UnreadableVolume,
+            *ADMISSION_ERRORS,
             errors.NothingToScore,
-            errors.UnusableArchive,
-            errors.MaskMismatch,
-            errors.QueueFull,
-            errors.NoWorker,
-            errors.DamagedModel,
-            errors.Unavailable,
-            errors.StorageFull,
         ),
     },
 )

@@ -25,13 +25,9 @@ class Place:
     jobs: JobStore
 
 
-@pytest.fixture(params=["redis", "memory"])
-def place(request: pytest.FixtureRequest) -> Place:
-    if request.param == "memory":
-        jobs = InMemoryJobStore()
-        return Place(InMemoryExpiry(jobs), jobs)
-    client = request.getfixturevalue("client")
-    return Place(RedisExpiry(client), RedisJobStore(client))
+@pytest.fixture
+def place(jobs: JobStore, client: redis.Redis) -> Place:
+    return Place(InMemoryExpiry(jobs) if isinstance(jobs, InMemoryJobStore) else RedisExpiry(client), jobs)
 
 
 def cancel(place: Place, job_id: str, *, kept_s: int | None) -> Job:

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+import redis
 
 from disyre.adapters.idempotency_keys import IdempotencyKeys, InMemoryIdempotencyKeys, RedisIdempotencyKeys
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_store import JobStore
-from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import QueueFull, StillReceiving
 from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
@@ -25,13 +25,12 @@ class Place:
     jobs: JobStore
 
 
-@pytest.fixture(params=["redis", "memory"])
-def place(request: pytest.FixtureRequest) -> Place:
-    if request.param == "memory":
-        jobs = InMemoryJobStore()
-        return Place(InMemoryIdempotencyKeys(jobs), jobs)
-    client = request.getfixturevalue("client")
-    return Place(RedisIdempotencyKeys(client), RedisJobStore(client))
+@pytest.fixture
+def place(jobs: JobStore, client: redis.Redis) -> Place:
+    return Place(
+        InMemoryIdempotencyKeys(jobs) if isinstance(jobs, InMemoryJobStore) else RedisIdempotencyKeys(client),
+        jobs,
+    )
 
 
 def test_a_key_is_held_by_one_request_until_that_lets_go(place: Place) -> None:

@@ -19,7 +19,7 @@ from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from tests.drills.program import Program
 from tests.e2e.stack import FINISHED, ApiClient, Document, scan_bytes
 from tests.live import free_port, wait_for
-from tests.toy_model import make_slow_model, make_toy_model
+from tests.toy_model import make_two_models
 
 _RESTART_AFTER_S: Final = 1.0
 _FINISHED_WITHIN_S: Final = 300.0
@@ -59,8 +59,7 @@ class Site:
         self.data_dir = self.folder / "data"
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.models = self.folder / "models"
-        make_toy_model(self.models)
-        make_slow_model(self.models)
+        make_two_models(self.models)
         self.embedded = make_embedded_broker(self.folder / "broker")
         self.broker = Program(self.embedded.command, {}, self.folder / "broker.log")
         self.client: redis.Redis = connect(self.embedded.url, timeout_s=5)

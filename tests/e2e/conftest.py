@@ -6,16 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import Serve, serving
-from tests.toy_model import make_slow_model, make_toy_model
+from tests.toy_model import make_two_models
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A quick model, and one that takes seconds for the same scan."""
-    models = tmp_path_factory.mktemp("models")
-    make_toy_model(models)
-    make_slow_model(models)
-    return models
+    return make_two_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="package")

@@ -108,11 +108,10 @@ def test_the_lines_work_one_after_the_other(serve: Serve, folder: Path) -> None:
     assert (folder / "preview.png").exists()
 
 
-def test_the_python_works(serve: Serve, folder: Path) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", API, re.MULTILINE | re.DOTALL)
-
-    run = subprocess.run(
-        [sys.executable, "-c", ADDRESS.sub(f"http://127.0.0.1:{serve.port}", code)],
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with this checkout to import from."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         env={"PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
@@ -120,6 +119,12 @@ def test_the_python_works(serve: Serve, folder: Path) -> None:
         timeout=100,
         check=False,
     )
+
+
+def test_the_python_works(serve: Serve, folder: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", API, re.MULTILINE | re.DOTALL)
+
+    run = run_python(folder, "-c", ADDRESS.sub(f"http://127.0.0.1:{serve.port}", code))
 
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1] == "succeeded None"
@@ -129,15 +134,7 @@ def test_the_python_works(serve: Serve, folder: Path) -> None:
 def test_the_command_works(serve: Serve, folder: Path) -> None:
     (line,) = re.findall(r"^    disyre (submit .*)$", API, re.MULTILINE)
 
-    run = subprocess.run(
-        [sys.executable, "-m", "cli", *ADDRESS.sub(f"http://127.0.0.1:{serve.port}", line).split()],
-        env={"PYTHONPATH": str(ROOT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    run = run_python(folder, "-m", "cli", *ADDRESS.sub(f"http://127.0.0.1:{serve.port}", line).split())
 
     assert run.returncode == 0, run.stderr + run.stdout
     assert [line.split()[:2] for line in run.stdout.splitlines()] == [

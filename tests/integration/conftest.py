@@ -8,18 +8,14 @@ from typing import TypeAlias
 import pytest
 
 from tests.live import LiveBroker, LiveWorker, live_broker
-from tests.toy_model import make_slow_model, make_toy_model
+from tests.toy_model import make_two_models
 
 StartWorker: TypeAlias = Callable[..., AbstractContextManager[LiveWorker]]
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A quick model, and one that takes some 30 000 steps for the same scan."""
-    models = tmp_path_factory.mktemp("models")
-    make_toy_model(models)
-    make_slow_model(models)
-    return models
+    return make_two_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.live import wait_for
 from tests.privacy.marked import SERIES_UID, WORD, head, marked_dicom, marked_nifti
 from tests.service.callbacks import WHSEC, called
 from tests.service.key_files import write_keys
-from tests.toy_model import SLOW_MODEL, make_slow_model, make_toy_model
+from tests.toy_model import SLOW_MODEL, make_two_models
 from tests.zip_files import zipped
 
 LABEL: Final = "ZZLABEL"
@@ -98,8 +98,7 @@ class Scene:
 
 def play(root: Path) -> Scene:
     """Do all to a stack that can be done, with its files below a folder."""
-    make_toy_model(root / "models")
-    make_slow_model(root / "models")
+    make_two_models(root / "models")
     (root / "tmp").mkdir()
     (root / "webhook-secret").write_text(f"{WHSEC}\n")
     settings: dict[str, Any] = {

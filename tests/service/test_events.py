@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -164,16 +165,22 @@ def test_a_job_that_there_is_not_is_not_followed(api: LiveApi) -> None:
     check_refused(api, api.client.get(f"/v1/jobs/{FIRST}/events"), 404, "job-not-found")
 
 
+@contextmanager
+def following(folder: Path, jobs: InMemoryJobStore) -> Iterator[Iterator[dict[str, Any]]]:
+    """The events of the first job in a store, as an API of its own tells them."""
+    with (
+        live_api(folder, jobs=jobs) as api,
+        api.client.stream("GET", f"/v1/jobs/{FIRST}/events") as response,
+    ):
+        yield parsed(response.iter_lines())
+
+
 def test_a_deleted_job_is_followed_no_more(tmp_path: Path) -> None:
     store = InMemoryJobStore()
     events = UnsteadyEvents()
     store.events = events
     store.add(make_job(FIRST))
-    with (
-        live_api(tmp_path, jobs=store) as api,
-        api.client.stream("GET", f"/v1/jobs/{FIRST}/events") as response,
-    ):
-        followed = parsed(response.iter_lines())
+    with following(tmp_path, store) as followed:
         next(followed)
         store.remove(FIRST)
         events.fails = 1  # after which everybody looks
@@ -249,11 +256,7 @@ def test_an_outage_costs_no_event(tmp_path: Path, error: type[Exception]) -> Non
     jobs, events = CountingJobStore(), UnsteadyEvents()
     jobs.events, events.error = events, error
     jobs.add(make_job(FIRST))
-    with (
-        live_api(tmp_path, jobs=jobs) as api,
-        api.client.stream("GET", f"/v1/jobs/{FIRST}/events") as response,
-    ):
-        followed = parsed(response.iter_lines())
+    with following(tmp_path, jobs) as followed:
         seen = [next(followed)]
         wait_for(lambda: events.n_reads, "the hub reads")
         events.fails = 2
@@ -271,11 +274,7 @@ def test_who_looks_while_the_broker_is_away_looks_again(tmp_path: Path) -> None:
     jobs, events = CountingJobStore(), UnsteadyEvents()
     jobs.events = events
     jobs.add(make_job(FIRST))
-    with (
-        live_api(tmp_path, jobs=jobs) as api,
-        api.client.stream("GET", f"/v1/jobs/{FIRST}/events") as response,
-    ):
-        followed = parsed(response.iter_lines())
+    with following(tmp_path, jobs) as followed:
         next(followed)
         wait_for(lambda: events.n_reads, "the hub reads")
         jobs.fails = 1

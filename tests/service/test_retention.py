@@ -56,6 +56,13 @@ def finish(api: LiveApi, job_id: str) -> None:
     succeed(api, job, {"summary.json": b"{}"})
 
 
+def finished(api: LiveApi, client: httpx.Client, scan: bytes) -> str:
+    """A job that a client has submitted, and that has ended."""
+    job_id = str(client.post("/v1/jobs", content=scan).json()["id"])
+    finish(api, job_id)
+    return job_id
+
+
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[LiveApi]:
     """An API that asks for keys."""
@@ -134,8 +141,7 @@ def test_a_clock_that_jumps_expires_nothing(
 ) -> None:
     clocks = Clocks()
     retention = retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
     run_down(retention, clocks, 1)
 
     clocks.broker_s += 365 * DAY_S
@@ -154,8 +160,7 @@ def test_the_first_process_on_a_machine_expires_nothing(
 ) -> None:
     clocks = Clocks()
     retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
     clocks.pass_by(9 * DAY_S)
 
     retention_of(api, clocks).expire_due()
@@ -173,8 +178,7 @@ def test_a_process_that_is_started_again_expires_at_once_unless_a_clock_jumped_o
     """None of the processes lives for an hour."""
     clocks = Clocks()
     retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
     clocks.pass_by(3 * DAY_S)
     for _ in range(3):
         retention_of(api, clocks).expire_due()
@@ -192,8 +196,7 @@ def test_where_nobody_tells_when_the_machine_was_started_each_process_waits_for_
 ) -> None:
     clocks = Clocks()
     retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
     clocks.pass_by(3 * DAY_S)
     boot = this_boot(tmp_path / "no such file")
 
@@ -219,8 +222,7 @@ def test_a_broker_that_is_too_full_for_a_mark_is_relieved_of_jobs(
 ) -> None:
     clocks = Clocks(marks=FullClockMarks())
     retention = retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
 
     run_down(retention, clocks, 3)
 
@@ -236,8 +238,7 @@ def test_a_job_that_another_process_removed_meanwhile_is_no_trouble(
 ) -> None:
     clocks = Clocks()
     retention = retention_of(api, clocks)
-    job_id = pacs.post("/v1/jobs", content=scan).json()["id"]
-    finish(api, job_id)
+    job_id = finished(api, pacs, scan)
 
     api.jobs.remove(job_id)
     run_down(retention, clocks, 3)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +16,7 @@ from disyre.adapters.nifti import read_nifti
 from disyre.adapters.nifti_write import write_nifti
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
-from disyre.progress import Progress
+from disyre.progress import Progress, Stage
 from disyre.summary import Summary
 from disyre.types import Affine
 from disyre.volume import Volume
@@ -122,17 +123,7 @@ def test_progress_goes_from_0_towards_1_through_all_stages(
 
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
-    assert list(dict.fromkeys(progress.stage for progress in seen)) == [
-        "reading",
-        "finding-brain",
-        "recognising",
-        "correcting-bias",
-        "measuring-tilt",
-        "preparing",
-        "restoring",
-        "scoring",
-        "writing",
-    ]
+    assert tuple(dict.fromkeys(progress.stage for progress in seen)) == get_args(Stage)
 
 
 def test_a_given_mask_is_the_brain(

@@ -1,6 +1,6 @@
 """When the client asks again, and when it must not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from disyre.client import (
     FileChanged,
     Gone,
     InvalidRequest,
+    JobDocument,
     NotAuthorized,
     NotFound,
     Refused,
@@ -185,28 +186,25 @@ def test_what_is_no_answer_of_the_api_is_told_apart(answer: Answer, reason: str)
         client.job("a")
 
 
-@pytest.mark.parametrize("state", ["canceled", "canceling"])
-def test_a_job_that_the_lost_sending_canceled_is_canceled(state: str) -> None:
-    with scripted_api(HANGS_UP, problem(409), job(state)) as api, api.client() as client:
-        assert client.cancel("a").state == state
+@pytest.mark.parametrize(
+    ("call", "states"),
+    [(Client.cancel, ["canceled", "canceling"]), (Client.retry, ["queued", "running", "succeeded"])],
+)
+def test_what_the_lost_sending_did_is_done(
+    call: Callable[[Client, str], JobDocument], states: list[str]
+) -> None:
+    for state in states:
+        with scripted_api(HANGS_UP, problem(409), job(state)) as api, api.client() as client:
+            assert call(client, "a").state == state
 
 
+@pytest.mark.parametrize("call", [Client.cancel, Client.retry])
 @pytest.mark.parametrize("answers", [[problem(409)], [HANGS_UP, problem(409), job("failed")]])
-def test_a_job_that_was_finished_before_is_not_said_to_be_canceled(answers: list[Answer]) -> None:
+def test_what_no_sending_can_have_done_is_not_said_to_be_done(
+    call: Callable[[Client, str], JobDocument], answers: list[Answer]
+) -> None:
     with scripted_api(*answers) as api, api.client() as client, pytest.raises(Conflict):
-        client.cancel("a")
-
-
-@pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
-def test_a_job_that_the_lost_sending_queued_again_is_on_its_way(state: str) -> None:
-    with scripted_api(HANGS_UP, problem(409), job(state)) as api, api.client() as client:
-        assert client.retry("a").state == state
-
-
-@pytest.mark.parametrize("answers", [[problem(409)], [HANGS_UP, problem(409), job("failed")]])
-def test_a_job_that_cannot_be_queued_again_is_not_said_to_be(answers: list[Answer]) -> None:
-    with scripted_api(*answers) as api, api.client() as client, pytest.raises(Conflict):
-        client.retry("a")
+        call(client, "a")
 
 
 def test_a_job_that_the_lost_sending_deleted_is_deleted() -> None:
