@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.bar import job_bar
 from cli.examples import find_scans, stem
 from cli.keys import FILE_VARIABLE
 from cli.stack import free_port, running_stack
 from disyre.client import Client, ClientError
+from disyre.client.bar import job_bar
 
 Row = dict[str, Any]
 """What is shown of a job."""

@@ -83,10 +83,12 @@ def _add_submit(commands: Commands) -> None:
         "submit",
         help="score scans with a service that runs already",
         epilog="Exit status: 0 if all scans were scored and their results are here (with --no-wait: if all "
-        "were accepted); 1 if one was not, whatever became of the others; 2 if the command was wrong; 130 "
-        "after Ctrl-C: what was sent goes on.",
+        "were accepted); 1 if one was not, whatever became of the others, or if a folder was left out that "
+        "may have scans; 2 if the command was wrong; 130 after Ctrl-C: what was sent goes on.",
     )
-    submit.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder of scans")
+    submit.add_argument(
+        "scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder with scans in it or below"
+    )
     submit.add_argument(
         "--url", default="http://127.0.0.1:8000", help="address of the service; default: %(default)s"
     )

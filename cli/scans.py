@@ -1,7 +1,7 @@
 """What of some files and folders is a scan of its own."""
 
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,24 +22,25 @@ class Scan:
     files: tuple[Path, ...]
     mask: Path | None = None
     """A brain mask on its grid."""
+    root: Path | None = None
+    """The folder that it was found in or below; None of one that was named itself."""
 
     @property
     def name(self) -> str:
         """The path as it was found."""
         return str(self.path)
 
+    @property
+    def place(self) -> Path:
+        """Where it lies below `root`, without what says its format: what tells it from the others there.
 
-def scans_at(path: Path) -> list[Scan]:
-    """The scan in a file; in a folder each NIfTI file and zip, and each folder below with DICOM files in it.
-
-    A mask `<scan>_mask.nii.gz` that lies beside a scan goes with it. What is not there is a scan all the
-    same: whoever opens it finds out.
-    """
-    if not path.is_dir():
-        return [Scan(path, (path,), mask_beside(path))]
-    single = [Scan(file, (file,), mask) for file, mask in find_scans(path)]
-    alone = {file for scan in single for file in (*scan.files, scan.mask) if file}
-    return [*single, *_series_below(path, alone)]
+        >>> Scan(Path("bids/sub-01/anat/x.nii.gz"), (), root=Path("bids")).place
+        PosixPath('sub-01/anat/x')
+        """
+        name = stem(self.path) or self.path.resolve().name
+        if self.root is None or self.path == self.root:
+            return Path(name)
+        return self.path.relative_to(self.root).with_name(name)
 
 
 def scan_at(path: Path) -> Scan:
@@ -51,7 +52,7 @@ def scan_at(path: Path) -> Scan:
         return Scan(path, (path,), mask_beside(path))
     files = tuple(_files_below(path))
     single = find_scans(path)
-    if len(single) == 1 and not any(map(_is_dicom, files)):
+    if len(single) == 1 and not any(map(is_dicom, files)):
         return Scan(single[0][0], (single[0][0],), single[0][1])
     if not files:
         raise NotAnImage("expected a folder with the files of a scan, got one without files")
@@ -65,18 +66,11 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(where) / name for name in sorted(names) if not name.startswith("."))
 
 
-def _series_below(folder: Path, alone: Container[Path]) -> Iterator[Scan]:
-    """Each folder with DICOM files, with all that lies beside them but for the scans that stand `alone`."""
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files = [Path(where) / name for name in sorted(names) if not name.startswith(".")]
-        files = [file for file in files if file not in alone]
-        if any(map(_is_dicom, files)):
-            yield Scan(Path(where), tuple(files))
-
-
-def _is_dicom(file: Path) -> bool:
+def is_dicom(file: Path) -> bool:
+    """Whether a file begins as DICOM files do; one that cannot be read does not."""
     try:
+        if not file.is_file():
+            return False
         with file.open("rb") as content:
             return content.read(_PREAMBLE_BYTES + len(_DICOM_MAGIC))[_PREAMBLE_BYTES:] == _DICOM_MAGIC
     except OSError:
@@ -84,12 +78,11 @@ def _is_dicom(file: Path) -> bool:
 
 
 def folders_for(scans: Iterable[Scan], out: Path) -> Iterator[Path]:
-    """A folder below `out` for the results of each scan, named after it; no two have the same."""
-    taken: set[str] = set()
+    """A folder below `out` for the results of each scan, by its place; no two have the same."""
+    taken: set[Path] = set()
     for scan in scans:
-        name = stem(scan.path) or scan.path.resolve().name
-        number = 1
-        while (unique := name if number == 1 else f"{name}-{number}") in taken:
+        place, number = scan.place, 1
+        while (unique := place if number == 1 else place.with_name(f"{place.name}-{number}")) in taken:
             number += 1
         taken.add(unique)
         yield out / unique

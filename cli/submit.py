@@ -2,16 +2,17 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 
-from cli.bar import job_bar
-from cli.scans import Scan, folders_for, scans_at
+from cli.scan_tree import LeftOut, ScanTree
+from cli.scans import Scan, folders_for
 from disyre.client import (
     CandidateDocument,
     Client,
@@ -24,10 +25,13 @@ from disyre.client import (
     Refused,
     Unreachable,
 )
+from disyre.client.bar import job_bar
 from disyre.wording import counted
 
 _NOTHING_ARRIVED: Final = (Unreachable, NothingToSend, FileChanged, OSError)
 """What keeps a scan from being sent whole."""
+_NAMED: Final = 5
+"""As many paths are named of those that are left out for one reason."""
 
 
 @dataclass
@@ -118,9 +122,15 @@ def submit(
     as_json: bool = False,
     retry_for_s: float = 60.0,
 ) -> int:
-    """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted)."""
-    scans = [scan for path in paths for scan in scans_at(path)]
+    """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted).
+
+    1 too if something was left out that may be a scan.
+    """
+    trees = [ScanTree.at(path, results=out) for path in paths]
+    scans = [scan for tree in trees for scan in tree.scans]
+    left_out = [each for tree in trees for each in tree.left_out]
     if not scans:
+        _tell_of(left_out, as_json=as_json)
         where = ", ".join(map(str, paths))
         wanted = f"expected scans (NIfTI, zip, or folders of DICOM files) in {where}"
         print(f"disyre: {wanted}, found none", file=sys.stderr)
@@ -129,7 +139,7 @@ def submit(
         if len(scans) > 1:
             print(f"disyre: expected one scan with --mask, got {len(scans)}", file=sys.stderr)
             return 2
-        scans = [Scan(scans[0].path, scans[0].files, mask)]
+        scans = [replace(scans[0], mask=mask)]
     outcomes = [Outcome(*each) for each in zip(scans, folders_for(scans, out), strict=True)]
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     try:
@@ -144,7 +154,11 @@ def submit(
             if waits:
                 submitter.follow(outcome)
             print(_json(outcome) if as_json else _lines(outcome), flush=True)
-    return 0 if all(each.is_fetched if waits else each.job for each in outcomes) else 1
+    _tell_of(left_out, as_json=as_json)
+    if any(path.is_dir() for path in paths) and not as_json:
+        print(f"disyre: {_tally(outcomes, left_out)}", file=sys.stderr)
+    all_done = all(each.is_fetched if waits else each.job for each in outcomes)
+    return 0 if all_done and not any(each.may_be_scan for each in left_out) else 1
 
 
 def _send_all(submitter: Submitter, outcomes: list[Outcome]) -> None:
@@ -157,6 +171,27 @@ def _send_all(submitter: Submitter, outcomes: list[Outcome]) -> None:
         submitter.send(outcome)
         if isinstance(outcome.error, Unreachable) and not isinstance(outcome.error, ConnectionLost):
             away = outcome.error
+
+
+def _tell_of(left_out: Sequence[LeftOut], *, as_json: bool) -> None:
+    """Say what was left out and why: for machines each by itself, for people by reason."""
+    if as_json:
+        for each in left_out:
+            print(json.dumps({"path": str(each.path), "state": "left out", "reason": each.reason}))
+        return
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for each in left_out:
+        by_reason[each.reason].append(str(each.path))
+    for reason, paths in by_reason.items():
+        more = f" and {len(paths) - _NAMED} more (--json names all)" if len(paths) > _NAMED else ""
+        print(f"disyre: left out ({reason}): {', '.join(paths[:_NAMED])}{more}", file=sys.stderr)
+
+
+def _tally(outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> str:
+    """What became of all scans, in numbers."""
+    states = Counter(each.state for each in outcomes)
+    told = ", ".join(f"{number} {state}" for state, number in states.most_common())
+    return f"{counted(len(outcomes), 'scan')}: {told}; {counted(len(left_out), 'path')} left out"
 
 
 def _json(outcome: Outcome) -> str:

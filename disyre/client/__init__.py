@@ -10,6 +10,7 @@ It knows the API as it is documented, and nothing else of this project.
 from disyre.client.client import Client
 from disyre.client.documents import (
     CandidateDocument,
+    EventDocument,
     InputDocument,
     InspectionDocument,
     JobDocument,
@@ -21,6 +22,7 @@ from disyre.client.documents import (
     ProgressDocument,
     QueueDocument,
     ResultDocument,
+    StudyDocument,
     TransitionDocument,
     WorkerDocument,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "Conflict",
     "ConnectionLost",
     "DamagedResult",
+    "EventDocument",
     "FileChanged",
     "Gone",
     "InputDocument",
@@ -71,6 +74,7 @@ __all__ = [
     "Refused",
     "ResultDocument",
     "ServerFault",
+    "StudyDocument",
     "TransitionDocument",
     "UnexpectedAnswer",
     "Unreachable",

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from disyre.client.bodies import ScanPath, make_body
+from disyre.client.bodies import Body, ScanPath, make_body
 from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
+    EventDocument,
     InspectionDocument,
     JobDocument,
     JobPageDocument,
@@ -22,9 +23,11 @@ from disyre.client.documents import (
     ModelListDocument,
     QueueDocument,
     ResultsDocument,
+    StudyDocument,
 )
 from disyre.client.downloads import download
 from disyre.client.errors import ClientError, Conflict, NotFound
+from disyre.client.events import events
 from disyre.client.options import JobOptions
 
 D = TypeVar("D", bound=Document)
@@ -33,6 +36,7 @@ OnProgress = Callable[[JobDocument], None]
 """Is told of a job each time that there is news of it."""
 
 _JOBS: Final = "/v1/jobs"
+_STUDIES: Final = "/v1/studies"
 _LONGEST_WAIT_S: Final = 25.0
 """That one request may wait for news."""
 _LOOK_AT_THE_QUEUE_S: Final = 2.0
@@ -93,15 +97,16 @@ class Client:
         job, where the service knows such keys; without one, each submission has a key of its own.
         Raises NothingToSend, OSError, Refused, Unreachable, or ConnectionLost if there may be a job now.
         """
-        key = idempotency_key or secrets.token_hex(16)
-        call = Call(
-            "POST",
-            _JOBS,
-            headers={"Idempotency-Key": key},
-            body=make_body(scan, mask, options),
-            may_repeat=self._knows_idempotency_keys,
-        )
-        return read(JobDocument, self._connection.ask(call))
+        return self._submit(JobDocument, _JOBS, make_body(scan, mask, options), idempotency_key)
+
+    def study(
+        self, files: ScanPath, *, idempotency_key: str | None = None, **options: Unpack[JobOptions]
+    ) -> StudyDocument:
+        """Submit the DICOM files of a study: a job for each series that can be scored.
+
+        The options are those that fit all series. Raises as `submit`.
+        """
+        return self._submit(StudyDocument, _STUDIES, make_body(files, None, options), idempotency_key)
 
     def inspect(
         self, scan: ScanPath, *, mask: Path | str | None = None, **options: Unpack[JobOptions]
@@ -149,17 +154,32 @@ class Client:
                 return
             query["cursor"] = page.next_cursor
 
+    def events(self, job: JobDocument | str) -> Iterator[EventDocument]:
+        """Each change of a job as it happens, first how it is now, up to its end; none twice.
+
+        A connection that breaks is gone on with. Raises Refused or Unreachable.
+        """
+        return events(self._connection, f"{_path(job)}/events")
+
     def wait(
         self,
         job: JobDocument | str,
         on_progress: OnProgress | None = None,
         *,
+        progress: bool | str = False,
         timeout_s: float | None = None,
     ) -> JobDocument:
         """A job when it is finished, however it ended; `on_progress` is told of all news before.
 
-        Raises TimeoutError, Refused or Unreachable.
+        With `progress` there is a bar on stderr, if that is a terminal or a notebook, with the text that it
+        is, or else the job's id, before it. Raises TimeoutError, Refused or Unreachable.
         """
+        if progress:
+            from disyre.client.bar import job_bar  # needs rich, which nothing else here does
+
+            name = progress if isinstance(progress, str) else job if isinstance(job, str) else job.id
+            with job_bar(name) as bar:
+                return self.wait(job, _both(bar.show, on_progress), timeout_s=timeout_s)
         until = None if timeout_s is None else self._clock() + timeout_s
         seen = self.job(job)
         while True:
@@ -222,6 +242,16 @@ class Client:
         """The queue and the workers. Raises Refused or Unreachable."""
         return self._get(QueueDocument, "/v1/queue")
 
+    def _submit(self, kind: type[D], path: str, body: Body, idempotency_key: str | None) -> D:
+        call = Call(
+            "POST",
+            path,
+            headers={"Idempotency-Key": idempotency_key or secrets.token_hex(16)},
+            body=body,
+            may_repeat=lambda: self._knows_idempotency_keys(path),
+        )
+        return read(kind, self._connection.ask(call))
+
     def _get(self, kind: type[D], path: str) -> D:
         return read(kind, self._connection.ask(Call("GET", path)))
 
@@ -237,14 +267,23 @@ class Client:
             return read(JobDocument, answer)
         return self.job(job) if queued else job
 
-    def _knows_idempotency_keys(self) -> bool:
+    def _knows_idempotency_keys(self, path: str) -> bool:
         """Whether the API says of itself that a submission may be sent twice with the same key."""
         try:
             contract: Any = json.loads(self._connection.ask(Call("GET", "/openapi.json")).content)
-            known = contract["paths"][_JOBS]["post"]["parameters"]
+            known = contract["paths"][path]["post"]["parameters"]
             return any(each["name"].lower() == "idempotency-key" for each in known)
         except (ClientError, ValueError, LookupError, TypeError, AttributeError):
             return False
+
+
+def _both(first: OnProgress, second: OnProgress | None) -> OnProgress:
+    def tell(job: JobDocument) -> None:
+        first(job)
+        if second is not None:
+            second(job)
+
+    return tell
 
 
 def _in_utc(at: datetime | None) -> str | None:

@@ -66,6 +66,8 @@ class Answer:
 
     is_partial: bool
     """Whether it is the part that was asked for, and not the whole."""
+    is_empty: bool
+    """Whether it says that there is nothing (204)."""
     pieces: Iterator[bytes]
     """Its bytes. Raises Unreachable."""
 
@@ -136,7 +138,12 @@ class Connection:
         """
         response = self._send(call, stream=True)
         try:
-            yield Answer(response.status_code == httpx.codes.PARTIAL_CONTENT, _pieces(response))
+            status = response.status_code
+            yield Answer(
+                is_partial=status == httpx.codes.PARTIAL_CONTENT,
+                is_empty=status == httpx.codes.NO_CONTENT,
+                pieces=_pieces(response),
+            )
         finally:
             response.close()
 

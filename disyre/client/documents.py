@@ -145,6 +145,32 @@ class JobDocument(Document):
         return self.state == "succeeded"
 
 
+class EventDocument(Document):
+    """A job after a change."""
+
+    job_id: str
+    revision: int
+    """Of the job; grows with every change."""
+    state: str
+    attempt: int = 0
+    progress: ProgressDocument | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is the last one."""
+        return self.state in _FINISHED
+
+
+class StudyDocument(Document):
+    """What became of a study."""
+
+    jobs: tuple[JobDocument, ...]
+    """One for each series that can be scored."""
+    left_out: tuple[CandidateDocument, ...] = ()
+    """The other series, each with a code and a reason."""
+    warnings: tuple[str, ...] = ()
+
+
 class JobPageDocument(Document):
     """Some jobs, the newest first."""
 

@@ -1,12 +1,14 @@
 """The client against the API as it is."""
 
 import hashlib
+import io
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from disyre.client import (
     Client,
@@ -17,6 +19,7 @@ from disyre.client import (
     NotFound,
     NothingToSend,
 )
+from disyre.client.bar import job_bar
 from disyre.job import Job
 from disyre.job_params import JobParams
 from disyre.progress import Progress
@@ -246,6 +249,54 @@ def test_a_running_job_that_has_no_news_goes_on_being_waited_for(
         client.wait(job, told.append, timeout_s=0.3)
 
     assert {each.revision for each in told} == {2}
+
+
+def test_events_of_a_job_are_told_up_to_its_end(api: LiveApi, client: Client, scan: Path) -> None:
+    job = client.submit(scan, model="t1w")
+    events = client.events(job)
+
+    first = next(events)
+    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
+
+    assert (first.job_id, first.state, first.is_finished) == (job.id, "queued", False)
+    assert [each.state for each in events] == ["running", "succeeded"]
+    assert [each.state for each in client.events(job.id)] == ["succeeded"]
+    with pytest.raises(NotFound):
+        next(client.events("none"))
+
+
+def test_who_waits_may_have_a_bar_which_is_seen_on_a_terminal_only(
+    api: LiveApi, client: Client, scan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = client.submit(scan, model="t1w")
+    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
+    told: list[JobDocument] = []
+
+    assert client.wait(job, told.append, progress=True).has_succeeded
+    assert client.wait(job.id, progress="my scan").has_succeeded
+    assert capsys.readouterr().err == ""
+    shown = io.StringIO()
+    with job_bar("my scan", Console(file=shown, force_terminal=True, width=100)) as bar:
+        client.wait(job, bar.show)
+
+    assert [each.state for each in told] == ["succeeded"]
+    assert "my scan: succeeded" in shown.getvalue()
+
+
+def test_all_series_of_a_study_are_submitted_at_once(api: LiveApi, client: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    series = [*make_series(SeriesInstanceUID="1.2.1"), *make_series(SeriesInstanceUID="1.2.2")]
+    for number, content in enumerate(encoded([*series, make_series(SeriesInstanceUID="1.2.3")[0]])):
+        (folder / str(number)).write_bytes(content)
+
+    study = client.study(folder, priority="low", labels={"cohort": "a"}, idempotency_key="study-1")
+
+    assert sorted(job.params["series_uid"] for job in study.jobs) == ["1.2.1", "1.2.2"]
+    assert {job.params["priority"] for job in study.jobs} == {"low"}
+    assert [(each.series_uid, each.code) for each in study.left_out] == [("1.2.3", "too-few-slices")]
+    again = client.study(folder, priority="low", labels={"cohort": "a"}, idempotency_key="study-1")
+    assert [job.id for job in again.jobs] == [job.id for job in study.jobs]
 
 
 def test_results_are_downloaded_whole(api: LiveApi, client: Client, scan: Path, tmp_path: Path) -> None:

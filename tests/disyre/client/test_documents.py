@@ -20,6 +20,8 @@ SAME: dict[type[documents.Document], type[BaseModel]] = {
     documents.LinksDocument: schemas.JobLinks,
     documents.ProblemDocument: problems.Problem,
     documents.CandidateDocument: Candidate,
+    documents.EventDocument: schemas.JobEventView,
+    documents.StudyDocument: schemas.StudyView,
     documents.JobPageDocument: schemas.JobPage,
     documents.ResultDocument: schemas.ResultView,
     documents.ResultsDocument: schemas.ResultsView,

@@ -1,4 +1,4 @@
-"""A bar on a terminal that shows how far a job is."""
+"""A bar on a terminal or in a notebook that shows how far a job is; the only thing here that needs rich."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from disyre.client import JobDocument
+from disyre.client.documents import JobDocument
 
 
 class JobBar:
@@ -29,13 +29,22 @@ class JobBar:
 
 
 @contextmanager
-def job_bar(name: str, console: Console) -> Iterator[JobBar]:
-    """A bar for the length of a block; what it showed last stays."""
+def job_bar(name: str, console: Console | None = None) -> Iterator[JobBar]:
+    """A bar for the length of a block; what it showed last stays.
+
+    Without a `console` it is on stderr, if that is a terminal or a notebook, and else nowhere.
+    """
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
     )
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=console or _stderr()) as progress:
         yield JobBar(progress, name)
+
+
+def _stderr() -> Console:
+    console = Console(stderr=True)
+    console.quiet = not (console.is_terminal or console.is_jupyter)
+    return console
