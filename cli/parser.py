@@ -11,6 +11,11 @@ from disyre import INTENDED_USE, __version__
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+URL: Final = "http://127.0.0.1:8000"
+"""Of a service on this machine."""
+URL_VARIABLE: Final = "DISYRE_URL"
+KEY_FILE_VARIABLE: Final = "DISYRE_KEY_FILE"
+
 _STATUSES: Final = (
     "Exit status: 0 if all went well; 1 if not, and stderr has the reason; 2 if the command was wrong; 130 "
     "after Ctrl-C. The --help of a command says what that is for it, and whether there are others."
@@ -90,9 +95,15 @@ def _add_submit(commands: Commands) -> None:
         "scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder with scans in it or below"
     )
     submit.add_argument(
-        "--url", default="http://127.0.0.1:8000", help="address of the service; default: %(default)s"
+        "--url",
+        help=f"address of the service; default: {URL}, or what {URL_VARIABLE} in the environment says",
     )
-    submit.add_argument("--key-file", type=Path, metavar="FILE", help="file with an API key; default: no key")
+    submit.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help=f"file with an API key; default: no key, or the file that {KEY_FILE_VARIABLE} names",
+    )
     submit.add_argument(
         "--out",
         type=Path,
@@ -134,8 +145,34 @@ def _add_score(commands: Commands) -> None:
 
 
 def _add_keys(commands: Commands) -> None:
-    keys = commands.add_parser("keys", help="make API keys")
-    new = keys.add_subparsers(required=True, metavar="COMMAND", dest="key_command").add_parser(
+    keys = commands.add_parser("keys", help="make, list and revoke API keys").add_subparsers(
+        required=True, metavar="COMMAND", dest="key_command"
+    )
+    _add_new_key(keys)
+    listed = keys.add_parser(
+        "list",
+        help="name, id, scopes and end of each key",
+        epilog="Exit status: 0 if all is listed; 1 if there is no file of keys; 2 if the command was wrong.",
+    )
+    revoked = keys.add_parser(
+        "revoke",
+        help="take all keys of a name out of the file",
+        epilog="The API refuses them a second later, without a restart. Exit status: 0 if they are revoked; "
+        "1 if not, as where no key would be left, and then nothing was written; 2 if the command was wrong.",
+    )
+    revoked.add_argument("name", metavar="NAME", help="whose keys they are")
+    revoked.add_argument("--id", metavar="ID", help="only the key of this id, which `keys list` shows")
+    for each in (listed, revoked):
+        _add_key_file(each)
+
+
+def _add_key_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", type=Path, help="default: the one that DISYRE_API_KEYS_FILE names")
+    parser.set_defaults(environment="serve", parser=parser)
+
+
+def _add_new_key(keys: Commands) -> None:
+    new = keys.add_parser(
         "new",
         help="make a key, print it, and store its hash",
         epilog="Exit status: 0 if the key was made; 1 if not, and then nothing was written; 2 if the command "
@@ -148,14 +185,13 @@ def _add_keys(commands: Commands) -> None:
         "letter or a digit",
     )
     new.add_argument("--scopes", default="read,submit", help="of read, submit, admin; default: %(default)s")
-    new.add_argument("--file", type=Path, help="default: the one that DISYRE_API_KEYS_FILE names")
+    _add_key_file(new)
     new.add_argument(
         "--not-after",
         type=_moment,
         metavar="TIME",
         help="when the key ends, as 2027-01-31T12:00Z; default: it does not",
     )
-    new.set_defaults(environment="serve", parser=new)
 
 
 def _add_audit(commands: Commands) -> None:

@@ -86,7 +86,10 @@ def _in_folder(folder: Path, names: list[str], root: Path) -> Iterator[Scan | Le
     alone = {file for scan in single for file in (scan.path, scan.mask)}
     others = [file for file in files if file not in alone]
     series = [file for file in others if not is_mask(file) and not _is_index(file)]
-    if any(map(is_dicom, series)):
+    series.sort(
+        key=lambda file: not is_dicom(file)
+    )  # the service refuses what is large and before all images
+    if series and is_dicom(series[0]):
         yield Scan(folder, tuple(series), root=root)
         others = [file for file in others if file not in set(series)]
     yield from map(_no_scan, others)

@@ -46,13 +46,15 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
 
     Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
     """
-    drain = Drain()
+    drain, audit = Drain(), backends.audit
+    guard = Guard.of(settings, backends.rates, lambda what, name: audit.note(what, key=name))
     upkeep = Upkeep(
         backends,
         Withdrawals(backends.jobs, backends.artifacts),
         make_postman(backends, settings),
         EventHub(backends.events, drain),
         settings,
+        asks_for_no_key=guard.is_open,
     )
     app = DocumentedApi(
         title="DISYRE",
@@ -65,8 +67,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    audit = backends.audit
-    app.state.guard = Guard.of(settings, backends.rates, lambda what, name: audit.note(what, key=name))
+    app.state.guard = guard
     app.state.parts = _parts(backends, upkeep, drain, settings)
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)

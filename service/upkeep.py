@@ -14,6 +14,7 @@ from service.backends import Backends
 from service.caretaker import Caretaker
 from service.egress import Hosts
 from service.event_hub import EventHub
+from service.exposure import warn_of_exposed_jobs
 from service.orphans import Orphans
 from service.postman import Postman
 from service.reaper import Reaper
@@ -35,6 +36,7 @@ class Upkeep:
     postman: Postman | None
     hub: EventHub
     settings: ServiceSettings
+    asks_for_no_key: bool
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +46,8 @@ class Upkeep:
         await run_in_threadpool(caretaker.sweep)
         works = [caretaker.take_care, *([self.postman.deliver] if self.postman else [])]
         tasks = [asyncio.create_task(_repeat(work, self.settings.reap_interval_s)) for work in works]
+        if self.asks_for_no_key:
+            tasks.append(asyncio.create_task(run_in_threadpool(warn_of_exposed_jobs, self.backends.jobs)))
         yield
         for task in tasks:
             task.cancel()

@@ -29,6 +29,8 @@ _OF_ONE_PROGRAM: Final = (
     *("PROVIDER", "THREADS", "BATCH_SIZE", "DEFAULT_MODEL", "MODELS", "MAX_MODELS"),
     # the composition
     *("BIND", "PORT", "WORKER_MEMORY"),
+    # the command
+    *("URL", "KEY_FILE"),
     # the tests
     "TEST_DATA",
 )

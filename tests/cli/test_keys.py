@@ -1,4 +1,4 @@
-"""`disyre keys new`."""
+"""`disyre keys`."""
 
 import stat
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from cli.main import main
 from service.caller import Caller, Scope
-from service.keys import KeyRing
+from service.keys import KeyRing, make_entry
 from tests.builders import NOON
 
 
@@ -108,3 +108,89 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
 
     wanted = f"expected a file of API keys that can be written, got {file}: No such file or directory"
     assert wanted in capsys.readouterr().err
+
+
+def test_keys_are_listed_without_what_could_be_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys"
+    over = make_entry("old", ["read"], key="k", not_after=NOON.replace(year=2020))
+    file.write_text(over.as_toml())
+    new(file, "boss", "--scopes", "admin,read", "--not-after", "2100-01-01T00:00Z")
+    new(file, "pacs")
+    capsys.readouterr()
+
+    assert main(["keys", "list", "--file", str(file)]) == 0
+
+    ids = [entry.sha256[:8] for entry in KeyRing.parse(file.read_text()).key]
+    assert capsys.readouterr().out.splitlines() == [
+        f"old  {ids[0]}  read  ended {NOON.replace(year=2020).isoformat()}",
+        f"boss  {ids[1]}  admin,read  ends 2100-01-01T00:00:00+00:00",
+        f"pacs  {ids[2]}  read,submit  does not end",
+    ]
+
+
+def test_keys_of_a_name_are_revoked_where_the_file_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the same file, as a container has it mounted, with its mode and what was written between entries."""
+    file = tmp_path / "keys"
+    new(file, "pacs")
+    file.write_text("# ours\n" + file.read_text() + "\n# of the ward\n")
+    for name in ("ward-3", "pacs", "ward-3"):
+        new(file, name)
+    file.chmod(0o644)
+    before, keys = file.stat(), KeyRing.parse(file.read_text()).key
+    first, *_ = [entry.sha256[:8] for entry in keys if entry.name == "ward-3"]
+
+    assert main(["keys", "revoke", "ward-3", "--id", first, "--file", str(file)]) == 0
+    assert [entry.name for entry in KeyRing.parse(file.read_text()).key] == ["pacs", "pacs", "ward-3"]
+    assert main(["keys", "revoke", "pacs", "--file", str(file)]) == 0
+
+    after = file.stat()
+    assert KeyRing.parse(file.read_text()).key == keys[3:]
+    assert file.read_text().startswith("# ours\n")
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert list(tmp_path.iterdir()) == [file]
+    assert f"revoked 1 key of ward-3 ({first}); 3 left in {file}" in capsys.readouterr().out
+
+
+def test_keys_that_are_written_in_one_line_are_revoked_too(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    one, other = (make_entry(name, ["read"], key=name) for name in ("one", "other"))
+    entries = [
+        f'{{name = "{each.name}", scopes = ["read"], sha256 = "{each.sha256}"}}' for each in (one, other)
+    ]
+    file.write_text(f"key = [{', '.join(entries)}]\n")
+
+    assert main(["keys", "revoke", "one", "--file", str(file)]) == 0
+
+    assert KeyRing.parse(file.read_text()).key == (other,)
+
+
+def test_what_cannot_be_revoked_is_told_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys"
+    new(file, "pacs")
+    text = file.read_text()
+    capsys.readouterr()
+
+    for arguments in (["ward-3"], ["pacs", "--id", "zz"], ["pacs"]):
+        assert main(["keys", "revoke", *arguments, "--file", str(file)]) == 1
+    assert main(["keys", "list", "--file", str(tmp_path / "none")]) == 1
+    (tmp_path / "keys.new").mkdir()
+    new(file, "ward-3")
+    assert main(["keys", "revoke", "ward-3", "--file", str(file)]) == 1
+
+    told = capsys.readouterr().err.splitlines()
+    assert told[:4] == [
+        f"disyre: expected a key of the name 'ward-3' in {file}, got none",
+        f"disyre: expected a key of the name 'pacs' and the id zz in {file}, got none",
+        f"disyre: expected a key to be left in {file}, got none: an API keeps its keys where a file has "
+        "none, so make another one first",
+        f"disyre: expected a file of API keys, got {tmp_path / 'none'}: No such file or directory",
+    ]
+    assert told[-1].endswith(f"that can be written, got {file}: Is a directory")
+    assert file.read_text().startswith(text)
+    assert len(KeyRing.parse(file.read_text()).key) == 2

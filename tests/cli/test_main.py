@@ -51,7 +51,16 @@ def test_the_help_says_what_it_may_be_used_for(capsys: pytest.CaptureFixture[str
     assert "Research use only" in capsys.readouterr().out
 
 
-COMMANDS = (["serve"], ["demo"], ["submit"], ["score"], ["keys", "new"], ["audit", "verify"])
+COMMANDS = (
+    ["serve"],
+    ["demo"],
+    ["submit"],
+    ["score"],
+    ["keys", "new"],
+    ["keys", "list"],
+    ["keys", "revoke"],
+    ["audit", "verify"],
+)
 
 
 @pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
@@ -87,7 +96,7 @@ def test_what_a_command_does_not_know_is_told_with_the_usage_of_that_command(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main([*command, *(["x"] if command[1:] else []), "--pork"])
+        main([*command, *(["x"] if command[1:] and command[1] != "list" else []), "--pork"])
 
     assert f"disyre {' '.join(command)}: error: unrecognized arguments: --pork" in capsys.readouterr().err
 

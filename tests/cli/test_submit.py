@@ -339,6 +339,19 @@ def test_the_key_in_a_file_is_sent_and_a_file_without_one_is_refused(
     assert [asked.headers["X-API-Key"] for asked in api.asked] == ["secret"]
 
 
+def test_service_and_key_may_be_named_by_the_environment(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret\n")
+    monkeypatch.setenv("DISYRE_KEY_FILE", str(key))
+    with scripted_api(job()) as api:
+        monkeypatch.setenv("DISYRE_URL", api.url)
+        assert main(["submit", str(scans / "one.nii.gz"), "--no-wait"]) == 0
+
+    assert [asked.headers["X-API-Key"] for asked in api.asked] == ["secret"]
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
