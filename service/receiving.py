@@ -14,7 +14,7 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import StorageFull, TooLarge, Unavailable
-from disyre.intake.early import refuse_too_large
+from disyre.intake.early import refuse_by_beginning, refuse_too_large
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
@@ -71,7 +71,7 @@ def admit(
     admit_body(headers, parts)
     if ticket is not None and ticket.earlier is not None:
         return
-    if not is_form(headers):  # a form may have more options inside
+    if options or not is_form(headers):  # a form may have all of its options inside
         check_options(options)
     parts.submission.check_room(1)
 
@@ -154,9 +154,10 @@ def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
 
 def _open_body(headers: Headers, folder: Path, settings: ServiceSettings) -> Body:
     digest = given_digest(headers)
-    on_head = partial(refuse_too_large, max_voxels=settings.max_voxels)
     if not is_form(headers):
+        on_head = partial(refuse_by_beginning, max_voxels=settings.max_voxels)
         return RawBody(folder, digest=digest, on_head=on_head)
+    on_head = partial(refuse_too_large, max_voxels=settings.max_voxels)
     _, options = parse_options_header(headers["content-type"])
     return MultipartBody(
         folder, options.get("boundary", ""), max_files=settings.max_files, digest=digest, on_head=on_head

@@ -1,5 +1,6 @@
 """From an upload to a job in the queue: the checks that need no look at a voxel, and the steps in order."""
 
+import json
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -266,16 +267,25 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def parse_params(text: bytes) -> dict[str, Any]:
-    """The options in a form. Raises InvalidParams."""
+    """The options in a form. Raises InvalidParams, also if a name is there twice."""
     if not text:
         return {}
     try:
-        options = from_json(text, allow_inf_nan=False)
+        from_json(text, allow_inf_nan=False)  # refuses what is nested beyond reason, too
+        options = json.loads(text, object_pairs_hook=_once_each)
     except ValueError as error:
         raise InvalidParams("expected 'params' to be JSON") from error
     if not isinstance(options, dict):
         raise InvalidParams("expected 'params' to be a JSON object")
     return options
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises InvalidParams if it has a name twice: which one is meant is not guessed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidParams("expected each name once in 'params', got one twice")
+    return found
 
 
 def _no_series(series: Sequence[Candidate]) -> str:

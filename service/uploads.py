@@ -123,7 +123,7 @@ class MultipartBody:
         self._params: bytearray | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises MalformedRequest, TooLarge, or EmptyUpload or NotAnImage of a mask."""
+        """Take the next bytes. Raises MalformedRequest, TooLarge, EmptyUpload or NotAnImage."""
         if self._digest is not None:
             self._sha256.update(data)
         try:
@@ -174,6 +174,8 @@ class MultipartBody:
     def _write(self, data: bytes | bytearray) -> None:
         if self._writer is not None:
             self._writer.write(data)
+            if self._part == "file":
+                self._files.check(self._writer.facts)
         elif self._params is not None:
             self._params += data
             if len(self._params) > _MAX_PARAMS_BYTES:

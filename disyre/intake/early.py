@@ -6,9 +6,16 @@ from typing import Final
 from disyre.adapters.nifti_header import read_layout
 from disyre.adapters.nifti_stream import inflating
 from disyre.errors import InvalidInput, TooLarge
+from disyre.media import HEAD_BYTES, sniff
 
-LOOKED_AT_BYTES: Final = 4096
-"""More than a header of NIfTI, also where it is compressed."""
+LOOKED_AT_BYTES: Final = HEAD_BYTES
+"""As much as tells what kind of file it is; more than a header of NIfTI, also where it is compressed."""
+
+
+def refuse_by_beginning(head: bytes, *, max_voxels: int) -> None:
+    """Raise NotAnImage or TooLarge if a file begins like no image, or like NIfTI with more voxels."""
+    sniff(head)
+    refuse_too_large(head, max_voxels=max_voxels)
 
 
 def refuse_too_large(head: bytes, *, max_voxels: int) -> None:

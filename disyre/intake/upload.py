@@ -9,6 +9,8 @@ from disyre.job import InputFile
 from disyre.media import HEAD_BYTES, MediaFormat, sniff
 
 MASK_NAME: Final = "mask"
+_FOREIGN_BYTES: Final = 1024**2
+"""As large may be what is no image and comes before all images: a note beside them is hardly larger."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class FileFacts:
     def is_empty(self) -> bool:
         """Whether there was no byte."""
         return not self._size_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """As much was taken."""
+        return self._size_bytes
 
     @property
     def digest(self) -> bytes:
@@ -99,6 +106,11 @@ class ScanFiles:
         except (NotAnImage, EmptyUpload) as error:
             self._refusals.append(error)
         self._files.append(facts.as_file(name, kind))
+
+    def check(self, facts: FileFacts) -> None:
+        """Look at a file that still goes on. Raises NotAnImage if it is large and no image, and none came."""
+        if facts.size_bytes > _FOREIGN_BYTES and len(self._refusals) == len(self._files):
+            facts.format()
 
     def whole(self) -> tuple[InputFile, ...]:
         """All files, images first. Raises EmptyUpload or NotAnImage, of the first file, if there is none."""

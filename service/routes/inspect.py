@@ -41,6 +41,7 @@ async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
     Options are those of a job; with `series_uid`, only that series is listed.
     """
     options = query_options(request.query_params.multi_items())
+    read_options(options)
     await in_thread(parts.limiters.admission, admit_body, request.headers, parts)
     async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)

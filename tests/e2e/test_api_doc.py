@@ -83,7 +83,7 @@ def test_the_lines_work_one_after_the_other(serve: Serve, folder: Path) -> None:
     script = re.sub(r"^curl -C -", "truncate -s 100 anomaly.nii.gz\ncurl -C -", script, flags=re.MULTILINE)
     script = re.sub(r"/versions/\d+", "/versions/1", script)
     setup = f"""set -exo pipefail; KEY=none
-        curl() {{ command curl -sS --fail-with-body "$@"; }}
+        curl() {{ command curl -sS --fail "$@"; }}
         python3() {{ {sys.executable} "$@"; }}
         """
     address = f"http://127.0.0.1:{serve.port}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.dicom_phantom import encoded, make_series
 from tests.disyre.test_early import begin
 from tests.service.key_files import client_of, write_keys
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
@@ -43,6 +44,11 @@ REFUSALS: Final = {
     "scope": Refusal((403, "forbidden"), key="reader"),
     "type": Refusal((415, "unsupported-media-type"), headers=("Content-Type: image/png",)),
     "option": Refusal((422, "invalid-params"), query="?mode=hello"),
+    "option of a form": Refusal(
+        (422, "unknown-model"),
+        query="?model=zzz",
+        headers=("Content-Type: multipart/form-data; boundary=edge",),
+    ),
     "digest": Refusal((400, "malformed-request"), headers=("Content-Digest: sha-256=:hello:",)),
 }
 
@@ -100,13 +106,53 @@ def test_not_a_byte_is_asked_for_and_few_are_taken_of_who_does_not_ask(
     assert api.left_behind() == left
 
 
+_PART: Final = b'--edge\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "begins"),
+    [
+        ("/v1/jobs", (), b"text"),
+        ("/v1/inspect", (), b"text"),
+        ("/v1/jobs", ("Content-Type: multipart/form-data; boundary=edge",), _PART + b"text"),
+        (
+            "/v1/studies",
+            ("Content-Type: multipart/form-data; boundary=edge",),
+            _PART + b"notes\r\n" + _PART + b"text",
+        ),
+    ],
+    ids=["a job", "a look", "a form", "a form with notes before"],
+)
+def test_what_is_no_image_is_refused_by_its_beginning(
+    tmp_path: Path, path: str, headers: tuple[str, ...], begins: bytes
+) -> None:
+    head = head_of(Refusal((415, "not-an-image"), headers=headers)).replace(b"/v1/jobs", path.encode())
+    with live_api(tmp_path) as api:
+        with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+            connection.sendall(head + begins + bytes(3_000_000))
+            answer = connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 415 ")
+        assert b'"code":"not-an-image"' in answer
+        assert sent_until_refused(api, head, begins) < BUFFERED_BYTES
+        assert api.left_behind() == []
+
+
+def test_notes_of_any_size_may_lie_behind_an_image(tmp_path: Path) -> None:
+    files = [("file", content) for content in (*encoded(make_series(12)), b"note" * 500_000)]
+    with live_api(tmp_path) as api:
+        answer = api.client.post("/v1/jobs", files=files, params={"model": "t1w"})
+
+    assert answer.status_code == 202
+
+
 @pytest.mark.parametrize(
     ("headers", "begins"),
     [
         ((), begin((600, 600, 600))),
         (
             ("Content-Type: multipart/form-data; boundary=edge",),
-            b'--edge\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + begin((600, 600, 600)),
+            _PART + begin((600, 600, 600)),
         ),
     ],
     ids=["the body itself", "a form"],

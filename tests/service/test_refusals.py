@@ -141,6 +141,16 @@ FORMS: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         422,
         "invalid-params",
     ),
+    "an option twice": (
+        lambda scan: {"files": {"file": scan}, "data": {"params": '{"model": "t1w", "model": "flair"}'}},
+        422,
+        "invalid-params",
+    ),
+    "a label twice": (
+        lambda scan: {"files": {"file": scan}, "data": {"params": '{"labels": {"a": "b", "a": "c"}}'}},
+        422,
+        "invalid-params",
+    ),
     "options that are a list": (
         lambda scan: {"files": {"file": scan}, "data": {"params": "[]"}},
         422,
