@@ -1,13 +1,22 @@
 """DICOM files that lie, or are damaged."""
 
+import struct
+import zipfile
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import Any, Final
 
-from pydicom import uid
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from pydicom import config, uid
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
 
 from tests.dicom_phantom import encoded, make_enhanced, make_series
 from tests.hostile.hostile import Hostile, Outcome, body
-from tests.zip_files import zipped_images
+from tests.zip_files import zipped, zipped_images
 
 _PIXELS: Final = b"\xe0\x7f\x10\x00"
 _UNREADABLE: Final = Outcome(422, "unreadable-volume")
@@ -82,4 +91,147 @@ _FILES: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
     ),
 }
 
-INPUTS: Final = [Hostile("DICOM", what, body(make), expected) for what, (make, expected) in _FILES.items()]
+
+def _frame(syntax: uid.UID, frame: bytes | bytearray, **attributes: Any) -> bytes:
+    """A series in which each image has the same compressed frame, whatever its header says of it."""
+    series = make_series(12, **attributes)
+    for image in series:
+        image.PixelData = encapsulate([bytes(frame)])
+        image["PixelData"].is_undefined_length = True
+        image.file_meta.TransferSyntaxUID = syntax
+    return zipped_images(map(_written, series))
+
+
+def _written(image: FileDataset) -> bytes:
+    content = BytesIO()
+    dcmwrite(content, image, enforce_file_format=True)
+    return content.getvalue()
+
+
+def _rle(n_bytes: int) -> bytes:
+    """As many zeros in each of the two segments of a frame, in runs of 128."""
+    run = b"\x81\0" * (n_bytes // 128)
+    return struct.pack("<16I", 2, 64, 64 + len(run), *[0] * 13) + run * 2
+
+
+def _zeros(side: int) -> npt.NDArray[np.uint16]:
+    return np.zeros((side, side), np.uint16)
+
+
+def _of_size(stream: bytes | bytearray, side: int) -> bytes:
+    """A JPEG 2000 that says of itself that it has so many rows and columns."""
+    at = stream.index(b"\xff\x51") + 6
+    return bytes(stream[:at] + struct.pack(">2I", side, side) + stream[at + 8 :])
+
+
+def _implicit(tag: bytes, content: bytes) -> bytes:
+    """A good series, implicit VR, whose first file has a long element in the place of a good one."""
+    first, *others = encoded(make_series(12), uid.ImplicitVRLittleEndian)
+    at = first.index(tag, 132)
+    (length,) = struct.unpack_from("<I", first, at + 4)
+    element = tag + struct.pack("<I", len(content)) + content
+    images = [first[:at] + element + first[at + 8 + length :], *others]
+    return zipped({str(k): image for k, image in enumerate(images)}, zipfile.ZIP_STORED)
+
+
+def _many_elements() -> bytes:
+    """300 000 private elements behind the image."""
+    pad = b"".join(struct.pack("<HHI", 0x7FE1, 0x1000 + k % 0xEFFF, 0) for k in range(300_000))
+    images = encoded(make_series(12), uid.ImplicitVRLittleEndian)
+    return zipped_images([images[0] + pad, *images[1:]])
+
+
+def _with_an_index() -> bytes:
+    """A series beside a DICOMDIR that names a file elsewhere."""
+    index = make_series(1)[0]
+    for name in ("PixelData", "Rows", "Columns"):
+        delattr(index, name)
+    index.file_meta.MediaStorageSOPClassUID = index.SOPClassUID = uid.MediaStorageDirectoryStorage
+    record = Dataset()
+    with config.disable_value_validation():
+        record.DirectoryRecordType, record.ReferencedFileID = "IMAGE", ["..", "..", "ETC", "PASSWD"]
+    index.DirectoryRecordSequence = [record]
+    return zipped(
+        {"DICOMDIR": encoded([index])[0], **{str(k): c for k, c in enumerate(encoded(make_series(12)))}}
+    )
+
+
+def _told(syntax: str) -> bytes:
+    """A series that says that it is of another transfer syntax."""
+    images = make_series(12)
+    old, new = uid.ExplicitVRLittleEndian.encode(), syntax.encode()
+    return zipped_images(_relabelled(content, old, new) for content in encoded(images))
+
+
+def _relabelled(content: bytes, old: bytes, new: bytes) -> bytes:
+    """The same bytes with another TransferSyntaxUID, and the length of the group of the header."""
+    element = b"\x02\0\x10\0UI"
+    old, new = old + bytes(len(old) % 2), new + bytes(len(new) % 2)
+    before = element + struct.pack("<H", len(old)) + old
+    group = b"\x02\0\0\0UL\x04\0"
+    at = content.index(group) + len(group)
+    (length,) = struct.unpack_from("<I", content, at)
+    content = content[:at] + struct.pack("<I", length + len(new) - len(old)) + content[at + 4 :]
+    return content.replace(before, element + struct.pack("<H", len(new)) + new)
+
+
+_SYNTAX: Final = Outcome(422, "unsupported-transfer-syntax")
+_CODECS: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
+    "RLE: runs of zeros, 16 000 rows and columns": (
+        lambda: _frame(uid.RLELossless, _rle(16_000**2 // 64), Rows=16_000, Columns=16_000),
+        Outcome(413, "too-large"),
+    ),
+    "RLE: a segment 1000 times as long as its image": (
+        lambda: _frame(uid.RLELossless, _rle(64_000)),
+        Outcome(202, "empty-image"),
+    ),
+    "JPEG 2000: 9000 rows and columns of zeros": (
+        lambda: _frame(
+            uid.JPEG2000Lossless,
+            imagecodecs.jpeg2k_encode(_zeros(9000), reversible=True),
+            Rows=9000,
+            Columns=9000,
+        ),
+        Outcome(413, "too-large"),
+    ),
+    "JPEG 2000: 2000 rows and columns in an image of 7 by 9": (
+        lambda: _frame(uid.JPEG2000Lossless, imagecodecs.jpeg2k_encode(_zeros(2000), reversible=True)),
+        _UNREADABLE,
+    ),
+    "JPEG 2000: 60 000 rows and columns in its own head": (
+        lambda: _frame(
+            uid.JPEG2000Lossless,
+            _of_size(imagecodecs.jpeg2k_encode(_zeros(9), codecformat="j2k", reversible=True), 60_000),
+        ),
+        _UNREADABLE,
+    ),
+    "JPEG-LS: 9000 rows and columns of zeros": (
+        lambda: _frame(uid.JPEGLSLossless, imagecodecs.jpegls_encode(_zeros(9000)), Rows=9000, Columns=9000),
+        Outcome(413, "too-large"),
+    ),
+    "JPEG-LS: 2000 rows and columns in an image of 7 by 9": (
+        lambda: _frame(uid.JPEGLSLossless, imagecodecs.jpegls_encode(_zeros(2000))),
+        _UNREADABLE,
+    ),
+    "an InstanceNumber of 65 534 digits": (
+        lambda: _implicit(b"\x20\0\x13\0", b"9" * 65_534),
+        _READ,
+    ),
+    "2.5 million numbers as PixelSpacing": (
+        lambda: _implicit(b"\x28\0\x30\0", b"1\\" * 2_500_000),
+        _UNREADABLE,
+    ),
+    "300 000 elements": (_many_elements, _READ),
+    "a DICOMDIR that leads elsewhere": (_with_an_index, _READ),
+    "a private transfer syntax": (lambda: _told("1.2.840.113619.5.2"), _SYNTAX),
+    "little-endian that is called big-endian": (lambda: _told("1.2.840.10008.1.2.2"), _UNREADABLE),
+    "a transfer syntax of video": (lambda: _told("1.2.840.10008.1.2.4.102"), _SYNTAX),
+    "no preamble": (
+        lambda: zipped_images(content[132:] for content in encoded(make_series(12))),
+        Outcome(415, "not-an-image"),
+    ),
+}
+
+INPUTS: Final = [
+    Hostile("DICOM", what, body(make), expected) for what, (make, expected) in (_FILES | _CODECS).items()
+]
