@@ -19,6 +19,8 @@ from service.problems import problem_response
 logger = logging.getLogger(__name__)
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
+_LINGER_S: Final = 1.0
+"""So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -27,7 +29,14 @@ class DeadlineProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     """Set while the client owes a request."""
     _head_bytes: int | None = None
-    """How much came since a head began; None between two heads."""
+    """How much came since a head began, also of one whose end did not come yet; None between two heads."""
+    _field_bytes: int = 0
+    """How long the target and the headers of the last head are, whatever came behind them."""
+    _refusal: DisyreError | None = None
+    """Why the head that is being read is refused, if it is for another reason than that it is no HTTP."""
+
+    _is_over: bool = False
+    """Whether a refusal was the last answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, and owes a request."""
@@ -41,19 +50,31 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came. A head that becomes too long is refused."""
+        if self._is_over:
+            return
         if self._is_idle():
             self._set_deadline()
         super().data_received(data)
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > _LONGEST_HEAD_BYTES:
-                self._refuse(HeadTooLarge(f"expected headers of at most {_LONGEST_HEAD_BYTES} bytes"))
+                self._refuse(_too_large())
 
     def on_message_begin(self) -> None:
         """The first byte of a request; it may come while the one before it is not answered yet."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes = self._field_bytes = 0
         self._set_deadline()
+
+    def on_url(self, url: bytes) -> None:
+        """The target of the request, or a part of it. Raises HeadTooLarge, which ends the reading."""
+        self._take(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header. Raises HeadTooLarge, which ends the reading."""
+        self._take(len(name) + len(value) + len(": \r\n"))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head of the request is whole; its body has a deadline of its own."""
@@ -62,7 +83,13 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._refuse(MalformedRequest("expected a request of HTTP/1.1"))
+        self._refuse(self._refusal or MalformedRequest("expected a request of HTTP/1.1"))
+
+    def _take(self, n_bytes: int) -> None:
+        self._field_bytes += n_bytes
+        if self._field_bytes > _LONGEST_HEAD_BYTES:
+            self._refusal = _too_large()
+            raise self._refusal
 
     def _is_idle(self) -> bool:
         """Whether no request is under way."""
@@ -101,4 +128,12 @@ class DeadlineProtocol(HttpToolsProtocol):
             fields = [*response.raw_headers, *marks, (b"connection", b"close")]
             head = b"".join(b"%s: %s\r\n" % field for field in fields)
             self.transport.write(STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body))
-        self.transport.close()
+            self.transport.write_eof()
+            self._is_over = True
+            self.loop.call_later(_LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
+
+
+def _too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"expected headers of at most {_LONGEST_HEAD_BYTES} bytes")

@@ -113,6 +113,20 @@ def test_a_head_without_end_is_refused(api: LiveApi) -> None:
         assert refusal(read_to_the_end(connection)) == (431, "head-too-large")
 
 
+@pytest.mark.parametrize(
+    ("head_bytes", "status"), [(65_000, 200), (65_600, 431), (70_000, 431), (200_000, 431)]
+)
+def test_a_head_of_more_than_64_kib_is_refused_though_it_comes_at_once_with_its_end(
+    api: LiveApi, head_bytes: int, status: int
+) -> None:
+    begins, ends = b"GET /livez HTTP/1.1\r\nHost: disyre\r\nConnection: close\r\nX-Long: ", b"\r\n\r\n"
+    with connected(api, begins + b"a" * (head_bytes - len(begins) - len(ends)) + ends) as connection:
+        answer = read_to_the_end(connection)
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or refusal(answer) == (431, "head-too-large")
+
+
 def test_what_is_no_http_is_refused_with_a_problem_document(api: LiveApi) -> None:
     with connected(api, b"hello\r\n\r\n") as connection:
         assert refusal(read_to_the_end(connection)) == (400, "malformed-request")
