@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Final
 
 from celery import Celery
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CDeprecationWarning, CPendingDeprecationWarning, SecurityWarning
 from celery.signals import task_failure, task_received, worker_shutting_down
 from celery.worker import state
 
@@ -117,10 +117,21 @@ def _checked() -> tuple[Celery, WorkerSettings]:
 
 
 def _leave_the_log_to_us() -> None:
-    """Keep Celery from writing lines of another form than the log's."""
+    """Keep Celery from writing lines of another form than the log's, or to who programs with it."""
+    for to_programmers in (CDeprecationWarning, CPendingDeprecationWarning):
+        warnings.filterwarnings(
+            "ignore", category=to_programmers
+        )  # Celery wants them always, from its start on
+    _add_to_environment(
+        "PYTHONWARNINGS", "ignore:semaphore_tracker:UserWarning"
+    )  # of a process beside the child
     os.environ["_MP_FORK_LOGLEVEL_"] = ""  # as the child does until it has imported worker.app
     with open(os.devnull, "wb") as nowhere:  # as this process does on stdout, where nothing else is written
         os.dup2(nowhere.fileno(), 1)
+
+
+def _add_to_environment(name: str, value: str) -> None:
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), value]))
 
 
 def _give_up(signum: int, frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
 """Workers and brokers that die, hang and are told to stop, in the middle of a job."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from disyre.job import JobState
 from tests.integration.workplace import LEASE_S, Workplace
-from tests.live import LiveBroker, wait_for
+from tests.live import LiveBroker, LiveWorker, wait_for
 from tests.lossy_proxy import lossy_proxy
 from tests.shifted_clock import make_shifted_clock
 from tests.toy_model import SLOW_MODEL
@@ -36,6 +37,37 @@ def test_a_job_whose_worker_is_killed_is_finished_by_the_next(workplace: Workpla
 
     assert job.attempt == 2
     workplace.assert_one_whole_result(job)
+
+
+def test_what_is_left_of_a_worker_that_was_killed_writes_nothing_of_another_form(
+    workplace: Workplace,
+) -> None:
+    with workplace.worker() as worker:
+        wait_for(workplace.registry.workers, "the worker is ready")
+
+        worker.process.kill()
+        worker.process.wait(30)
+
+        wait_for(lambda: not is_there(worker.process.pid), "its child and what looks after it end")
+    assert_log_is_ours(worker)
+
+
+def is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def assert_log_is_ours(worker: LiveWorker) -> None:
+    """Each line has its time, and none is a library's word to who programs with it."""
+    odd = [
+        line
+        for line in worker.text().splitlines()
+        if not re.match(r"\d{4}-\d\d-\d\dT", line) or "py.warnings" in line
+    ]
+    assert odd == []
 
 
 def test_a_worker_that_hung_does_not_disturb_the_one_that_took_over(workplace: Workplace) -> None:
@@ -121,6 +153,8 @@ def test_a_worker_takes_more_after_its_broker_went_as_it_acknowledged_a_message(
             assert workplace.wait_until_finished(workplace.submit()).state is JobState.SUCCEEDED
             assert worker.process.poll() is None
     assert workplace.jobs.get(job_id).attempt == 1
+    assert "Connection to broker lost" in worker.text()
+    assert_log_is_ours(worker)
 
 
 def test_a_worker_that_takes_nothing_any_more_ends_and_the_next_one_goes_on(
