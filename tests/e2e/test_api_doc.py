@@ -127,7 +127,7 @@ def test_the_python_works(serve: Serve, folder: Path) -> None:
     run = run_python(folder, "-c", ADDRESS.sub(f"http://127.0.0.1:{serve.port}", code))
 
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "succeeded None"
+    assert run.stdout == "", "the bar is for terminals, and nothing went wrong"
     assert len(list((folder / "out").iterdir())) == 5
 
 
