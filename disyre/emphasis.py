@@ -17,6 +17,7 @@ class Emphasis(Frozen):
     """How lesions look beside what the network expects in their place, and how much the rest counts."""
 
     towards: Literal["bright", "dark"]
+    """What lesions are beside what is expected in their place."""
     other: float = Field(default=0.25, ge=0, le=1)
     """Weight of changes in the other direction; those in this one have a weight of 1."""
     rank_power: float = Field(default=0.0, ge=0, le=8)

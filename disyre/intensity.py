@@ -20,10 +20,12 @@ class IntensityRule(BaseModel):
     `frame` takes it over all voxels, background included, as the reference implementation does.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     over: Literal["brain", "frame"] = "brain"
+    """Which voxels count: those of the brain, or all."""
     percentile: float = Field(default=99.0, gt=0, le=100)
+    """The one of them that becomes 1."""
 
 
 @dataclass(frozen=True)

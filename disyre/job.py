@@ -18,6 +18,7 @@ from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest
 from disyre.progress import Progress
+from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 
 MAX_LOSSES: Final = 3
@@ -130,7 +131,9 @@ class Transition(Frozen):
     """A state that the job entered."""
 
     state: JobState
+    """Which."""
     at: AwareDatetime
+    """When, by the broker's clock."""
 
 
 class Job(Frozen):
@@ -156,6 +159,8 @@ class Job(Frozen):
     modality: Guess | None = None
     """What the scan was taken for; None of jobs from before this was asked."""
     input: JobInput
+    scan: ScanFacts | None = None
+    """How its voxels lie; None of jobs from before this was noted, until a worker has read them."""
     params: JobParams
     attempt: int = 0
     """How often a worker has begun; the number is also the fencing token of that worker."""
@@ -180,6 +185,7 @@ class Job(Frozen):
         model: JobModel | None,
         modality: Guess | None = None,
         input: JobInput,
+        scan: ScanFacts | None = None,
         params: JobParams,
         at: datetime,
         owner: str = LOCAL_OWNER,
@@ -196,6 +202,7 @@ class Job(Frozen):
             model=model,
             modality=modality,
             input=input,
+            scan=scan,
             params=params,
             history=(Transition(state=JobState.QUEUED, at=at),),
         )
@@ -221,6 +228,13 @@ class Job(Frozen):
         """The worker is this far."""
         self._check_running(attempt)
         return self.model_copy(update={"progress": progress, "revision": self.revision + 1})
+
+    def describe(self, scan: ScanFacts, *, attempt: int) -> Self:
+        """The worker has read the scan. What was known before changes nothing."""
+        self._check_running(attempt)
+        if self.scan == scan:
+            return self
+        return self.model_copy(update={"scan": scan, "revision": self.revision + 1})
 
     def decide(self, choice: Choice, *, attempt: int) -> Self:
         """The worker has looked at the scan. What it says a second time changes nothing."""

@@ -17,11 +17,15 @@ class JobParams(Frozen):
     """The options of a submission; None leaves a choice to the model's manifest, or to what the scan is."""
 
     model: str | None = None
+    """Name of the model, which scores the scan whatever it is; else the one for what the scan is."""
     version: str | None = None
+    """Version of the model; else the newest."""
     modality: Modality | None = None
     """What the scan is, whatever it is recognised as."""
     mode: Mode | None = None
+    """Whether each severity is a step by itself (`ensemble`) or goes on from the one before (`stepwise`)."""
     severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
+    """How corrupted the network is told that the scan is, one call for each; falling in mode `stepwise`."""
     preset: Literal["parity"] | None = None
     """Score as the public reference implementation does; excludes `severities` and both steps below."""
     bias_correction: bool | None = None
@@ -41,3 +45,4 @@ class JobParams(Frozen):
     callback: str | None = Field(default=None, max_length=2000)
     """URL that is called when the job has ended."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)
+    """Names with values, which come back with the job, and by which jobs are listed."""

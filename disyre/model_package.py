@@ -38,6 +38,7 @@ class Grid(Frozen):
     spacing_mm: float = Field(default=1.0, gt=0)
     """Distance between voxel centres, along all three axes."""
     orientation: Literal["RAS"] = "RAS"
+    """Where its axes lead: right, front, head."""
     slice_axis: Literal[2] = 2
     """Axis that is cut into slices: 2 is axial."""
     stride: int = Field(default=32, ge=1)
@@ -68,7 +69,9 @@ class ScanSettings(Frozen):
     """How a scan is scored: which loop, under which severities, in which frame."""
 
     mode: Mode = "ensemble"
+    """Whether each severity is a step by itself or goes on from the one before (`stepwise`)."""
     severities: tuple[Severity, ...] = Field(min_length=1, max_length=100)
+    """How corrupted the network is told that the scan is, one call for each."""
     told_severities: tuple[Severity, ...] | None = None
     """What the network is told instead of `severities`; only the parity preset sets it."""
     windows: Windows | None = None
@@ -80,6 +83,7 @@ class ScanSettings(Frozen):
     emphasis: Emphasis | None = None
     """What counts more than the rest; None: all changes alike, as in the papers."""
     intensity: IntensityRule = IntensityRule()
+    """How raw intensities become the network's."""
     bias_correction: bool = False
     """Divide the scan by the shading that is found in it."""
     align: bool = False
@@ -107,7 +111,9 @@ class HealthyBrain(Frozen):
     """What one of the scans shows that a model was calibrated on."""
 
     name: str
+    """What the scan is called in its data set."""
     anomaly_score: float = Field(ge=0)
+    """As in the summary of a job."""
     above_threshold_ml: float = Field(ge=0)
     """Volume above a threshold that was set on the other scans; of one alone, on itself."""
 
@@ -120,6 +126,7 @@ class Calibration(Frozen):
     healthy_percentile: float = Field(gt=0, le=100)
     """Percentile of healthy brain voxels that lie below the threshold."""
     n_scans: int = Field(ge=1)
+    """So many healthy scans."""
     false_positive_ml: float | None = Field(default=None, ge=0)
     """Mean volume above the threshold in one of these brains; null in packages from before it was noted."""
     healthy: tuple[HealthyBrain, ...] = ()
@@ -130,9 +137,13 @@ class TrainingData(Frozen):
     """One data set that the weights have seen."""
 
     name: str
+    """Of the data set."""
     n_scans: int = Field(ge=1)
+    """So many of its scans were used."""
     licence: str
+    """Of the data."""
     url: str | None = None
+    """Where they are from."""
 
 
 class ModelManifest(Frozen):

@@ -25,12 +25,15 @@ class Progress(Frozen):
     """How far a running job is."""
 
     stage: Stage
+    """What is being done."""
     step: int = Field(default=0, ge=0)
+    """The last one that was done, of `steps`."""
     steps: int = Field(default=0, ge=0)
     """Of the restoration; 0 in the other stages."""
     fraction: Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: round(share, 4))]
     """Of the whole job."""
     eta_s: float | None = None
+    """Estimated seconds until the job ends; null while nobody can tell."""
 
 
 OnStep: TypeAlias = Callable[[], None]

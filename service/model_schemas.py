@@ -25,20 +25,35 @@ class ModelView(View):
     """A model package: everything that helps to judge whether to use it."""
 
     name: str
+    """As the option `model` takes it."""
     version: str
+    """A whole number, as text."""
     modality: Modality
+    """What scans it is for."""
     created_at: datetime
+    """When it was exported."""
     sha256: str
+    """Of its network."""
     n_parameters: int
+    """Weights of the network."""
     gflop_per_patch: float
+    """Billions of floating-point operations (two a multiply-add) for one patch of 128 x 128."""
     grid: Grid
+    """On which the network wants its slices."""
     scan: ScanSettings
+    """How a scan is scored if its options say nothing else."""
     calibration: Calibration
+    """What the map looks like on healthy scans that were kept out of training."""
     training_data: tuple[TrainingData, ...]
+    """What the weights have seen."""
     metrics: dict[str, float]
+    """How well it did on scans that it had not seen, by the name of the figure."""
     licence: str
+    """Of the weights, by its SPDX name."""
     href: str
+    """This version, as a path below the root of the API."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
     @classmethod
     def of(cls, package: ModelPackage) -> Self:
@@ -57,7 +72,9 @@ class LeftOutView(View):
     """A model package that is there, and not offered."""
 
     name: str
+    """Of the model."""
     version: str
+    """Of the model."""
     code: Reason
     """`no-worker`: workers are there, and none of them has it; `model-damaged`: those that would hold it find
     its package damaged, or not all of it; `misconfigured`: it cannot be read."""
@@ -67,8 +84,11 @@ class ModelList(View):
     """All model packages that are offered, or all versions of one model; the newest version last."""
 
     models: list[ModelView]
+    """Those that jobs can be sent to."""
     left_out: list[LeftOutView]
+    """The others that are there."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
     @classmethod
     def of(cls, packages: Sequence[ModelPackage], unusable: Sequence[UnusablePackage] = ()) -> Self:

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -61,21 +61,35 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
 class FieldError(BaseModel):
     """One thing that is wrong with a request."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     field: str
+    """Which: where it is (query, header, path), and its name."""
     detail: str
+    """What was expected, and what came, in words."""
 
 
 class Problem(BaseModel):
     """An error, as RFC 9457 wants it; `code` is stable, `detail` is for people."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     type: str = "about:blank"
+    """Always `about:blank`: `code` says what kind of problem it is."""
     title: str
+    """What HTTP calls the status."""
     status: int
+    """Of the response; of a job that failed, what its submission would have been answered with."""
     detail: str
+    """What was expected, and what came, in words for people; never with anything of a patient."""
     code: str
+    """What kind of problem it is, for programs: kebab-case, and stable."""
     instance: str | None = None
+    """The path that was asked for, if all that is in it is known here."""
     job_id: str | None = None
+    """The job that the path names, if it names one."""
     errors: list[FieldError] | None = None
+    """Everything that is wrong with the fields of a request."""
     candidates: list[Candidate] | None = None
     """The volumes that were found, where one was wanted."""
 

@@ -7,12 +7,14 @@ from typing import Any, Final, Self
 
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
+from disyre.figures import PerAxis
 from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
 from disyre.job_event import JobEvent
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.progress import Progress
+from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 from service.problems import Problem, problem_of_job
 from service.submission import Study
@@ -30,8 +32,11 @@ class ModelRef(View):
     """The model that scores a job's scan, and what ran it."""
 
     name: str
+    """Of the model."""
     version: str
+    """Of the model; a whole number, as text."""
     sha256: str
+    """Of its network."""
     provider: str | None
     """ONNX Runtime execution provider; null before the end."""
 
@@ -45,14 +50,26 @@ class InputView(View):
     """What was uploaded."""
 
     format: MediaFormat
+    """What the bytes of the first file are."""
     n_files: int
+    """Without the mask."""
     size_bytes: int
+    """Of all files together, the mask included."""
     sha256: str
     """Of the file; of several files, the SHA-256 of the sorted hashes, a line each."""
     has_mask: bool
+    """Whether a brain mask came with the scan."""
+    shape: tuple[int, int, int] | None
+    """Voxels along each axis of the scan that is scored; null of old jobs, until a worker has read it."""
+    spacing_mm: PerAxis | None
+    """Edges of a voxel, along the same axes."""
+    orientation: str | None
+    """Where each axis leads, such as LPS: left, back, head."""
+    warnings: tuple[str, ...]
+    """What is odd about the scan, first as its headers say it, then as a worker has read it."""
 
     @classmethod
-    def of(cls, upload: JobInput) -> Self:
+    def of(cls, upload: JobInput, scan: ScanFacts | None) -> Self:
         """View of a job's input."""
         hashes = sorted(file.sha256 for file in upload.files)
         lines = "".join(f"{sha256}\n" for sha256 in hashes).encode()
@@ -62,6 +79,10 @@ class InputView(View):
             size_bytes=upload.size_bytes,
             sha256=hashes[0] if len(hashes) == 1 else hashlib.sha256(lines).hexdigest(),
             has_mask=upload.mask is not None,
+            shape=scan.shape if scan else None,
+            spacing_mm=scan.spacing_mm if scan else None,
+            orientation=scan.orientation if scan else None,
+            warnings=scan.warnings if scan else (),
         )
 
 
@@ -69,7 +90,9 @@ class JobLinks(View):
     """Where to go on."""
 
     self: str
+    """The job, as a path below the root of the API."""
     events: str
+    """Its changes, as they happen."""
     results: str | None
     """Null unless the job has succeeded."""
     cancel: str | None
@@ -93,15 +116,21 @@ class JobView(View):
     """A job."""
 
     id: str
+    """UUID; those of later jobs sort after those of earlier ones."""
     state: JobState
+    """Where the job is."""
     revision: int
+    """Grows with every change, and is the ETag; the place in the queue is not part of it."""
     owner: str
     """The name of the key that it was sent with."""
     trace: Trace | None
     """Ids of the request that made it."""
     created_at: datetime
+    """When it was submitted."""
     started_at: datetime | None
+    """When a worker began it first; null while it waits."""
     finished_at: datetime | None
+    """When it ended; null before."""
     expires_at: datetime | None
     """When the job and its files are removed; null before it is finished, and if it is kept."""
     model: ModelRef | None
@@ -109,18 +138,27 @@ class JobView(View):
     modality: Guess | None
     """What the scan was taken for, and why."""
     input: InputView
+    """What was uploaded, and how the scan in it lies."""
     params: JobParams
+    """The options that it was submitted with."""
     attempt: int
+    """How often a worker has begun it."""
     queue_position: int | None
     """1 for the job that is next; null for one that does not wait."""
     eta_start_s: float | None
-    """Estimated time until a waiting job begins."""
+    """Estimated seconds until it begins; null where nobody can tell, and for one that does not wait."""
     progress: Progress | None
+    """How far a running job is; null otherwise."""
     history: tuple[Transition, ...]
+    """Every state that it entered, the first one first."""
     summary: dict[str, Any] | None
+    """The short form of `summary.json`; null unless it has succeeded."""
     error: Problem | None
+    """Why it failed; null unless it has."""
     links: JobLinks
+    """Where to go on."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
     @classmethod
     def of(cls, job: Job, line: WaitingLine | None = None) -> Self:
@@ -138,7 +176,7 @@ class JobView(View):
             expires_at=job.expires_at,
             model=ModelRef.of(job.model, job.provider) if job.model else None,
             modality=job.modality,
-            input=InputView.of(job.input),
+            input=InputView.of(job.input, job.scan),
             params=job.params,
             attempt=job.attempt,
             queue_position=line.positions.get(job.id) if line else None,
@@ -165,10 +203,15 @@ class JobEventView(View):
     """A job after a change."""
 
     job_id: str
+    """Of the job."""
     revision: int
+    """Grows with every change; the `id` of the event."""
     state: JobState
+    """Where the job is."""
     attempt: int
+    """How often a worker has begun it."""
     progress: Progress | None
+    """How far a running job is; null otherwise."""
 
     @classmethod
     def of(cls, event: JobEvent) -> Self:
@@ -184,7 +227,9 @@ class StudyView(View):
     left_out: list[Candidate]
     """The other series, each with a code and a reason."""
     warnings: list[str]
+    """What is odd about the files."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
     @classmethod
     def of(cls, study: Study, line: WaitingLine | None) -> Self:
@@ -201,20 +246,28 @@ class JobPage(View):
     """Some jobs, the newest first."""
 
     jobs: list[JobView]
+    """Those for which all holds that was asked for."""
     next_cursor: str | None
     """To be sent as `cursor` for the jobs that follow; null at the end."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
 
 class ResultView(View):
     """A file that a job gave."""
 
     name: str
+    """As in its address."""
     kind: str
+    """The name without what says its format."""
     media_type: str
+    """Content-Type of a download."""
     size_bytes: int
+    """Of the file."""
     sha256: str
+    """Of the file; also its ETag."""
     href: str
+    """Where to download it, as a path below the root of the API."""
 
     @classmethod
     def of(cls, artifact: Artifact, job_id: str) -> Self:
@@ -226,9 +279,13 @@ class ResultsView(View):
     """All files that a job gave."""
 
     job_id: str
+    """Of the job."""
     model: ModelRef
+    """What scored the scan."""
     results: list[ResultView]
+    """One for each file."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -244,4 +301,6 @@ class InspectionView(View):
     volumes: tuple[Candidate, ...]
     """The largest first; `code` is null for one that can be scored, by `model` if that is known already."""
     warnings: tuple[str, ...]
+    """What is odd about the files, or was left out."""
     intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""

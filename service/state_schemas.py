@@ -13,9 +13,11 @@ class QueueView(View):
     depth: int
     """Jobs that wait."""
     running: int
+    """Jobs that a worker has begun and not ended."""
     eta_s: float | None
-    """Estimated time until a job that is submitted now begins."""
+    """Estimated seconds until a job that is submitted now begins; null where nobody can tell."""
     workers: list[WorkerInfo]
+    """Those that are there and whose network gives answers."""
 
     @classmethod
     def of(cls, line: WaitingLine, workers: list[WorkerInfo]) -> Self:
@@ -28,10 +30,13 @@ class Liveness(View):
     """That the process answers."""
 
     alive: bool = True
+    """Always true: a process that does not live does not answer."""
 
 
 class Readiness(View):
     """Whether a scan that is posted now can be scored."""
 
     ready: bool
+    """Whether all checks are true."""
     checks: dict[str, bool]
+    """What is needed, by name, and whether it is there."""

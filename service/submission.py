@@ -36,6 +36,7 @@ from disyre.model_choice import choose_fitting, taken_for
 from disyre.model_package import ModelShelf
 from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
+from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.egress import Hosts
@@ -130,12 +131,12 @@ class Submission:
         if ticket is not None and ticket.earlier is not None:
             return self._made_before(ticket.earlier, fingerprint).jobs[0]
         params = self.check_options(given)
-        n_voxels: list[int] = []
+        facts: list[ScanFacts] = []
         try:
-            header = check_scan(upload, folder, params, max_voxels=self.max_voxels, on_voxels=n_voxels.append)
+            header = check_scan(upload, folder, params, max_voxels=self.max_voxels, on_facts=facts.append)
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
-        job = self._job(upload, params, header, self.jobs.now(), n_voxels=n_voxels[0])
+        job = self._job(upload, params, header, self.jobs.now(), facts[0])
         self._accept([job], folder, ticket.receipt(fingerprint, [job]) if ticket is not None else None)
         return job
 
@@ -171,7 +172,7 @@ class Submission:
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
-                n_voxels=math.prod(each.shape or (0,)),
+                _facts_of(each),
             )
             for n, each in enumerate(chosen)
         ]
@@ -200,7 +201,7 @@ class Submission:
             raise gone
         return Study(tuple(jobs), earlier.left_out, earlier.warnings)
 
-    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime, *, n_voxels: int) -> Job:
+    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime, scan: ScanFacts) -> Job:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
         package = choose_fitting(self.models, params, modality)
@@ -208,7 +209,8 @@ class Submission:
             new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,
             modality=modality,
-            input=JobInput(files=upload.files, mask=upload.mask, n_voxels=n_voxels),
+            input=JobInput(files=upload.files, mask=upload.mask, n_voxels=math.prod(scan.shape)),
+            scan=scan,
             params=params,
             owner=self.owner,
             retention_s=params.retention_s or self.retention_s or None,
@@ -248,6 +250,11 @@ class Submission:
             for job in jobs:
                 self.artifacts.remove(job.id)
             raise
+
+
+def _facts_of(series: Candidate) -> ScanFacts:
+    """How the voxels lie of a series that can be scored."""
+    return ScanFacts.model_validate(series.model_dump(include={"shape", "spacing_mm", "orientation"}))
 
 
 def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from worker.heartbeat import Heartbeat
 from worker.log import ids_of, write_worker_log
 from worker.settings import WorkerSettings
 from worker.steps import StopRequest
-from worker.tasks import JobRunner, OnChoice, Outcome, Score
+from worker.tasks import JobRunner, OnChoice, OnScan, Outcome, Score
 
 logger = logging.getLogger(__name__)
 
@@ -157,9 +157,15 @@ def _end(**_: object) -> None:
 def _in_time(score: Score) -> Score:
     """The same, with Celery's word for a job that takes too long put into ours."""
 
-    def limited(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+    def limited(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
         try:
-            return score(job, folder, on_progress, on_choice)
+            return score(job, folder, on_progress, on_choice, on_scan)
         except SoftTimeLimitExceeded as error:
             raise TimedOut("the job took longer than a job may") from error
 

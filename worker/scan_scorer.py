@@ -17,6 +17,7 @@ from disyre.model_package import Grid
 from disyre.pipeline import score_volume
 from disyre.presets import settings_for
 from disyre.progress import LastProgress, OnProgress, OnStep, Progress
+from disyre.scan_facts import ScanFacts
 from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
 from disyre.volume import Volume
@@ -26,7 +27,7 @@ from worker.onnx_brain import OnnxBrainNetwork
 from worker.onnx_session import PROVIDERS
 from worker.reading import Reading, find_brain, read_volumes
 from worker.restorers import Restorers
-from worker.tasks import OnChoice, Outcome
+from worker.tasks import OnChoice, OnScan, Outcome
 
 InputFile: TypeAlias = Callable[[str, str], Path]
 """Where a file of a job is, by the job's id and the file's name. Raises ArtifactNotFound."""
@@ -41,6 +42,10 @@ def _at_hand(job: Job, on_step: OnStep) -> None:
 
 
 def _ignore(choice: Choice) -> None:
+    """Be told, and do nothing."""
+
+
+def _ignore_scan(scan: ScanFacts) -> None:
     """Be told, and do nothing."""
 
 
@@ -66,7 +71,12 @@ class ScanScorer:
     fetch: Fetch = _at_hand
 
     def __call__(
-        self, job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice = _ignore
+        self,
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice = _ignore,
+        on_scan: OnScan = _ignore_scan,
     ) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
         watch, told = Stopwatch(), LastProgress(on_progress)
@@ -74,6 +84,7 @@ class ScanScorer:
         with watch.stage("reading"):
             told(Progress(stage="reading", fraction=0.0))
             reading = self._read(job, grid, told.again)
+            on_scan(ScanFacts.of(reading.volume, reading.warnings))
         with watch.stage("finding-brain"):
             told(Progress(stage="finding-brain", fraction=_READ))
             scan = find_brain(reading, self.brain_network, on_step=told.again)

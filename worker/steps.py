@@ -9,6 +9,7 @@ from disyre.adapters.job_store import Change, JobStore
 from disyre.errors import JobCanceled, TimedOut, Unavailable
 from disyre.job import Choice, Job, JobState
 from disyre.progress import Progress
+from disyre.scan_facts import ScanFacts
 from worker.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,11 @@ class Steps:
             raise TimedOut(f"expected a job of at most {self._time_limit_s:g} s")
         if self._stop.is_due():
             raise WorkerStopping
+
+    def describe(self, scan: ScanFacts) -> None:
+        """The scan is read."""
+        self._lease.check()
+        self._store(lambda job: job.describe(scan, attempt=self._job.attempt))
 
     def decide(self, choice: Choice) -> None:
         """What the scan is, and which model scores it."""

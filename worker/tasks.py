@@ -30,6 +30,7 @@ from disyre.errors import (
 )
 from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobModel, JobProblem, JobState
 from disyre.progress import OnProgress
+from disyre.scan_facts import ScanFacts
 from worker.lease import Lease, hold
 from worker.steps import Steps, StopRequest, WorkerStopping
 
@@ -63,7 +64,9 @@ Now: TypeAlias = Callable[[], datetime]
 """Says the time of day."""
 OnChoice: TypeAlias = Callable[[Choice], None]
 """Is told what a scan is, and which model scores it, as soon as that is decided."""
-Score: TypeAlias = Callable[[Job, Path, OnProgress, OnChoice], Outcome]
+OnScan: TypeAlias = Callable[[ScanFacts], None]
+"""Is told how the voxels of a scan lie, and what is odd about it, once it is read."""
+Score: TypeAlias = Callable[[Job, Path, OnProgress, OnChoice, OnScan], Outcome]
 """Scores a job's scan and writes the results into a folder."""
 
 
@@ -121,7 +124,7 @@ class JobRunner:
         steps = Steps(self.jobs, job, lease, stop=self.stop, time_limit_s=self.time_limit_s)
         try:
             with self.artifacts.attempt(job.id, job.attempt, on_step=steps.check) as folder:
-                outcome = self.score(job, folder, steps, steps.decide)
+                outcome = self.score(job, folder, steps, steps.decide, steps.describe)
                 lease.check()
         except IllegalTransition:
             raise

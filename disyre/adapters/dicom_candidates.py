@@ -1,6 +1,5 @@
 """What is found in DICOM files, as candidates: volumes that could be scored, and why others could not."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -15,6 +14,7 @@ from disyre.coverage import partial
 from disyre.distinction import distinguished
 from disyre.errors import InvalidInput, IrregularSlices, MultipleVolumes, SeveralPatients, TooFewSlices
 from disyre.modality import LOCALIZER, Guess
+from disyre.scan_facts import ScanFacts
 from disyre.series import (
     Images,
     Part,
@@ -97,12 +97,14 @@ def _warn_of_coverage(parts: Sequence[Part], found: Sequence[Candidate], on_warn
             on_warning(told)
 
 
-def check_volume(stack: Stack, max_voxels: int) -> int:
-    """How many voxels a volume has. Raises TooLarge, or what is wrong with its place."""
-    shape = (len(stack), *stack[0].shape)
+def check_volume(stack: Stack, max_voxels: int) -> ScanFacts:
+    """How the voxels of a volume lie. Raises TooLarge, or what is wrong with its place."""
+    shape = (*stack[0].shape, len(stack))
     admission.check_size(shape, max_voxels=max_voxels)
-    dicom_geometry.affine(stack)
-    return math.prod(shape)
+    affine = geometry.ras_to_lps(dicom_geometry.affine(stack))
+    return ScanFacts(
+        shape=shape, spacing_mm=geometry.spacing_mm(affine), orientation=geometry.orientation(affine)
+    )
 
 
 def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:

@@ -27,9 +27,11 @@ from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralP
 from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.owners import with_owners
+from disyre.scan_facts import ScanFacts
 from disyre.scan_record import ImageSource
 from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
 from disyre.volume import Volume
+from disyre.wording import collapsed
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
@@ -99,17 +101,19 @@ def check_dicom(
     *,
     max_voxels: int = MAX_VOXELS,
     series: str | None = None,
-    on_voxels: Callable[[int], None] = lambda n: None,
+    on_facts: Callable[[ScanFacts], None] = lambda facts: None,
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
-    `on_voxels` is told how many voxels it has. Raises what `read_dicom` raises, with all candidates if there
-    are several.
+    `on_facts` is told how its voxels lie. Raises what `read_dicom` raises, with all candidates if there are
+    several.
     """
-    images = _look(instances, admission.ignore)
+    said: list[str] = []
+    # What is said of all files is not of one series that is picked.
+    images = _look(instances, said.append if series is None else admission.ignore)
     try:
-        stack = find_volume(images, admission.ignore, series=series)
-        on_voxels(check_volume(stack, max_voxels))
+        stack = find_volume(images, said.append, series=series)
+        facts = check_volume(stack, max_voxels)
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
     except MultipleVolumes as error:
@@ -118,6 +122,7 @@ def check_dicom(
         raise MultipleVolumes(told, candidates[:_MOST_LISTED]) from error
     except InvalidInput as error:
         raise _with_candidates(error, images) from error
+    on_facts(facts.model_copy(update={"warnings": collapsed(said)}))
     return modality_of(stack)
 
 

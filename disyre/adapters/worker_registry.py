@@ -27,20 +27,25 @@ def worker_prefix() -> str:
 class HeldModel(BaseModel):
     """A version of a model whose package a worker has seen to be whole."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     name: str
+    """Of the model."""
     version: str
+    """Of the model."""
     sha256: str
+    """Of its network."""
     modality: Modality
+    """What scans it is for."""
 
 
 class WorkerInfo(BaseModel):
     """What a worker that holds a model, and has run it, says of itself."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     id: Annotated[str, Field(min_length=1)]
+    """Its host, and what tells it from others there."""
     provider: str
     """ONNX Runtime execution provider that is active."""
     models: tuple[str, ...]
@@ -50,7 +55,9 @@ class WorkerInfo(BaseModel):
     left_out: tuple[str, ...] = ()
     """Models that it would hold if their packages were whole, as `name/version`."""
     started_at: AwareDatetime
+    """When it was ready first."""
     last_seen_at: AwareDatetime
+    """When it last said that it is there."""
     last_inference_at: AwareDatetime
     """When the network last gave an answer, the warm-up included."""
     busy_with: str | None = None

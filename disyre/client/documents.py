@@ -44,6 +44,13 @@ class InputDocument(Document):
     sha256: str | None = None
     """Of the file; of several files, of their sorted hashes, a line each."""
     has_mask: bool | None = None
+    shape: tuple[int, ...] | None = None
+    """Voxels of the scan."""
+    spacing_mm: tuple[float, ...] | None = None
+    orientation: str | None = None
+    """Where each axis of the scan leads, such as LPS: left, back, head."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the scan."""
 
 
 class ProgressDocument(Document):

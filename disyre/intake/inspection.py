@@ -1,6 +1,5 @@
 """What an upload holds, as its headers say it: nothing is decoded, and nothing stays in memory."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from disyre.job import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
+from disyre.scan_facts import ScanFacts
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
 
@@ -45,15 +45,15 @@ def check_scan(
     params: JobParams,
     *,
     max_voxels: int,
-    on_voxels: Callable[[int], None] = lambda n: None,
+    on_facts: Callable[[ScanFacts], None] = lambda facts: None,
 ) -> Guess:
     """Check that there is one volume in what was uploaded, and that its mask lies on its grid.
 
-    Gives what it is recognised as by its header; `on_voxels` is told how many voxels it has. Raises
+    Gives what it is recognised as by its header; `on_facts` is told how its voxels lie. Raises
     InvalidInput; MultipleVolumes says which volumes there are.
     """
     _check_files(upload)
-    facts, modality = _check_volume(upload, folder, params, max_voxels, on_voxels)
+    facts, modality = _check_volume(upload, folder, params, max_voxels, on_facts)
     _check_mask(upload, folder, facts, max_voxels)
     return modality
 
@@ -123,7 +123,11 @@ def _check_files(upload: Upload) -> None:
 
 
 def _check_volume(
-    upload: Upload, folder: Path, params: JobParams, max_voxels: int, on_voxels: Callable[[int], None]
+    upload: Upload,
+    folder: Path,
+    params: JobParams,
+    max_voxels: int,
+    on_facts: Callable[[ScanFacts], None],
 ) -> tuple[NiftiFacts | None, Guess]:
     """Check the headers of the volume that is to be scored.
 
@@ -133,11 +137,20 @@ def _check_volume(
         _check_no_series(params.series_uid)
         facts = _nifti_facts(upload.files[0], folder, max_voxels, params.volume_index)
         check_thickness(facts.shape)
-        on_voxels(math.prod(facts.shape))
+        on_facts(_scan_facts(facts))
         return facts, SILENT
     _check_no_index(params.volume_index)
     instances = _instances(upload, folder)
-    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid, on_voxels=on_voxels)
+    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid, on_facts=on_facts)
+
+
+def _scan_facts(facts: NiftiFacts) -> ScanFacts:
+    return ScanFacts(
+        shape=facts.shape,
+        spacing_mm=facts.spacing_mm,
+        orientation=facts.orientation,
+        warnings=collapsed(facts.warnings),
+    )
 
 
 def _check_no_series(series: str | None) -> None:

@@ -22,6 +22,7 @@ from disyre.job import (
 )
 from disyre.modality import Guess
 from disyre.progress import Progress
+from disyre.scan_facts import ScanFacts
 from tests.builders import NOON, make_job
 
 LATER = NOON + timedelta(minutes=1)
@@ -168,6 +169,19 @@ def test_what_a_worker_decides_on_stays_with_the_job() -> None:
     assert (job.model, job.modality, job.revision) == (CHOICE.model, CHOICE.modality, 3)
     assert job.decide(CHOICE, attempt=1) is job
     assert job.lose_worker(at=NOON).start(at=NOON).model == CHOICE.model
+
+
+def test_what_a_worker_has_read_of_a_scan_stays_with_the_job() -> None:
+    facts = ScanFacts(shape=(2, 3, 4), spacing_mm=(1, 1, 1.23456789), orientation="LPS", warnings=("odd",))
+    running = make_job().start(at=NOON)
+
+    described = running.describe(facts, attempt=1)
+
+    assert (described.scan, described.revision) == (facts, running.revision + 1)
+    stored = Job.model_validate_json(described.model_dump_json())
+    assert stored.describe(facts, attempt=1) == stored
+    with pytest.raises(StaleAttempt):
+        described.describe(facts, attempt=2)
 
 
 def test_a_job_that_was_stored_before_scans_were_recognised_is_read() -> None:

@@ -48,6 +48,8 @@ def test_a_job_succeeds(workplace: Workplace, worker: LiveWorker) -> None:
     line = f"[request=pacs-7 trace={'a' * 32}] job {job.id}, attempt 1: now succeeded"
     wait_for(lambda: line in worker.log.read_text(), "the log names the request")
     assert (job.attempt, job.provider) == (1, "CPUExecutionProvider")
+    assert job.scan is not None
+    assert job.scan.orientation == "RAS"
     assert job.summary is not None
     assert job.summary["anomaly_score"] > 0
 

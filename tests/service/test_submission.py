@@ -19,11 +19,12 @@ from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
 from service.receiving import RAW_TYPES
 from service.submission import query_options
-from tests.builders import make_volume
+from tests.builders import make_job, make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.service.conftest import nifti_bytes
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
+from tests.zip_files import zipped_images
 
 DICOM = encoded(make_series(30))
 GZIP = {"Content-Type": "application/gzip"}
@@ -43,9 +44,42 @@ def test_a_scan_as_raw_body_becomes_a_job_in_the_queue(api: LiveApi, scan: bytes
         "size_bytes": len(scan),
         "sha256": hashlib.sha256(scan).hexdigest(),
         "has_mask": False,
+        "shape": [40, 48, 36],
+        "spacing_mm": [1.0, 1.0, 1.0],
+        "orientation": "RAS",
+        "warnings": [],
     }
     assert api.queue.job_ids == [view["id"]]
     assert api.artifacts.input_file(view["id"], "000001").read_bytes() == scan
+
+
+@pytest.mark.parametrize("kind", ["nifti", "dicom", "study"])
+def test_a_job_says_at_once_how_its_scan_lies_and_what_is_odd_about_it(
+    api: LiveApi, tmp_path: Path, kind: str
+) -> None:
+    scaled = np.diag([-2.0, 3.0, 1.2345678, 1.0])
+    nifti = nifti_bytes(tmp_path, make_volume(affine=scaled))
+    content = nifti if kind == "nifti" else zipped_images([*DICOM, b"notes"])
+
+    view = api.client.post("/v1/studies" if kind == "study" else "/v1/jobs", content=content).json()
+    given = (view["jobs"][0] if kind == "study" else view)["input"]
+    (volume,) = api.client.post("/v1/inspect", content=content).json()["volumes"]
+
+    names = ("shape", "spacing_mm", "orientation")
+    assert [given[name] for name in names] == [volume[name] for name in names]
+    if kind == "nifti":
+        assert [given[name] for name in names] == [[40, 48, 36], [2.0, 3.0, 1.2346], "LAS"]
+    assert given["warnings"][:1] == (["1 file left out, as not DICOM"] if kind == "dicom" else [])
+
+
+def test_a_job_from_before_scans_were_described_is_shown(api: LiveApi) -> None:
+    old = make_job()
+    api.jobs.add(old.model_validate_json(old.model_dump_json(exclude={"scan"})))
+
+    given = api.client.get(f"/v1/jobs/{old.id}").json()["input"]
+
+    names = ("shape", "spacing_mm", "orientation", "warnings")
+    assert [given[name] for name in names] == [None, None, None, []]
 
 
 def test_nothing_of_an_accepted_upload_stays_in_incoming(api: LiveApi, scan: bytes) -> None:

@@ -11,7 +11,7 @@ from disyre.job import Artifact, Job
 from disyre.progress import OnProgress, Progress
 from tests.builders import make_job
 from worker.steps import StopRequest
-from worker.tasks import Holds, JobRunner, OnChoice, Outcome, Score
+from worker.tasks import Holds, JobRunner, OnChoice, OnScan, Outcome, Score
 
 JOB_ID = make_job().id
 LONG_S = 60.0
@@ -39,21 +39,39 @@ def make_runner(
     )
 
 
-def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+def write_map(
+    job: Job,
+    folder: Path,
+    on_progress: OnProgress,
+    on_choice: OnChoice,
+    on_scan: OnScan,
+) -> Outcome:
     (folder / "map").write_text("x")
     on_progress(Progress(stage="restoring", step=1, steps=2, fraction=0.5))
     return OUTCOME
 
 
 def raising(error: BaseException) -> Score:
-    def score(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+    def score(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> NoReturn:
         (folder / "map").write_text("half")
         raise error
 
     return score
 
 
-def never(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+def never(
+    job: Job,
+    folder: Path,
+    on_progress: OnProgress,
+    on_choice: OnChoice,
+    on_scan: OnScan,
+) -> NoReturn:
     raise AssertionError("the job was run")
 
 

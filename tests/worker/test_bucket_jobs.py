@@ -16,7 +16,7 @@ from disyre.progress import OnProgress
 from tests.builders import make_job
 from tests.live_bucket import Line, LiveBucket, make_bucket
 from worker.steps import StopRequest
-from worker.tasks import JobRunner, OnChoice, Outcome, Score
+from worker.tasks import JobRunner, OnChoice, OnScan, Outcome, Score
 
 SCAN = InputFile(name="000001", format="nifti", sha256="0" * 64, size_bytes=4)
 OUTCOME = Outcome(
@@ -55,7 +55,13 @@ def jobs() -> InMemoryJobStore:
     return jobs
 
 
-def write_map(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+def write_map(
+    job: Job,
+    folder: Path,
+    on_progress: OnProgress,
+    on_choice: OnChoice,
+    on_scan: OnScan,
+) -> Outcome:
     (folder / "map").write_bytes(b"x")
     return OUTCOME
 
@@ -117,7 +123,13 @@ def test_a_worker_that_has_to_end_puts_no_results_and_another_does_the_job(
 def test_a_scan_that_is_not_the_one_that_was_uploaded_fails_its_job_after_three_looks(
     jobs: InMemoryJobStore, store: BucketArtifactStore
 ) -> None:
-    def fetch(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+    def fetch(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
         store.fetch(job.id, JobInput(files=(SCAN,)))
         return OUTCOME
 

@@ -19,15 +19,21 @@ from disyre.progress import OnProgress
 from tests.builders import NOON, make_job
 from tests.worker.job_runs import JOB_ID, OUTCOME, Run, folders, make_runner, raising, write_map
 from worker.steps import StopRequest, WorkerStopping
-from worker.tasks import OnChoice, Outcome
+from worker.tasks import OnChoice, OnScan, Outcome
 
 
 def test_a_job_that_is_canceled_while_it_runs_is_canceled(
     run: Run, jobs: InMemoryJobStore, tmp_path: Path
 ) -> None:
-    def cancel_then_go_on(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+    def cancel_then_go_on(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
-        return write_map(job, folder, on_progress, on_choice)
+        return write_map(job, folder, on_progress, on_choice, on_scan)
 
     job = run(cancel_then_go_on)
 
@@ -38,8 +44,14 @@ def test_a_job_that_is_canceled_while_it_runs_is_canceled(
 def test_a_job_that_is_canceled_as_its_results_are_written_is_canceled_and_leaves_none(
     run: Run, jobs: InMemoryJobStore, tmp_path: Path
 ) -> None:
-    def cancel_at_the_end(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-        outcome = write_map(job, folder, on_progress, on_choice)
+    def cancel_at_the_end(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
+        outcome = write_map(job, folder, on_progress, on_choice, on_scan)
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
         return outcome
 
@@ -83,7 +95,13 @@ def test_a_worker_that_shuts_down_gives_its_job_back(
 def test_a_worker_that_was_believed_dead_changes_nothing(
     run: Run, jobs: InMemoryJobStore, error: BaseException | None
 ) -> None:
-    def while_another_begins(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+    def while_another_begins(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
         jobs.update(JOB_ID, lambda job: job.lose_worker(at=NOON).start(at=NOON))
         if error is not None:
             raise error

@@ -20,6 +20,7 @@ from disyre.errors import (
 from disyre.job import JobInput, JobModel
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
+from disyre.scan_facts import ScanFacts
 from disyre.summary import Summary
 from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
@@ -62,7 +63,9 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     job_input = put(upload)
     write_nifti(upload / "mask", scan.with_voxels(np.ones_like(scan.voxels)), dtype=np.uint8)
 
-    score(scorer, make_scan_job(package, job_input), results)
+    told: list[ScanFacts] = []
+
+    scorer(make_scan_job(package, job_input), results, lambda progress: None, on_scan=told.append)
 
     image = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")
     assert image.shape == scan.shape == (40, 48, 12)
@@ -72,6 +75,7 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     left_out = [warning for warning in summary.warnings if "left out" in warning]
     assert (summary.scan.position, summary.scan.padding) == ("dicom", None)
     assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
+    assert told == [ScanFacts.of(scan, tuple(left_out))]
 
 
 def test_an_archive_with_dicom_and_nifti_is_refused_and_not_half_read(

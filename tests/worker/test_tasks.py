@@ -14,6 +14,7 @@ from disyre.errors import (
     MaskMismatch,
     Misconfigured,
     NoModelForModality,
+    NotBrainMr,
     OutOfMemory,
     TimedOut,
     Unavailable,
@@ -21,6 +22,7 @@ from disyre.errors import (
 from disyre.job import MAX_LOSSES, WORKER_LOST, Choice, Job, JobModel, JobState
 from disyre.modality import Guess
 from disyre.progress import OnProgress
+from disyre.scan_facts import ScanFacts
 from tests.builders import NOON, make_job
 from tests.worker.job_runs import (
     JOB_ID,
@@ -33,7 +35,7 @@ from tests.worker.job_runs import (
     raising,
     write_map,
 )
-from worker.tasks import NotHeld, OnChoice, Outcome
+from worker.tasks import NotHeld, OnChoice, OnScan, Outcome
 
 
 def test_a_job_is_scored_and_its_results_are_in_place(run: Run, tmp_path: Path) -> None:
@@ -51,18 +53,44 @@ def test_a_job_is_scored_and_its_results_are_in_place(run: Run, tmp_path: Path) 
 def test_what_was_decided_while_the_broker_was_away_is_stored_in_the_end(run: Run) -> None:
     choice = Choice(modality=Guess(name="T2w", source="image", reason="so"), model=make_job().model)
 
-    def decide(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
-        return replace(write_map(job, folder, on_progress, on_choice), choice=choice)
+    def decide(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
+        return replace(write_map(job, folder, on_progress, on_choice, on_scan), choice=choice)
 
     job = run(decide)
 
     assert (job.state, job.modality, job.model) == (JobState.SUCCEEDED, choice.modality, choice.model)
 
 
+def test_what_a_worker_has_read_of_a_scan_is_stored_also_of_a_job_that_fails(run: Run) -> None:
+    facts = ScanFacts(shape=(2, 3, 4), spacing_mm=(1, 1, 2), orientation="LPS", warnings=("odd",))
+
+    def refuse(
+        job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice, on_scan: OnScan
+    ) -> NoReturn:
+        on_scan(facts)
+        raise NotBrainMr("expected a brain")
+
+    job = run(refuse)
+
+    assert (job.state, job.scan) == (JobState.FAILED, facts)
+
+
 def test_a_job_that_is_refused_for_what_it_is_says_what_that_is(run: Run, tmp_path: Path) -> None:
     dwi = Guess(name="dwi", source="header", reason="b-value")
 
-    def refuse(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> Outcome:
+    def refuse(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> Outcome:
         on_choice(Choice(modality=dwi, model=None))
         raise NoModelForModality("expected another")
 
@@ -205,7 +233,13 @@ def test_a_job_whose_image_decides_for_a_model_that_is_not_held_is_sent_on(
 ) -> None:
     t2w = JobModel(name="t2w", version="1", sha256="2" * 64)
 
-    def decide(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+    def decide(
+        job: Job,
+        folder: Path,
+        on_progress: OnProgress,
+        on_choice: OnChoice,
+        on_scan: OnScan,
+    ) -> NoReturn:
         on_choice(Choice(modality=Guess(name="T2w", source="image", reason="so"), model=t2w))
         raise NotHeld("this worker is not for the model t2w")
 
