@@ -21,13 +21,13 @@ class JobParams(Frozen):
     version: str | None = None
     """Version of the model; else the newest."""
     modality: Modality | None = None
-    """What the scan is, whatever it is recognised as."""
+    """What the scan is, whatever it is recognised as; else what it is recognised as."""
     mode: Mode | None = None
     """Whether each severity is a step by itself (`ensemble`) or goes on from the one before (`stepwise`)."""
     severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
     """How corrupted the network is told that the scan is, one call for each; falling in mode `stepwise`."""
     preset: Literal["parity"] | None = None
-    """Score as the public reference implementation does; excludes `severities` and both steps below."""
+    """As the public reference implementation; excludes `severities`, `bias_correction` and `align`."""
     bias_correction: bool | None = None
     """Whether the scan is divided by the shading that is found in it."""
     align: bool | None = None
@@ -35,13 +35,13 @@ class JobParams(Frozen):
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
     series_uid: str | None = Field(default=None, pattern=SERIES_UID)
-    """Which series of a DICOM upload is scored; a made-up one for images that state none."""
+    """Which series of a DICOM upload is scored, by its SeriesInstanceUID; else the only one."""
     volume_index: int | None = Field(default=None, ge=0)
-    """Which of several volumes in a NIfTI file is scored, counted from 0."""
+    """Which of several volumes in a NIfTI file is scored, counted from 0; else the only one."""
     priority: Priority = "normal"
-    """Jobs of a higher one begin first."""
+    """Jobs of a higher one begin first; else `normal`."""
     retention_s: int | None = Field(default=None, ge=60, le=100 * 365 * 86400)
-    """So long the job is kept once it is finished; what the service does by itself, if it is not said."""
+    """Seconds for which the job is kept once it is finished; else as long as the service keeps jobs."""
     callback: str | None = Field(default=None, max_length=2000)
     """URL that is called when the job has ended."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)

@@ -12,11 +12,13 @@ from service.caller import NOBODY
 from service.dependencies import Parts
 from service.disk_room import DiskRoom
 from service.drain import Drain
+from service.errors import NotAcceptable
 from service.event_hub import EventHub
 from service.guard import GUARDED, Guard
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
+from service.negotiation import ACCEPTABLE
 from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, problems
@@ -25,7 +27,7 @@ from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reference import serve_reference
 from service.routes import events as event_routes
-from service.routes import health, inspect, jobs, models, queue, results, studies
+from service.routes import health, inspect, jobs, models, open_inference, queue, results, studies
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.upkeep import Upkeep, make_postman
@@ -34,10 +36,12 @@ from service.withdrawals import Withdrawals
 
 _DESCRIPTION: Final = (
     f"Anomaly maps of brain MRI by diffusion-inspired synthetic restoration.\n\n**{INTENDED_USE}**"
+    "\n\nAnother method at an address that is here is answered with a 405 (`MethodNotAllowed` among the "
+    "responses of the components), another address with a 404."
 )
 _ROUTERS: Final = (
     *(jobs.router, event_routes.router, studies.router, inspect.router, results.router),
-    *(models.router, queue.router),
+    *(models.router, open_inference.models, queue.router),
 )
 
 
@@ -76,9 +80,12 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     serve_reference(app)
     for router in _ROUTERS:
         app.include_router(
-            router, dependencies=[GUARDED, KNOWN_PARAMETERS], responses=problems(*GUARD_ERRORS)
+            router,
+            dependencies=[GUARDED, KNOWN_PARAMETERS, ACCEPTABLE],
+            responses=problems(*GUARD_ERRORS, NotAcceptable),
         )
-    app.include_router(health.router)  # machines that ask may add what they like
+    for router in (health.router, open_inference.router):  # machines that ask may add what they like
+        app.include_router(router)
     return app
 
 

@@ -24,7 +24,7 @@ SERVICE: Final = "(service)"
 """Who it was, of what the service did by itself; no key has such a name."""
 _READING: Final = ("GET", "HEAD")
 _TELLING: Final = {"get_result"}
-"""Routes that only read, and hand out what is about a patient."""
+"""Routes that only read, and hand out what is about a patient, also to whom it belongs."""
 _REFUSED: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -93,6 +93,13 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def action_of(scope: Scope, status: int) -> str | None:
+    """What a request did that is answered with a status; None if there is no such call."""
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return None  # the server names a route of another method
+    return getattr(scope.get("route"), "name", None)
+
+
 def only_reads(scope: Scope) -> bool:
     """Whether a request changes nothing, and asks for nothing that is about a patient."""
     return scope["method"] in _READING and getattr(scope.get("route"), "name", None) not in _TELLING
@@ -128,10 +135,11 @@ class Audited:
             raise
 
     async def _note(self, scope: Scope, status: int) -> None:
-        what = getattr(scope.get("route"), "name", None)
-        if what is None or (only_reads(scope) and status not in _REFUSED):
-            return
+        what = action_of(scope, status)
         state: Mapping[str, Any] = scope.get("state", {})
+        is_quiet = only_reads(scope) and status not in _REFUSED and not state.get("shows_jobs_of_others")
+        if what is None or is_quiet:
+            return
         caller = state.get("caller")
         if state.get("is_one_of_many"):
             return

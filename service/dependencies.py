@@ -70,7 +70,12 @@ async def _open_parts(request: Request) -> Parts:
 async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
     parts = await _open_parts(request)
     submission = replace(parts.submission, owner=caller.name, trace=request.state.trace)
-    return replace(parts, jobs=parts.jobs.of(caller), submission=submission)
+    return replace(parts, jobs=parts.jobs.of(caller, lambda: _note_others(request)), submission=submission)
+
+
+def _note_others(request: Request) -> None:
+    """A request shows jobs of others: the audit log says so, though nothing is changed."""
+    request.state.shows_jobs_of_others = True
 
 
 def note_jobs(request: Request, *job_ids: str) -> None:
@@ -125,3 +130,7 @@ GivenLabel: TypeAlias = Annotated[
 """A label by which jobs are listed, as `name:value`; both may hold further colons."""
 GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
 """A moment with its offset from UTC."""
+GivenModelName: TypeAlias = Annotated[str, Path(description="of a model")]
+"""Any text, so that what is no name is a 404."""
+GivenVersion: TypeAlias = Annotated[str, Path(description="of the model, a whole number")]
+"""Likewise."""

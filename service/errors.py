@@ -56,6 +56,12 @@ class UnsupportedMediaType(InvalidInput):
     code = "unsupported-media-type"
 
 
+class NotAcceptable(InvalidInput):
+    """The client takes none of the media types that there are."""
+
+    code = "not-acceptable"
+
+
 class UploadTimedOut(InvalidInput):
     """The body did not arrive in time."""
 

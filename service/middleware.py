@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.adapters.log_lines import log_about, where
-from service.audit import only_reads
+from service.audit import action_of, only_reads
 from service.errors import InternalError
 from service.problems import problem_response
 from service.tracing import read_trace
@@ -88,7 +88,7 @@ def _tell(scope: Scope, status: int, *, took_s: float) -> None:
     state = scope["state"]
     if (status < HTTPStatus.BAD_REQUEST and only_reads(scope)) or state.get("is_one_of_many"):
         return
-    what = getattr(scope.get("route"), "name", "an address that there is not")
+    what = action_of(scope, status) or "an address or a method that there is not"
     jobs = "".join(f", job {job_id}" for job_id in state.get("job_ids", ()))
     logger.info("%s: %d after %.2f s%s", what, status, took_s, jobs)
 

@@ -43,7 +43,7 @@ class ModelView(View):
     scan: ScanSettings
     """How a scan is scored if its options say nothing else."""
     calibration: Calibration
-    """What the map looks like on healthy scans that were kept out of training."""
+    """What healthy scans look like that were kept out of training, and the threshold that follows."""
     training_data: tuple[TrainingData, ...]
     """What the weights have seen."""
     metrics: dict[str, float]

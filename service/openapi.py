@@ -8,64 +8,22 @@ from fastapi import FastAPI
 
 from disyre import errors
 from disyre.errors import DisyreError
-from disyre.modality import MODALITIES
-from disyre.priority import PRIORITIES
 from service import errors as request_errors
+from service.openapi_callback import CALLBACK
 from service.openapi_examples import EXAMPLES
 from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent, taken
+from service.openapi_options import OPTIONS, OPTIONS_OF_A_STUDY
 from service.problems import MEDIA_TYPE, Problem, status_of
+from service.webhooks import EndedView
 
 _REF: Final = "#/components/schemas/{model}"
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
-_OPTIONS_OF_ONE_SERIES: Final[dict[str, Any]] = {
-    "model": {"type": "string", "description": "the one for what the scan is recognised as, if not given"},
-    "version": {"type": "string", "description": "the newest, if not given"},
-    "modality": {
-        "type": "string",
-        "enum": list(MODALITIES),
-        "description": "what the scan is; what it is recognised as, if not given",
-    },
-    "series_uid": {"type": "string", "description": "the series of DICOM that is scored"},
-    "volume_index": {"type": "integer", "minimum": 0, "description": "the volume of NIfTI that is scored"},
-}
-_OPTIONS: Final[dict[str, Any]] = {
-    "mode": {"type": "string", "enum": ["ensemble", "stepwise"]},
-    "severities": {"type": "string", "description": "numbers above 0, at most 1, with commas between them"},
-    "preset": {"type": "string", "enum": ["parity"]},
-    "bias_correction": {
-        "type": "boolean",
-        "description": "divide the scan by the shading that is found in it",
-    },
-    "align": {
-        "type": "boolean",
-        "description": "turn a head upright that is tilted further than in training",
-    },
-    "callback": {"type": "string", "format": "uri", "description": "is called when the job has ended"},
-    "threshold": {"type": "number", "exclusiveMinimum": 0},
-    "priority": {
-        "type": "string",
-        "enum": list(PRIORITIES),
-        "description": "jobs of a higher one begin first; normal, if not given",
-    },
-    "retention_s": {
-        "type": "integer",
-        "minimum": 60,
-        "description": "seconds for which the job is kept once it is finished",
-    },
-}
-
-
-def _in_query(options: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "query", "required": False, "schema": schema} for name, schema in options.items()
-    ]
-
-
 _SENT_ONCE: Final = taken("Idempotency-Key")
 _CHECKED: Final = taken("Content-Digest")
 SUBMISSION: Final[dict[str, Any]] = {
-    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_SENT_ONCE, *_CHECKED],
+    "parameters": [*OPTIONS, *_SENT_ONCE, *_CHECKED],
+    "callbacks": CALLBACK,
     "requestBody": {
         "required": True,
         "content": {
@@ -112,12 +70,12 @@ SUBMISSION: Final[dict[str, Any]] = {
 """Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
 STUDY_SUBMISSION: Final[dict[str, Any]] = {
     **SUBMISSION,
-    "parameters": [*_in_query(_OPTIONS), *_SENT_ONCE, *_CHECKED],
+    "parameters": [*OPTIONS_OF_A_STUDY, *_SENT_ONCE, *_CHECKED],
 }
 """The same for a study."""
 INSPECTION: Final[dict[str, Any]] = {
-    **SUBMISSION,
-    "parameters": [*_in_query({**_OPTIONS_OF_ONE_SERIES, **_OPTIONS}), *_CHECKED],
+    "requestBody": SUBMISSION["requestBody"],
+    "parameters": [*OPTIONS, *_CHECKED],
 }
 """The same for an upload of which no job is made."""
 
@@ -171,8 +129,11 @@ class DocumentedApi(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             _forget_validation_errors(document)
-            schema = Problem.model_json_schema(ref_template=_REF)
-            document["components"]["schemas"].update({**schema.pop("$defs", {}), "Problem": schema})
+            for view in (Problem, EndedView):
+                schema = view.model_json_schema(ref_template=_REF, mode="serialization")
+                schemas = {**schema.pop("$defs", {}), view.__name__: schema}
+                document["components"]["schemas"].update(schemas)
+            document["components"]["responses"] = {"MethodNotAllowed": _NO_SUCH_METHOD}
             for path in document["paths"].values():
                 for operation in path.values():
                     _complete(operation)
@@ -193,6 +154,8 @@ def _forget_validation_errors(document: dict[str, Any]) -> None:
 
 def _complete(operation: dict[str, Any]) -> None:
     """Add what all operations have in common, and the examples."""
+    if "204" in operation["responses"] and "200" not in operation["responses"]:
+        operation["responses"].pop("406")  # nothing is sent that a client might not take
     operation["parameters"] = [*operation.get("parameters", []), *ALWAYS_TAKEN]
     responses = operation["responses"]
     for status, response in problems(*ANY_ERRORS).items():
@@ -250,6 +213,25 @@ _OF_PROBLEMS: Final[dict[HTTPStatus, tuple[str, ...]]] = {
 """Headers that a problem of a status has."""
 _AT_TIMES: Final[dict[HTTPStatus, tuple[str, ...]]] = {HTTPStatus.CONFLICT: ("Retry-After",)}
 """Those that it may have: with 409, of what is still under way."""
+
+
+_NO_SUCH_METHOD: Final[dict[str, Any]] = {
+    "description": "Method Not Allowed: method-not-allowed",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {"$ref": _REF.format(model="Problem")},
+            "example": Problem(
+                title=HTTPStatus.METHOD_NOT_ALLOWED.phrase,
+                status=HTTPStatus.METHOD_NOT_ALLOWED,
+                detail=HTTPStatus.METHOD_NOT_ALLOWED.description,
+                code="method-not-allowed",
+                instance="/v1/jobs",
+            ).model_dump(exclude_none=True),
+        }
+    },
+    "headers": {**sent("Allow", "Cache-Control")["headers"], **ALWAYS_SENT},
+}
+"""Of any address, to a method that it does not have; no operation can say it of itself."""
 
 
 def _example(status: HTTPStatus, kind: type[DisyreError]) -> dict[str, Any]:

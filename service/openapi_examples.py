@@ -24,10 +24,18 @@ from service.schemas import (
     ResultsView,
     StudyView,
 )
-from service.state_schemas import Liveness, QueueView, Readiness
+from service.state_schemas import (
+    Liveness,
+    ModelReadiness,
+    QueueView,
+    Readiness,
+    ServerLiveness,
+    ServerReadiness,
+)
 from service.submission import Study
 from service.view import View
 from service.waiting_line import WaitingLine
+from service.webhooks import EndedView
 
 _NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 _ID: Final = "019b7a00-0000-7000-8000-000000000001"
@@ -116,6 +124,9 @@ _FAILED: Final = _QUEUED.start(at=_after(1)).fail(
     attempt=1,
     at=_after(3),
 )
+_CHECKS: Final = dict.fromkeys(("broker", "worker", "queue", "disk", "artifacts"), True)
+ENDED: Final = EndedView.of(_SUCCEEDED)
+"""What is told of a job that has ended."""
 _LINE: Final = WaitingLine(n_waiting=1, n_running=1, n_workers=1, typical_s=8.0, positions={_ID: 1})
 _STUDY: Final = Study((_QUEUED,), left_out=(_LOCALIZER,), warnings=())
 
@@ -153,8 +164,14 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "ModelList": _examples(models=ModelList.of([_PACKAGE])),
     "QueueView": _examples(queue=QueueView.of(_LINE, [_WORKER])),
     "Liveness": _examples(alive=Liveness()),
+    "ServerLiveness": _examples(live=ServerLiveness()),
+    "ServerReadiness": _examples(ready=ServerReadiness(ready=True), not_ready=ServerReadiness(ready=False)),
+    "ModelReadiness": _examples(ready=ModelReadiness(name="t1w")),
     "Readiness": _examples(
-        ready=Readiness(ready=True, checks={"broker": True, "worker": True, "queue": True, "disk": True}),
+        ready=Readiness(
+            ready=True,
+            checks={"broker": True, "worker": True, "queue": True, "disk": True, "artifacts": True},
+        ),
         not_ready=Readiness(
             ready=False, checks={"broker": True, "worker": False, "queue": True, "disk": True}
         ),

@@ -1,6 +1,6 @@
 """Jobs as a caller sees them: those of others are not there. The handlers are given no other store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +13,12 @@ from disyre.job import Job
 from service.caller import Caller
 
 Jobs: TypeAlias = list[Job]
+OnOthers: TypeAlias = Callable[[], None]
+"""Is told that a job of others was shown."""
+
+
+def _ignore() -> None:
+    """Be told, and do nothing."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,11 @@ class OwnJobs:
     _jobs: JobStore
     _owners: OwnerIndex
     _caller: Caller
+    _on_others: OnOthers = _ignore
 
-    def of(self, caller: Caller) -> Self:
-        """The jobs of somebody else."""
-        return replace(self, _caller=caller)
+    def of(self, caller: Caller, on_others: OnOthers = _ignore) -> Self:
+        """The jobs of somebody else; `on_others` is called when one is shown that is not theirs."""
+        return replace(self, _caller=caller, _on_others=on_others)
 
     def now(self) -> datetime:
         """The time of day by which all that happens to jobs is told."""
@@ -36,13 +43,15 @@ class OwnJobs:
 
         Raises JobExpired, or JobNotFound, in the same words for one of others as for none.
         """
-        with self._hiding_others():
-            return self._own(self._jobs.get(job_id))
+        job = self._look(job_id)
+        if job.owner != self._caller.name:
+            self._on_others()
+        return job
 
     def has(self, job_id: str) -> bool:
         """Whether there is such a job."""
         try:
-            self.get(job_id)
+            self._look(job_id)
         except JobNotFound:
             return False
         return True
@@ -64,7 +73,10 @@ class OwnJobs:
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first; `before` is the id after which to go on."""
         if self._caller.sees_all:
-            return self._jobs.list(limit=limit, before=before)
+            jobs = self._jobs.list(limit=limit, before=before)
+            if any(job.owner != self._caller.name for job in jobs):
+                self._on_others()
+            return jobs
         found: Jobs = []
         while ids := self._owners.list(self._caller.name, limit=limit - len(found), before=before):
             found += [job for job in map(self._if_there, ids) if job is not None]
@@ -72,6 +84,10 @@ class OwnJobs:
             if len(found) == limit:
                 break
         return found
+
+    def _look(self, job_id: str) -> Job:
+        with self._hiding_others():
+            return self._own(self._jobs.get(job_id))
 
     def _if_there(self, job_id: str) -> Job | None:
         try:

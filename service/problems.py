@@ -2,8 +2,10 @@
 
 import logging
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -19,6 +21,7 @@ from disyre.candidate import Candidate
 from disyre.explanation import in_words
 from disyre.job import JobProblem
 from disyre.job_id import is_job_id
+from disyre.result_names import RESULT_NAMES
 from service import errors as request_errors
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,13 @@ _RETRY_AFTER_S: Final = 5
 _RETRY_SOON_S: Final = 1
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="disyre"'}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
+    "jobs": is_job_id,
+    "results": RESULT_NAMES.__contains__,
+    "models": re.compile(r"[a-z][a-z0-9-]{0,62}").fullmatch,
+    "versions": re.compile(r"[1-9][0-9]{0,5}").fullmatch,
+}
+"""Whether a parameter of an address, by the step before it, may be repeated."""
 _WORTH_A_RETRY: Final = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE}
 
 STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
@@ -36,6 +46,7 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     request_errors.Forbidden: HTTPStatus.FORBIDDEN,
     request_errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    request_errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -191,13 +202,23 @@ def _allowed(request: Request) -> list[str]:
 
 
 def _address(request: Request) -> str | None:
-    """The address of a request, in which a person may have written anything: only what is known is repeated.
+    """The path of a request as it was asked for, without its query.
 
-    A parameter that is no job's id has its name in its place; an address that there is not is none.
+    A person may have written anything into it, so it is only repeated if there is such an address, and each
+    parameter in it looks like what stands there: an id, a version, the name of a model or of a result.
     """
-    template = getattr(request.scope.get("route"), "path", None)
-    job_id = _job_id(request)
-    return template if template is None or job_id is None else template.replace("{job_id}", job_id)
+    template = getattr(request.scope.get("route"), "path", "")
+    steps = [template.split("/")[0]]
+    for before, step in pairwise(template.split("/")):
+        is_parameter = step.startswith("{")
+        value = request.path_params.get(step.strip("{}"), "") if is_parameter else step
+        if is_parameter and not _LOOKS_LIKE[before](value):
+            return None
+        steps.append(value)
+    if "/".join(steps) != request.url.path:
+        return None
+    raw: bytes = request.scope["raw_path"]
+    return raw.decode("ascii")
 
 
 def _job_id(request: Request) -> str | None:

@@ -156,7 +156,7 @@ class JobView(View):
     error: Problem | None
     """Why it failed; null unless it has."""
     links: JobLinks
-    """Where to go on."""
+    """Where to go on from here."""
     intended_use: str = INTENDED_USE
     """What the service is for, and what it is not for."""
 

@@ -33,6 +33,29 @@ class Liveness(View):
     """Always true: a process that does not live does not answer."""
 
 
+class ServerLiveness(View):
+    """That the process answers, in the words of the Open Inference Protocol."""
+
+    live: bool = True
+    """Always true: a process that does not live does not answer."""
+
+
+class ServerReadiness(View):
+    """Whether a scan that is posted now can be scored, in the words of the Open Inference Protocol."""
+
+    ready: bool
+    """As of `/readyz`, which says why."""
+
+
+class ModelReadiness(View):
+    """That a model can score a scan, in the words of the Open Inference Protocol."""
+
+    name: str
+    """Of the model."""
+    ready: bool = True
+    """Always true: of a model that is not ready there is a problem document."""
+
+
 class Readiness(View):
     """Whether a scan that is posted now can be scored."""
 

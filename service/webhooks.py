@@ -4,19 +4,57 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from disyre.errors import Misconfigured
-from disyre.job import Job
+from disyre.job import Job, JobState
 from service.schemas import JOBS_PATH, JobLinks
+from service.view import View
 
 Secrets: TypeAlias = Sequence[bytes]
 _PREFIX: Final = "whsec_"
 _LEAST_BYTES: Final = 24
+
+
+class EndedLinks(View):
+    """Where the rest is."""
+
+    self: str
+    """The job, as a path below the root of the API."""
+    results: str | None
+    """The list of its files; null unless it has succeeded."""
+
+
+class EndedJob(View):
+    """The job that has ended."""
+
+    id: str
+    """Of the job."""
+    state: JobState
+    """How it has ended."""
+    links: EndedLinks
+    """Where to look for the rest."""
+
+
+class EndedView(View):
+    """What is told of a job that has ended: nothing of what was sent, and nothing that was found."""
+
+    type: str
+    """`job.` and the state in which it has ended."""
+    timestamp: datetime
+    """When it ended."""
+    data: EndedJob
+    """Which job it is."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """View of a job that has ended."""
+        links = JobLinks.of(f"{JOBS_PATH}/{job.id}", job.state)
+        ended = EndedJob(id=job.id, state=job.state, links=EndedLinks(self=links.self, results=links.results))
+        return cls(type=f"job.{job.state}", timestamp=job.finished_at or job.created_at, data=ended)
 
 
 def read_secrets(path: Path) -> Secrets:
@@ -34,11 +72,8 @@ def read_secrets(path: Path) -> Secrets:
 
 
 def body_of(job: Job) -> bytes:
-    """What is told of a job that has ended: nothing of what was sent, and nothing that was found."""
-    links = JobLinks.of(f"{JOBS_PATH}/{job.id}", job.state).model_dump(include={"self", "results"})
-    data = {"id": job.id, "state": job.state, "links": links}
-    ended_at = (job.finished_at or job.created_at).isoformat().replace("+00:00", "Z")
-    return json.dumps({"type": f"job.{job.state}", "timestamp": ended_at, "data": data}).encode()
+    """The body of the message."""
+    return EndedView.of(job).model_dump_json().encode()
 
 
 def headers_of(job: Job, body: bytes, secrets: Secrets, at: datetime) -> dict[str, str]:

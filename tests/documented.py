@@ -29,11 +29,16 @@ class Contract:
         url, method = answer.request.url, answer.request.method
         path = next((path for pattern, path in self._paths if pattern.fullmatch(url.path)), None)
         operation = self.document["paths"].get(path, {}).get(method.lower())
+        what = f"{method} {path} answered {answer.status_code}"
+        if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED and method != "HEAD":
+            self._check(answer, self.document["components"]["responses"]["MethodNotAllowed"], what)
         if operation is None or answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
             return
-        what = f"{method} {path} answered {answer.status_code}"
         response = operation["responses"].get(str(answer.status_code))
         assert response is not None, f"{what}, which OpenAPI does not say: {answer.read()!r}"
+        self._check(answer, response, what)
+
+    def _check(self, answer: httpx.Response, response: dict[str, Any], what: str) -> None:
         self._check_headers(answer, response, what)
         self._check_body(answer, response, what)
 

@@ -11,14 +11,9 @@ from disyre.adapters.preview import write_preview
 from disyre.job import Artifact
 from disyre.pipeline import ScoredVolume
 from disyre.progress import OnStep
+from disyre.result_names import ANOMALY_MAP, BRAIN_MASK, PREVIEW, RESTORED, SUMMARY
 from disyre.summary import Summary
 from disyre.volume import Volume
-
-ANOMALY_MAP: Final = "anomaly.nii.gz"
-RESTORED: Final = "restored.nii.gz"
-BRAIN_MASK: Final = "mask.nii.gz"
-PREVIEW: Final = "preview.png"
-SUMMARY: Final = "summary.json"
 
 _KINDS: Final = {
     ANOMALY_MAP: ("anomaly-map", "application/gzip"),

@@ -1,6 +1,6 @@
 """Whether the service lives, whether it can do its work, and in numbers how well."""
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Response, status
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,12 +11,14 @@ from service.limiters import in_thread
 from service.openapi import GUARD_ERRORS, problems
 from service.openapi_examples import METRICS
 from service.state_schemas import Liveness, Readiness
+from service.view import View
 
 router = APIRouter(tags=["health"])
 
-_NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
-    status.HTTP_503_SERVICE_UNAVAILABLE: {"model": Readiness}
-}
+
+def not_ready(view: type[View]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that says the same with another status."""
+    return {status.HTTP_503_SERVICE_UNAVAILABLE: {"model": view}}
 
 
 @router.head("/livez", summary="Ask whether the process answers")
@@ -26,15 +28,22 @@ async def get_liveness() -> Liveness:
     return Liveness()
 
 
-@router.head("/readyz", summary="Ask whether a scan can be scored now", responses=_NOT_READY)
-@router.get("/readyz", summary="See whether a scan can be scored now, and why not", responses=_NOT_READY)
+@router.head("/readyz", summary="Ask whether a scan can be scored now", responses=not_ready(Readiness))
+@router.get(
+    "/readyz", summary="See whether a scan can be scored now, and why not", responses=not_ready(Readiness)
+)
 async def get_readiness(response: Response, parts: OpenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""
+    checks = await checked(response, parts)
+    return Readiness(ready=all(checks.values()), checks=checks)
+
+
+async def checked(response: Response, parts: Parts) -> dict[str, bool]:
+    """What is needed, and whether it is there; a response to be a 503 if it is not."""
     checks = await in_thread(parts.limiters.health, _check, parts)
-    ready = all(checks.values())
-    if not ready:
+    if not all(checks.values()):
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return Readiness(ready=ready, checks=checks)
+    return checks
 
 
 def _check(parts: Parts) -> dict[str, bool]:

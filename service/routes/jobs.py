@@ -99,8 +99,8 @@ def list_jobs(
     ] = None,
     created_after: Annotated[GivenTime | None, Query(description="then or later")] = None,
     created_before: Annotated[GivenTime | None, Query(description="earlier than that")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: GivenCursor | None = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="at most so many in a page")] = 50,
+    cursor: Annotated[GivenCursor | None, Query(description="`next_cursor` of another page")] = None,
 ) -> JobPage:
     """List jobs, the newest first: those for which all holds that is asked for, exactly.
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from disyre import errors
 from disyre.model_package import ModelPackage, ModelShelf
-from service.dependencies import GivenParts
+from service.dependencies import GivenModelName, GivenParts, GivenVersion
 from service.errors import InvalidRequest, ModelNotFound
 from service.model_schemas import MODELS_PATH, ModelList, ModelView
 from service.openapi import problems
@@ -21,14 +21,14 @@ def list_models(parts: GivenParts) -> ModelList:
 @router.get(
     "/{name}", summary="List the versions of a model", responses=problems(ModelNotFound, InvalidRequest)
 )
-def list_versions(name: str, parts: GivenParts) -> ModelList:
+def list_versions(name: GivenModelName, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
     found = ModelList.of(
         [each for each in parts.models.packages() if each.manifest.name == name],
         [each for each in parts.models.unusable() if each.name == name],
     )
     if not found.models and not found.left_out:
-        _find(parts.models, name)
+        find_model(parts.models, name)
     return found
 
 
@@ -39,12 +39,13 @@ def list_versions(name: str, parts: GivenParts) -> ModelList:
         ModelNotFound, InvalidRequest, errors.NoWorker, errors.DamagedModel, errors.Unavailable
     ),
 )
-def get_model(name: str, version: str, parts: GivenParts) -> ModelView:
+def get_model(name: GivenModelName, version: GivenVersion, parts: GivenParts) -> ModelView:
     """Look at one version of a model."""
-    return ModelView.of(_find(parts.models, name, version))
+    return ModelView.of(find_model(parts.models, name, version))
 
 
-def _find(models: ModelShelf, name: str, version: str | None = None) -> ModelPackage:
+def find_model(models: ModelShelf, name: str, version: str | None = None) -> ModelPackage:
+    """The package of a version, or of the newest. Raises ModelNotFound, NoWorker or DamagedModel."""
     try:
         return models.find(name, version)
     except errors.UnknownModel as error:

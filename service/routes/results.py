@@ -9,6 +9,7 @@ from disyre.job import Job, JobState
 from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
+from service.negotiation import check_accept
 from service.openapi import problems
 from service.openapi_downloads import BYTES, MAPS, PARTS, PICTURE, SUMMARY
 from service.openapi_headers import sent, taken
@@ -17,6 +18,8 @@ from service.schemas import JOBS_PATH, ResultsView
 
 router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
 
+_OF_ANY_FILE: Final = ("application/octet-stream",)
+"""Who takes bytes takes every file, whatever it is called here."""
 _OF_A_FILE: Final = ("ETag", "Cache-Control", "Repr-Digest")
 _NO_RESULTS = (
     errors.JobNotFound,
@@ -100,6 +103,7 @@ def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenPa
     job = _succeeded(parts.jobs, job_id)
     for artifact in job.artifacts:
         if artifact.name == name:
+            check_accept(request, artifact.media_type, *_OF_ANY_FILE)
             return download(request, artifact, parts.artifacts.result_file(job.id, job.attempt, name))
     raise errors.ArtifactNotFound(f"expected one of {', '.join(artifact.name for artifact in job.artifacts)}")
 

@@ -62,6 +62,31 @@ def test_what_is_done_to_a_job_is_written_down_and_polls_are_not(
     ]
 
 
+def test_who_is_shown_jobs_of_others_is_written_down(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
+    with client_of(api, "pacs") as client:
+        job_id = client.post("/v1/jobs?model=t1w", content=scan).json()["id"]
+    with client_of(api, "boss") as client:
+        client.get("/v1/jobs")
+        client.get(f"/v1/jobs/{job_id}")
+        client.get("/v1/queue")
+    with client_of(api, "ward-3") as client:
+        client.get("/v1/jobs")
+        client.get(f"/v1/jobs/{job_id}")
+
+    assert audited(tmp_path)[1:] == [("boss", "list_jobs", None, 200), ("boss", "get_job", job_id, 200)]
+
+
+def test_a_call_that_there_is_not_is_not_written_down_as_another(
+    api: LiveApi, tmp_path: Path, scan: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), client_of(api, "pacs") as client:
+        assert client.put("/v1/jobs", content=scan).status_code == 405
+        client.post("/v1/jobs", content=scan)
+
+    assert [what for _, what, _, _ in audited(tmp_path)] == ["submit_job"]
+    assert any("an address or a method that there is not: 405" in line for line in caplog.messages)
+
+
 def test_each_job_of_a_study_has_a_line(api: LiveApi, tmp_path: Path) -> None:
     with client_of(api, "pacs") as client:
         jobs = client.post("/v1/studies", content=zipped_images(study())).json()["jobs"]

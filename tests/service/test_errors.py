@@ -107,6 +107,7 @@ def test_an_error_that_nobody_thought_of_tells_the_client_nothing(
         ("DELETE", f"/v1/jobs/{make_job().id}", 404, "job-not-found"),
         ("GET", "/v1/models/t9w", 404, "unknown-model"),
         ("GET", "/v1/models/t1w/versions/9", 404, "unknown-model"),
+        ("GET", "/v2/models/t9w/ready", 404, "unknown-model"),
     ],
 )
 def test_every_error_is_a_problem_document(
@@ -121,22 +122,29 @@ def test_every_error_is_a_problem_document(
     ("path", "instance", "job_id"),
     [
         (f"/v1/jobs/{make_job().id}", f"/v1/jobs/{make_job().id}", make_job().id),
-        (
-            f"/v1/jobs/{make_job().id}/results/ZZCANARY",
-            f"/v1/jobs/{make_job().id}/results/{{name}}",
-            make_job().id,
-        ),
-        ("/v1/jobs/ZZCANARY", "/v1/jobs/{job_id}", None),
-        ("/v1/models/ZZCANARY", "/v1/models/{name}", None),
+        (f"/v1/jobs/{make_job().id}?ZZCANARY=1", f"/v1/jobs/{make_job().id}", make_job().id),
+        (f"/v1/job%73/{make_job().id}", f"/v1/job%73/{make_job().id}", make_job().id),
+        (f"/v1/jobs/{make_job().id}/results/mask.nii.gz",) * 2 + (make_job().id,),
+        (f"/v1/jobs/{make_job().id}/results/ZZCANARY", None, make_job().id),
+        (f"/v1/jobs/{make_job().id}/results/canary", None, make_job().id),
+        ("/v1/jobs/ZZCANARY", None, None),
+        ("/v1/jobs/18770623", None, None),
+        ("/v1/models/t9w", "/v1/models/t9w", None),
+        ("/v1/models/t9w/versions/2", "/v1/models/t9w/versions/2", None),
+        ("/v1/models/t9w/versions/18770623", None, None),
+        ("/v1/models/ZZCANARY", None, None),
+        ("/v1/models/18770623", None, None),
         ("/ZZCANARY", None, None),
+        ("/docs/assets/ZZCANARY", None, None),
     ],
 )
-def test_of_an_address_only_the_id_of_a_job_is_repeated(
+def test_an_address_is_repeated_as_it_was_asked_for_if_nothing_in_it_is_unknown(
     shared_api: LiveApi, path: str, instance: str | None, job_id: str | None
 ) -> None:
     problem = shared_api.client.get(path).json()
 
-    assert (problem["status"], problem.get("instance"), problem.get("job_id")) == (404, instance, job_id)
+    assert (problem.get("instance"), problem.get("job_id")) == (instance, job_id)
+    assert "ZZCANARY" not in str(problem)
 
 
 def test_a_wrong_field_is_named(api: LiveApi) -> None:

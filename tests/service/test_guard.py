@@ -20,7 +20,9 @@ from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.service.test_upload_limits import make_head
 
-OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/livez", "/readyz")}
+OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/livez", "/readyz")} | {
+    ("GET", f"/v2/health/{what}") for what in ("live", "ready")
+}
 Call = tuple[str, str]
 
 

@@ -63,6 +63,27 @@ def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
     }
 
 
+def test_a_service_and_a_model_with_a_worker_are_ready_for_kserve_too(api: LiveApi) -> None:
+    paths = ("health/live", "health/ready", "models/t1w/ready")
+
+    answers = [api.client.get(f"/v2/{path}") for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.json() for answer in answers] == [
+        {"live": True},
+        {"ready": True},
+        {"name": "t1w", "ready": True},
+    ]
+
+
+def test_without_a_worker_kserve_is_told_that_nothing_is_ready(tmp_path: Path) -> None:
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry()) as api:
+        health, model = api.client.get("/v2/health/ready"), api.client.get("/v2/models/t1w/ready")
+
+    assert (health.status_code, health.json()) == (503, {"ready": False})
+    assert (model.status_code, model.json()["code"]) == (503, "no-worker")
+
+
 class BlockedJobStore(InMemoryJobStore):
     """Answers once it may."""
 

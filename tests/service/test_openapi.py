@@ -11,6 +11,7 @@ import pytest
 
 from disyre import INTENDED_USE, errors
 from disyre.adapters.settings import SharedSettings
+from disyre.job_params import JobParams
 from service.problems import status_of
 from service.settings import ServiceSettings
 from tests.documented import Contract
@@ -48,7 +49,7 @@ def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> Non
         for status, response in operation["responses"].items()
         if int(status) >= 400
         and method != "HEAD"
-        and path != "/readyz"
+        and path not in ("/readyz", "/v2/health/ready")
         and list(response["content"]) != ["application/problem+json"]
     ]
 
@@ -151,6 +152,72 @@ def test_an_answer_that_is_not_documented_fails_a_test(document: dict[str, Any])
     for response in wrong:
         with pytest.raises(AssertionError):
             contract.check(answer(response))
+
+
+def test_every_field_and_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
+    fields = [
+        (name, field)
+        for name, schema in document["components"]["schemas"].items()
+        for field, said in schema.get("properties", {}).items()
+        if not said.get("description")
+    ]
+    parameters = [
+        (path, each["name"])
+        for _, path, operation in operations(document)
+        for each in operation["parameters"]
+        if not each.get("description")
+    ]
+
+    assert (fields, parameters) == ([], [])
+
+
+def test_the_options_of_a_query_are_those_of_a_job_but_for_labels(document: dict[str, Any]) -> None:
+    said = {
+        path: {
+            each["name"] for each in document["paths"][path]["post"]["parameters"] if each["in"] == "query"
+        }
+        for path in ("/v1/jobs", "/v1/inspect", "/v1/studies")
+    }
+
+    options = set(JobParams.model_fields) - {"labels"}
+    of_one_series = {"model", "version", "modality", "series_uid", "volume_index"}
+    assert said == {
+        "/v1/jobs": options,
+        "/v1/inspect": options,
+        "/v1/studies": options - of_one_series,
+    }
+
+
+def test_the_call_at_the_end_of_a_job_is_said_where_jobs_are_made(document: dict[str, Any]) -> None:
+    for path in ("/v1/jobs", "/v1/studies"):
+        (call,) = document["paths"][path]["post"]["callbacks"]["jobEnded"].values()
+        headers = {each["name"] for each in call["post"]["parameters"]}
+        body = call["post"]["requestBody"]["content"]["application/json"]
+        validator_of(body["schema"], document).validate(body["example"])
+        assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        assert body["example"]["type"] == "job.succeeded"
+    assert "callbacks" not in document["paths"]["/v1/inspect"]["post"]
+
+
+def test_a_method_that_there_is_not_is_said_for_all_addresses(document: dict[str, Any]) -> None:
+    response = document["components"]["responses"]["MethodNotAllowed"]
+
+    assert response["headers"]["Allow"]["required"]
+    assert "MethodNotAllowed" in document["info"]["description"]
+    (content,) = response["content"].values()
+    validator_of(content["schema"], document).validate(content["example"])
+
+
+def test_406_is_said_wherever_something_is_sent_but_to_probes(document: dict[str, Any]) -> None:
+    probes = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
+
+    without = {
+        (method, path)
+        for method, path, operation in operations(document)
+        if "406" not in operation["responses"] and path not in probes
+    }
+
+    assert without == {("DELETE", "/v1/jobs/{job_id}")}
 
 
 def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]) -> None:

@@ -1,0 +1,11 @@
+"""How the files are called that a scored scan gives."""
+
+from typing import Final
+
+ANOMALY_MAP: Final = "anomaly.nii.gz"
+RESTORED: Final = "restored.nii.gz"
+BRAIN_MASK: Final = "mask.nii.gz"
+PREVIEW: Final = "preview.png"
+SUMMARY: Final = "summary.json"
+
+RESULT_NAMES: Final = frozenset({ANOMALY_MAP, RESTORED, BRAIN_MASK, PREVIEW, SUMMARY})
