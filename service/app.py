@@ -15,6 +15,7 @@ from service.drain import Drain
 from service.errors import NotAcceptable
 from service.event_hub import EventHub
 from service.guard import GUARDED, Guard
+from service.lifetimes import Lifetimes
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
@@ -29,6 +30,7 @@ from service.reference import serve_reference
 from service.routes import events as event_routes
 from service.routes import health, inspect, jobs, models, open_inference, queue, results, studies
 from service.settings import ServiceSettings
+from service.steady_clock import SteadyClock, this_boot
 from service.submission import Submission
 from service.upkeep import Upkeep, make_postman
 from service.waiting_line import QueueWatch
@@ -52,12 +54,15 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     """
     drain, audit = Drain(), backends.audit
     guard = Guard.of(settings, backends.rates, lambda what, name: audit.note(what, key=name))
+    clock = SteadyClock(backends.clock_marks, this_boot())
+    lifetimes = Lifetimes(backends.jobs.now, clock)
     upkeep = Upkeep(
         backends,
         Withdrawals(backends.jobs, backends.artifacts),
         make_postman(backends, settings),
         EventHub(backends.events, drain),
         settings,
+        clock,
         asks_for_no_key=guard.is_open,
     )
     app = DocumentedApi(
@@ -72,7 +77,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
     )
     app.state.guard = guard
-    app.state.parts = _parts(backends, upkeep, drain, settings)
+    app.state.parts = _parts(backends, upkeep, drain, lifetimes, settings)
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge)
     handle_problems(app)
@@ -94,7 +99,9 @@ def production_app(settings: ServiceSettings) -> FastAPI:
     return create_app(Backends.of(settings), settings)
 
 
-def _parts(backends: Backends, upkeep: Upkeep, drain: Drain, settings: ServiceSettings) -> Parts:
+def _parts(
+    backends: Backends, upkeep: Upkeep, drain: Drain, lifetimes: Lifetimes, settings: ServiceSettings
+) -> Parts:
     """What the handlers use, for nobody yet."""
     offered = OfferedModels(backends.models.folder, Offers(backends.workers))
     submission = Submission(
@@ -106,11 +113,12 @@ def _parts(backends: Backends, upkeep: Upkeep, drain: Drain, settings: ServiceSe
         settings.max_voxels,
         QueueLimits(settings.max_queued_jobs, settings.max_queued_voxels),
         backends.owners,
+        lifetimes,
         upkeep.postman.hosts if upkeep.postman else None,
         retention_s=settings.retention_s,
     )
     return Parts(
-        jobs=OwnJobs(backends.jobs, backends.owners, NOBODY),
+        jobs=OwnJobs(backends.jobs, backends.owners, NOBODY, lifetimes),
         artifacts=backends.artifacts,
         models=offered,
         workers=backends.workers,

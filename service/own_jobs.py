@@ -11,6 +11,7 @@ from disyre.adapters.owner_index import OwnerIndex
 from disyre.errors import JobExpired, JobNotFound
 from disyre.job import Job
 from service.caller import Caller
+from service.lifetimes import Lifetimes
 
 Jobs: TypeAlias = list[Job]
 OnOthers: TypeAlias = Callable[[], None]
@@ -28,6 +29,7 @@ class OwnJobs:
     _jobs: JobStore
     _owners: OwnerIndex
     _caller: Caller
+    _lifetimes: Lifetimes
     _on_others: OnOthers = _ignore
 
     def of(self, caller: Caller, on_others: OnOthers = _ignore) -> Self:
@@ -73,7 +75,7 @@ class OwnJobs:
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first; `before` is the id after which to go on."""
         if self._caller.sees_all:
-            jobs = self._jobs.list(limit=limit, before=before)
+            jobs = self._all(limit, before)
             if any(job.owner != self._caller.name for job in jobs):
                 self._on_others()
             return jobs
@@ -81,6 +83,16 @@ class OwnJobs:
         while ids := self._owners.list(self._caller.name, limit=limit - len(found), before=before):
             found += [job for job in map(self._if_there, ids) if job is not None]
             before = ids[-1]
+            if len(found) == limit:
+                break
+        return found
+
+    def _all(self, limit: int, before: str | None) -> Jobs:
+        """The newest jobs of everybody that are not over."""
+        found: Jobs = []
+        while jobs := self._jobs.list(limit=limit - len(found), before=before):
+            found += [job for job in jobs if not self._lifetimes.is_over(job)]
+            before = jobs[-1].id
             if len(found) == limit:
                 break
         return found
@@ -108,4 +120,5 @@ class OwnJobs:
     def _own(self, job: Job) -> Job:
         if not self._caller.sees(job):
             raise not_found()
+        self._lifetimes.check(job)
         return job

@@ -49,17 +49,22 @@ class SteadyClock:
         if self._last is None and self._boot is not None:
             self._last = self._marks.of(self._boot)
         ahead_s = now.timestamp() - own_s
-        self._last = ClockMark(ahead_s=ahead_s, steady_since_s=self._steady_since_s(ahead_s, own_s))
+        self._last = self._look(ahead_s, own_s)
         if self._boot is not None:
             with suppress(Unavailable):  # a broker that is full takes no mark, and has to be relieved
                 self._marks.set(self._boot, self._last)
         return own_s - self._last.steady_since_s >= _STEADY_S
 
-    def _steady_since_s(self, ahead_s: float, own_s: float) -> float:
+    def has_jumped_lately(self) -> bool:
+        """Whether it was seen within the last hour that the broker's clock jumped; asks nobody."""
+        last = self._last
+        return last is not None and last.has_jumped and self._clock_s() - last.steady_since_s < _STEADY_S
+
+    def _look(self, ahead_s: float, own_s: float) -> ClockMark:
         if self._last is None:
-            return own_s
+            return ClockMark(ahead_s=ahead_s, steady_since_s=own_s)
         jump_s = ahead_s - self._last.ahead_s
         if abs(jump_s) <= _JUMP_S:
-            return self._last.steady_since_s
+            return self._last.model_copy(update={"ahead_s": ahead_s})
         logger.error("the broker's clock jumped by %.0f s: no job expires in the next hour", jump_s)
-        return own_s
+        return ClockMark(ahead_s=ahead_s, steady_since_s=own_s, has_jumped=True)

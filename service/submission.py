@@ -40,6 +40,7 @@ from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.egress import Hosts
+from service.lifetimes import Lifetimes
 from service.once import Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
 
@@ -74,6 +75,7 @@ class Submission:
     max_voxels: int
     limits: QueueLimits
     owners: OwnerIndex
+    lifetimes: Lifetimes
     callbacks: Hosts | None = None
     """Where a job may have somebody called; None if nowhere."""
     owner: str = LOCAL_OWNER
@@ -194,7 +196,9 @@ class Submission:
         jobs, gone = [], not_found()
         for job_id in earlier.job_ids:
             try:
-                jobs.append(self.jobs.get(job_id))
+                job = self.jobs.get(job_id)
+                self.lifetimes.check(job)
+                jobs.append(job)
             except JobNotFound as error:
                 gone = error
         if not jobs:

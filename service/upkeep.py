@@ -20,7 +20,7 @@ from service.postman import Postman
 from service.reaper import Reaper
 from service.retention import Retention
 from service.settings import ServiceSettings
-from service.steady_clock import SteadyClock, this_boot
+from service.steady_clock import SteadyClock
 from service.webhooks import read_secrets
 from service.withdrawals import Withdrawals
 
@@ -36,6 +36,7 @@ class Upkeep:
     postman: Postman | None
     hub: EventHub
     settings: ServiceSettings
+    clock: SteadyClock
     asks_for_no_key: bool
 
     @asynccontextmanager
@@ -62,7 +63,7 @@ class Upkeep:
             self.backends.expiry,
             self.backends.owners,
             artifacts,
-            SteadyClock(self.backends.clock_marks, this_boot()),
+            self.clock,
             tombstone_s=self.settings.tombstone_s,
             on_expired=lambda job_id: audit.note("expire_job", job_id=job_id),
         )

@@ -19,6 +19,8 @@ class ClockMark(Frozen):
     """Of the broker's clock over it."""
     steady_since_s: float
     """From then on, both went equally fast."""
+    has_jumped: bool = False
+    """Whether they did not before; else nobody looked."""
 
 
 class ClockMarks(Protocol):

@@ -16,6 +16,7 @@ from service.listing import Page, Wanted
 from service.own_jobs import OwnJobs
 from tests.builders import NOON, make_job
 from tests.live import wait_for
+from tests.service.lifetimes import lifetimes_of
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 
@@ -165,7 +166,7 @@ def test_few_jobs_among_many_are_found_in_few_steps() -> None:
     jobs.update("019b7a00-0000-7000-8000-000000000000", lambda job: job.start(at=NOON))
     wanted = Wanted(states=[JobState.RUNNING])
 
-    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), wanted, limit=1)
+    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL, lifetimes_of(jobs)), wanted, limit=1)
 
     assert (len(page.jobs), jobs.n_lists) == (1, 3)
 
@@ -176,7 +177,7 @@ def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on
         jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
 
     wanted = Wanted(states=[JobState.FAILED])
-    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL), wanted, limit=100)
+    page = Page.read(OwnJobs(jobs, InMemoryOwnerIndex(), LOCAL, lifetimes_of(jobs)), wanted, limit=100)
 
     assert (page.jobs, page.cursor) == ([], "019b7a00-0000-7000-8000-000000000005")
 

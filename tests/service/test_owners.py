@@ -20,6 +20,7 @@ from service.own_jobs import OwnJobs
 from tests.builders import JOB_ID, NOON, make_job
 from tests.live import wait_for
 from tests.service.key_files import client_of, write_keys
+from tests.service.lifetimes import lifetimes_of
 from tests.service.live_api import LiveApi, live_api, make_worker, succeed
 from tests.service.series.made_series import study
 from tests.zip_files import zipped_images
@@ -174,7 +175,7 @@ def test_an_id_without_a_job_leaves_no_gap_in_a_list() -> None:
     stored(jobs, owners, "pacs", *IDS[:3])
     owners.note("pacs", *IDS[3:])
 
-    own = OwnJobs(jobs, owners, PACS)
+    own = OwnJobs(jobs, owners, PACS, lifetimes_of(jobs))
 
     assert [job.id for job in own.list(limit=2)] == IDS[2:0:-1]
     assert [job.id for job in own.list(limit=2, before=IDS[1])] == IDS[:1]
@@ -186,11 +187,11 @@ def test_what_is_not_ones_own_can_neither_be_changed_nor_removed() -> None:
     before = jobs.get(IDS[0])
 
     for caller in (WARD, NOBODY):
-        OwnJobs(jobs, owners, caller).remove(IDS[0])
-        assert not OwnJobs(jobs, owners, caller).has(IDS[0])
+        OwnJobs(jobs, owners, caller, lifetimes_of(jobs)).remove(IDS[0])
+        assert not OwnJobs(jobs, owners, caller, lifetimes_of(jobs)).has(IDS[0])
     assert jobs.get(IDS[0]) == before
 
-    OwnJobs(jobs, owners, LOCAL).remove(IDS[0])
+    OwnJobs(jobs, owners, LOCAL, lifetimes_of(jobs)).remove(IDS[0])
     assert owners.list("pacs", limit=1) == []
 
 

@@ -12,9 +12,10 @@ from disyre.adapters.clock_marks import ClockMark, InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.errors import Unavailable
+from service.lifetimes import Lifetimes
 from service.retention import Retention
 from service.steady_clock import SteadyClock, this_boot
-from tests.builders import NOON
+from tests.builders import NOON, make_job
 from tests.service.key_files import client_of, write_keys
 from tests.service.live_api import LiveApi, live_api, succeed
 
@@ -111,6 +112,76 @@ def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
         assert ward.get(path).json()["code"] == ward.delete(path).json()["code"] == "job-not-found"
     with client_of(api, "boss") as boss:
         assert boss.get(path).status_code == 410
+
+
+def test_a_job_is_over_in_the_moment_that_it_says_though_its_files_are_removed_later(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention_of(api, clocks)
+    key = {"Idempotency-Key": "a"}
+    path = pacs.post("/v1/jobs?model=t1w&retention_s=60", content=scan, headers=key).headers["Location"]
+    finish(api, path.rpartition("/")[2])
+
+    clocks.pass_by(59)
+    before = [pacs.get(path), pacs.get(f"{path}/results/summary.json"), pacs.get("/v1/jobs")]
+    clocks.pass_by(1)
+
+    assert [each.status_code for each in before] == [200] * 3
+    assert len(before[-1].json()["jobs"]) == 1
+    gone = [
+        pacs.get(path),
+        pacs.get(f"{path}/events"),
+        pacs.get(f"{path}/results/summary.json"),
+        pacs.post(f"{path}/retry"),
+        pacs.delete(path),
+        pacs.post("/v1/jobs?model=t1w&retention_s=60", content=scan, headers=key),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in gone] == [(410, "job-expired")] * 6
+    assert api.left_behind()
+    with client_of(api, "ward-3") as ward:
+        assert ward.get(path).status_code == 404
+    with client_of(api, "boss") as boss:
+        assert boss.get(path).status_code == 410
+        assert boss.get("/v1/jobs").json()["jobs"] == pacs.get("/v1/jobs").json()["jobs"] == []
+
+
+def test_a_page_of_everybodys_jobs_goes_on_over_those_that_are_over(api: LiveApi, scan: bytes) -> None:
+    clocks = Clocks()
+    retention_of(api, clocks)
+    with client_of(api, "boss") as boss:
+        kept = finished(api, boss, scan)
+        for _ in range(3):
+            over = boss.post("/v1/jobs?retention_s=60", content=scan).json()["id"]
+            finish(api, over)
+        clocks.pass_by(60)
+
+        page = boss.get("/v1/jobs?limit=2").json()
+
+    assert [job["id"] for job in page["jobs"]] == [kept]
+
+
+def test_by_a_clock_that_was_seen_to_jump_no_job_is_over_for_an_hour() -> None:
+    clocks = Clocks()
+    steady = SteadyClock(clocks.marks, "boot-1", clock_s=lambda: clocks.own_s)
+    lifetimes = Lifetimes(lambda: NOON + timedelta(seconds=clocks.broker_s), steady)
+    job = make_job().model_copy(update={"expires_at": NOON + timedelta(days=2)})
+
+    def seen() -> bool:
+        steady.has_been_steady(lifetimes.now())
+        return lifetimes.is_over(job)
+
+    assert (lifetimes.is_over(make_job()), seen()) == (False, False)
+    clocks.broker_s += 365 * DAY_S
+    found = [lifetimes.is_over(job)]  # nobody has looked yet, and nothing is lost by that
+    for _ in range(61):
+        found.append(seen())
+        clocks.pass_by(60)
+    again = SteadyClock(clocks.marks, "boot-1", clock_s=lambda: clocks.own_s - 600)
+    again.has_been_steady(NOON + timedelta(seconds=clocks.broker_s - 600))
+
+    assert found == [True, *[False] * 60, True]
+    assert again.has_jumped_lately()
 
 
 def test_a_job_may_be_kept_for_less_and_not_for_more(api: LiveApi, pacs: httpx.Client, scan: bytes) -> None:
