@@ -49,4 +49,4 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.lower(), known, n=1)
     names = ", ".join([*near, *(each for each in known if each not in near)])
     hint = f"did you mean {near[0]}? " if near else ""
-    return f"{hint}expected one of {names}, got another one"
+    return f"{hint}expected one of {names}, got a name that is none of them"

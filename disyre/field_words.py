@@ -12,10 +12,10 @@ _MOST_DIGITS: Final = 20
 
 _TIME: Final = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
-    "greater_than": lambda ctx: f"a number above {ctx['gt']:g}",
-    "greater_than_equal": lambda ctx: f"a number of at least {ctx['ge']:g}",
-    "less_than": lambda ctx: f"a number below {ctx['lt']:g}",
-    "less_than_equal": lambda ctx: f"a number of at most {ctx['le']:g}",
+    "greater_than": lambda ctx: f"a number above {_number(ctx['gt'])}",
+    "greater_than_equal": lambda ctx: f"a number of at least {_number(ctx['ge'])}",
+    "less_than": lambda ctx: f"a number below {_number(ctx['lt'])}",
+    "less_than_equal": lambda ctx: f"a number of at most {_number(ctx['le'])}",
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
@@ -67,6 +67,15 @@ def _expected(kind: str, error: Mapping[str, Any]) -> str:
         return _PATTERNS.get(str(error["loc"][-1]), "text of another form")
     words = _EXPECTED.get(kind, "another value")
     return words if isinstance(words, str) else words(error["ctx"])
+
+
+def _number(value: float) -> str:
+    """A bound as a person writes it.
+
+    >>> _number(3153600000), _number(1.0), _number(0.5)
+    ('3153600000', '1', '0.5')
+    """
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def _came(value: object) -> str:

@@ -23,9 +23,20 @@ def six_decimals(value: float) -> float:
     return round(value, 6) + 0.0
 
 
+def three_decimals(value: float) -> float:
+    """Round to a thousandth.
+
+    >>> three_decimals(121.02199999999999)
+    121.022
+    """
+    return round(value, 3)
+
+
 Number: TypeAlias = Annotated[float, PlainSerializer(five_digits)]
 """Written with five significant digits."""
 Coordinate: TypeAlias = Annotated[float, PlainSerializer(six_decimals)]
 """Written with six decimals: an entry of an affine, in mm."""
+Seconds: TypeAlias = Annotated[float, PlainSerializer(three_decimals)]
+"""Written to the millisecond: an estimate is no better."""
 PerAxis: TypeAlias = tuple[Number, Number, Number]
 """A number for each axis of a scan or of the world."""

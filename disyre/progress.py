@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from disyre.figures import Seconds
 from disyre.frozen import Frozen
 
 Stage: TypeAlias = Literal[
@@ -32,7 +33,7 @@ class Progress(Frozen):
     """Of the restoration; 0 in the other stages."""
     fraction: Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: round(share, 4))]
     """Of the whole job."""
-    eta_s: float | None = None
+    eta_s: Seconds | None = None
     """Estimated seconds until the job ends; null while nobody can tell."""
 
 

@@ -18,6 +18,7 @@ from service.problems import problem_response
 
 logger = logging.getLogger(__name__)
 
+_NO_HTTP: Final = "expected a request as HTTP/1.1 has it (for one, not a Content-Length beside chunks)"
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 _LINGER_S: Final = 1.0
 """So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
@@ -83,7 +84,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._refuse(self._refusal or MalformedRequest("expected a request of HTTP/1.1"))
+        self._refuse(self._refusal or MalformedRequest(_NO_HTTP))
 
     def _take(self, n_bytes: int) -> None:
         self._field_bytes += n_bytes

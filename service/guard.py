@@ -68,7 +68,7 @@ class Guard:
             return LOCAL
         found = await self._find(shown) if shown is not None else None
         if found is None:
-            came = "none" if shown is None else "another one"
+            came = "none" if shown is None else "one that is not known"
             raise Unauthenticated(f"expected an API key, as Authorization: Bearer or X-API-Key; got {came}")
         return found
 

@@ -6,6 +6,7 @@ passwords, which can be guessed, would need.
 
 import hashlib
 import hmac
+import re
 import secrets
 import tomllib
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from disyre.frozen import Frozen
 from service.caller import Caller, Scope
 
 _PREFIX: Final = "disyre_"
+_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 """By which those who look for secrets in the wrong places know one."""
 
 
@@ -59,8 +61,10 @@ class KeyRing(Frozen):
         """The keys in a file, which is TOML. Raises Misconfigured; nothing that came is repeated."""
         try:
             return cls.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError:
-            raise Misconfigured("expected API keys as TOML, got something else") from None
+        except tomllib.TOMLDecodeError as error:
+            line = _LINE.search(str(error))  # its other words may quote what is there
+            where = f"in line {line[1]}" if line else "at its end"
+            raise Misconfigured(f"expected API keys as TOML, got something else {where}") from None
         except ValidationError as error:
             raise Misconfigured(_explain(error)) from None
 

@@ -29,6 +29,13 @@ _HISTOGRAMS: Final = {
 }
 
 
+def _held(worker: WorkerInfo) -> list[tuple[str, str]]:
+    """Name and version of the models that a worker takes jobs for; if it does not say, of those loaded."""
+    if worker.holds is not None:
+        return [(model.name, model.version) for model in worker.holds]
+    return [(name, version) for name, _, version in (model.partition("/") for model in worker.models)]
+
+
 class Counted(Collector):
     """What was counted of jobs by all programs together, as metrics."""
 
@@ -91,7 +98,7 @@ class Metrics:
         self._running = self._gauge("disyre_jobs_running", "Jobs that a worker has begun and not ended")
         self._workers = self._gauge("disyre_workers", "Workers that are ready", "state")
         self._models = self._gauge(
-            "disyre_model_info", "Models of the workers", "name", "version", "provider"
+            "disyre_model_info", "Models that workers take jobs for", "name", "version", "provider"
         )
 
     def count_refusal(self, code: str) -> None:
@@ -124,8 +131,7 @@ class Metrics:
         self._workers.labels(state="idle").set(len(workers) - n_busy)
         self._models.clear()
         for worker in workers:
-            for model in worker.models:
-                name, _, version = model.partition("/")
+            for name, version in _held(worker):
                 self._models.labels(name=name, version=version, provider=worker.provider).set(1)
 
     def lose_broker(self) -> None:

@@ -3,12 +3,13 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import pairwise
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
@@ -23,12 +24,14 @@ from disyre.job import JobProblem
 from disyre.job_id import is_job_id
 from disyre.result_names import RESULT_NAMES
 from service import errors as request_errors
+from service.waiting_line import QueueWatch
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_AFTER_S: Final = 5
 _RETRY_SOON_S: Final = 1
+_RETRY_LATE_S: Final = 120
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="disyre"'}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
@@ -160,7 +163,20 @@ def handle_problems(app: FastAPI) -> None:
 
 async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.DisyreError)
-    return problem_response(error, request)
+    response = problem_response(error, request)
+    if isinstance(error, errors.QueueFull):
+        response.headers["Retry-After"] = str(await run_in_threadpool(_room_in_s, request))
+    return response
+
+
+def _room_in_s(request: Request) -> int:
+    """When to come back to a queue that is full: as a job would begin that were submitted now."""
+    watch: QueueWatch = request.app.state.parts.queue
+    line = watch.look_if_possible()
+    eta_s = line.eta_start_s(line.n_waiting + 1) if line is not None else None
+    if eta_s is None:
+        return _RETRY_AFTER_S
+    return min(max(math.ceil(eta_s), _RETRY_SOON_S), _RETRY_LATE_S)
 
 
 async def _of_a_lost_client(request: Request, error: Exception) -> Response:
@@ -170,24 +186,30 @@ async def _of_a_lost_client(request: Request, error: Exception) -> Response:
 
 async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = [
-        FieldError(field=".".join(str(part) for part in each["loc"]), detail=in_words(each))
-        for each in error.errors()
-    ]
+    fields = [FieldError(field=_name_of(each["loc"]), detail=in_words(each)) for each in error.errors()]
     detail = "; ".join(f"{field.field}: {field.detail}" for field in fields)
     return _respond(
         HTTPStatus.UNPROCESSABLE_ENTITY, request_errors.InvalidRequest.code, detail, request, fields=fields
     )
 
 
+def _name_of(places: Sequence[str | int]) -> str:
+    """A field; which of several values of it is wrong, its own words tell."""
+    return ".".join(place for place in places if isinstance(place, str))
+
+
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     code = status.name.lower().replace("_", "-")
-    headers = error.headers
+    headers, detail = error.headers, status.description or status.phrase
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = {**(headers or {}), "Allow": ", ".join(_allowed(request))}  # else of one route alone
-    return _respond(status, code, status.description or status.phrase, request, headers=headers)
+        allowed = ", ".join(_allowed(request))
+        headers = {**(headers or {}), "Allow": allowed}  # else of one route alone
+        detail = f"expected one of {allowed} at this address, got another method"
+    elif status is HTTPStatus.NOT_FOUND:
+        detail = "expected an address of this API, got one that there is not; /openapi.json has all"
+    return _respond(status, code, detail, request, headers=headers)
 
 
 def _allowed(request: Request) -> list[str]:

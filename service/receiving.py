@@ -198,7 +198,7 @@ def is_form(headers: Headers) -> bool:
 def _check_type(came: str) -> None:
     """Raise UnsupportedMediaType if a body of this type is not taken."""
     if came not in (*RAW_TYPES, _FORM_TYPE):
-        shown = came if came in _KNOWN_TYPES else "another one"
+        shown = came if came in _KNOWN_TYPES else "another type"
         taken = f"{', '.join(RAW_TYPES)}, none at all, or {_FORM_TYPE}"
         raise UnsupportedMediaType(f"expected a Content-Type of {taken}; got {shown}")
 

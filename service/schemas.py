@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
-from disyre.figures import PerAxis
+from disyre.figures import PerAxis, Seconds
 from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
 from disyre.job_event import JobEvent
 from disyre.job_params import JobParams
@@ -145,7 +145,7 @@ class JobView(View):
     """How often a worker has begun it."""
     queue_position: int | None
     """1 for the job that is next; null for one that does not wait."""
-    eta_start_s: float | None
+    eta_start_s: Seconds | None
     """Estimated seconds until it begins; null where nobody can tell, and for one that does not wait."""
     progress: Progress | None
     """How far a running job is; null otherwise."""

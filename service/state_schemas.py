@@ -3,6 +3,7 @@
 from typing import Self
 
 from disyre.adapters.worker_registry import WorkerInfo
+from disyre.figures import Seconds
 from service.view import View
 from service.waiting_line import WaitingLine
 
@@ -14,7 +15,7 @@ class QueueView(View):
     """Jobs that wait."""
     running: int
     """Jobs that a worker has begun and not ended."""
-    eta_s: float | None
+    eta_s: Seconds | None
     """Estimated seconds until a job that is submitted now begins; null where nobody can tell."""
     workers: list[WorkerInfo]
     """Those that are there and whose network gives answers."""

@@ -116,7 +116,11 @@ def _check_files(upload: Upload) -> None:
     if len(upload.files) == 1 or formats - {"other"} == {"dicom"}:
         return
     if "other" in formats:
-        raise NotAnImage("expected a NIfTI or a zip by itself, got files with it that are no image")
+        n_others = sum(file.format == "other" for file in upload.files)
+        raise NotAnImage(
+            f"expected one NIfTI, one zip, or the DICOM files of a scan, got {len(upload.files)} files, "
+            f"{n_others} of them no image"
+        )
     came = f"{len(upload.files)} files that are {' and '.join(sorted(formats))}"
     advice = "; unpack the zip and send all files of the scan, or leave it out" if "zip" in formats else ""
     raise MultipleVolumes(f"expected one file, or several DICOM files, got {came}{advice}")

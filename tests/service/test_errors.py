@@ -147,6 +147,19 @@ def test_an_address_is_repeated_as_it_was_asked_for_if_nothing_in_it_is_unknown(
     assert "ZZCANARY" not in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/v1/nothing", "expected an address of this API"),
+        ("PUT", "/v1/jobs", "expected one of GET, POST at this address"),
+    ],
+)
+def test_who_calls_what_there_is_not_is_told_what_there_is(
+    shared_api: LiveApi, method: str, path: str, words: str
+) -> None:
+    assert words in shared_api.client.request(method, path).json()["detail"]
+
+
 def test_a_wrong_field_is_named(api: LiveApi) -> None:
     response = api.client.get("/v1/jobs", params={"limit": "0"})
 

@@ -22,8 +22,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no such option": (
         {"nonsense": "CANARY"},
         "nonsense: expected one of model, version, modality, mode, severities, preset, bias_correction, "
-        "align, threshold, series_uid, volume_index, priority, retention_s, callback, labels, got another "
-        "one",
+        "align, threshold, series_uid, volume_index, priority, retention_s, callback, labels, got a name "
+        "that is none of them",
     ),
     "nearly an option": (
         {"Treshold": "CANARY"},
@@ -84,7 +84,7 @@ def test_of_a_study_only_options_that_fit_all_series_are_named(api: LiveApi, sca
 
     assert problem["detail"] == (
         "alined: did you mean align? expected one of align, mode, severities, preset, bias_correction, "
-        "threshold, priority, retention_s, callback, labels, got another one"
+        "threshold, priority, retention_s, callback, labels, got a name that is none of them"
     )
 
 
@@ -123,7 +123,7 @@ def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str,
 
 ALL_FILTERS = (
     "expected one of state, model, label, series_uid, created_after, created_before, limit, cursor, "
-    "got another one"
+    "got a name that is none of them"
 )
 
 
@@ -135,14 +135,18 @@ ALL_FILTERS = (
             "/v1/jobs?limit=2&lim=CANARY",
             "query.lim",
             "did you mean limit? expected one of limit, state, model, label, series_uid, created_after, "
-            "created_before, cursor, got another one",
+            "created_before, cursor, got a name that is none of them",
         ),
         (
             "/v1/jobs?CANARY%5EPHI=1",
             "query.another parameter",
             ALL_FILTERS,
         ),
-        (f"/v1/jobs/{JOB_ID}?state=CANARY", "query.state", "expected one of wait, got another one"),
+        (
+            f"/v1/jobs/{JOB_ID}?state=CANARY",
+            "query.state",
+            "expected one of wait, got a name that is none of them",
+        ),
         (
             f"/v1/jobs/{JOB_ID}/results/summary.json?wait=CANARY",
             "query.wait",

@@ -63,6 +63,19 @@ def test_a_service_with_a_worker_is_ready(api: LiveApi) -> None:
     }
 
 
+def test_metrics_name_every_model_that_a_worker_takes_jobs_for_loaded_or_not(tmp_path: Path) -> None:
+    held = [
+        {"name": name, "version": "1", "sha256": "0" * 64, "modality": "T1w"} for name in ("t1w", "other")
+    ]
+    with live_api(tmp_path, workers=InMemoryWorkerRegistry(make_worker(holds=held))) as api:
+        metrics = api.client.get("/metrics").text
+
+    for name in ("t1w", "other"):
+        assert (
+            f'disyre_model_info{{name="{name}",provider="CPUExecutionProvider",version="1"}} 1.0' in metrics
+        )
+
+
 def test_a_service_and_a_model_with_a_worker_are_ready_for_kserve_too(api: LiveApi) -> None:
     paths = ("health/live", "health/ready", "models/t1w/ready")
 

@@ -55,7 +55,8 @@ def test_keys_are_long_all_different_and_nowhere_in_what_is_stored() -> None:
     [
         ("", "key: expected a value, got none"),
         ("key = []", "key: expected at least 1 value, got 0 values"),
-        ("ZZCANARY", "expected API keys as TOML, got something else"),
+        ("ZZCANARY", "expected API keys as TOML, got something else at its end"),
+        ("key = 1\nZZ CANARY", "expected API keys as TOML, got something else in line 2"),
         ('[[key]]\nname = "pacs"\nscopes = ["read"]', "key 1 sha256: expected a value, got none"),
         (
             entry("pacs", "a") + entry("pacs", "b").replace("read", "ZZCANARY"),
@@ -134,7 +135,7 @@ def test_a_broken_file_changes_nothing_and_is_told_once(
 
     assert [record.message for record in caplog.records] == [
         "the API keys stay as they were: wrong DISYRE_API_KEYS_FILE: expected API keys as TOML, "
-        "got something else",
+        "got something else at its end",
         "the API keys stay as they were: DISYRE_API_KEYS_FILE cannot be read: No such file or directory",
         "the API keys were read again: there are 1 now",
     ]

@@ -1,6 +1,7 @@
 """Trying again what has failed or was canceled."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from tests.builders import NOON, make_job
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 
+OTHER_ID = "019b7a00-0000-7000-8000-000000000002"
+RUNNING_ID = "019b7a00-0000-7000-8000-000000000003"
+
 
 def submit(api: LiveApi, scan: bytes, mask: bytes) -> str:
     response = api.client.post("/v1/jobs", files={"file": scan, "mask": mask})
@@ -22,7 +26,7 @@ def submit(api: LiveApi, scan: bytes, mask: bytes) -> str:
 def fail(api: LiveApi, job_id: str) -> Job:
     api.jobs.update(job_id, lambda job: job.start(at=NOON))
     problem = JobProblem(code="internal", detail="no fault of yours")
-    return api.jobs.update(job_id, lambda job: job.fail(problem, attempt=job.attempt, at=NOON))
+    return api.jobs.update(job_id, lambda job: job.fail(problem, attempt=job.attempt, at=api.jobs.now()))
 
 
 def test_a_failed_job_is_queued_and_sent_again(api: LiveApi, scan: bytes, mask: bytes) -> None:
@@ -81,6 +85,29 @@ def test_a_full_queue_takes_no_job_back(tmp_path: Path, scan: bytes, mask: bytes
 
         assert (response.status_code, response.json()["code"]) == (503, "queue-full")
         assert api.jobs.get(job_id) == before
+
+
+@pytest.mark.parametrize(("job_s", "retry_after"), [(None, "5"), (0.2, "1"), (39.4, "79"), (900, "120")])
+def test_who_meets_a_full_queue_is_told_to_come_back_as_a_new_job_would_begin(
+    tmp_path: Path, scan: bytes, job_s: float | None, retry_after: str
+) -> None:
+    with live_api(tmp_path, max_queued_jobs=1) as api:
+        if job_s is not None:
+            done = make_job(OTHER_ID).start(at=NOON)
+            api.jobs.add(done)
+            api.jobs.update(
+                OTHER_ID,
+                lambda job: job.succeed(
+                    attempt=1, artifacts=(), summary={}, provider="", at=NOON + timedelta(seconds=job_s)
+                ),
+            )
+        api.jobs.add(make_job(), make_job(RUNNING_ID).start(at=NOON))
+
+        response = api.client.post("/v1/jobs", content=scan)
+        queue = api.client.get("/v1/queue").json()
+
+    assert (response.json()["code"], response.headers["Retry-After"]) == ("queue-full", retry_after)
+    assert queue["eta_s"] == (None if job_s is None else round(2 * job_s, 3))
 
 
 def test_a_job_that_there_is_not_is_not_tried_again(api: LiveApi) -> None:
