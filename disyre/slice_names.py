@@ -5,7 +5,7 @@ or written anywhere.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
@@ -23,6 +23,16 @@ class NamedFile:
 
     name: str = field(repr=False)
     content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NamedPieces:
+    """A file whose content comes in pieces, and what it is called where it lay."""
+
+    name: str = field(repr=False)
+    size_bytes: int
+    pieces: Callable[[], Iterator[bytes]] = field(repr=False)
+    """Gives the content from its beginning; raises at its end if it is not whole."""
 
 
 def is_of_a_system(name: str) -> bool:
@@ -43,14 +53,14 @@ class LostSlices:
     _others: list[str] = field(default_factory=list, repr=False)
     _n_hollow: int = 0
 
-    def note(self, file: NamedFile, *, is_image: bool) -> None:
+    def note(self, name: str, start: bytes, *, is_image: bool) -> None:
         """Remember a file. One without a name counts if a broken transfer left nothing, or zeros, of it."""
         if is_image:
-            self._images.append(file.name)
-        elif file.name:
-            self._others.append(file.name)
+            self._images.append(name)
+        elif name:
+            self._others.append(name)
         else:
-            self._n_hollow += not any(file.content[:_PREAMBLE_BYTES])
+            self._n_hollow += not any(start[:_PREAMBLE_BYTES])
 
     @property
     def n(self) -> int:

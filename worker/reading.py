@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from disyre import brain, given_mask
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_named
 from disyre.adapters.archive_heads import read_heads
-from disyre.adapters.dicom_files import Instance
+from disyre.adapters.dicom_opening import Instance
 from disyre.adapters.dicom_read import OnImages, read_dicom
 from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from disyre.errors import TooLarge, UnusableArchive
-from disyre.slice_names import NamedFile, is_of_a_system
+from disyre.slice_names import NamedPieces, is_of_a_system
 from disyre.types import Opener
 from disyre.wording import counted
 
@@ -28,6 +28,8 @@ _LOCAL_HEADER: Final = 30
 _ENTRY: Final = 512
 """Room for one member in the directory: 46 bytes, its name and extra fields."""
 _CHUNK: Final = 2**20
+_PIECE_BYTES: Final = 2**18
+"""Inflated at once."""
 _METHODS: Final = {
     1: "Shrink",
     6: "Implode",
@@ -71,21 +73,22 @@ def read_members(path: Path, limits: ArchiveLimits) -> Iterator[bytes]:
     """
     with _opened(path, limits) as archive:
         for number, member in enumerate(_checked_files(archive, limits), start=1):
-            yield _inflated(archive, member, number)
+            yield b"".join(_pieces(archive, member, number))
 
 
-def read_named(path: Path, limits: ArchiveLimits) -> Iterator[NamedFile]:
+def read_named(path: Path, limits: ArchiveLimits) -> Iterator[NamedPieces]:
     """The same with the names of the files, and with those that are empty; not those of an operating system.
 
-    Raises what `read_members` raises.
+    Each is inflated in pieces as these are asked for. Raises what `read_members` raises.
     """
     with _opened(path, limits) as archive:
         _checked_files(archive, limits)
         for number, member in enumerate(archive.infolist(), start=1):
             if member.file_size > 0 and not _is_folder(member):
-                yield NamedFile(member.filename, _inflated(archive, member, number))
+                pieces = partial(_pieces, archive, member, number)
+                yield NamedPieces(member.filename, member.file_size, pieces)
             elif not _is_folder(member) and not is_of_a_system(member.filename):
-                yield NamedFile(member.filename, b"")
+                yield NamedPieces(member.filename, 0, partial(iter, ()))
 
 
 @contextmanager
@@ -197,13 +200,15 @@ def _check_expansion(files: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) ->
         )
 
 
-def _inflated(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) -> bytes:
+def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo, number: int) -> Iterator[bytes]:
     """The content of a member; never more than the directory says, which was checked."""
+    n_bytes = 0
     with _opened_member(archive, member, number) as file:
-        content = b"".join(iter(lambda: file.read(_CHUNK), b""))
-    if len(content) != member.file_size:
-        raise UnusableArchive(f"expected {member.file_size} bytes in member {number}, got {len(content)}")
-    return content
+        while piece := file.read(_PIECE_BYTES):
+            n_bytes += len(piece)
+            yield piece
+    if n_bytes != member.file_size:
+        raise UnusableArchive(f"expected {member.file_size} bytes in member {number}, got {n_bytes}")
 
 
 @contextmanager

@@ -2,66 +2,26 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from io import BytesIO
-from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from pydicom import uid
-from pydicom.filereader import read_dataset
-from pydicom.tag import BaseTag
 
 from disyre.adapters.dicom_image import Image, OpenedFile, identity_of, parsed_image
+from disyre.adapters.dicom_opening import LookedFile, name_of
 from disyre.admission import OnWarning
 from disyre.containment import map_untrusted, sort_untrusted
-from disyre.errors import InvalidInput, NotAnImage, NotBrainMr, UnreadableVolume, UnsupportedTransferSyntax
-from disyre.inflation import inflate, inflate_start
-from disyre.media import BARE_DICOM, HEAD_BYTES, is_bare_dicom, is_gzip
-from disyre.slice_names import LostSlices, NamedFile
+from disyre.errors import InvalidInput, NotAnImage, NotBrainMr
+from disyre.media import BARE_DICOM, is_bare_dicom, is_gzip
+from disyre.slice_names import LostSlices
 from disyre.wording import counted
 
-_MR: Final = {uid.MRImageStorage, uid.EnhancedMRImageStorage, uid.LegacyConvertedEnhancedMRImageStorage}
-DECODERS: Final[dict[str, str]] = {
-    uid.ImplicitVRLittleEndian: "",
-    uid.ExplicitVRLittleEndian: "",
-    uid.ExplicitVRBigEndian: "",
-    uid.RLELossless: "pydicom",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.JPEG2000: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
-    uid.JPEGBaseline8Bit: "imagecodecs",
-    uid.JPEGExtended12Bit: "imagecodecs",
-    uid.JPEGLossless: "imagecodecs",
-    uid.JPEGLosslessSV1: "imagecodecs",
-}
-"""Transfer syntaxes that are read, and what decodes each; never left to what happens to be installed.
-
-Deflated data sets are read too. They are inflated before they are parsed: pydicom does it without a bound.
-"""
-_EXPLICIT_META: Final = (
-    bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x00" + uid.ExplicitVRLittleEndian.encode() + b"\x00"
-)
-"""In front of a data set that was inflated: its transfer syntax now."""
-_MAX_INFLATED_BYTES: Final = 2 * 2**30
-"""Of all deflated files of an upload together, as of the members of an archive."""
-_MAX_RATIO: Final = 200
-_ALWAYS_INFLATED_BYTES: Final = 4 * 2**20
-"""A deflated file may grow so far whatever its ratio is: it may be a slice of air."""
 _BATCH: Final = 16
 """Files that are looked at together, at most."""
 _BATCH_BYTES: Final = 8 * 2**20
-"""No file is added to so many bytes: where headers are all that is wanted, no more stays in memory."""
-_HEADER_BYTES: Final = 2**16
-"""As much of a deflated file that is cut off is looked at, for the series that it is of."""
+"""No file is added to so many bytes of others."""
 _REFUSAL: Final = "expected whole DICOM images, got one that is cut off or damaged; export the series again"
 
 _GZIP: Final = "compressed with gzip, which is not read inside a zip but for NIfTI; send DICOM without it"
-
-Instance: TypeAlias = bytes | Path | NamedFile
-"""A file that may be DICOM."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -77,23 +37,16 @@ def sort_dicom(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R | I
     return sort_untrusted(function, items, refusal=_REFUSAL)
 
 
-def read_in_batches(instances: Iterable[Instance]) -> Iterator[list[NamedFile]]:
-    """Files with their contents, so many at a time that threads are worth their while."""
-    batch: list[NamedFile] = []
-    for instance in instances:
-        batch.append(_named(instance))
-        if len(batch) == _BATCH or sum(len(file.content) for file in batch) >= _BATCH_BYTES:
+def in_batches(files: Iterable[LookedFile]) -> Iterator[list[LookedFile]]:
+    """Files so many at a time that threads are worth their while."""
+    batch: list[LookedFile] = []
+    for file in files:
+        batch.append(file)
+        if len(batch) == _BATCH or sum(each.n_held_bytes for each in batch) >= _BATCH_BYTES:
             yield batch
             batch = []
     if batch:
         yield batch
-
-
-def _named(instance: Instance) -> NamedFile:
-    """A file with its content; what comes without a name, or under one that we gave it, has none."""
-    if isinstance(instance, NamedFile):
-        return instance
-    return NamedFile("", instance.read_bytes() if isinstance(instance, Path) else instance)
 
 
 @dataclass
@@ -115,26 +68,15 @@ class SortedFiles:
     """Of images that cannot be used and do not say which series they are of, why not."""
     n_without_series: int = 0
     """Images that state no series by which they could be picked."""
-    n_inflated_bytes: int = 0
     lost_slices: LostSlices = field(default_factory=LostSlices)
     """Of what is not DICOM, what may have been."""
 
-    def add(self, files: Sequence[NamedFile]) -> list[Image]:
-        """Sort more files in; the images among them that say which series they are of.
-
-        Nothing but their headers is parsed. Raises TooLarge if they inflate too far.
-        """
-        contents = [file.content for file in files]
-        dicom = [content for content in contents if _is_dicom(content)]
-        metas = sort_dicom(_meta, dicom)
-        opened = [
-            self._opened(content, meta)
-            for content, meta in zip(dicom, metas, strict=True)
-            if isinstance(meta, _Meta) and meta.sop_class in _MR
-        ]
-        self._count(contents, metas)
+    def add(self, files: Sequence[LookedFile]) -> list[Image]:
+        """Sort more files in; the images among them that say which series they are of."""
+        opened = [file.opened for file in files if file.opened is not None]
         for file in files:
-            self.lost_slices.note(file, is_image=_is_dicom(file.content))
+            self._count(file)
+            self.lost_slices.note(file.name, file.start, is_image=file.is_dicom)
         parsed = sort_dicom(parsed_image, opened)
         return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
 
@@ -188,16 +130,19 @@ class SortedFiles:
                 "shows; compare the number of slices, and send the series again"
             )
 
-    def _count(self, contents: Sequence[bytes], metas: Sequence["_Meta | InvalidInput"]) -> None:
-        """Remember what is no image."""
-        self.lost += [meta for meta in metas if isinstance(meta, InvalidInput)]
-        others = [m.sop_class for m in metas if isinstance(m, _Meta) and m.sop_class not in _MR]
-        self.n_not_dicom += len(contents) - len(metas)
-        self.n_empty += contents.count(b"")
-        self.n_gzip += sum(map(is_gzip, contents))
-        self.n_bare += sum(is_bare_dicom(content[:HEAD_BYTES]) for content in contents)
-        self.n_directories += others.count(uid.MediaStorageDirectoryStorage)
-        self.not_mr += [_name(other) for other in others if other != uid.MediaStorageDirectoryStorage]
+    def _count(self, file: LookedFile) -> None:
+        """Remember a file if it is no image."""
+        if not file.is_dicom:
+            self.n_not_dicom += 1
+            self.n_empty += not file.start
+            self.n_gzip += is_gzip(file.start)
+            self.n_bare += is_bare_dicom(file.start)
+        elif file.error is not None:
+            self.lost.append(file.error)
+        elif file.sop_class == uid.MediaStorageDirectoryStorage:
+            self.n_directories += 1
+        elif file.opened is None:
+            self.not_mr.append(name_of(file.sop_class))
 
     def _broken(self, opened: Sequence[OpenedFile], parsed: Sequence[Image | InvalidInput]) -> list[Image]:
         """Those of some files that cannot be parsed, by what they still say of themselves."""
@@ -210,65 +155,3 @@ class SortedFiles:
         named = list(zip(said, (error for _, error in broken), strict=True))
         self.lost += [error for image, error in named if isinstance(image, InvalidInput)]
         return [replace(image, error=error) for image, error in named if isinstance(image, Image)]
-
-    def _opened(self, content: bytes, meta: "_Meta") -> OpenedFile:
-        """A file as it would be had nobody deflated it, or as much of it as says why it cannot be read."""
-        syntax = _name(meta.transfer_syntax)
-        if meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian:
-            return self._inflated(content[meta.end :], syntax)
-        if meta.transfer_syntax in DECODERS:
-            return OpenedFile(content, syntax)
-        return OpenedFile(
-            content,
-            syntax,
-            UnsupportedTransferSyntax(
-                "expected images that are uncompressed, deflated, RLE, JPEG, JPEG-LS or JPEG 2000, got "
-                f"{syntax}; export the series again without compression"
-            ),
-        )
-
-    def _inflated(self, packed: bytes, syntax: str) -> OpenedFile:
-        honest_bytes = max(_ALWAYS_INFLATED_BYTES, _MAX_RATIO * len(packed))
-        left_bytes = _MAX_INFLATED_BYTES - self.n_inflated_bytes
-        try:
-            dataset = inflate(packed, max_bytes=min(honest_bytes, left_bytes))
-        except UnreadableVolume as error:
-            return OpenedFile(_EXPLICIT_META + inflate_start(packed, _HEADER_BYTES), syntax, error)
-        self.n_inflated_bytes += len(dataset)
-        return OpenedFile(_EXPLICIT_META + dataset, syntax)
-
-
-def _is_dicom(content: bytes) -> bool:
-    return content[128:132] == b"DICM"
-
-
-def _name(value: str) -> str:
-    """What the standard calls a UID; others are not repeated."""
-    name = uid.UID(value).name
-    return "an unknown kind" if name == value else name
-
-
-@dataclass(frozen=True)
-class _Meta:
-    """What comes in front of a data set."""
-
-    sop_class: str
-    transfer_syntax: str
-    end: int
-    """Where the data set begins, in bytes."""
-
-
-def _meta(content: bytes) -> _Meta:
-    file = BytesIO(content)
-    file.seek(132)
-    meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_is_behind_meta)
-    if "MediaStorageSOPClassUID" not in meta or "TransferSyntaxUID" not in meta:
-        raise UnreadableVolume(
-            "expected DICOM files that say what they are, got one whose first part (file meta information, "
-            "group 0002) is missing or damaged; export the series again"
-        )
-    return _Meta(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID), file.tell())
-
-
-def _is_behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag.group != 2

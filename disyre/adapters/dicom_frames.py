@@ -8,30 +8,25 @@ from typing import Final
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import parse_fragments
 
-from disyre.adapters.dicom_files import DECODERS
-from disyre.adapters.dicom_image import Image, check_pixels_described
-from disyre.adapters.dicom_jpeg import checked_frames
+from disyre.adapters.dicom_image import FRAME_GROUPS, Image, check_pixels_described
+from disyre.adapters.dicom_jpeg import NO_SIZE, states_its_end, wrong_size
 from disyre.adapters.dicom_mosaic import Mosaic, mosaic_of, without_mosaic
 from disyre.adapters.dicom_numbers import numbers, optional_number
+from disyre.adapters.dicom_opening import DECODERS
+from disyre.adapters.dicom_pixels import Pixels
 from disyre.adapters.dicom_scale import scale_of
-from disyre.adapters.dicom_sequence import SEQUENCE_GROUPS, acquired, sequence_of, stated_number
+from disyre.adapters.dicom_sequence import acquired, sequence_of, stated_number
 from disyre.errors import UnreadableVolume, UnsupportedGeometry, UnusableVolume
 from disyre.series import Reject
 from disyre.stacks import Slice, Vector
 
-_FRAME_GROUPS: Final = [
-    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "FrameContentSequence"),
-    *("PixelValueTransformationSequence", "MREchoSequence", "MRImageFrameTypeSequence"),
-    *SEQUENCE_GROUPS,
-]
-"""Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
 _LARGEST_PIXEL_MM: Final = 1000.0
 _LARGEST_NUMBER: Final = 1e6
 """Of cosines, and of millimetres from the origin: a kilometre."""
 _IS_DERIVED: Final = {"ORIGINAL": False, "DERIVED": True}
 """By the first value of ImageType."""
+_CUT: Final = "expected whole compressed images, got one that is cut off"
 _STORED: Final = (
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -68,7 +63,7 @@ def frames_of(image: Image) -> list[Frame]:
     if image.error is not None:
         raise image.error
     dataset = image.dataset
-    _check_pixels(dataset)
+    pixels = _checked_pixels(image)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     n_frames = 1 if per_frame is None else len(per_frame)
     n_said = optional_number(dataset, "NumberOfFrames") or 1
@@ -77,22 +72,21 @@ def frames_of(image: Image) -> list[Frame]:
             f"expected a description of each of as many frames as NumberOfFrames says ({n_said:g}), got "
             f"{n_frames}; export the series as single images or as Enhanced MR"
         )
-    _check_length(dataset, n_frames)
-    pixels_hash = sha256(dataset.PixelData).digest()
+    _check_length(dataset, pixels, n_frames)
     if per_frame is None:
         mosaic = mosaic_of(dataset)
         n_tiles = mosaic.facts.n_slices if mosaic else 1
-        return [Frame(image, index, dataset, pixels_hash, mosaic) for index in range(n_tiles)]
+        return [Frame(image, index, dataset, pixels.hash, mosaic) for index in range(n_tiles)]
     shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
     headers = [_flat([*shared, groups]) for groups in per_frame]
-    return [Frame(image, index, header, pixels_hash) for index, header in enumerate(headers)]
+    return [Frame(image, index, header, pixels.hash) for index, header in enumerate(headers)]
 
 
 def _flat(groups: Sequence[Dataset]) -> Dataset:
     """The attributes of functional groups in one data set; the last group that has one wins."""
     header = Dataset()
     for group in groups:
-        for name in _FRAME_GROUPS:
+        for name in FRAME_GROUPS:
             for item in group.get(name) or []:
                 header.update(item)
     return header
@@ -189,8 +183,10 @@ def reject_of(image: Image) -> Reject:
     return Reject(origin=image.origin, error=image.error, sequence=parameters)
 
 
-def _check_pixels(dataset: Dataset) -> None:
-    if "PixelData" not in dataset:
+def _checked_pixels(image: Image) -> Pixels:
+    """The pixels of an image, of a kind that can be used."""
+    dataset = image.dataset
+    if image.pixels is None:
         raise UnreadableVolume("expected images with pixels, got one without, or one that is cut off")
     check_pixels_described(dataset)
     kind = dataset.get("PhotometricInterpretation")
@@ -209,31 +205,53 @@ def _check_pixels(dataset: Dataset) -> None:
             "expected pixel values in the lowest bits (HighBit one less than BitsStored), got others, as old "
             "programs wrote them; export the series again"
         )
+    return image.pixels
 
 
-def _check_length(dataset: Dataset, n_frames: int) -> None:
-    """Raise UnreadableVolume if there are too few pixels, as far as that shows without decoding them."""
+def _check_length(dataset: Dataset, pixels: Pixels, n_frames: int) -> None:
+    """Raise UnreadableVolume if there are too few pixels, as far as that shows without decoding them.
+
+    And if there are far too many.
+    """
     syntax = dataset.file_meta.TransferSyntaxUID
     (n_bits,) = numbers(dataset, "BitsAllocated", 1)
     if n_bits < 1:
         raise UnreadableVolume(f"expected pixels of at least 1 bit (BitsAllocated), got {n_bits:g}")
-    if not syntax.is_encapsulated:
-        n_pixels = n_frames * math.prod(int(numbers(dataset, name, 1)[0]) for name in ("Rows", "Columns"))
-        n_bytes = math.ceil(n_pixels * n_bits / 8)
-        if len(dataset.PixelData) < n_bytes:
-            raise UnreadableVolume(
-                f"expected {n_bytes} bytes of pixels, as the header says, got {len(dataset.PixelData)}: the "
-                "file is cut off; export the series again"
-            )
-    elif DECODERS[syntax] != "pydicom":
-        checked_frames(dataset)
-    else:
-        _check_fragments(dataset.PixelData, n_frames)
+    n_pixels = n_frames * math.prod(int(numbers(dataset, name, 1)[0]) for name in ("Rows", "Columns"))
+    n_bytes = math.ceil(n_pixels * n_bits / 8)
+    if pixels.is_too_long:
+        kind = " of compressed pixels at the most" if syntax.is_encapsulated else " of pixels"
+        raise UnreadableVolume(
+            f"expected about {n_bytes} bytes{kind}, as the header says (Rows, Columns, NumberOfFrames, "
+            f"BitsAllocated), got {pixels.n_bytes}; export the series again"
+        )
+    if syntax.is_encapsulated:
+        _check_fragments(dataset, pixels, n_frames)
+    elif pixels.n_bytes < n_bytes:
+        raise UnreadableVolume(
+            f"expected {n_bytes} bytes of pixels, as the header says, got {pixels.n_bytes}: the "
+            "file is cut off; export the series again"
+        )
 
 
-def _check_fragments(encapsulated: bytes, n_frames: int) -> None:
-    """Fragments are as long as they say, and at least one for each frame."""
-    n_fragments, offsets = parse_fragments(encapsulated)
-    ends = [at + 8 + int.from_bytes(encapsulated[at + 4 : at + 8], "little") for at in offsets]
-    if n_fragments < n_frames or max(ends) > len(encapsulated):
-        raise UnreadableVolume("expected whole compressed images, got one that is cut off")
+def _check_fragments(dataset: Dataset, pixels: Pixels, n_frames: int) -> None:
+    """There is at least one for each frame, of its size and whole, as far as its first bytes and last show.
+
+    Where frames are of several fragments, only the first and the last are looked at: the decoder sees to
+    the others.
+    """
+    if len(pixels.fragments) < n_frames:
+        raise UnreadableVolume(_CUT)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if DECODERS[syntax] == "pydicom":
+        return
+    is_one_each = len(pixels.fragments) == n_frames
+    starts = pixels.fragments if is_one_each else pixels.fragments[:1]
+    ends = pixels.fragments if is_one_each else pixels.fragments[-1:]
+    for fragment in starts:
+        if fragment.size is None and fragment.is_seen_to_its_end:
+            raise UnreadableVolume(NO_SIZE)
+        if fragment.size not in (None, (dataset.Rows, dataset.Columns, 1)):
+            raise wrong_size(dataset)
+    if states_its_end(syntax) and not all(fragment.has_end for fragment in ends):
+        raise UnreadableVolume(_CUT)

@@ -15,8 +15,10 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
+from disyre.adapters.dicom_header import Wanted
 from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
-from disyre.adapters.dicom_sequence import SEQUENCE_ATTRIBUTES
+from disyre.adapters.dicom_pixels import Pixels
+from disyre.adapters.dicom_sequence import FRAME_ATTRIBUTES, SEQUENCE_ATTRIBUTES, SEQUENCE_GROUPS
 from disyre.errors import InvalidInput, UnreadableVolume
 from disyre.series_uid import is_series_uid, made_up_uid
 from disyre.stacks import Origin
@@ -27,19 +29,29 @@ _ATTRIBUTES: Final = [
     *("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "ImageType", "EchoTime"),
     *("SpacingBetweenSlices", "SliceThickness", "ImagesInAcquisition"),
     *("TemporalPositionIdentifier", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
-    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelData"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "ModalityLUTSequence"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "SeriesNumber"),
     *SEQUENCE_ATTRIBUTES,
 ]
+FRAME_GROUPS: Final = (
+    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "FrameContentSequence"),
+    *("PixelValueTransformationSequence", "MREchoSequence", "MRImageFrameTypeSequence"),
+    *SEQUENCE_GROUPS,
+)
+"""Where an enhanced image keeps for a frame, or for all, what a single-frame image has at the top."""
 _TAGS: Final = [*(Tag(name) for name in _ATTRIBUTES), *(Tag(tag) for tag in (*_IDENTITY, *CSA_ATTRIBUTES))]
 _SEQUENCES: Final = {Tag(name) for name in _ATTRIBUTES if dictionary_VR(name) == "SQ"}
-_PIXELS: Final = 0x7FE00010
-_MAX_VALUE_BYTES: Final = 1024
-"""Of one attribute, the pixels excepted; what is longer is an attack on the parser."""
-_MAX_CSA_BYTES: Final = 2**20
+_GROUPS: Final = {int(Tag(name)) for name in FRAME_GROUPS}
+WANTED: Final = Wanted(
+    tags=frozenset(map(int, _TAGS)),
+    sequences=frozenset(map(int, _SEQUENCES)) | _GROUPS,
+    nested=frozenset(int(Tag(name)) for name in (*FRAME_ATTRIBUTES, *_ATTRIBUTES)) | _GROUPS,
+    large=frozenset(CSA_ATTRIBUTES),
+)
+_PIXELS: Final = Tag("PixelData")
 _UNDEFINED: Final = 0xFFFFFFFF
 _OF_PIXELS: Final = {
     "SamplesPerPixel": "how many values a pixel has",
@@ -56,8 +68,10 @@ class OpenedFile:
     """What a file holds, or why it cannot be read."""
 
     content: bytes
+    """A file with what is needed of it, but for the pixels."""
     transfer_syntax: str
     """What the standard calls it."""
+    pixels: Pixels | None = None
     error: InvalidInput | None = None
 
 
@@ -67,6 +81,7 @@ class Image:
 
     dataset: Dataset
     origin: Origin
+    pixels: Pixels | None = None
     error: InvalidInput | None = None
     transfer_syntax: str = ""
     """How the file was stored, as the standard calls it; nothing if it cannot be used."""
@@ -90,22 +105,29 @@ def parsed_image(opened: OpenedFile) -> Image:
     if not dataset:  # pydicom gives nothing at all where it cannot go on, and only warns
         raise UnreadableVolume(_why_nothing(dataset))
     for element in dataset.values():
-        if isinstance(element, RawDataElement) and element.tag != _PIXELS:
+        if isinstance(element, RawDataElement):
             _check_element(element)
-    if not is_mosaic(dataset):  # others need no private header, which is large
+    if opened.pixels is not None and opened.pixels.content is not None:
+        dataset[_PIXELS] = _element_of(opened.pixels, opened.pixels.content, dataset)
+    if not is_mosaic(dataset):  # others need no private header
         for tag in CSA_ATTRIBUTES:
             dataset.pop(tag, None)
-    return Image(dataset, _origin(dataset), transfer_syntax=opened.transfer_syntax)
+    return Image(dataset, _origin(dataset), opened.pixels, transfer_syntax=opened.transfer_syntax)
+
+
+def _element_of(pixels: Pixels, content: bytes, dataset: FileDataset) -> RawDataElement:
+    """Pixels as pydicom has them."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    length = _UNDEFINED if syntax.is_encapsulated else len(content)
+    is_implicit, is_little = pixels.vr is None, syntax.is_little_endian
+    return RawDataElement(_PIXELS, pixels.vr, length, content, 0, is_implicit, is_little)
 
 
 def _why_nothing(dataset: FileDataset) -> str:
     """What is wrong with a file of which nothing could be parsed."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated:
-        return "expected whole DICOM images, got one whose compressed pixels are cut off"
     return (
         "expected images that are stored as their first part (file meta information) says, got one that is "
-        f"not {syntax.name}, or is cut off; export the series again"
+        f"not {dataset.file_meta.TransferSyntaxUID.name}, or is cut off; export the series again"
     )
 
 
@@ -120,21 +142,8 @@ def check_pixels_described(dataset: Dataset) -> None:
 
 
 def _check_element(element: RawDataElement) -> None:
-    n_bytes = len(element.value or b"")
-    if element.length not in (n_bytes, _UNDEFINED):
+    if element.length not in (len(element.value or b""), _UNDEFINED):
         raise UnreadableVolume("expected whole DICOM images, got one that is cut off in its header")
-    most_bytes = _MAX_CSA_BYTES if element.tag in CSA_ATTRIBUTES else _MAX_VALUE_BYTES
-    if not _is_sequence(element) and n_bytes > most_bytes:
-        raise UnreadableVolume(
-            f"expected headers of the usual size, got one with an attribute of {element.length} bytes"
-        )
-
-
-def _is_sequence(element: RawDataElement) -> bool:
-    """Whether an element has items, whether or not it says so itself."""
-    if element.VR in (None, "UN"):  # as in implicit VR, and in what was made of it
-        return element.tag in _SEQUENCES
-    return element.VR == "SQ"
 
 
 def identity_of(content: bytes) -> Image:

@@ -5,7 +5,7 @@ header first. JPEG has no checksum: a frame that is damaged in its middle may de
 lost its end marker, and is refused.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,38 @@ from pydicom.encaps import generate_frames
 from disyre.errors import UnreadableVolume
 
 _START: Final = b"\xff\xd8"
-_END: Final = b"\xff\xd9"
+END: Final = b"\xff\xd9"
+"""Of JPEG and JPEG-LS."""
 _SIZES: Final = (0xC0, 0xC1, 0xC3, 0xF7)
 """Markers of baseline, extended and lossless JPEG and of JPEG-LS in front of the size of the image."""
 _START_AND_SIZE_2000: Final = b"\xff\x4f\xff\x51"
 _2000: Final = {*uid.JPEG2000TransferSyntaxes}
 """HTJ2K too."""
+
+NO_SIZE: Final = "expected compressed images that begin with their size, got one without"
+FrameSize: TypeAlias = tuple[int, int, int]
+"""Rows, columns and colours."""
+
+
+def stated_size(start: bytes, syntax: str) -> FrameSize | None:
+    """The size of a compressed image that begins so; None if its beginning does not say it."""
+    try:
+        return _size_2000(start) if syntax in _2000 else _size(start)
+    except UnreadableVolume:
+        return None
+
+
+def states_its_end(syntax: str) -> bool:
+    """Whether a frame that is cut off has lost its end marker, and is not seen to be so by its decoder."""
+    return syntax not in _2000
+
+
+def wrong_size(dataset: Dataset) -> UnreadableVolume:
+    """What to say of frames that are not of the size that their header says."""
+    return UnreadableVolume(
+        f"expected compressed images of {dataset.Columns} x {dataset.Rows} pixels, as their headers "
+        "say, got others"
+    )
 
 
 def checked_frames(dataset: Dataset) -> list[bytes]:
@@ -31,15 +57,12 @@ def checked_frames(dataset: Dataset) -> list[bytes]:
     """
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     frames = list(generate_frames(dataset.PixelData, number_of_frames=n_frames))
-    is_2000 = dataset.file_meta.TransferSyntaxUID in _2000
+    syntax = dataset.file_meta.TransferSyntaxUID
     for frame in frames:
-        size = _size_2000(frame) if is_2000 else _size(frame)
+        size = _size_2000(frame) if syntax in _2000 else _size(frame)
         if size != (dataset.Rows, dataset.Columns, 1):
-            raise UnreadableVolume(
-                f"expected compressed images of {dataset.Columns} x {dataset.Rows} pixels, as their headers "
-                "say, got others"
-            )
-        if not is_2000 and not frame.rstrip(b"\0").endswith(_END):
+            raise wrong_size(dataset)
+        if states_its_end(syntax) and not frame.rstrip(b"\0").endswith(END):
             raise UnreadableVolume("expected whole compressed images, got one that is cut off")
     return frames
 
@@ -55,7 +78,7 @@ def decode_jpeg(dataset: Dataset) -> npt.NDArray[np.integer]:
     return np.stack([_stored(frame, dataset) for frame in frames])
 
 
-def _size(frame: bytes) -> tuple[int, int, int]:
+def _size(frame: bytes) -> FrameSize:
     """Rows, columns and colours of an image in JPEG or JPEG-LS. Raises UnreadableVolume."""
     place = len(_START)
     while frame.startswith(_START) and place + 10 <= len(frame) and frame[place] == 0xFF:
@@ -63,14 +86,14 @@ def _size(frame: bytes) -> tuple[int, int, int]:
         if marker in _SIZES:
             return _number(frame, place + 5, 2), _number(frame, place + 7, 2), frame[place + 9]
         place += 1 if marker == 0xFF else 2 + length  # a marker may have more than one 0xFF in front
-    raise UnreadableVolume("expected compressed images that begin with their size, got one without")
+    raise UnreadableVolume(NO_SIZE)
 
 
-def _size_2000(frame: bytes) -> tuple[int, int, int]:
+def _size_2000(frame: bytes) -> FrameSize:
     """The same of JPEG 2000, which some wrap into a file format of its own."""
     place = frame.find(_START_AND_SIZE_2000) + 8
     if place < 8 or len(frame) < place + 34:
-        raise UnreadableVolume("expected compressed images that begin with their size, got one without")
+        raise UnreadableVolume(NO_SIZE)
     right, bottom, left, top = (_number(frame, place + at, 4) for at in (0, 4, 8, 12))
     return bottom - top, right - left, _number(frame, place + 32, 2)
 

@@ -17,9 +17,10 @@ from pydicom import config
 from disyre import admission, geometry
 from disyre.adapters import dicom_geometry
 from disyre.adapters.dicom_candidates import candidates_of, check_volume, modality_of, survey_of
-from disyre.adapters.dicom_files import Instance, SortedFiles, read_in_batches, sort_dicom
+from disyre.adapters.dicom_files import SortedFiles, in_batches, sort_dicom
 from disyre.adapters.dicom_frames import Frame, frames_of, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
+from disyre.adapters.dicom_opening import Instance, Opening
 from disyre.adapters.dicom_voxels import least_slope, read_voxels
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
@@ -180,7 +181,8 @@ def _look(
     """
     found, others, images, n_others = SortedFiles(), SortedFiles(), Images(), 0
     with config.disable_value_validation():
-        for batch in read_in_batches(instances):
+        opening = Opening(keep_pixels=kept is not None)
+        for batch in in_batches(opening.all(instances)):
             files = found.add(batch)
             wanted = [file for file in files if series is None or file.origin.series == series]
             beside = [file for file in files if series is not None and file.origin.series != series]

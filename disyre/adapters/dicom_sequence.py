@@ -27,6 +27,11 @@ SEQUENCE_GROUPS: Final = (
     "MRImagingModifierSequence",
 )
 """Functional groups of an enhanced image."""
+FRAME_ATTRIBUTES: Final = (
+    *("EffectiveEchoTime", "InversionTimes", "RFEchoTrainLength", "InversionRecovery", "FlowCompensation"),
+    *("FrameType", "TemporalPositionIndex", "FrameAcquisitionDateTime"),
+)
+"""In these groups and others of a frame, beside what has the same name at the top."""
 _NO_AGENT: Final = {
     *("NONE", "NO", "N", "NO CONTRAST", "NONE GIVEN", "WITHOUT", "WITHOUT CONTRAST", "NATIVE", "NATIV"),
     *("N/A", "NA", "-", ".", "0", "NEIN", "KEIN", "KEIN KM", "OHNE", "OHNE KM"),

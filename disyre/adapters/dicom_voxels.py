@@ -8,9 +8,10 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
 
-from disyre.adapters.dicom_files import DECODERS, map_dicom
+from disyre.adapters.dicom_files import map_dicom
 from disyre.adapters.dicom_frames import Frame
 from disyre.adapters.dicom_jpeg import checked_frames, decode_jpeg
+from disyre.adapters.dicom_opening import DECODERS
 from disyre.adapters.dicom_scale import scale_of
 from disyre.admission import OnWarning
 from disyre.types import Voxels

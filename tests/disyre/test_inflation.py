@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import InvalidInput, TooLarge, UnreadableVolume
-from disyre.inflation import inflate
+from disyre.inflation import inflated
+
+
+def inflate(packed: bytes, *, max_bytes: int) -> bytes:
+    return b"".join(inflated(iter([packed[:7], packed[7:]]), max_bytes=max_bytes))
 
 
 def deflated(content: bytes) -> bytes:

@@ -19,6 +19,7 @@ from tests.hostile.hostile import Hostile, Outcome, body
 from tests.zip_files import zipped, zipped_images
 
 _PIXELS: Final = b"\xe0\x7f\x10\x00"
+_MANY: Final = 32 * 2**20
 _UNREADABLE: Final = Outcome(422, "unreadable-volume")
 _READ: Final = Outcome(202, "not-brain-mr")
 """Read, whatever it says beside its pixels, and no brain."""
@@ -42,6 +43,19 @@ def _nested(content: bytes) -> bytes:
     return content[:at] + item * 5000
 
 
+def _long_pixels(content: bytes) -> bytes:
+    """The image with 32 MB of pixels, as their element says, but not the rest of the header."""
+    at = content.index(_PIXELS)
+    return content[: at + 8] + _MANY.to_bytes(4, "little") + bytes(_MANY)
+
+
+def _with_private(content: bytes) -> bytes:
+    """The image with 32 MB in a private element in front of its pixels."""
+    at = content.index(_PIXELS)
+    private = b"\x2f\x00\x01\x10OB\0\0" + _MANY.to_bytes(4, "little") + bytes(_MANY)
+    return content[:at] + private + content[at:]
+
+
 def _enhanced(**attributes: Any) -> bytes:
     image = make_enhanced(make_series(12))
     for name, value in attributes.items():
@@ -57,6 +71,14 @@ _FILES: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
     "65 535 rows and columns, 126 bytes of pixels": (
         lambda: _series(Rows=65535, Columns=65535),
         _UNREADABLE,
+    ),
+    "32 MB of pixels where the header says less": (
+        lambda: _long_pixels(encoded(make_series(12))[0]),
+        _UNREADABLE,
+    ),
+    "32 MB in a private element of one image": (
+        lambda: _with_private(encoded(make_series(12))[0]),
+        Outcome(422, "too-few-slices"),
     ),
     "100 000 frames, pixels of 12": (lambda: _enhanced(NumberOfFrames=100_000), _UNREADABLE),
     "−5 frames": (lambda: _enhanced(NumberOfFrames=-5), _UNREADABLE),

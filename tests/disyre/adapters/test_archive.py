@@ -66,10 +66,10 @@ def test_with_their_names_files_come_even_if_they_are_empty_but_not_those_of_a_s
 
     found = read_named(write(tmp_path, zipped(files)), LIMITS)
 
-    assert [(file.name, file.content) for file in found] == [
-        ("S/IM1", b"first"),
-        ("S/IM2", b""),
-        ("__MACOSX/S/._IM1", b"x"),
+    assert [(file.name, file.size_bytes, b"".join(file.pieces())) for file in found] == [
+        ("S/IM1", 5, b"first"),
+        ("S/IM2", 0, b""),
+        ("__MACOSX/S/._IM1", 1, b"x"),
     ]
 
 

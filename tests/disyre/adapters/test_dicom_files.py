@@ -9,7 +9,8 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
-from disyre.adapters.dicom_files import SortedFiles, read_in_batches
+from disyre.adapters.dicom_files import in_batches
+from disyre.adapters.dicom_opening import LookedFile, Opening
 from disyre.adapters.dicom_read import read_dicom, survey_dicom
 from disyre.errors import (
     NotAnImage,
@@ -233,17 +234,17 @@ def test_a_deflate_bomb_is_refused() -> None:
 def test_no_more_files_are_in_memory_together_than_threads_are_worth(
     n_files: int, n_bytes: int, sizes: list[int]
 ) -> None:
-    batches = read_in_batches(bytes(n_bytes) for _ in range(n_files))
+    batches = in_batches(LookedFile("", bytes(n_bytes)) for _ in range(n_files))
 
     assert [len(batch) for batch in batches] == sizes
 
 
 def test_deflated_images_may_not_be_too_large_together() -> None:
     files = [NamedFile("", deflated(image, 2**20)) for image in make_series(4)]
-    found = SortedFiles(n_inflated_bytes=2 * 2**30 - 3 * 2**20)
+    opening = Opening(n_inflated_bytes=2 * 2**30 - 3 * 2**20)
 
     with pytest.raises(TooLarge, match="deflated files"):
-        found.add(files)
+        list(opening.all(files))
 
 
 def test_a_deflated_image_that_is_cut_off_is_refused() -> None:

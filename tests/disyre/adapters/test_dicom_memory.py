@@ -1,0 +1,162 @@
+"""DICOM is looked into in constant memory, whatever a file holds and however large it is."""
+
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from struct import pack
+
+import pytest
+from pydicom import uid
+
+from disyre.adapters.archive import ArchiveLimits, read_named
+from disyre.adapters.dicom_opening import Opening
+from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.errors import UnreadableVolume
+from disyre.slice_names import NamedPieces
+from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
+
+_PIXELS = b"\xe0\x7f\x10\x00"
+_MIB = 2**20
+_OPEN = b"\xff\xff\xff\xff"
+_ITEM = b"\xfe\xff\x00\xe0"
+_PRIVATE = b"\x2f\x00\x01\x10"
+
+
+def streamed(start: bytes, n_bytes: int, end: bytes = b"") -> NamedPieces:
+    """A file with a long run of zeros in it, which is never in memory as a whole."""
+
+    def pieces() -> Iterator[bytes]:
+        yield start
+        for _ in range(n_bytes // _MIB):
+            yield bytes(_MIB)
+        yield end
+
+    return NamedPieces("", len(start) + n_bytes + len(end), pieces)
+
+
+def with_pixels_of(n_bytes: int) -> NamedPieces:
+    """An image that says that it has so many bytes of pixels, and has them."""
+    content = encoded(make_series())[0]
+    at = content.index(_PIXELS)
+    return streamed(content[: at + 8] + pack("<L", n_bytes), n_bytes)
+
+
+def with_element(element: bytes, n_bytes: int, *, syntax: str = uid.ExplicitVRLittleEndian) -> NamedPieces:
+    """A good image with an element in front of its pixels that is as long as that."""
+    content = encoded(make_series(), syntax)[0]
+    at = content.index(_PIXELS)
+    return streamed(content[:at] + element, n_bytes, content[at:])
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """How much memory it takes, at most at any time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        pytest.param(with_pixels_of, id="pixels"),
+        pytest.param(lambda n: with_element(_PRIVATE + b"OB\0\0" + pack("<L", n), n), id="a private element"),
+        pytest.param(lambda n: with_element(_PRIVATE + b"UN\0\0" + pack("<L", n), n), id="an unknown one"),
+        pytest.param(
+            lambda n: with_element(b"\x2f\0\1\x10" + pack("<L", n), n, syntax=uid.ImplicitVRLittleEndian),
+            id="a private element in implicit VR",
+        ),
+        pytest.param(
+            lambda n: with_element(b"\x30\x52\0\x92SQ\0\0" + pack("<L", n), n), id="a sequence that is none"
+        ),
+        pytest.param(lambda n: with_element(b"\x10\0\x10\0UT\0\0" + pack("<L", n), n), id="a name"),
+    ],
+)
+def test_what_is_large_in_a_file_is_never_in_memory(large: Callable[[int], NamedPieces]) -> None:
+    file = large(32 * _MIB)
+
+    assert peak_bytes(lambda: Opening().look(file)) < 8 * _MIB
+    assert peak_bytes(lambda: Opening(keep_pixels=True).look(file)) < 8 * _MIB
+
+
+def test_pixels_are_hashed_but_not_kept_by_who_only_checks(tmp_path: Path) -> None:
+    images = make_series(8)
+    for image in images:
+        image.Rows = image.Columns = 2048
+        image.PixelData = bytes(2 * 2048 * 2048)
+    path = tmp_path / "series.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, content in enumerate(encoded(images)):
+            archive.writestr(str(number), content)
+    del images, content
+
+    assert peak_bytes(lambda: inspect_dicom(read_named(path, ArchiveLimits()), lambda said: None)) < 8 * _MIB
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless])
+def test_more_pixels_than_the_header_says_are_refused(syntax: str) -> None:
+    images = encoded(make_series())
+    at = images[0].index(_PIXELS)
+    fragments = _ITEM + pack("<L", 0) + _ITEM + pack("<L", 2**20) + bytes(2**20) + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    pixels = (
+        _PIXELS
+        + b"OB\0\0"
+        + (_OPEN + fragments if syntax == uid.RLELossless else pack("<L", 2**20) + bytes(2**20))
+    )
+    if syntax == uid.RLELossless:
+        images = encoded(make_series(), syntax)
+        at = images[0].index(_PIXELS)
+
+    with pytest.raises(UnreadableVolume, match="as the header says"):
+        check_dicom([images[0][:at] + pixels, *images[1:]], series=None)
+
+
+def test_pixels_may_have_padding_behind_them() -> None:
+    images = make_series()
+    for image in images:
+        image.PixelData += bytes(8)
+
+    assert_is_phantom(read_dicom(encoded(images)))
+
+
+def test_sequences_of_open_length_that_are_not_needed_are_passed_over() -> None:
+    inner = b"\x09\0\1\x10SQ\0\0" + _OPEN + _ITEM + pack("<L", 4) + bytes(4) + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    item = _ITEM + _OPEN + inner + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    sequence = b"\x6f\0\1\x10SQ\0\0" + _OPEN + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    files = [content.replace(_PIXELS, sequence + _PIXELS, 1) for content in encoded(make_series())]
+
+    assert_is_phantom(read_dicom(files))
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param((b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM + _OPEN) * 40, id="deep"),
+        pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + (_ITEM + bytes(4)) * 500_001, id="many items"),
+        pytest.param((b"\x09\0\1\x10OB\0\0" + bytes(4)) * 500_001, id="many elements"),
+        pytest.param((b"\x08\0\x08\0CS\x02\0M ") * 100_001, id="the same one"),
+        pytest.param((b"\x10\0\x20\0LO\0\x04" + bytes(1024)) * 9000, id="long ones"),
+        pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM + _OPEN, id="cut off"),
+        pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM[:2], id="cut off at an item"),
+    ],
+)
+def test_a_header_without_end_is_refused(endless: bytes) -> None:
+    images = encoded(make_series())
+
+    with pytest.raises(UnreadableVolume):
+        check_dicom([images[0][: images[0].index(_PIXELS)] + endless])
+
+
+def test_frames_of_an_enhanced_image_are_told_without_what_a_vendor_adds_to_each() -> None:
+    image = make_enhanced(make_series())
+    for frame in image.PerFrameFunctionalGroupsSequence:
+        frame.private_block(0x2005, "VENDOR", create=True).add_new(0x0F, "OB", bytes(100_000))
+    (content,) = encoded([image])
+
+    assert_is_phantom(read_dicom([content]))
+    looked = Opening().look(content)
+    assert looked.opened is not None
+    assert len(looked.opened.content) < 50_000
