@@ -42,7 +42,9 @@ def with_pixels_of(n_bytes: int) -> NamedPieces:
     return streamed(content[: at + 8] + pack("<L", n_bytes), n_bytes)
 
 
-def with_element(element: bytes, n_bytes: int, *, syntax: str = uid.ExplicitVRLittleEndian) -> NamedPieces:
+def with_element(
+    element: bytes, n_bytes: int, *, syntax: uid.UID = uid.ExplicitVRLittleEndian
+) -> NamedPieces:
     """A good image with an element in front of its pixels that is as long as that."""
     content = encoded(make_series(), syntax)[0]
     at = content.index(_PIXELS)
@@ -97,7 +99,7 @@ def test_pixels_are_hashed_but_not_kept_by_who_only_checks(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless])
-def test_more_pixels_than_the_header_says_are_refused(syntax: str) -> None:
+def test_more_pixels_than_the_header_says_are_refused(syntax: uid.UID) -> None:
     images = encoded(make_series())
     at = images[0].index(_PIXELS)
     fragments = _ITEM + pack("<L", 0) + _ITEM + pack("<L", 2**20) + bytes(2**20) + b"\xfe\xff\xdd\xe0\0\0\0\0"
