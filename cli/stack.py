@@ -27,6 +27,12 @@ _READY_WITHIN_S: Final = 180.0
 _LOOK_EVERY_S: Final = 0.1
 _BROKER_TIMEOUT_S: Final = 2.0
 _LOCK_NAME: Final = "serve.lock"
+_UPLOAD_GRACE_S: Final = 5.0
+"""An upload under way may go on for so long, unless the environment says otherwise."""
+_SCAN_GRACE_S: Final = 0.0
+"""A scan may not: whoever presses Ctrl-C does not wait for it."""
+_END_S: Final = 10.0
+"""Time to end after the grace."""
 
 
 class Stack:
@@ -124,7 +130,6 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Progr
         "DISYRE_DATA_DIR": str(data_dir),
         "DISYRE_MODELS_DIR": str(settings.models_dir.resolve()),
         "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime may report to its makers otherwise
-        "DISYRE_SHUTDOWN_GRACE_S": "0",  # whoever presses Ctrl-C does not wait for a scan
     }
     logs = data_dir / "logs"
     programs = []
@@ -137,20 +142,21 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Progr
         cleanup.callback(broker.clean_up)
         environment["DISYRE_BROKER_URL"] = broker_url = broker.url
         programs.append(_broker_program(broker, logs))
-    worker = [sys.executable, "-m", "worker"]
-    api = [sys.executable, "-m", "service"]
-    programs.append(Program("worker", worker, logs / "worker.log", environment, stop_s=10.0))
-    programs.append(Program("API", api, logs / "api.log", environment | _address(port)))
+    is_said = "shutdown_grace_s" in settings.model_fields_set
+    scan_s = settings.shutdown_grace_s if is_said else _SCAN_GRACE_S
+    upload_s = settings.shutdown_grace_s if is_said else _UPLOAD_GRACE_S
+    programs.append(_own_program("worker", "worker", logs / "worker.log", environment, grace_s=scan_s))
+    address = {"DISYRE_LISTEN_HOST": HOST, "DISYRE_LISTEN_PORT": str(port)}
+    programs.append(_own_program("API", "service", logs / "api.log", environment | address, grace_s=upload_s))
     return programs, broker_url
 
 
-def _address(port: int) -> dict[str, str]:
-    """Where the API listens, and how long an upload under way may go on for."""
-    return {
-        "DISYRE_LISTEN_HOST": HOST,
-        "DISYRE_LISTEN_PORT": str(port),
-        "DISYRE_SHUTDOWN_GRACE_S": "2",
-    }
+def _own_program(
+    name: str, module: str, log: Path, environment: dict[str, str], *, grace_s: float
+) -> Program:
+    """A program of ours, with time for what is under way when it is told to stop."""
+    environment = {**environment, "DISYRE_SHUTDOWN_GRACE_S": f"{grace_s:g}"}
+    return Program(name, [sys.executable, "-m", module], log, environment, stop_s=grace_s + _END_S)
 
 
 def _checked_settings() -> SharedSettings:

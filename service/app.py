@@ -79,7 +79,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     app.state.guard = guard
     app.state.parts = _parts(backends, upkeep, drain, lifetimes, settings)
     app.add_middleware(Audited, log=audit)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, drain=drain)
     handle_problems(app)
     app.add_exception_handler(event_routes.NothingMore, event_routes.answer_nothing_more)
     serve_reference(app)

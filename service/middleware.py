@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +10,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.adapters.log_lines import log_about, where
+from disyre.errors import DisyreError, Unavailable
 from service.audit import action_of, only_reads
+from service.drain import Drain
 from service.errors import InternalError
 from service.problems import problem_response
 from service.tracing import read_trace
@@ -34,8 +35,9 @@ class Edge:
     The log has a line of each request that did something, or was refused: what is asked every second is not.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection of the ASGI server."""
@@ -46,7 +48,7 @@ class Edge:
         scope.setdefault("state", {})["trace"] = trace
         began_s = time.monotonic()
         started = lingers = False
-        body = _Body(scope, receive)
+        body = _Body(scope, receive, self._drain)
 
         async def send_marked(message: Message) -> None:
             nonlocal started, lingers
@@ -71,16 +73,20 @@ class Edge:
             await send(message)
 
         with log_about(**trace.log_ids):
+            failure: DisyreError
             try:
                 await self._app(scope, body.receive, send_marked)
+                return
+            except asyncio.CancelledError:
+                if started or not self._drain.has_begun:
+                    raise
+                failure = Unavailable("the service is stopping, and had no more time for this")
             except Exception as error:
                 logger.error("request %s failed: %s", trace.request_id, where(error))
                 if started:
                     raise
-                response = problem_response(
-                    InternalError("the service failed; the request id finds it in the log")
-                )
-                await response(scope, body.receive, send_marked)
+                failure = InternalError("the service failed; the request id finds it in the log")
+            await problem_response(failure)(scope, body.receive, send_marked)
 
 
 def _tell(scope: Scope, status: int, *, took_s: float) -> None:
@@ -98,16 +104,18 @@ class _Body:
 
     Many clients read an answer only when they have sent all of their body: if the connection is closed
     before, they report a broken pipe and never the reason. So what is left of a refused body is read and
-    forgotten, unless it is large, or the client waits for leave to send it (`Expect: 100-continue`).
+    forgotten, unless it is large, or the client waits for leave to send it (`Expect: 100-continue`). Nor is
+    there time for it when the process is to stop: an answer that waits until then may not be sent at all.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, drain: Drain) -> None:
         headers = Headers(scope=scope)
         length = headers.get("Content-Length", "")
         self._left = int(length) if length.isdecimal() else MOST_READ_AFTER_REFUSAL_BYTES
         self._waits = "expect" in headers
         self._ended = length == "0" or (not length and "Transfer-Encoding" not in headers)
         self._receive = receive
+        self._drain = drain
 
     @property
     def has_ended(self) -> bool:
@@ -130,20 +138,26 @@ class _Body:
         if self._waits:
             return  # it has sent nothing
         stop_at = self._left - _MOST_READ_MEANWHILE_BYTES
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_LINGER_S):
                 while not self._ended and self._left > stop_at:
                     await self.receive()
                 if not self._ended:
                     await asyncio.sleep(_LINGER_S)  # no more is read, so the client has to stop
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            if not self._drain.has_begun:
+                raise  # else the process ends now, and the answer is sent
 
     async def read_to_its_end(self) -> None:
         """Read and forget what is left, within limits."""
         if self._ended or self._waits or self._left > MOST_READ_AFTER_REFUSAL_BYTES:
             return
         try:
-            async with asyncio.timeout(_LONGEST_READ_AFTER_REFUSAL_S):
-                while not self._ended and self._left >= 0:
-                    await asyncio.wait_for(self.receive(), _LONGEST_SILENCE_S)
+            async with asyncio.timeout(_LONGEST_READ_AFTER_REFUSAL_S) as deadline:
+                with self._drain.waking(lambda: deadline.reschedule(0.0)):
+                    while not self._ended and self._left >= 0:
+                        await asyncio.wait_for(self.receive(), _LONGEST_SILENCE_S)
         except TimeoutError:
             return

@@ -1,5 +1,6 @@
 """API and worker are told to stop (SIGTERM) in the midst of work."""
 
+import math
 import signal
 import threading
 import time
@@ -17,7 +18,8 @@ from tests.toy_model import SLOW_MODEL
 
 _GRACE_S: Final = 10.0
 _N_EACH: Final = 10
-_N_PIECES: Final = 24
+_PIECE_EVERY_S: Final = 0.1
+"""A client that sends all the time: one that pauses for a second is answered at once whatever it is told."""
 _SHORT_S: Final = 3.0
 """An upload that takes so long ends within the grace."""
 _LONG_S: Final = 30.0
@@ -93,15 +95,16 @@ class Drains:
 
     def _upload(self, api: Api, length_s: float) -> str:
         def pieces() -> Iterator[bytes]:
-            size = -(-len(self.site.scan) // _N_PIECES)
+            size = math.ceil(len(self.site.scan) * _PIECE_EVERY_S / length_s)
             for begin in range(0, len(self.site.scan), size):
                 yield self.site.scan[begin : begin + size]
-                time.sleep(length_s / _N_PIECES)
+                time.sleep(_PIECE_EVERY_S)
 
         url = f"http://127.0.0.1:{api.port}/v1/jobs?model=t1w"
         answer = httpx.post(url, content=pieces(), timeout=_PATIENCE_S)
         if answer.status_code == httpx.codes.ACCEPTED:
             self.site.remember(answer.json()["id"])
+        assert "X-Request-ID" in answer.headers, answer.text
         return str(answer.status_code)
 
     def _drain_worker(self, api: Api, grace_s: str, *, attempt: int) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 
 import gzip
 import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +16,7 @@ from disyre.adapters.broker import connect
 from disyre.adapters.queue_names import QUEUE_NAME
 from disyre.model_package import NETWORK_FILE
 from tests.builders import make_volume
-from tests.e2e.stack import SCAN_SHAPE, Serve, serving
+from tests.e2e.stack import SCAN_SHAPE, Serve, scan_bytes, serving
 from tests.live import free_port, live_broker, wait_for
 from tests.toy_model import SLOW_MODEL, make_toy_model
 
@@ -165,6 +169,30 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_finishes_the_job(tmp_path: 
         assert second.stop(signal.SIGTERM) == 0
         assert second.process.stdout is not None
         assert second.process.stdout.read() == "disyre: stopping…\ndisyre: stopped\n"
+
+
+def test_an_upload_that_is_under_way_when_the_stack_stops_is_told_so(tmp_path: Path, models: Path) -> None:
+    first_part_sent = threading.Event()
+
+    def trickle() -> Iterator[bytes]:
+        scan = scan_bytes()
+        for begin in range(0, len(scan), 100):
+            yield scan[begin : begin + 100]
+            first_part_sent.set()
+            time.sleep(0.1)
+
+    with serving(tmp_path, models) as serve, ThreadPoolExecutor(1) as clients:
+        serve.wait_until_ready()
+        upload = clients.submit(serve.post, "/v1/jobs", content=trickle())
+        first_part_sent.wait()
+        wait_for(lambda: list((tmp_path / "incoming").iterdir()), "the upload has begun")
+
+        assert serve.stop(signal.SIGTERM) == 0
+
+        answer = upload.result()
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["X-Request-ID"]
+        assert serve.odd_lines() == []
 
 
 def test_a_stack_that_is_killed_leaves_no_process(tmp_path: Path, models: Path) -> None:

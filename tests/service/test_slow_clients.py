@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,36 @@ def refusal(answer: bytes) -> tuple[int, Any]:
     assert b"application/problem+json" in head
     assert b"x-request-id: " in head
     return int(head.split()[1]), json.loads(body)["code"]
+
+
+@contextmanager
+def sending(connection: socket.socket, part: bytes, *, every_s: float) -> Iterator[None]:
+    """Go on sending, until the block ends or the connection is closed."""
+    done = threading.Event()
+
+    def send() -> None:
+        with suppress(OSError):
+            while not done.wait(every_s):
+                connection.sendall(part)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sender.join()
+
+
+class SlowJobStore(InMemoryJobStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def get(self, job_id: str) -> Job:
+        self.asked.set()
+        self.go_on.wait()
+        return super().get(job_id)
 
 
 class CountingJobStore(InMemoryJobStore):
@@ -201,6 +231,50 @@ def test_an_upload_that_does_not_end_before_the_process_stops_is_told_so_and_lea
     assert refusal(answer) == (503, "unavailable")
     assert b"retry-after: " in answer.lower()
     assert api.left_behind() == []
+
+
+@pytest.mark.parametrize("grace_s", [0.0, 2.0])
+def test_an_upload_that_goes_on_while_the_process_stops_is_told_so_whatever_time_there_is(
+    tmp_path: Path, grace_s: float
+) -> None:
+    with ExitStack() as stack:
+        with live_api(tmp_path, shutdown_grace_s=grace_s) as api:
+            head = make_head("Content-Length: 10000000") + make_nifti_head()
+            connection = stack.enter_context(connected(api, head))
+            stack.enter_context(sending(connection, bytes(1000), every_s=0.05))
+            wait_for(lambda: list((api.root / "incoming").iterdir()), "the upload has begun")
+        answer = read_to_the_end(connection)
+
+    assert refusal(answer) == (503, "unavailable")
+    assert api.left_behind() == []
+
+
+def test_a_client_that_still_sends_a_refused_body_is_answered_when_the_process_stops(tmp_path: Path) -> None:
+    refused = make_head("Content-Length: 10000000", "Content-Type: application/pdf")
+    with ExitStack() as stack:
+        with live_api(tmp_path, shutdown_grace_s=2.0) as api:
+            connection = stack.enter_context(connected(api, refused))
+            stack.enter_context(sending(connection, bytes(1000), every_s=0.05))
+            time.sleep(0.5)  # what is refused is read on by then
+        answer = read_to_the_end(connection)
+
+    assert refusal(answer) == (415, "unsupported-media-type")
+
+
+def test_a_call_that_is_not_done_when_the_process_ends_is_told_so(tmp_path: Path) -> None:
+    jobs = SlowJobStore()
+    answers: list[httpx.Response] = []
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        with live_api(tmp_path, jobs=jobs, shutdown_grace_s=0.0) as api:
+            url = api.client.base_url.join(f"/v1/jobs/{JOB_ID}")
+            call = threading.Thread(target=lambda: answers.append(client.get(url)))
+            call.start()
+            wait_for(jobs.asked.is_set, "the call waits")
+            threading.Timer(2.0, jobs.go_on.set).start()
+        call.join()
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(503, "unavailable")]
+    assert answers[0].headers["X-Request-ID"]
 
 
 def test_who_comes_when_the_process_is_to_stop_is_told_at_once() -> None:
