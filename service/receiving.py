@@ -71,9 +71,9 @@ def admit(
     admit_body(headers, parts)
     if ticket is not None and ticket.earlier is not None:
         return
+    parts.submission.check_room(1)  # first: a broker that does not answer is waited for once
     if options or not is_form(headers):  # a form may have all of its options inside
         check_options(options)
-    parts.submission.check_room(1)
 
 
 def admit_body(headers: Headers, parts: Parts) -> None:

@@ -55,10 +55,12 @@ def test_a_broker_that_does_not_answer_is_told_to_the_client(
     broker.signal(signal.SIGSTOP)
     try:
         refusals = [client.post("/v1/jobs", content=scan), client.get(f"/v1/jobs/{job_id}")]
+        models = client.get("/v1/models").json()["models"]
     finally:
         broker.signal(signal.SIGCONT)
 
     assert [(each.status_code, each.json()["code"]) for each in refusals] == [(503, "unavailable")] * 2
+    assert [model["name"] for model in models] == ["t1w"], "what is known is told"
     assert list((tmp_path / "data" / "incoming").iterdir()) == []
     wait_for(lambda: client.get(f"/v1/jobs/{job_id}").status_code == 200, "the API has recovered")
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import HeldModel, InMemoryWorkerRegistry
 from disyre.errors import Unavailable
 from disyre.model_package import ModelPackage
-from service.offers import Offers
+from service.offers import OfferedModels, Offers
 from tests.service.live_api import live_api, make_worker
 from tests.toy_model import make_toy_model
 
@@ -98,9 +99,55 @@ def test_while_no_worker_is_there_jobs_wait_for_one(tmp_path: Path, scan: bytes)
 class SilentRegistry(InMemoryWorkerRegistry):
     """Does not answer."""
 
+    n_asked = 0
+
     def workers(self) -> list[Any]:
+        self.n_asked += 1
+        raise Unavailable("away")
+
+
+class SilentJobStore(InMemoryJobStore):
+    """Does not say how many jobs wait."""
+
+    def n_waiting(self) -> int:
         raise Unavailable("away")
 
 
 def test_nothing_is_refused_for_a_broker_that_is_away(tmp_path: Path) -> None:
     Offers(SilentRegistry())(make_toy_model(tmp_path))
+
+
+def test_a_list_of_models_waits_once_for_a_broker_that_is_away(tmp_path: Path) -> None:
+    names = ("t1w", "t2w", "flair")
+    for name in names:
+        make_toy_model(tmp_path / "models", name=name)
+    workers = SilentRegistry()
+    offers = Offers(workers, clock=lambda: 1.0)
+    shelf = OfferedModels(tmp_path / "models", offers)
+
+    assert sorted(package.manifest.name for package in shelf.packages()) == sorted(names)
+    assert shelf.unusable() == []
+    assert workers.n_asked == 1
+
+
+def test_a_broker_that_was_away_is_asked_again_a_moment_later(tmp_path: Path) -> None:
+    package = make_toy_model(tmp_path / "models")
+    now_s = [1.0]
+    workers = SilentRegistry()
+    offers = Offers(workers, clock=lambda: now_s[0])
+    offers(package)
+    now_s[0] += 0.6
+    offers(package)
+
+    assert workers.n_asked == 2
+
+
+def test_a_submission_is_refused_by_the_first_question_that_a_broker_does_not_answer(
+    tmp_path: Path, scan: bytes
+) -> None:
+    workers = SilentRegistry()
+    with live_api(tmp_path, jobs=SilentJobStore(), workers=workers) as api:
+        answer = api.client.post("/v1/jobs", content=scan)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert workers.n_asked == 0
