@@ -19,6 +19,7 @@ from scipy import ndimage
 from disyre import autocorrelation, contrast_features
 from disyre.crop import Crop
 from disyre.errors import NotBrainMr
+from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.types import Mask, Points, Voxels
 from disyre.volume import Volume
@@ -69,17 +70,22 @@ class _Greys:
     depth_mm: Voxels
 
 
-def check(volume: Volume, brain_mask: Mask) -> None:
+def check(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> None:
     """Raise NotBrainMr if what was taken for a brain is drawn, noise, or has no layers, edges or equal sides.
 
-    Whether that of a small, thin or uniform one has the last three is not asked.
+    Whether that of a small, thin or uniform one has the last three is not asked. `on_step` is called between
+    the questions.
     """
     _check_measured(volume, brain_mask)
+    on_step()
     _check_no_noise(volume, brain_mask)
+    on_step()
     layers = measure_layers(volume, brain_mask)
     if layers is None or layers >= _LEAST_LAYERS:
         return
+    on_step()
     greys = _greys(volume, brain_mask)
+    on_step()
     if measure_edges(greys) >= _LEAST_EDGES:
         return
     if _LEAST_SYMMETRY <= measure_symmetry(greys) <= _MOST_SYMMETRY:

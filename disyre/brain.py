@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from disyre import geometry
 from disyre.brain_size import MOST_BRAIN_ML
-from disyre.crop import Crop
+from disyre.crop import Crop, faces_of
 from disyre.errors import EmptyImage, NotBrainMr
+from disyre.progress import OnStep, go_on
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 
@@ -20,10 +21,11 @@ _DARKEST: Final = 0.1
 _USUAL_BRAIN_ML = (700.0, 2000.0)
 
 
-def stripped_mask(volume: Volume) -> Mask:
+def stripped_mask(volume: Volume, *, on_step: OnStep = go_on) -> Mask:
     """The brain in a scan that is already skull-stripped: everything that is not background, holes filled.
 
-    The background is the most common value at the border. Small islands are dropped.
+    The background is the most common value at the border. Small islands are dropped. `on_step` is called
+    between the parts of this.
     Raises EmptyImage if all voxels are background; NotBrainMr if hardly any is, or if what is left is too
     large for a brain (then it was not stripped).
     """
@@ -35,7 +37,9 @@ def stripped_mask(volume: Volume) -> Mask:
             "expected a skull-stripped scan with a constant background, or a brain mask beside it; got a "
             f"scan with only {100 * (1 - foreground.mean()):.0f} % of the voxels at the background's value"
         )
-    brain = _fill_holes(_drop_islands(foreground))
+    on_step()
+    brain = _fill_holes(_drop_islands(foreground, on_step))
+    on_step()
     if (size_ml := volume_ml(brain, volume)) > MOST_BRAIN_ML:
         raise NotBrainMr(
             f"expected a skull-stripped scan, or a brain mask beside it; got {size_ml:.0f} mL that are not "
@@ -102,20 +106,18 @@ def volume_ml(mask: Mask, volume: Volume) -> float:
 
 
 def _border_value(voxels: Voxels) -> float:
-    border = np.concatenate([face.ravel() for face in _faces(voxels)])
+    border = np.concatenate([face.ravel() for face in faces_of(voxels)])
     values, counts = np.unique(border, return_counts=True)
     return float(values[np.argmax(counts)])
 
 
-def _faces(voxels: np.ndarray) -> list[np.ndarray]:
-    return [voxels.take(end, axis=axis) for axis in range(3) for end in (0, -1)]
-
-
-def _drop_islands(foreground: Mask) -> Mask:
+def _drop_islands(foreground: Mask, on_step: OnStep) -> Mask:
     """Keep the largest piece, and every piece of at least a tenth of its size."""
     labels, n = ndimage.label(foreground, structure=np.ones((3, 3, 3)))
+    on_step()
     sizes = np.bincount(labels.ravel(), minlength=n + 1)
     sizes[0] = 0
+    on_step()
     return np.asarray((sizes >= sizes.max() / 10)[labels] & foreground)
 
 

@@ -4,6 +4,7 @@ The network sees the scan in the order of RAS on a coarse grid of its own. Its a
 grid by interpolation of the probability.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self, TypeAlias
@@ -15,10 +16,10 @@ from disyre import anatomy, brain, geometry
 from disyre.brain_size import LEAST_BRAIN_ML, MOST_BRAIN_ML, MOST_SECTION_CM2
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, NotBrainMr
-from disyre.progress import OnStep
+from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.scan_record import Certainty
-from disyre.types import Mask, Voxels
+from disyre.types import Features, Mask, Voxels
 from disyre.volume import Volume
 
 BrainNetwork: TypeAlias = Callable[[Voxels], Voxels]
@@ -38,6 +39,8 @@ _HELP: Final = (
 _STRIPPED_SHARE: Final = 0.85
 """Of what is not background; if so much of it lies in the brain or close to it, the skull is gone."""
 _CLOSE_MM: Final = 6.0
+_SLAB_MARGINS: Final = 3
+"""As many times 6 mm is a slab thick in which distances to the brain are measured in one call."""
 _MOST_AROUND: Final = 2.0
 """Brains, in what is not background of a stripped scan: 6 mm around a brain are less than half of one."""
 
@@ -65,6 +68,8 @@ class BrainFinder:
 
     A network that normalises over its whole input sees no brain in a slab that fills it.
     """
+    on_step: OnStep = go_on
+    """Is called before every call of the network, and between the steps around it."""
 
     def __call__(self, volume: Volume) -> FoundBrain:
         """The brain of a scan, or all of a scan that is skull-stripped already.
@@ -73,33 +78,33 @@ class BrainFinder:
         Raises NotBrainMr if there is none, EmptyImage if all voxels have one value.
         """
         crop = Crop.without_padding(volume.voxels)
+        self.on_step()
         found = self._find(crop.volume(volume))
         return replace(found, mask=np.asarray(crop.paste(found.mask)))
 
     def asking(self, on_step: OnStep) -> Self:
-        """The same finder; `on_step` is called before every call of the network."""
-
-        def network(image: Voxels) -> Voxels:
-            on_step()
-            return self.network(image)
-
-        return replace(self, network=network)
+        """The same finder, which asks whether it may go on: to stop it, `on_step` raises."""
+        return replace(self, on_step=on_step)
 
     def _find(self, volume: Volume) -> FoundBrain:
         grid = GridMap.to_spacing(volume, self.spacing_mm)
-        probability = self._probability(grid.to_model(volume.voxels))
+        on_step = self.on_step
+        on_step()
+        probability = self._probability(grid.to_model(volume.voxels, on_step=on_step))
         found = _largest_piece(probability > 0.5)
         _check(probability, found, geometry.spacing_mm(grid.model_affine))
         certainty = _certainty(probability, found)
         # Beyond the border of the brain's piece, so that its edge is interpolated and not cut.
         near = ndimage.binary_dilation(found, iterations=2)
-        native = grid.to_native(np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0))
-        mask = np.asarray(native >= 0.5)
-        stripped = _stripped(volume) if _may_be_stripped(volume, mask) else None
+        coarse = np.where(near, np.where(found, np.maximum(probability, 0.5), probability), 0)
+        mask = np.asarray(grid.to_native(coarse, on_step=on_step) >= 0.5)
+        on_step()
+        stripped = _stripped(volume, on_step) if _may_be_stripped(volume, mask) else None
         source: Source = "extracted"
-        if stripped is not None and _is_close(stripped, mask, volume.spacing_mm):
+        if stripped is not None and _is_close(stripped, mask, volume.spacing_mm, on_step):
             mask, source = stripped, "skull-stripped"
-        anatomy.check(volume, mask)
+        on_step()
+        anatomy.check(volume, mask, on_step=on_step)
         return FoundBrain(mask, source, certainty)
 
     def _probability(self, image: Voxels) -> Voxels:
@@ -108,7 +113,9 @@ class BrainFinder:
             _around(n, least, self.stride) for n, least in zip(image.shape, self.least_shape, strict=True)
         ]
         padded = np.pad(normalize(image), padding)
+        self.on_step()
         mirrored = self.network(np.ascontiguousarray(padded[::-1]))[::-1]
+        self.on_step()
         inside = tuple(slice(before, before + n) for (before, _), n in zip(padding, image.shape, strict=True))
         return (self.network(padded) + mirrored)[inside] / 2
 
@@ -181,15 +188,45 @@ def _may_be_stripped(volume: Volume, mask: Mask) -> bool:
     return int(np.count_nonzero(brain.not_background(volume))) <= _MOST_AROUND * int(np.count_nonzero(mask))
 
 
-def _stripped(volume: Volume) -> Mask | None:
+def _stripped(volume: Volume, on_step: OnStep) -> Mask | None:
     """The mask that the scan has if it is skull-stripped; None if it cannot be."""
     try:
-        return brain.stripped_mask(volume)
+        return brain.stripped_mask(volume, on_step=on_step)
     except (NotBrainMr, EmptyImage):
         return None
 
 
-def _is_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float]) -> bool:
+def _is_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float], on_step: OnStep) -> bool:
     """Whether what is not background lies in the brain, or a few mm around it."""
-    distance_mm = np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing_mm))
-    return float((distance_mm[foreground] <= _CLOSE_MM).mean()) >= _STRIPPED_SHARE
+    return _n_close(foreground, mask, spacing_mm, on_step) >= _STRIPPED_SHARE * np.count_nonzero(foreground)
+
+
+def _n_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float], on_step: OnStep) -> int:
+    """How many voxels of a foreground lie in a mask, or a few mm around it.
+
+    Looked at in slabs, each with what may be close to it: no one takes long.
+    """
+    margin, *others = [math.ceil(_CLOSE_MM / mm) for mm in spacing_mm]
+    box = Crop.around(mask, margins=(margin, others[0], others[1]))  # beyond, nothing is close
+    near, wanted = box.cut(mask), box.cut(foreground)
+    n_planes = _SLAB_MARGINS * margin
+    n_close = 0
+    for begin in range(0, len(near), n_planes):
+        on_step()
+        first = max(0, begin - margin)
+        around = near[first : begin + n_planes + margin]
+        if around.any():
+            asked = np.zeros_like(around)
+            asked[begin - first : begin - first + n_planes] = wanted[begin : begin + n_planes]
+            n_close += int(np.count_nonzero(_distances_mm(around, asked, spacing_mm) <= _CLOSE_MM))
+    return n_close
+
+
+def _distances_mm(mask: Mask, asked: Mask, spacing_mm: tuple[float, float, float]) -> Features:
+    """How far the voxels that are asked for lie from a mask, which has some; in no order."""
+    nearest = ndimage.distance_transform_edt(
+        ~mask, sampling=spacing_mm, return_distances=False, return_indices=True
+    )
+    places = zip(nearest, np.nonzero(asked), spacing_mm, strict=True)
+    squares = [((there[asked] - here) * mm) ** 2 for there, here, mm in places]
+    return np.asarray(np.sqrt(np.sum(squares, axis=0)))

@@ -83,10 +83,14 @@ class Crop:
         return in_grid, in_box
 
 
+def faces_of(voxels: Shaped[np.ndarray, "i j k"]) -> list[np.ndarray]:
+    """The six faces of a grid, as views: `take` would copy all of a grid in Fortran's order for each."""
+    return [np.moveaxis(voxels, axis, 0)[end] for axis in range(3) for end in (0, -1)]
+
+
 def _padding_value(voxels: np.ndarray) -> float | None:
     """The value that fills a whole face of a grid, the largest such face; None if no face is of one value."""
-    faces = [voxels.take(end, axis=axis) for axis in range(3) for end in (0, -1)]
-    filled = [face for face in faces if face.min() == face.max()]
+    filled = [face for face in faces_of(voxels) if face.min() == face.max()]
     return float(max(filled, key=lambda face: face.size).flat[0]) if filled else None
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from disyre.admission import OnWarning
+from disyre.crop import faces_of
 from disyre.errors import UnusableVolume
 from disyre.types import Voxels
 
@@ -28,6 +29,6 @@ def is_inverted(voxels: Voxels) -> bool:
     >>> is_inverted(np.pad(np.zeros((6, 6, 6), np.float32), 2, constant_values=1.0))
     True
     """
-    faces = [np.take(voxels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    faces = [face.ravel() for face in faces_of(voxels)]
     middle = voxels[tuple(slice(n // 4, n - n // 4) for n in voxels.shape)]
     return float(np.median(np.concatenate(faces))) > float(np.median(middle))

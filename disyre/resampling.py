@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre import geometry
+from disyre.progress import OnStep, go_on
 from disyre.types import Affine, Mask, Voxels
 from disyre.volume import Volume
 
@@ -66,19 +67,22 @@ class GridMap:
             model_affine=ras_affine @ _zoom_affine(zoom),
         )
 
-    def to_model(self, voxels: Voxels) -> Voxels:
-        """Voxels on the native grid, interpolated linearly on the model's."""
+    def to_model(self, voxels: Voxels, *, on_step: OnStep = go_on) -> Voxels:
+        """Voxels on the native grid, interpolated linearly on the model's. `on_step` is called on the way."""
         reordered = self._reorder(voxels)
         if self._is_exact:
             return np.ascontiguousarray(reordered, dtype=np.float32)
-        sigma = [max(0.0, (1 / z - 1) / 2) for z in self.zoom]  # against aliasing where the grid gets coarser
-        smooth = ndimage.gaussian_filter(reordered, sigma, mode="nearest") if any(sigma) else reordered
-        return self._interpolate(smooth, self.model_shape, [1 / z for z in self.zoom])
+        for axis, zoom in enumerate(self.zoom):
+            sigma = (1 / zoom - 1) / 2
+            if sigma > 0:  # against aliasing where the grid gets coarser
+                reordered = ndimage.gaussian_filter1d(reordered, sigma, axis, mode="nearest")
+                on_step()
+        return self._interpolate(reordered, self.model_shape, [1 / z for z in self.zoom], on_step)
 
-    def to_native(self, voxels: Voxels) -> Voxels:
-        """Voxels on the model's grid, interpolated linearly on the native one."""
+    def to_native(self, voxels: Voxels, *, on_step: OnStep = go_on) -> Voxels:
+        """Voxels on the model's grid, interpolated linearly on the native one, likewise."""
         if not self._is_exact:
-            voxels = self._interpolate(voxels, self._reordered_shape, list(self.zoom))
+            voxels = self._interpolate(voxels, self._reordered_shape, list(self.zoom), on_step)
         return np.ascontiguousarray(self._restore_order(voxels), dtype=np.float32)
 
     def mask_to_model(self, mask: Mask) -> Mask:
@@ -109,7 +113,9 @@ class GridMap:
         return voxels[i, j, k].transpose(np.argsort(self.axes))
 
     @staticmethod
-    def _interpolate(voxels: Voxels, shape: tuple[int, int, int], step: list[float]) -> Voxels:
+    def _interpolate(
+        voxels: Voxels, shape: tuple[int, int, int], step: list[float], on_step: OnStep
+    ) -> Voxels:
         """Sample at index (n + 1/2) * step - 1/2 of each axis; beyond the border the last voxel goes on.
 
         One axis after the other, which gives the same as all at once and takes a fraction of the time.
@@ -123,7 +129,9 @@ class GridMap:
             before = np.floor(place).astype(np.intp)
             weight = (place - before).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
             low = voxels.take(before, axis)
+            on_step()
             voxels = voxels.take(np.minimum(before + 1, last), axis)
+            on_step()
             voxels -= low
             voxels *= weight
             voxels += low

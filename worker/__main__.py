@@ -19,13 +19,16 @@ from celery.signals import task_failure, task_received, worker_shutting_down
 from celery.worker import state
 
 from disyre.adapters.broker import connect
+from disyre.adapters.job_store import JobStore
+from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
-from disyre.adapters.task_queue import has_message
+from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, has_message
 from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from disyre.errors import Misconfigured
 from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
 from worker.assembly import check, make_holdings
 from worker.log import tell_lost
+from worker.lost import give_back_soon
 from worker.model_queues import follow, queues_of
 from worker.settings import WorkerSettings
 from worker.standstill import Watchdog
@@ -84,13 +87,25 @@ def main() -> int:
     def took(**_: object) -> None:
         watchdog.took()
 
+    jobs, queue = _job_store_and_queue(app, settings)
+
+    def give_back_lost(task_id: str, **_: object) -> None:
+        give_back_soon(task_id, jobs, queue)
+
     signal.signal(CHILD_REFUSES, _give_up)
     worker_shutting_down.connect(stop, weak=False)
     task_received.connect(took, weak=False)
     task_failure.connect(tell_lost, weak=False)
+    task_failure.connect(give_back_lost, weak=False)
     watchdog.start()
     worker.start()
     return worker.exitcode or 0
+
+
+def _job_store_and_queue(app: Celery, settings: WorkerSettings) -> tuple[JobStore, TaskQueue]:
+    """For the jobs of children that die."""
+    client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
+    return RedisJobStore(client), CeleryTaskQueue(app, client)
 
 
 def _leaves_messages(app: Celery, settings: WorkerSettings) -> Callable[[], bool]:

@@ -17,6 +17,7 @@ from typing import Final
 from disyre.adapters.job_store import JobStore
 from disyre.errors import JobCanceled, JobNotFound, StaleAttempt, Unavailable
 from disyre.job import JobState
+from worker.lost import child_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +30,19 @@ class Lease:
     """The hold on one job. It is lost when another worker has it, and stays lost."""
 
     def __init__(
-        self, jobs: JobStore, job_id: str, *, lease_s: float, look_every_s: float = _LOOK_EVERY_S
+        self,
+        jobs: JobStore,
+        job_id: str,
+        *,
+        lease_s: float,
+        look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         self._jobs = jobs
         self._job_id = job_id
         self._lease_s = lease_s
         self._renew_every_s = lease_s / _RENEWALS
         self._look_every_s = min(look_every_s, self._renew_every_s)
-        self._holder = secrets.token_hex(16)
+        self._holder = f"{child_prefix()}{secrets.token_hex(16)}"
         self._lost = threading.Event()
         self._unwanted = threading.Event()
         self._done = threading.Event()

@@ -82,7 +82,9 @@ def read_volumes(
     told = _Told(warnings.append, forms.append, images.append, on_step)
     volume = _read_volume(job_input.files, paths, params, max_voxels, told)
     check_thickness(volume.shape)
+    on_step()
     volume = brain.without_padding_below_zero(volume, padding.append)
+    on_step()
     warnings += [_PADDED.format(value=value) for value in padding]
     mask = None
     if job_input.mask is not None:
@@ -106,7 +108,7 @@ def _asking(instances: Iterable[Instance], on_step: OnStep) -> Iterator[Instance
 def find_brain(reading: Reading, network: OnnxBrainNetwork | None, *, on_step: OnStep = go_on) -> Scan:
     """A scan with its brain: the mask that was given, else what the network finds.
 
-    Without a network the scan has to be skull-stripped. `on_step` is called before every call of the network.
+    Without a network the scan has to be skull-stripped. `on_step` is called between the steps of this.
     Raises InvalidInput.
     """
     volume = reading.volume
@@ -125,7 +127,7 @@ def _brain(
     if mask is not None:
         return given_mask.brain_mask(volume, mask, on_warning), BrainSource(mask="given")
     if network is None:
-        return brain.stripped_mask(volume), BrainSource(mask="skull-stripped")
+        return brain.stripped_mask(volume, on_step=on_step), BrainSource(mask="skull-stripped")
     found = network.finder.asking(on_step)(volume)
     return found.mask, BrainSource(mask=found.source, network=network.name, certainty=found.certainty)
 

@@ -230,7 +230,18 @@ def _after_error(job: Job, error: Exception, now: Now) -> Change:
         logger.info("job %s refused: %s", job.id, problem.code)
     else:
         logger.error("job %s failed: %s", job.id, where(error))
-    return lambda stored: stored.fail(problem, attempt=job.attempt, at=now())
+    return _failure(job, problem, now)
+
+
+def _failure(job: Job, problem: JobProblem, now: Now) -> Change:
+    """The end of a job that cannot be scored, unless nobody wanted it any more by then."""
+
+    def fail(stored: Job) -> Job:
+        if stored.state is JobState.CANCELING:
+            return stored.cancel(attempt=job.attempt, at=now())
+        return stored.fail(problem, attempt=job.attempt, at=now())
+
+    return fail
 
 
 def problem_of(error: Exception) -> JobProblem:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import redis
 
@@ -34,6 +34,9 @@ class Leases(Protocol):
     def is_leased(self, job_id: str) -> bool:
         """Whether a worker holds the job."""
 
+    def holder(self, job_id: str) -> str | None:
+        """Who holds the job; None if nobody does."""
+
 
 class RedisLeases:
     """A key each, that Redis or Valkey forgets when its time is over."""
@@ -62,6 +65,11 @@ class RedisLeases:
         """Whether a worker holds the job."""
         with broker_errors():
             return bool(self._client.exists(lease_key(job_id)))
+
+    def holder(self, job_id: str) -> str | None:
+        """Who holds the job."""
+        with broker_errors():
+            return cast(str | None, self._client.get(lease_key(job_id)))
 
 
 class InMemoryLeases:
@@ -97,6 +105,10 @@ class InMemoryLeases:
     def is_leased(self, job_id: str) -> bool:
         """Whether a worker holds the job."""
         return job_id in self._leases and self._leases[job_id][1] > time.monotonic()
+
+    def holder(self, job_id: str) -> str | None:
+        """Who holds the job."""
+        return self._leases[job_id][0] if self.is_leased(job_id) else None
 
 
 def lease_key(job_id: str) -> str:

@@ -79,7 +79,7 @@ def read_nifti(
 
     `volume_index` picks one of several volumes. `on_warning` is told of voxels that had to be set to 0 and of
     what is odd about the header, `on_form` of what says where the scan lies; `on_step` is called after each
-    slice.
+    slice, and before each MiB that is left out.
     Raises what `inspect_nifti` raises, NonFiniteVoxels, and UnusableVolume if a negative slope inverts it.
     """
     with opened(path) as stream:
@@ -141,9 +141,9 @@ def _read_volume(
     """The volume that was asked for; `header` and `image` are one stream, or two of a pair."""
     layout = read_layout(header, max_voxels, is_pair=header is not image)
     number = layout.volume(index)
-    skip(image, layout.offset + number * layout.n_bytes)
+    skip(image, layout.offset + number * layout.n_bytes, on_step=on_step)
     voxels, n_too_large = read_voxels(image, layout, on_step=on_step)
-    skip(image, (layout.n_volumes - 1 - number) * layout.n_bytes)
+    skip(image, (layout.n_volumes - 1 - number) * layout.n_bytes, on_step=on_step)
     check_end(image)
     for warning in layout.warnings:
         on_warning(warning)

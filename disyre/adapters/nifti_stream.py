@@ -12,6 +12,7 @@ from isal import igzip
 from isal.igzip_lib import IsalError
 
 from disyre.errors import UnreadableVolume
+from disyre.progress import OnStep, go_on
 
 _GZIP_ERRORS: Final = (EOFError, igzip.BadGzipFile, cast(type[Exception], IsalError))
 _CHUNK: Final = 2**20
@@ -43,9 +44,13 @@ def read_exactly(stream: BinaryIO, n_bytes: int) -> bytes:
     return data
 
 
-def skip(stream: BinaryIO, n_bytes: int) -> None:
-    """Read so many bytes and keep none. Raises UnreadableVolume if there are fewer."""
+def skip(stream: BinaryIO, n_bytes: int, *, on_step: OnStep = go_on) -> None:
+    """Read so many bytes and keep none; `on_step` comes before each MiB.
+
+    Raises UnreadableVolume if there are fewer.
+    """
     while n_bytes > 0:
+        on_step()
         n_bytes -= len(read_exactly(stream, min(n_bytes, _CHUNK)))
 
 

@@ -13,6 +13,7 @@ def test_one_holder_at_a_time_has_the_lease(jobs: JobStore) -> None:
     assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
     assert jobs.claim(IDS[1], "b", lease_s=LONG_S)
     assert jobs.is_leased(IDS[0])
+    assert [jobs.holder(IDS[n]) for n in range(3)] == ["a", "b", None]
 
 
 def test_a_lease_ends_by_itself(jobs: JobStore) -> None:

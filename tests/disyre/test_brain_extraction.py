@@ -1,5 +1,7 @@
 """Where the brain is in a head, with a stand-in for the network: what is bright is brain."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,8 @@ from scipy import ndimage
 
 from disyre import brain_extraction
 from disyre.brain_extraction import BrainFinder
-from disyre.errors import EmptyImage, NotBrainMr
+from disyre.errors import EmptyImage, JobCanceled, NotBrainMr
+from disyre.progress import go_on
 from disyre.resampling import reorient
 from disyre.scan_record import Certainty
 from disyre.types import Affine, Mask, Voxels
@@ -208,3 +211,40 @@ def test_any_shape_gives_a_mask_of_that_shape(n: tuple[int, int, int]) -> None:
     cut = Volume(head.voxels[: n[0], : n[1], : n[2]], head.affine)
 
     assert find(cut).mask.shape == cut.shape
+
+
+@given(seed=st.integers(0, 99), spacing_mm=st.tuples(*[st.sampled_from([0.9, 2.0, 6.5])] * 3))
+def test_what_is_close_to_a_brain_is_the_same_looked_at_in_slabs(
+    seed: int, spacing_mm: tuple[float, float, float]
+) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.random((70, 9, 8)) > 0.995
+    mask[3, 4, 4] = True
+    foreground = rng.random(mask.shape) > 0.5
+
+    n_close = brain_extraction._n_close(foreground, mask, spacing_mm, go_on)
+
+    distance_mm = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
+    assert n_close == np.count_nonzero(distance_mm[foreground] <= 6.0)
+
+
+@pytest.mark.parametrize("skull", [0.0, 60.0])
+def test_whoever_waits_for_a_brain_is_asked_between_all_steps_and_may_stop_it(skull: float) -> None:
+    head, _ = make_head(skull=skull, noise=0.0 if skull == 0 else 5.0)
+    n_asked = [0]
+
+    def count() -> None:
+        n_asked[0] += 1
+
+    find.asking(count)(head)
+
+    assert n_asked[0] > 15
+    for n_before in (0, n_asked[0] - 1):
+        left = iter(range(n_before))
+
+        def stop(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise JobCanceled
+
+        with pytest.raises(JobCanceled):
+            find.asking(stop)(head)

@@ -159,9 +159,20 @@ def test_a_job_whose_process_is_killed_is_run_again(workplace: Workplace, worker
     assert [line for line in told if not line.startswith("INFO celery.worker.strategy: ")] == [
         f"ERROR worker.log: [request=pacs-9] job {job_id}: the process that ran it has ended: "
         "signal 9 (SIGKILL)",
+        f"WARNING worker.lost: job {job_id} lost its process in attempt 1: now queued",
         f"INFO worker.tasks: [request=pacs-9] {ended}",
     ]
     assert "Traceback" not in worker.text()[written:]
+
+
+def test_a_job_whose_process_is_killed_does_not_wait_for_its_lease_to_end(workplace: Workplace) -> None:
+    job_id = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker(DISYRE_LEASE_S="600") as worker:
+        workplace.wait_until_restoring(job_id)
+
+        os.kill(worker.child_pid(), signal.SIGKILL)
+
+        assert workplace.wait_until_finished(job_id).attempt == 2
 
 
 def test_a_job_that_always_loses_its_process_fails(workplace: Workplace, worker: LiveWorker) -> None:

@@ -113,6 +113,16 @@ def test_a_job_that_was_canceled_in_the_queue_is_not_run(run: Run, jobs: InMemor
     assert run(never).state is JobState.CANCELED
 
 
+def test_a_job_that_fails_after_it_was_canceled_is_canceled(run: Run, jobs: InMemoryJobStore) -> None:
+    def fail(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+        jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
+        raise MaskMismatch("expected another mask")
+
+    job = run(fail)
+
+    assert (job.state, job.error) == (JobState.CANCELED, None)
+
+
 def test_a_job_that_was_deleted_is_not_run(jobs: InMemoryJobStore, artifacts: FolderArtifactStore) -> None:
     jobs.remove(JOB_ID)
     runner = make_runner(jobs, artifacts, never)

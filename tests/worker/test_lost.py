@@ -1,0 +1,102 @@
+"""A child that has died has its job given back by its parent, and nobody else's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.job_store import Change
+from disyre.adapters.task_queue import InMemoryTaskQueue
+from disyre.adapters.worker_registry import worker_prefix
+from disyre.errors import Unavailable
+from disyre.job import Job, JobState
+from tests.builders import NOON, make_job
+from worker.lost import child_prefix, give_back, give_back_soon
+
+JOB_ID = make_job().id
+LONG_S = 60.0
+
+
+@pytest.fixture
+def jobs() -> InMemoryJobStore:
+    jobs = InMemoryJobStore()
+    jobs.add(make_job().start(at=NOON))
+    return jobs
+
+
+@pytest.fixture
+def queue() -> InMemoryTaskQueue:
+    return InMemoryTaskQueue()
+
+
+@pytest.fixture
+def dead() -> str:
+    """The holder of the lease of a child of this process that is no more."""
+    program = "from worker.lost import child_prefix; print(child_prefix())"
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    return f"{done.stdout.strip()}token"
+
+
+def test_the_job_of_a_child_that_died_is_back_in_the_queue_at_once(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue, dead: str
+) -> None:
+    jobs.claim(JOB_ID, dead, lease_s=LONG_S)
+
+    give_back_soon(JOB_ID, jobs, queue).join()
+
+    job = jobs.get(JOB_ID)
+    assert (job.state, job.n_losses, queue.job_ids) == (JobState.QUEUED, 1, [JOB_ID])
+    assert not jobs.is_leased(JOB_ID)
+
+
+def test_a_job_that_was_canceled_ends_with_its_child(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue, dead: str
+) -> None:
+    jobs.claim(JOB_ID, dead, lease_s=LONG_S)
+    jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
+
+    give_back(JOB_ID, jobs, queue)
+
+    assert (jobs.get(JOB_ID).state, queue.job_ids) == (JobState.CANCELED, [])
+
+
+def test_a_job_that_others_hold_or_nobody_is_left_as_it_is(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    running = jobs.get(JOB_ID)
+    give_back(JOB_ID, jobs, queue)
+    for holder in ("another-host-1/2:x", f"{worker_prefix()}{os.getpid()}/no-number:x", child_prefix()):
+        jobs.claim(JOB_ID, holder, lease_s=LONG_S)
+        give_back(JOB_ID, jobs, queue)
+        assert jobs.is_leased(JOB_ID)
+        jobs.release(JOB_ID, holder)
+
+    assert (jobs.get(JOB_ID), queue.job_ids) == (running, [])
+
+
+def test_another_attempt_that_has_begun_meanwhile_goes_on(queue: InMemoryTaskQueue, dead: str) -> None:
+    class QuickOthers(InMemoryJobStore):
+        def update(self, job_id: str, change: Change) -> Job:
+            super().update(job_id, lambda job: job.lose_worker(at=NOON).start(at=NOON))
+            return super().update(job_id, change)
+
+    jobs = QuickOthers()
+    jobs.add(make_job().start(at=NOON))
+    jobs.claim(JOB_ID, dead, lease_s=LONG_S)
+
+    give_back(JOB_ID, jobs, queue)
+
+    job = jobs.get(JOB_ID)
+    assert (job.state, job.attempt, job.n_losses, queue.job_ids) == (JobState.RUNNING, 2, 1, [])
+
+
+def test_a_broker_that_is_away_leaves_the_job_to_the_reaper(queue: InMemoryTaskQueue) -> None:
+    class Away(InMemoryJobStore):
+        def holder(self, job_id: str) -> str | None:
+            raise Unavailable("away")
+
+    give_back(JOB_ID, Away(), queue)
+
+    assert queue.job_ids == []
