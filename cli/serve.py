@@ -27,18 +27,22 @@ def serve(*, port: int, data_dir: Path, examples: Path = Path("examples")) -> in
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
-        with running_stack(port=port, data_dir=data_dir, is_stopped=stopped.is_set) as stack:
+        with running_stack(port=port, data_dir=data_dir, is_stopped=stopped.is_set, tell=_tell) as stack:
             if not stopped.is_set():
                 print(f"disyre is ready: {curl_line(stack.url, examples)}", flush=True)
             while not stopped.wait(_LOOK_EVERY_S):
                 for note in stack.watch():
-                    print(f"disyre: {note}", file=sys.stderr, flush=True)
+                    _tell(note)
             print(f"disyre: stopping…{kept(stack.unfinished_jobs())}", flush=True)
     except Misconfigured as error:
         print(f"disyre: {error}", file=sys.stderr)
         return 1
     print("disyre: stopped", flush=True)
     return 0
+
+
+def _tell(note: str) -> None:
+    print(f"disyre: {note}", file=sys.stderr, flush=True)
 
 
 def kept(n_jobs: int) -> str:

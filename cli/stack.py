@@ -2,12 +2,12 @@
 
 import errno
 import fcntl
+import json
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,17 @@ _READY_WITHIN_S: Final = 180.0
 _LOOK_EVERY_S: Final = 0.1
 _BROKER_TIMEOUT_S: Final = 2.0
 _LOCK_NAME: Final = "serve.lock"
+_TELL_AFTER_S: Final = 10.0
+_TELL_AGAIN_S: Final = 60.0
+_WHY: Final = {
+    "disk": "the disk has less room than DISYRE_MIN_FREE_BYTES",
+    "artifacts": "the bucket of scans and results does not answer",
+    "broker": "the broker does not answer",
+    "worker": "no worker has loaded its model yet",
+    "queue": "jobs wait, and no worker takes them",
+    "API": "the API does not answer yet",
+}
+"""What a check of `/readyz` says if it is not well."""
 _UPLOAD_GRACE_S: Final = 5.0
 """An upload under way may go on for so long, unless the environment says otherwise."""
 _SCAN_GRACE_S: Final = 0.0
@@ -44,16 +55,20 @@ class Stack:
         self._port = port
         self._processes = [Process(program) for program in programs]
 
-    def start(self, *, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    def start(
+        self, *, is_stopped: Callable[[], bool] = lambda: False, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         """Start all programs and wait until a scan could be scored, or until `is_stopped` says so.
 
+        `tell` hears now and then what is missing, if this takes long.
         Raises Misconfigured if a program ends, with what it said last, or if all this takes too long.
         """
         for process in self._processes:
             process.program.log.unlink(missing_ok=True)
             process.start()
             self._wait_for(process.program.is_up, is_stopped)
-        self._wait_for(self._is_ready, is_stopped)
+        waiting = _Waiting(tell)
+        self._wait_for(lambda: waiting.is_over(self._missing()), is_stopped)
 
     def _wait_for(self, is_there: Callable[[], bool], is_stopped: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _READY_WITHIN_S
@@ -84,13 +99,15 @@ class Stack:
             except Unavailable:
                 return 0
 
-    def _is_ready(self) -> bool:
-        connection = HTTPConnection(HOST, self._port, timeout=2)  # past any proxy
+    def _missing(self) -> list[str]:
+        """Which checks of the API say that no scan can be scored now; none if one can."""
+        connection = HTTPConnection(HOST, self._port, timeout=5)  # past any proxy
         try:
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, HTTPException):
-            return False
+            checks = json.load(connection.getresponse())["checks"]
+            return [name for name, is_well in checks.items() if not is_well]
+        except (OSError, HTTPException, ValueError, KeyError):
+            return ["API"]
         finally:
             connection.close()
 
@@ -98,9 +115,31 @@ class Stack:
         return "see " + ", ".join(str(process.program.log) for process in self._processes)
 
 
+class _Waiting:
+    """Says what is waited for: after some seconds, and seldom after that, or when it is something else."""
+
+    def __init__(self, tell: Callable[[str], None], *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._clock_s = clock_s
+        self._told: list[str] = []
+        self._due_s = clock_s() + _TELL_AFTER_S
+
+    def is_over(self, missing: list[str]) -> bool:
+        """Whether nothing is missing any more."""
+        if missing and self._clock_s() >= self._due_s:
+            self._due_s = self._clock_s() + (_TELL_AGAIN_S if missing == self._told else _TELL_AFTER_S)
+            self._told = missing
+            self._tell(f"not ready yet: {'; '.join(_WHY.get(name, name) for name in missing)}")
+        return not missing
+
+
 @contextmanager
 def running_stack(
-    *, port: int, data_dir: Path, is_stopped: Callable[[], bool] = lambda: False
+    *,
+    port: int,
+    data_dir: Path,
+    is_stopped: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """A stack that is ready to score for the length of a block; at the end no process is left.
 
@@ -119,7 +158,7 @@ def running_stack(
         programs, broker_url = _programs(port, data_dir, cleanup)
         stack = Stack(programs, port=port, broker_url=broker_url)
         cleanup.callback(stack.stop)
-        stack.start(is_stopped=is_stopped)
+        stack.start(is_stopped=is_stopped, tell=tell)
         yield stack
 
 

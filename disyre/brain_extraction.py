@@ -198,7 +198,8 @@ def _stripped(volume: Volume, on_step: OnStep) -> Mask | None:
 
 def _is_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float], on_step: OnStep) -> bool:
     """Whether what is not background lies in the brain, or a few mm around it."""
-    return _n_close(foreground, mask, spacing_mm, on_step) >= _STRIPPED_SHARE * np.count_nonzero(foreground)
+    n_close = _n_close(foreground, mask, spacing_mm, on_step)
+    return n_close >= _STRIPPED_SHARE * int(np.count_nonzero(foreground))
 
 
 def _n_close(foreground: Mask, mask: Mask, spacing_mm: tuple[float, float, float], on_step: OnStep) -> int:

@@ -118,6 +118,16 @@ def test_a_stack_on_a_broker_that_is_there_starts_none(tmp_path: Path, models: P
         assert serve.stop() == 0
 
 
+def test_a_stack_that_is_not_ready_says_why(tmp_path: Path, models: Path) -> None:
+    with serving(tmp_path, models, DISYRE_MIN_FREE_BYTES=str(10**18)) as serve:
+        assert serve.process.stderr is not None
+
+        lines = iter(serve.process.stderr.readline, "")
+
+        assert any("the disk has less room than DISYRE_MIN_FREE_BYTES" in line for line in lines)
+        assert serve.stop() == 0
+
+
 def test_a_provider_that_is_not_installed_is_told_in_one_line_that_says_how_to_have_it(
     tmp_path: Path, models: Path
 ) -> None:
