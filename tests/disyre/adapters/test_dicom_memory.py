@@ -13,6 +13,7 @@ from disyre.adapters.archive import ArchiveLimits, read_named
 from disyre.adapters.dicom_opening import Opening
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
 from disyre.errors import UnreadableVolume
+from disyre.scan_facts import ScanFacts
 from disyre.slice_names import NamedPieces
 from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
 
@@ -120,11 +121,11 @@ def test_pixels_may_have_padding_behind_them() -> None:
     images = make_series()
     for image in images:
         image.PixelData += bytes(512)
-    numbers: list[int] = []
+    facts: list[ScanFacts] = []
 
-    check_dicom(encoded(images), on_voxels=numbers.append)
+    check_dicom(encoded(images), on_facts=facts.append)
 
-    assert len(numbers) == 1
+    assert len(facts) == 1
 
 
 def test_sequences_of_open_length_that_are_not_needed_are_passed_over() -> None:
