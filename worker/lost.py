@@ -1,9 +1,9 @@
 """Gives back the job of a child that has died, at once: its parent sees that, and its lease need not run out.
 
 Whose the lease is says its holder: this machine, the parent, the child. While a dead child has it nobody else
-begins the job, so the attempt that the record names is the dead one's; if the lease runs out meanwhile and
-another worker begins the next attempt, the number of the attempt is another, and nothing is done. What cannot
-be done here is left to the reaper.
+begins the job, so the attempt that the record named before is the dead one's; if the lease runs out after
+that and another worker begins the next attempt, the number of the attempt is another, and nothing is done.
+What cannot be done here is left to the reaper.
 """
 
 import logging
@@ -40,10 +40,10 @@ def give_back_soon(job_id: str, jobs: JobStore, queue: TaskQueue) -> threading.T
 def give_back(job_id: str, jobs: JobStore, queue: TaskQueue) -> None:
     """Put a job that a dead child of this process holds back into the queue, or end it; else do nothing."""
     try:
+        job = jobs.get(job_id)  # before its holder: the other way round, its attempt may be another's
         holder = jobs.holder(job_id)
         if holder is None or not _is_dead_child(holder):
             return
-        job = jobs.get(job_id)
         if job.state in (JobState.RUNNING, JobState.CANCELING):
             job = _lose(jobs, job)
             logger.warning("job %s lost its process in attempt %d: now %s", job_id, job.attempt, job.state)

@@ -92,11 +92,33 @@ def test_another_attempt_that_has_begun_meanwhile_goes_on(queue: InMemoryTaskQue
     assert (job.state, job.attempt, job.n_losses, queue.job_ids) == (JobState.RUNNING, 2, 1, [])
 
 
+def test_another_attempt_that_begins_while_the_holder_is_looked_up_goes_on(
+    queue: InMemoryTaskQueue, dead: str
+) -> None:
+    class QuickOthers(InMemoryJobStore):
+        def holder(self, job_id: str) -> str | None:
+            held_by = super().holder(job_id)
+            self.update(job_id, lambda job: job.lose_worker(at=NOON).start(at=NOON))
+            return held_by
+
+    jobs = QuickOthers()
+    jobs.add(make_job().start(at=NOON))
+    jobs.claim(JOB_ID, dead, lease_s=LONG_S)
+
+    give_back(JOB_ID, jobs, queue)
+
+    job = jobs.get(JOB_ID)
+    assert (job.state, job.attempt, job.n_losses, queue.job_ids) == (JobState.RUNNING, 2, 1, [])
+
+
 def test_a_broker_that_is_away_leaves_the_job_to_the_reaper(queue: InMemoryTaskQueue) -> None:
     class Away(InMemoryJobStore):
         def holder(self, job_id: str) -> str | None:
             raise Unavailable("away")
 
-    give_back(JOB_ID, Away(), queue)
+    jobs = Away()
+    jobs.add(make_job().start(at=NOON))
 
-    assert queue.job_ids == []
+    give_back(JOB_ID, jobs, queue)
+
+    assert (jobs.get(JOB_ID).state, queue.job_ids) == (JobState.RUNNING, [])
