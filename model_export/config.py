@@ -234,6 +234,13 @@ class TrainingConfig:
     corruption: CorruptionConfig = CorruptionConfig()
     augmentation: AugmentationConfig | ParityAugmentationConfig = AugmentationConfig()
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for patches that the network cannot halve as often as it has levels."""
+        if self.patch_px % (stride := self.network.stride):
+            raise ValueError(
+                f"expected patch_px to be a multiple of {stride}, the network's stride, got {self.patch_px}"
+            )
+
     @property
     def intensity(self) -> IntensityRule:
         """How scans are scaled in training; goes into the manifest."""
@@ -253,7 +260,7 @@ class TrainingConfig:
         try:
             return TypeAdapter(cls).validate_python(values)
         except ValidationError as error:
-            wrong = "; ".join(f"{_key(one)}: {_in_words(one)}" for one in error.errors())
+            wrong = "; ".join(_key(one) + _in_words(one) for one in error.errors())
             raise Misconfigured(f"in the training config, {wrong}") from error
 
     @classmethod
@@ -279,7 +286,9 @@ class TrainingConfig:
 
 
 def _key(error: Mapping[str, Any]) -> str:
-    return ".".join(map(str, error["loc"]))
+    """Where it is, and a colon; nothing for what is wrong with several keys together."""
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: " if place else ""
 
 
 def _in_words(error: Mapping[str, Any]) -> str:

@@ -24,6 +24,10 @@ T = TypeVar("T")
 _SHOWN: Final = ("loss", "lesion_ap", "dag_mse_ratio", "fpi_mse_ratio")
 _PLAIN_LINE_S: Final = 10.0
 """Between two plain lines about things of one kind; the first and the last thing are told whenever."""
+_MEASURED_S: Final = 20.0
+"""Of training, before it is said how long the rest takes at this rate; the first batches are slow."""
+_LONG_S: Final = 3600.0
+"""A run on a processor that takes longer is told so."""
 
 
 @dataclass
@@ -32,11 +36,39 @@ class ProgressLine:
 
     config: TrainingConfig
     progress: Progress
+    is_shown: bool = True
 
     def __post_init__(self) -> None:
         self.task = self.progress.add_task("training", total=1.0)
         self.before = (0.0, 0.0)
         self.shown: dict[str, float] = {}
+        self.first: tuple[int, float] | None = None
+        self.is_rate_told = not self.is_shown or self.config.device != "cpu"
+
+    def step(self, patches: int, elapsed_s: float) -> None:
+        """Say once, of a long run on a processor, how long it takes at the first rate that is measured."""
+        if self.is_rate_told:
+            return
+        first_patches, first_s = self.first = self.first or (patches, elapsed_s)
+        if elapsed_s - first_s < _MEASURED_S:
+            return
+        self.is_rate_told = True
+        rate = (patches - first_patches) / (elapsed_s - first_s)
+        if (left_s := self._left_s(patches, elapsed_s, rate)) > _LONG_S:
+            n_left = self.config.total_patches - patches
+            self._tell(
+                f"{n_left:,} patches are left; at the first {rate:.2g} patches/s that is {time_in_words(left_s)} "
+                "on this processor. Ctrl-C ends a run whole, and --resume goes on with it."
+            )
+
+    def _left_s(self, patches: float, elapsed_s: float, rate: float) -> float:
+        """Of the run, at a rate in patches a second; its limit of time, if it has one, may come first."""
+        left_s = max(self.config.total_patches - patches, 0) / max(rate, 1e-9)
+        limit_s = self.config.max_train_s
+        return min(left_s, max(limit_s - elapsed_s, 0)) if limit_s > 0 else left_s
+
+    def _tell(self, line: str) -> None:
+        self.progress.console.print(line, soft_wrap=True, highlight=False)
 
     def __call__(self, report: dict[str, float]) -> None:
         """Show a report; figures of the last validation stay."""
@@ -44,14 +76,32 @@ class ProgressLine:
         rate = (patches - self.before[0]) / max(seconds - self.before[1], 1e-3)
         self.before = (patches, seconds)
         self.shown |= {name: report[name] for name in _SHOWN if name in report}
-        parts = [f"{rate:.0f} patches/s", *(f"{name} {value:.4f}" for name, value in self.shown.items())]
+        of_all = f"{patches:,.0f} of {self.config.total_patches:,} patches"
+        parts = [
+            of_all,
+            f"{rate:.0f} patches/s",
+            *(f"{name} {value:.4f}" for name, value in self.shown.items()),
+        ]
         self.progress.update(
             self.task, completed=self.config.progress(patches, seconds), description="  ".join(parts)
         )
         if not self.progress.console.is_terminal:
             new = [f"{name} {report[name]:.4f}" for name in _SHOWN if name in report]
-            line = f"{patches:.0f} patches, {seconds:.0f} s  {rate:.0f} patches/s  " + "  ".join(new)
-            self.progress.console.print(line, soft_wrap=True)
+            left = time_in_words(self._left_s(patches, seconds, rate))
+            self._tell("  ".join([of_all, f"{seconds:.0f} s, {left} left", f"{rate:.0f} patches/s", *new]))
+
+
+def time_in_words(seconds: float) -> str:
+    """About how long.
+
+    >>> time_in_words(44), time_in_words(700), time_in_words(41_000), time_in_words(2_000_000)
+    ('44 s', '12 min', '11.4 h', '23.1 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 @contextmanager
@@ -66,7 +116,7 @@ def progress_line(config: TrainingConfig, *, is_shown: bool) -> Iterator[Progres
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not (is_shown and console.is_terminal)) as progress:
-        yield ProgressLine(config, progress)
+        yield ProgressLine(config, progress, is_shown)
 
 
 @dataclass

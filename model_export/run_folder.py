@@ -118,11 +118,32 @@ class RunFolder:
         """Held-back slices with lesions put in, to validate on; there may be none."""
         return self.path / "cache" / "lesions.npz"
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the folder holds all that training needs: the config is written last."""
+        return (self.path / CONFIG_FILE).is_file()
+
+    def clear(self) -> None:
+        """Make the folder, and take away what an earlier preparation left: its config, then its slices."""
+        (self.path / CONFIG_FILE).unlink(missing_ok=True)
+        for cache in (self.train_cache, self.held_back_cache, self.label_cache, self.own_cache):
+            cache.unlink(missing_ok=True)
+        self.lesion_cache.unlink(missing_ok=True)
+        (self.path / "cache").mkdir(parents=True, exist_ok=True)
+
     def create(self, config: TrainingConfig, split: Split, command: Sequence[str]) -> None:
         """Write what is known before training begins."""
+        self.describe(config, split, command)
+        self.make_ready(config)
+
+    def make_ready(self, config: TrainingConfig) -> None:
+        """Write the config, without which the folder is no run: last, when all else is there."""
+        self._write_json(CONFIG_FILE, config.to_mapping())
+
+    def describe(self, config: TrainingConfig, split: Split, command: Sequence[str]) -> None:
+        """Write what is known before training begins, but for the config."""
         (self.path / "cache").mkdir(parents=True, exist_ok=True)
         environment = describe_environment(command)
-        self._write_json(CONFIG_FILE, config.to_mapping())
         self._write_json("environment.json", environment)
         named = {"source": split.source, "labels": split.labels, "own": split.own}
         sources = {name: None if source is None else source.model_dump() for name, source in named.items()}
@@ -180,7 +201,9 @@ class RunFolder:
         (self.path / "metrics.jsonl").write_text(text, encoding="utf-8")
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
-        (self.path / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        partial = self.path / f"{name}.partial"
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        partial.replace(self.path / name)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:

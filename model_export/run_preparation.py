@@ -38,7 +38,7 @@ def prepare(
     if config.scans_of not in (None, config.modality):
         kept = recoloured(kept, config.modality, seed=config.seed)
     lesions = _lesions(options, sources, kept, config, line)
-    (folder.path / "cache").mkdir(parents=True, exist_ok=True)
+    folder.clear()
     places = (folder.train_cache, folder.held_back_cache, folder.label_cache, folder.own_cache)
     slices = [*zip((bank, kept, labels, own), places, strict=True), (lesions, folder.lesion_cache)]
     to_write = [(each, place) for each, place in slices if each is not None]
@@ -50,9 +50,10 @@ def prepare(
     extra = _label_source(options, labels), _own_source(options, own)
     source = sources.described.model_copy(update={"n_scans": len(bank.scan_names)})
     split = Split(bank.scan_names, kept.scan_names, codebook, source, *extra)
-    folder.create(config, split, sys.argv)
+    folder.describe(config, split, sys.argv)
     if options.start_from is not None:
         _start_from(options.start_from, folder)
+    folder.make_ready(config)
     return split
 
 

@@ -33,6 +33,9 @@ def main(argv: Sequence[str]) -> int:
         torch.set_num_threads(options.threads)
     try:
         run(options)
+    except KeyboardInterrupt:  # while scans are read; in training, Ctrl-C ends after the batch in hand
+        sys.stderr.write(f"disyre train: stopped before training; {_how_to_go_on(RunFolder(options.out))}\n")
+        return 130
     except DisyreError as error:
         sys.stderr.write(f"disyre train: {error}\n")
         return 2
@@ -56,6 +59,12 @@ def run(options: argparse.Namespace) -> None:
         if options.prepare_only:
             return
         go_on(options, folder, config, ranks)
+
+
+def _how_to_go_on(folder: RunFolder) -> str:
+    if folder.is_ready:
+        return f"the folder is ready, and --resume --out {folder.path} goes on with it"
+    return "the run folder is not ready, and the same command begins anew"
 
 
 def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig, ranks: Ranks) -> None:
@@ -83,6 +92,7 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
             folder,
             on_report=report,
             on_validation=board.draw,
+            on_step=line.step,
             should_stop=stop,
             ranks=ranks,
         )

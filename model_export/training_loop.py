@@ -26,6 +26,7 @@ from model_export.validation import ValidationSet, measure
 Estimate = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 OnReport = Callable[[dict[str, float]], None]
 OnValidation = Callable[[Network, int], None]
+OnStep = Callable[[int, float], None]
 
 _IN_A_CHECKOUT: Final = "scripts/run train disyre"
 """The command as it works in a checkout, where it is not on the path."""
@@ -33,6 +34,10 @@ _IN_A_CHECKOUT: Final = "scripts/run train disyre"
 
 def _quiet(report: dict[str, float]) -> None:
     """Ignore reports."""
+
+
+def _untold(patches: int, elapsed_s: float) -> None:
+    """Tell nothing of a step."""
 
 
 def _unseen(network: Network, patches: int) -> None:
@@ -118,6 +123,7 @@ def train(
     *,
     on_report: OnReport = _quiet,
     on_validation: OnValidation = _unseen,
+    on_step: OnStep = _untold,
     should_stop: Callable[[], bool] = _never,
     ranks: Ranks = ALONE,
 ) -> Trainee:
@@ -125,7 +131,8 @@ def train(
 
     With several `ranks` all call this and take a share of every batch; only the first reports and saves.
     `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`, `on_validation`
-    the averaged network and the number of patches when it was measured.
+    the averaged network and the number of patches when it was measured; `on_step` is told after each batch how
+    many patches were seen in how many seconds.
     """
     trainee = Trainee.begin(config, ranks)
     if (folder.path / CHECKPOINT_FILE).is_file():
@@ -142,6 +149,7 @@ def train(
         now = ranks.clock()
         trainee.elapsed_s += now - clock
         clock = now
+        on_step(trainee.patches, trainee.elapsed_s)
         validates = _passed(trainee.patches, config.validate_every_patches, config.batch_size)
         if validates or _passed(trainee.patches, config.report_every_patches, config.batch_size):
             report = _report(trainee, learning_rate)

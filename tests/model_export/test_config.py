@@ -46,6 +46,14 @@ def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
         TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "learning_rat": 1})
 
 
+def test_patches_that_the_network_cannot_halve_are_refused_with_what_was_expected() -> None:
+    expected = (
+        "in the training config, expected patch_px to be a multiple of 16, the network's stride, got 100"
+    )
+    with pytest.raises(Misconfigured, match=expected):
+        TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "patch_px": 100})
+
+
 def test_a_config_that_does_not_exist_is_refused_and_the_known_ones_are_named() -> None:
     expected = "expected one of the configs .*smoke.*, or a TOML file, got no-such-config$"
     with pytest.raises(Misconfigured, match=expected):

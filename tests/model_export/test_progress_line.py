@@ -1,12 +1,14 @@
-"""What is told while scans are read, where no terminal is."""
+"""What is told while scans are read and a network is trained, where no terminal is."""
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from model_export.progress_line import PreparationLine
+from model_export.config import TrainingConfig
+from model_export.progress_line import PreparationLine, ProgressLine
 
 
 class Clock:
@@ -55,3 +57,50 @@ def test_a_terminal_gets_no_plain_lines() -> None:
 
     assert "of 2" not in text.getvalue()
     assert "scans 2" in text.getvalue()
+
+
+def training_line(**changes: object) -> tuple[ProgressLine, StringIO]:
+    """Of a run of 3,000,000 patches."""
+    text = StringIO()
+    config = replace(TrainingConfig.read("t1w"), **changes)  # type: ignore[arg-type]
+    return ProgressLine(config, Progress(console=Console(file=text), disable=True)), text
+
+
+def test_a_report_says_how_much_there_is_in_all_and_how_long_it_takes_yet() -> None:
+    line, text = training_line()
+
+    line({"patches": 300_000, "elapsed_s": 3_000.0, "loss": 0.01})
+
+    assert text.getvalue() == (
+        "300,000 of 3,000,000 patches  3000 s, 7.5 h left  100 patches/s  loss 0.0100\n"
+    )
+
+
+def test_a_limit_of_time_ends_a_run_before_its_patches_do() -> None:
+    line, text = training_line(max_train_s=3_600.0)
+
+    line({"patches": 300_000, "elapsed_s": 3_000.0, "loss": 0.01})
+
+    assert "10 min left" in text.getvalue()
+
+
+def test_a_long_run_on_a_processor_is_told_once_at_the_first_rate_that_is_measured() -> None:
+    line, text = training_line()
+
+    for seconds in range(0, 60, 10):
+        line.step(16 + 50 * seconds, 3.0 + seconds)
+
+    assert text.getvalue() == (
+        "2,998,984 patches are left; at the first 50 patches/s that is 16.7 h on this processor. "
+        "Ctrl-C ends a run whole, and --resume goes on with it.\n"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"device": "cuda"}, {"total_patches": 10_000}, {"max_train_s": 600.0}])
+def test_a_short_run_or_one_on_a_gpu_is_not_told_to_be_long(changes: dict[str, object]) -> None:
+    line, text = training_line(**changes)
+
+    for seconds in range(0, 60, 10):
+        line.step(16 + 50 * seconds, 3.0 + seconds)
+
+    assert text.getvalue() == ""

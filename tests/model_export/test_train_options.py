@@ -5,7 +5,7 @@ import torch
 
 from disyre.errors import InvalidInput
 from model_export import train
-from model_export.config import TrainingConfig
+from model_export.config import CONFIGS, TrainingConfig
 from model_export.run_folder import RunFolder
 from model_export.train_options import configured, make_parser
 
@@ -24,9 +24,11 @@ def test_what_is_said_of_data_and_weights_replaces_what_the_config_says(tmp_path
     assert config.held_back == ("sub-1", "sub-2")
 
 
-@pytest.mark.parametrize("name", ["t1w", "t2w", "flair"])
-def test_a_config_that_others_use_says_nothing_of_data_that_they_do_not_have(name: str) -> None:
-    config = config_of("--config", name, "--phantoms")
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
+def test_a_config_that_others_use_says_nothing_of_data_that_they_do_not_have(
+    name: str, tmp_path: Path
+) -> None:
+    config = config_of("--config", name, "--data", str(tmp_path))
 
     assert (config.licence, config.population, config.held_back) == ("unstated", "not stated", ())
 

@@ -1,5 +1,8 @@
 """What `disyre train` is told before it reads a scan, and what it tells while it reads them."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from disyre.errors import InvalidInput, Misconfigured
 from model_export import train
 from model_export.config import TrainingConfig
 from model_export.phantom import make_phantom
+from model_export.run_folder import RunFolder
 from model_export.train_options import make_parser
 from model_export.training_sources import TrainingSources
 from tests.model_export.conftest import SmokeRun
@@ -102,3 +106,36 @@ def test_the_reading_of_scans_is_told_in_plain_lines_where_no_terminal_is(
         *("files of slices: 1 of 3", "files of slices: 3 of 3"),
     ]
     assert "run is ready, 2 scans to train on, 1 held back" in out
+
+
+def test_ctrl_c_while_scans_are_read_leaves_no_folder_that_claims_to_be_ready(tmp_path: Path) -> None:
+    first = tmp_path / "scans" / "sub-0_T1w.nii.gz"
+    first.parent.mkdir()
+    write_nifti(first, make_phantom(1).volume)
+    for number in range(1, 300):
+        first.with_name(f"sub-{number}_T1w.nii.gz").hardlink_to(first)
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "model_export.train", "--data", str(first.parent), "--out", str(run)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("scans to train on: 1 of ")
+
+        process.send_signal(signal.SIGINT)
+
+        told = process.stderr.read()
+        assert process.wait(60) == 130
+    assert told.splitlines()[-1] == (
+        "disyre train: stopped before training; the run folder is not ready, and the same command begins anew"
+    )
+    assert not RunFolder(run).is_ready
+
+
+def test_a_preparation_takes_nothing_from_one_before_that_was_stopped(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.label_cache.parent.mkdir(parents=True)
+    run.label_cache.write_bytes(b"of other options")
+
+    assert train.main(["--config", "smoke", "--prepare-only", "--out", str(run.path)]) == 0
+
+    assert run.is_ready
+    assert not run.label_cache.exists()
