@@ -163,6 +163,8 @@ class ModelManifest(Frozen):
     scan: ScanSettings
     calibration: Calibration
     training_data: tuple[TrainingData, ...]
+    trained_on: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+    """SHA-256 of each scan's voxels on the model's grid; none in packages from before they were noted."""
     licence: str
     intended_use: str
     metrics: dict[str, float] = Field(default_factory=dict)

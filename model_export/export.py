@@ -33,6 +33,7 @@ from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import Scan, SliceBank
 from model_export.evaluation.cases import read_healthy
+from model_export.evaluation.unseen import trained_on
 from model_export.figure import rounded
 from model_export.model_card import make_card
 from model_export.network import count_parameters
@@ -97,6 +98,7 @@ def export(folder: RunFolder, to: Path, *, calibrate_on: Sequence[str] = (HELD_B
     manifest = manifest.model_copy(
         update={
             "calibration": calibrate(healthy, exported, manifest),
+            "trained_on": trained_on(folder),
             "metrics": {**metrics, "torch_onnx_difference": rounded(difference)},
         }
     )

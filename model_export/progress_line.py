@@ -57,8 +57,9 @@ class ProgressLine:
         if (left_s := self._left_s(patches, elapsed_s, rate)) > _LONG_S:
             n_left = self.config.total_patches - patches
             self._tell(
-                f"{n_left:,} patches are left; at the first {rate:.2g} patches/s that is {time_in_words(left_s)} "
-                "on this processor. Ctrl-C ends a run whole, and --resume goes on with it."
+                f"{n_left:,} patches are left; at the first {rate:.2g} patches/s that is "
+                f"{time_in_words(left_s)} on this processor. Ctrl-C ends a run whole, "
+                "and --resume goes on with it."
             )
 
     def _left_s(self, patches: float, elapsed_s: float, rate: float) -> float:

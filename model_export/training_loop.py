@@ -131,8 +131,8 @@ def train(
 
     With several `ranks` all call this and take a share of every batch; only the first reports and saves.
     `config.corruption` must have a codebook. `on_report` gets every line of `metrics.jsonl`, `on_validation`
-    the averaged network and the number of patches when it was measured; `on_step` is told after each batch how
-    many patches were seen in how many seconds.
+    the averaged network and the number of patches when it was measured; `on_step` is told after
+    each batch how many patches were seen in how many seconds.
     """
     trainee = Trainee.begin(config, ranks)
     if (folder.path / CHECKPOINT_FILE).is_file():

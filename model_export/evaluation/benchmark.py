@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -15,12 +14,14 @@ from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation import detection
 from model_export.evaluation.cases import Case
 from model_export.evaluation.method import Method
-from model_export.evaluation.metrics import curve, separate, separate_as_reference
+from model_export.evaluation.metrics import (
+    REFERENCE_SEED,
+    curve,
+    separate,
+    separate_as_reference,
+)
 from model_export.evaluation.pictures import Exhibit, show
 from model_export.evaluation.results import CaseResult, HealthyResult, MethodResults
-
-_SEED: Final = 0
-"""Of the voxels that are drawn as the reference implementation draws them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def run(
     """
     results = [replace(those, cases=[]) for those in healthy]
     benchmark = Benchmark(results)
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(REFERENCE_SEED)
     for number, case in enumerate(cases):
         maps = {}
         for place, (method, those) in enumerate(zip(methods, results, strict=True)):

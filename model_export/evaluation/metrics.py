@@ -22,6 +22,8 @@ Counts: TypeAlias = Int64[np.ndarray, " thresholds"]
 
 REFERENCE_SAMPLES: Final = 10_000
 REFERENCE_THRESHOLDS: Final = 200
+REFERENCE_SEED: Final = 0
+"""Of the voxels that are drawn as the reference implementation draws them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,9 @@ class Model:
             restorer = ExportedRestorer(package.verified_network(), threads=threads)
             return cls(package.name, package.manifest.sha256, package.manifest, restorer, True)
         if not (folder / CHECKPOINT_FILE).is_file():
-            raise Misconfigured(f"expected a model package or a run at {folder}, found neither")
+            raise Misconfigured(
+                f"expected a model package or a run at {folder}, found {_versions_in(folder) or 'neither'}"
+            )
         torch.set_num_threads(threads or torch.get_num_threads())
         return cls._of_run(folder, device)
 
@@ -112,6 +114,13 @@ class Model:
         }
         others = [self.method(f"{self.name}: {name}", settings) for name, settings in changes.items()]
         return [self.method(f"{self.name}: as it ships ({own.mode})"), *others]
+
+
+def _versions_in(folder: Path) -> str:
+    """What to say of a folder in which each version of a model has a folder; nothing of any other."""
+    found = [path.parent for path in folder.glob(f"*/{MANIFEST_FILE}") if path.parent.name.isdecimal()]
+    names = ", ".join(path.as_posix() for path in sorted(found, key=lambda path: int(path.name)))
+    return f"its versions: {names}" if names else ""
 
 
 def _with(settings: ScanSettings, **changes: object) -> ScanSettings:

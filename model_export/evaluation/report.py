@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 
 from disyre import INTENDED_USE
-from disyre.wording import counted
 from model_export.code_version import CodeVersion
 from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
@@ -86,7 +85,7 @@ class Report:
     def _add_benchmark(self, section: Section, benchmark: Benchmark) -> dict[str, Any]:
         n_cases = len(benchmark.exhibits)
         summaries = {results.method: results.summary(n_draws=self.n_draws) for results in benchmark.methods}
-        self._text += [f"{counted(n_cases, 'case')}.", ""]
+        self._text += tables.extent(benchmark.methods[0], self.protocol)
         self._text += tables.figures(summaries, self.protocol, is_ablation=section.is_ablation)
         if section.published is not None:
             own = {m.name: summaries[m.name] for m in self.models if m.name in summaries}
@@ -95,6 +94,7 @@ class Report:
             self._text += tables.sizes(summaries)
             self._text += tables.difficulty(benchmark.methods)
             self._text += tables.healthy(benchmark.methods)
+            self._text += tables.calibrated_on(benchmark.methods, self._calibrated_on())
         self._text += tables.cases(benchmark.methods)
         self._text += self._pictures(section.title, benchmark, section.is_ablation)
         return {
@@ -103,6 +103,10 @@ class Report:
             "cases": {results.method: _of_cases(results) for results in benchmark.methods},
             "healthy": {results.method: list(map(vars, results.healthy)) for results in benchmark.methods},
         }
+
+    def _calibrated_on(self) -> dict[str, list[str]]:
+        """Names of the healthy scans that set each model's threshold."""
+        return {m.name: [scan.name for scan in m.manifest.calibration.healthy] for m in self.models}
 
     def _pictures(self, title: str, benchmark: Benchmark, is_ablation: bool) -> list[str]:
         """Write the pictures of a section; the lines that show them."""
@@ -157,7 +161,7 @@ class Report:
             self.command,
             "```",
             "",
-            *tables.LEGEND,
+            *tables.legend(self.protocol),
             "",
         ]
 

@@ -1,7 +1,7 @@
 """Tables of the report, in Markdown."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation.appearance import STRENGTHS
 from model_export.evaluation.bootstrap import Interval
 from model_export.evaluation.detection import LEAST_FOUND, Sensitivity
+from model_export.evaluation.metrics import REFERENCE_SAMPLES, REFERENCE_SEED, REFERENCE_THRESHOLDS
 from model_export.evaluation.published import Published
 from model_export.evaluation.repeatability import Repeatability
 from model_export.evaluation.results import CaseResult, MethodResults, Summary
@@ -19,9 +20,21 @@ from model_export.evaluation.semi_synthetic import SIZES_ML
 Protocol: TypeAlias = Literal["exact", "reference"]
 """All voxels, exactly; or as the reference implementation samples voxels and thresholds."""
 
-LEGEND: Final = (
-    "AP is average precision, ⌈Dice⌉ the best Dice over all thresholds; both of voxels, of all cases at once",
-    "unless it says otherwise, with 95 % intervals over cases. Slices are scored by the mean of their 100",
+_OF_VOXELS: Final[Mapping[Protocol, tuple[str, ...]]] = {
+    "exact": (
+        "AP is average precision, ⌈Dice⌉ the best Dice over all thresholds; both of voxels, of all cases",
+        "at once unless it says otherwise, with 95 % intervals over cases.",
+    ),
+    "reference": (
+        f"AP, {REFERENCE_SAMPLES:,} voxels, is average precision as the reference implementation measures:",
+        "of so many voxels of each case's box around the brain, drawn with replacement, of all cases;",
+        f"⌈Dice⌉, {REFERENCE_THRESHOLDS} thresholds, is the best Dice of these voxels over so many",
+        f"thresholds. From one draw (seed {REFERENCE_SEED}), no intervals. Means of cases are",
+        "of all voxels, with 95 % intervals over cases.",
+    ),
+}
+_LEGEND: Final = (
+    "Slices are scored by the mean of their 100",
     "highest pixels, volumes by the mean of the highest hundredth of the brain. The threshold is the model's",
     f"own, or, where it has none, what {HEALTHY_PERCENTILE:g} % of the voxels of the healthy scans here are",
     "below: at another false-positive volume than a model's. A lesion is found if",
@@ -30,8 +43,49 @@ LEGEND: Final = (
     "all rows of a picture. A case is shown in the slice with most of its lesion; its figures are of the",
     "whole scan, so what is marked falsely in other slices is in them and not in the picture.",
 )
+_FEW_CASES: Final = 20
+"""With fewer, figures of drawn voxels are too noisy to compare."""
 _MOST_ROWS: Final = 40
 """Cases that are listed one by one."""
+
+
+def legend(protocol: Protocol) -> list[str]:
+    """What the columns mean."""
+    return [*_OF_VOXELS[protocol], *_LEGEND]
+
+
+def extent(results: MethodResults, protocol: Protocol) -> list[str]:
+    """How many cases there are, and what that means for the figures; `results` are those of any method."""
+    n_cases = len(results.cases)
+    words = f"{counted(n_cases, 'case')}."
+    if all("scan" in case.facts for case in results.cases):
+        n_brains = len({case.facts["scan"] for case in results.cases})
+        words = words[:-1] + f" in {counted(n_brains, 'brain')}: intervals tell nothing of other people."
+    lines = [words, ""]
+    if protocol == "reference" and n_cases < _FEW_CASES:
+        n_lesion = sum(case.reference_voxels.lesion.size for case in results.cases)
+        lines += [
+            f"**Of the {n_cases * REFERENCE_SAMPLES:,} voxels that were drawn, {n_lesion:,} are lesion: "
+            f"with fewer than {_FEW_CASES} cases another draw",
+            "gives other figures.** Those of all voxels, in `metrics.json`, do not depend on a draw.",
+            "",
+        ]
+    return lines
+
+
+def calibrated_on(methods: Sequence[MethodResults], names: Mapping[str, Collection[str]]) -> list[str]:
+    """Which of the healthy scans set the thresholds of models, by name; `names` are those of each model's."""
+    lines: list[str] = []
+    for results in methods:
+        shared = [scan.scan for scan in results.healthy if scan.scan in names.get(results.method, ())]
+        if shared:
+            lines += [
+                f"By their names, {', '.join(shared)} {'is' if len(shared) == 1 else 'are'} among the "
+                f"{counted(len(names[results.method]), 'healthy scan')} that set the threshold of",
+                f"{results.method}: the mL above it there are by construction, not those of other people.",
+                "",
+            ]
+    return lines
 
 
 def figures(summaries: Mapping[str, Summary], protocol: Protocol, *, is_ablation: bool) -> list[str]:

@@ -260,6 +260,46 @@ def test_a_folder_that_is_no_model_is_refused(place: Path, capsys: pytest.Captur
     assert "model package or a run" in capsys.readouterr().err
 
 
+def test_a_model_without_its_version_is_refused_with_the_versions_that_there_are(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = str(place / "cases")
+    assert main(["evaluate", str(place / "models/t1w"), "--cases", cases, "--out", str(place / "no")]) == 2
+    assert f"found its versions: {place / 'models/t1w/1'}\n" in capsys.readouterr().err
+
+
+def test_figures_of_drawn_voxels_are_told_with_seed_and_draws_and_with_a_warning_when_cases_are_few(
+    place: Path,
+) -> None:
+    figures = evaluate(place, "--no-baselines", "--protocol", "reference")
+
+    report = (figures["folder"] / "report.md").read_text(encoding="utf-8")
+    assert "AP, 10,000 voxels, is average precision as the reference implementation measures" in report
+    assert "From one draw (seed 0), no intervals" in report
+    assert "**Of the 20,000 voxels that were drawn, " in report
+    assert "with fewer than 20 cases another draw" in report
+
+
+def test_a_report_says_in_how_many_brains_its_cases_are_and_which_healthy_scans_set_the_threshold(
+    place: Path, shapes_folder: Path, tmp_path: Path
+) -> None:
+    manifest_file = place / "models/t1w/1/model.json"
+    package = tmp_path / "models/t1w/1"
+    shutil.copytree(manifest_file.parent, package)
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    brain = {"name": "sub-2", "anomaly_score": 0.1, "above_threshold_ml": 1.0}
+    manifest["calibration"] |= {"n_scans": 1, "healthy": [brain]}
+    (package / "model.json").write_text(json.dumps(manifest), encoding="utf-8")
+    healthy = ["--healthy", str(place / "healthy"), "--held-back", "sub-2", "--shapes", str(shapes_folder)]
+    options = [*healthy, "--n", "2", "--no-baselines", "--bootstrap", "20", "--out", str(tmp_path / "out")]
+
+    assert main(["evaluate", str(package), "--cases", "semi-synthetic", *options]) == 0
+
+    report = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert "2 cases in 1 brain: intervals tell nothing of other people." in report
+    assert "By their names, sub-2 is among the 1 healthy scan that set the threshold of\nt1w/1: " in report
+
+
 def test_every_option_is_in_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text()
     options = re.findall(r"--[a-z-]+", make_parser().format_usage())

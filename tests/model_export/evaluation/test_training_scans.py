@@ -1,5 +1,6 @@
 """What the autoencoder is trained on."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import torch
 
 from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput
-from disyre.model_package import TrainingData
+from disyre.model_package import MANIFEST_FILE, ModelPackage, TrainingData
 from model_export.config import TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.evaluation.training_scans import training_scans
 from model_export.evaluation.unseen import check_unseen
 from model_export.phantom import make_phantom
 from model_export.run_folder import RunFolder, Split
+from tests.model_export.conftest import SmokeRun
+
+pytestmark = pytest.mark.timeout(300)  # the smoke run is made in the setup of a test
 
 
 @pytest.fixture
@@ -76,3 +80,25 @@ def test_a_scan_that_a_run_was_trained_on_is_no_healthy_scan_to_measure_it_by_wh
 
 def test_a_scan_of_another_person_with_the_name_of_one_that_was_trained_on_may_be_measured(run: Path) -> None:
     check_unseen([replace(make_phantom(9), name="phantom-1")], [run, run.parent])
+
+
+def test_a_scan_that_a_package_was_trained_on_is_refused_and_another_is_not(smoke_run: SmokeRun) -> None:
+    package = smoke_run.package
+    split = smoke_run.folder.split()
+    seen, unseen = (int(names[0].split("-")[1]) for names in (split.trained_on, split.held_back))
+
+    assert len(package.manifest.trained_on) == len(split.trained_on)
+    check_unseen([replace(make_phantom(unseen), name="sub-1")], [package.folder])
+    with pytest.raises(InvalidInput, match="not trained on, got sub-2, which smoke/1"):
+        check_unseen([replace(make_phantom(seen), name="sub-2")], [package.folder])
+
+
+def test_a_package_from_before_scans_were_noted_is_read_and_refuses_none(
+    smoke_run: SmokeRun, tmp_path: Path
+) -> None:
+    manifest = json.loads((smoke_run.package.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    del manifest["trained_on"]
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+
+    assert ModelPackage.read(tmp_path).manifest.trained_on == ()
+    check_unseen([make_phantom(0)], [tmp_path])
