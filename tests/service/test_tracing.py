@@ -96,7 +96,7 @@ def test_the_log_has_a_line_of_what_was_done_or_refused_and_none_of_a_poll(api: 
     assert given_id is not None
     assert told == [
         f"[request=pacs-7 trace={TRACE_ID}] submit_job: 202 after some time, job {job_id}",
-        "[request=pacs-8] an address that there is not: 404 after some time",
+        "[request=pacs-8] an address or a method that there is not: 404 after some time",
         f"[request={given_id[1]}] refused before there was a request: malformed-request",
     ]
 

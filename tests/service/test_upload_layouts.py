@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], int, str, str]] = {
         "not-an-image",
         "export it again as DICOM files",
     ),
-    "a NIfTI with a note": (lambda: as_form([nifti(), b"a note"]), 415, "not-an-image", "by itself"),
+    "a NIfTI with a note": (lambda: as_form([nifti(), b"a note"]), 415, "not-an-image", "1 of them no image"),
     "two zips": (
         lambda: as_form([zipped(disc())] * 2),
         422,

@@ -114,7 +114,9 @@ def test_a_job_that_was_canceled_in_the_queue_is_not_run(run: Run, jobs: InMemor
 
 
 def test_a_job_that_fails_after_it_was_canceled_is_canceled(run: Run, jobs: InMemoryJobStore) -> None:
-    def fail(job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice) -> NoReturn:
+    def fail(
+        job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice, on_scan: OnScan
+    ) -> NoReturn:
         jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
         raise MaskMismatch("expected another mask")
 

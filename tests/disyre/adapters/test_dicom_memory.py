@@ -1,18 +1,22 @@
 """DICOM is looked into in constant memory, whatever a file holds and however large it is."""
 
+import random
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from struct import pack
 
 import pytest
-from pydicom import uid
+from pydicom import dcmread, uid
+from pydicom.encaps import encapsulate, generate_frames
 
 from disyre.adapters.archive import ArchiveLimits, read_named
+from disyre.adapters.dicom_jpeg import checked_frames
 from disyre.adapters.dicom_opening import Opening
 from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
-from disyre.errors import UnreadableVolume
+from disyre.errors import InvalidInput, UnreadableVolume
 from disyre.scan_facts import ScanFacts
 from disyre.slice_names import NamedPieces
 from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
@@ -166,3 +170,66 @@ def test_frames_of_an_enhanced_image_are_told_without_what_a_vendor_adds_to_each
     looked = Opening().look(content)
     assert looked.opened is not None
     assert len(looked.opened.content) < 50_000
+
+
+def test_a_compressed_image_without_a_frame_is_refused() -> None:
+    images = encoded(make_series(), uid.RLELossless)
+    nothing = _ITEM + pack("<L", 0) + b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+    with pytest.raises(UnreadableVolume, match="cut off"):
+        check_dicom([images[0][: images[0].index(_PIXELS)] + _PIXELS + b"OB\0\0" + _OPEN + nothing])
+
+
+def test_pixels_in_very_many_parts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("disyre.adapters.dicom_pixels._MOST_FRAGMENTS", 2)
+
+    with pytest.raises(UnreadableVolume, match="fewer parts"):
+        check_dicom([_with_fragments(encoded(make_series(), uid.RLELossless)[0], 3)])
+
+
+def _with_fragments(content: bytes, n: int) -> bytes:
+    fragments = (_ITEM + pack("<L", 4) + bytes(4)) * n + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    return content[: content.index(_PIXELS)] + _PIXELS + b"OB\0\0" + _OPEN + _ITEM + bytes(4) + fragments
+
+
+def test_a_file_that_ends_within_the_length_of_an_element_has_no_pixels() -> None:
+    (content, *_) = encoded(make_series())
+
+    with pytest.raises(UnreadableVolume):
+        check_dicom([content[: content.index(_PIXELS)] + _PRIVATE + b"OB\0\0"])
+
+
+def test_a_value_in_a_frame_that_is_far_too_long_counts_as_none() -> None:
+    image = make_enhanced(make_series())
+    for frame in image.PerFrameFunctionalGroupsSequence:
+        frame.PlanePositionSequence[0].ImagePositionPatient = [0.0] * 3 + [1.0] * 600
+
+    with pytest.raises(InvalidInput):
+        check_dicom(encoded([image]))
+
+
+@pytest.mark.parametrize("n_bytes_left", [2**17, 0], ids=["behind the pixels", "in front of all"])
+def test_deflated_data_that_are_cut_off_are_refused(n_bytes_left: int) -> None:
+    images = make_series()
+    images[0].DataSetTrailingPadding = random.Random(0).randbytes(2**18)
+    content = encoded(images, uid.DeflatedExplicitVRLittleEndian)[0]
+    start = content.index(uid.DeflatedExplicitVRLittleEndian.encode()) + len(
+        uid.DeflatedExplicitVRLittleEndian
+    )
+
+    with pytest.raises(UnreadableVolume):
+        check_dicom([content[: -(2**17)] if n_bytes_left else content[: start + 4]])
+
+
+def test_a_frame_whose_size_or_end_only_its_decoder_sees_is_refused() -> None:
+    (content, *_) = encoded(make_series(), uid.JPEGLSLossless)
+    image = dcmread(BytesIO(content))
+    frame = next(generate_frames(image.PixelData, number_of_frames=1))
+    image.Rows += 1
+    with pytest.raises(UnreadableVolume, match="as their headers say"):
+        checked_frames(image)
+
+    image.Rows -= 1
+    image.PixelData = encapsulate([frame.rstrip(b"\0")[:-2]])
+    with pytest.raises(UnreadableVolume, match="cut off"):
+        checked_frames(image)
