@@ -99,7 +99,7 @@ def test_torchrun_starts_the_training_and_leaves_one_run_folder(tmp_path: Path) 
     folder = RunFolder(tmp_path / "run")
     assert [line["patches"] for line in folder.metrics()] == [8, 16]
     assert len(Checkpoint.load(folder.path, "cpu").generator) == 2
-    assert done.stderr.count("16 patches, ") == 1
+    assert done.stderr.count("16 of 16 patches  ") == 1
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(smoke_config: TrainingConfig) -> None:
