@@ -11,19 +11,15 @@ from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway, DamagedArtifact
-from disyre.job import MAX_LOSSES, Artifact, InputFile, Job, JobInput, JobState
+from disyre.job import MAX_LOSSES, InputFile, Job, JobInput, JobState
 from disyre.progress import OnProgress
 from tests.builders import make_job
 from tests.live_bucket import Line, LiveBucket, make_bucket
+from tests.worker.job_runs import OUTCOME, write_map
 from worker.steps import StopRequest
 from worker.tasks import JobRunner, OnChoice, OnScan, Outcome, Score
 
 SCAN = InputFile(name="000001", format="nifti", sha256="0" * 64, size_bytes=4)
-OUTCOME = Outcome(
-    artifacts=(Artifact(name="map", kind="map", media_type="text/plain", size_bytes=1, sha256="0" * 64),),
-    summary={"anomaly_score": 0.25},
-    provider="CPUExecutionProvider",
-)
 
 
 @pytest.fixture
@@ -53,17 +49,6 @@ def jobs() -> InMemoryJobStore:
     jobs = InMemoryJobStore()
     jobs.add(make_job())
     return jobs
-
-
-def write_map(
-    job: Job,
-    folder: Path,
-    on_progress: OnProgress,
-    on_choice: OnChoice,
-    on_scan: OnScan,
-) -> Outcome:
-    (folder / "map").write_bytes(b"x")
-    return OUTCOME
 
 
 def run(
