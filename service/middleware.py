@@ -154,6 +154,8 @@ class _Body:
         """Read and forget what is left, within limits."""
         if self._ended or self._waits or self._left > MOST_READ_AFTER_REFUSAL_BYTES:
             return
+        if self._drain.has_begun:
+            return  # not even for a moment: the answer would be lost if the server ended this now
         try:
             async with asyncio.timeout(_LONGEST_READ_AFTER_REFUSAL_S) as deadline:
                 with self._drain.waking(lambda: deadline.reschedule(0.0)):
