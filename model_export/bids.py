@@ -1,11 +1,17 @@
 """Where scans and brain masks lie in a BIDS data set (bids-specification.readthedocs.io)."""
 
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from disyre.errors import InvalidInput
+from disyre.modality import MODALITIES
 
 _ANAT = ("sub-*/anat", "sub-*/ses-*/anat")
+_OF_DERIVATIVES: Final = frozenset({"label", "desc", "space", "res", "den"})
+"""Entities that say what was derived and on which grid, and not from which scan."""
 
 
 def bids_scans(folder: Path, modality: str) -> list[Path]:
@@ -39,6 +45,48 @@ def find_brain_mask(scan: Path, name: str) -> Path | None:
         if found:
             return found[0]
     return None
+
+
+def find_derived(scan: Path, modality: str, patterns: Sequence[str]) -> list[Path]:
+    """The files of a raw scan in data sets below `derivatives/` whose names fit one of some patterns.
+
+    They are of its subject and session, have no entity (acq, run, …) with another value than its own, and lie
+    in its space.
+    """
+    subject = next((place for place in scan.parents if place.name.startswith("sub-")), None)
+    if subject is None:
+        return []
+    below, name = subject.parent / "derivatives", subject.name
+    places = [*below.glob(name), *below.glob(f"*/{name}")]
+    files = {path for place in places for path in place.rglob("*.nii*")} | set(below.glob(f"*/{name}_*.nii*"))
+    named = [path for path in files if any(fnmatchcase(path.name, pattern) for pattern in patterns)]
+    return sorted(path for path in named if _is_of(path.name, scan.name, modality))
+
+
+def _is_of(derived: str, scan: str, modality: str) -> bool:
+    """Whether a file is derived from a raw scan, by their names.
+
+    >>> _is_of("sub-1_run-2_space-orig_label-lesion_mask.nii.gz", "sub-1_run-2_T1w.nii.gz", "T1w")
+    True
+    >>> _is_of("sub-1_run-2_label-lesion_mask.nii.gz", "sub-1_run-1_T1w.nii.gz", "T1w")
+    False
+    """
+    (own, words), (raw, _) = _parts(derived), _parts(scan)
+    space = own.get("space")
+    return (
+        all(own.get(key) == raw.get(key) for key in ("sub", "ses"))
+        and all(raw.get(key) == value for key, value in own.items() if key not in _OF_DERIVATIVES)
+        and space in (None, "orig", modality, raw.get("space"))
+        and not (set(MODALITIES) - {modality}).intersection(words)
+    )
+
+
+def _parts(name: str) -> tuple[dict[str, str], list[str]]:
+    """The entities of a file, such as `run-2`, and the other words of its name."""
+    words = name.split(".")[0].split("_")
+    return dict(word.split("-", 1) for word in words if "-" in word), [
+        word for word in words if "-" not in word
+    ]
 
 
 def _derivatives(scan: Path) -> list[Path]:

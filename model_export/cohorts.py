@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from disyre.errors import DisyreError, InvalidInput
-from model_export.evaluation.cases import LAYOUT_FILE
+from model_export.evaluation.case_files import LAYOUT_FILE
 from model_export.split_file import few, read_split, roles_of
 
 Files: TypeAlias = dict[str, Path]

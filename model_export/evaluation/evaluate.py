@@ -17,7 +17,8 @@ from model_export.dataset import Scan
 from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
 from model_export.evaluation.benchmark import Benchmark, measure_healthy, run
-from model_export.evaluation.cases import Case, Layout, read_cases, read_healthy, read_scan
+from model_export.evaluation.case_files import Layout
+from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
 from model_export.evaluation.method import Method
 from model_export.evaluation.model import Model
 from model_export.evaluation.options import SEMI_SYNTHETIC, check_data, check_paths, make_parser

@@ -7,7 +7,8 @@ from typing import Final
 
 from disyre.errors import InvalidInput
 from disyre.modality import Modality
-from model_export.evaluation.cases import find_cases, find_healthy
+from model_export.evaluation.case_files import find_cases
+from model_export.evaluation.cases import find_healthy
 from model_export.evaluation.semi_synthetic import Shapes
 from model_export.evaluation.training_scans import find_training_scans
 

@@ -6,7 +6,7 @@ import pytest
 from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput, MaskMismatch
 from disyre.volume import Volume
-from model_export.bids import find_brain_mask
+from model_export.bids import find_brain_mask, find_derived
 from model_export.dataset import find_scans, read_scan, scan_name
 from model_export.phantom import make_phantom
 
@@ -110,3 +110,41 @@ def test_a_derived_mask_is_the_brain_of_the_scan_and_has_to_lie_on_its_grid(tmp_
     write_nifti(derived / "sub-01_desc-brain_mask.nii.gz", Volume(mask.voxels, np.diag([2.0, 2.0, 2.0, 1.0])))
     with pytest.raises(MaskMismatch):
         read_scan(anat / "sub-01_T1w.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "derivatives/lesion_masks/sub-01/ses-1/anat/sub-01_ses-1_label-lesion_mask.nii.gz",
+        "derivatives/raters/sub-01/ses-1/anat/sub-01_ses-1_run-1_space-orig_desc-T1lesion_mask.nii",
+        "derivatives/raters/sub-01/ses-1/sub-01_ses-1_acq-fast_run-1_T1w_lesion.nii.gz",
+        "derivatives/sub-01/ses-1/anat/sub-01_ses-1_space-T1w_label-lesion_roi.nii.gz",
+        "derivatives/masks/sub-01_ses-1_label-lesion_mask.nii.gz",
+    ],
+)
+def test_a_derived_file_is_of_the_scan_whose_subject_session_entities_and_space_it_has(
+    mask: str, tmp_path: Path
+) -> None:
+    scan = "sub-01/ses-1/anat/sub-01_ses-1_acq-fast_run-1_T1w.nii.gz"
+    _touch(
+        tmp_path,
+        scan,
+        mask,
+        "derivatives/a/sub-01/ses-2/anat/sub-01_ses-2_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/anat/sub-01_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_run-2_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_rec-x_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_space-MNI152NLin6Asym_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_space-FLAIR_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_FLAIR_label-lesion_mask.nii.gz",
+        "derivatives/a/sub-01/ses-1/anat/sub-01_ses-1_desc-brain_mask.nii.gz",
+        "derivatives/a/sub-010/ses-1/anat/sub-010_ses-1_label-lesion_mask.nii.gz",
+    )
+
+    found = find_derived(tmp_path / scan, "T1w", ("*_lesion*", "*_label-lesion*", "*_desc-*lesion*"))
+
+    assert found == [tmp_path / mask]
+
+
+def test_a_scan_that_is_of_no_subject_has_nothing_derived_from_it(tmp_path: Path) -> None:
+    assert find_derived(tmp_path / "T1w.nii.gz", "T1w", ("*",)) == []
