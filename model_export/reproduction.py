@@ -1,8 +1,9 @@
 """`disyre reproduce`: a figure of the papers in one command, from the data that it was published for.
 
-Trains as published, exports, links the test data under the names that are read, and measures by the
-reference's protocol. What is done already in the folder is not done again: the same command goes on after a
-stop. docs/training.md says what differs from the papers even so.
+Trains on --healthy as published, exports, links the test data under the names that are read, and measures by
+the reference's protocol; with --model, it measures that model and trains none. What is done already in the
+folder is not done again: the same command goes on after a stop. docs/training.md says what differs from the
+papers even so.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from disyre.wording import counted
 from model_export import cohorts, export, train
 from model_export.checkpoint import CHECKPOINT_FILE, Checkpoint
 from model_export.evaluation import evaluate
+from model_export.evaluation.model import Model
 from model_export.evaluation.published import Published
 from model_export.evaluation.report import METRICS_FILE
 from model_export.run_folder import RunFolder
@@ -80,8 +82,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--paper", choices=CONFIGS, default="v2", help="v1: ISBI 2024; v2, if not given: MICCAI 2024"
     )
-    parser.add_argument(
-        "--healthy", type=Path, required=True, help="CamCAN's anat folder, or other healthy scans"
+    trained_on = parser.add_mutually_exclusive_group()
+    trained_on.add_argument(
+        "--healthy",
+        type=Path,
+        help="to train on: CamCAN's anat folder, or other healthy scans; not needed once the run has begun",
+    )
+    trained_on.add_argument(
+        "--model", type=Path, help="a package or a run that is measured as it is, instead of training one"
     )
     parser.add_argument(
         "--validation", type=int, default=50, metavar="N", help="persons to hold back; 50, if not given"
@@ -100,10 +108,10 @@ def main(argv: Sequence[str]) -> int:
     """Run `disyre reproduce`; returns the exit status."""
     options = make_parser().parse_args(argv)
     try:
-        torch_device(options.device)
-        for path in (options.healthy, options.test, options.masks, options.split):
+        for path in (options.healthy, options.model, options.test, options.masks, options.split):
             if path is not None and not path.exists():
                 raise InvalidInput(f"expected data at {path}, found nothing")
+        _check_model(options)
         return reproduce(options)
     except DisyreError as error:
         sys.stderr.write(f"disyre reproduce: {error}\n")
@@ -112,24 +120,54 @@ def main(argv: Sequence[str]) -> int:
 
 def reproduce(options: argparse.Namespace) -> int:
     """Do what is left of all steps; returns the exit status of the first that does not end well."""
-    figure, out = FIGURES[options.figure], options.out
-    model, links = out / "models" / f"{options.paper}-{figure.modality.lower()}" / "1", out / "cohort"
-    threads = ["--threads", str(options.threads)] if options.threads else []
+    figure, links = FIGURES[options.figure], options.out / "cohort"
     # The test data first: what is wrong with them shows before days of training.
     if not links.exists() and (status := cohorts.main([*_cohort(options, figure), str(links)])):
         return status
-    if (status := _train(options, figure, threads)) or not _is_finished(RunFolder(out / "run")):
+    if options.model is not None:
+        return _measure(options.model, options, figure)
+    model = options.out / "models" / f"{options.paper}-{figure.modality.lower()}" / "1"
+    return _make(model, options, figure) or _measure(model, options, figure)
+
+
+def _check_model(options: argparse.Namespace) -> None:
+    """Raise InvalidInput if there is nothing to train on, go on with or measure, or no device to train on."""
+    if options.model is not None:
+        expected = FIGURES[options.figure].modality
+        found = Model.load(options.model, threads=options.threads or 0).manifest.modality
+        if found != expected:
+            raise InvalidInput(f"expected a model of {expected} for {options.figure}, got one of {found}")
+        return
+    if options.healthy is None and not (options.out / "run" / CHECKPOINT_FILE).is_file():
+        raise InvalidInput(
+            "expected healthy scans to train on (--healthy), or a model to measure (--model), got neither"
+        )
+    torch_device(options.device)
+
+
+def _make(model: Path, options: argparse.Namespace, figure: Figure) -> int:
+    """Train and export, as far as that is not done; returns an exit status."""
+    run, threads = options.out / "run", _threads(options)
+    if (status := _train(options, figure, threads)) or not _is_finished(RunFolder(run)):
         return status or 1
-    if not (model / MANIFEST_FILE).is_file() and (
-        status := export.main([str(out / "run"), "--to", str(model), *threads])
-    ):
-        return status
-    published = figure.published.get(options.paper, _UNKNOWN)
-    places = ["--cases", str(links), "--out", str(out / "report")]
-    status = evaluate.main([str(model), *places, "--protocol", "reference", *threads], published)
+    if (model / MANIFEST_FILE).is_file():
+        return 0
+    return export.main([str(run), "--to", str(model), *threads])
+
+
+def _measure(model: Path, options: argparse.Namespace, figure: Figure) -> int:
+    """Measure a model on the test data, and say what was published; returns an exit status."""
+    published, report = figure.published.get(options.paper, _UNKNOWN), options.out / "report"
+    places = ["--cases", str(options.out / "cohort"), "--out", str(report)]
+    how = ["--protocol", "reference", *_threads(options)]
+    status = evaluate.main([str(model), *places, *how], published)
     if status == 0:
-        sys.stdout.write(_beside(out / "report" / METRICS_FILE, published))
+        sys.stdout.write(_beside(report / METRICS_FILE, published))
     return status
+
+
+def _threads(options: argparse.Namespace) -> list[str]:
+    return ["--threads", str(options.threads)] if options.threads else []
 
 
 def _beside(metrics: Path, published: Published) -> str:

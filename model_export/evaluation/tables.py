@@ -43,6 +43,10 @@ _LEGEND: Final = (
     "all rows of a picture. A case is shown in the slice with most of its lesion; its figures are of the",
     "whole scan, so what is marked falsely in other slices is in them and not in the picture.",
 )
+_WITHOUT_HEALTHY: Final = (
+    "No healthy scans were given (`--healthy`): so there is no volume AUROC, no false-positive volume of a "
+    "healthy scan, and of methods without a threshold of their own no lesion that is found at one."
+)
 _FEW_CASES: Final = 20
 """With fewer, figures of drawn voxels are too noisy to compare."""
 _MOST_ROWS: Final = 40
@@ -172,9 +176,9 @@ def _with_size(low: float, high: float) -> Callable[[CaseResult], bool]:
 
 
 def healthy(methods: Sequence[MethodResults]) -> list[str]:
-    """Anomaly score and false-positive volume of each healthy scan."""
+    """Anomaly score and false-positive volume of each healthy scan, or what is left out without any."""
     if not methods[0].healthy:
-        return []
+        return [_WITHOUT_HEALTHY, ""]
     rows = [
         [
             results.method,

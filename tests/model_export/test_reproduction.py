@@ -12,6 +12,7 @@ import torch
 from cli.main import main
 from disyre.adapters.nifti_write import write_nifti
 from model_export.phantom import make_phantom
+from tests.model_export.conftest import SmokeRun
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,8 @@ def test_one_command_trains_exports_and_measures_and_does_nothing_twice(
     network = tmp_path / "models/v2-t1w/1/model.onnx"
     made_at = network.stat().st_mtime_ns
 
-    assert _reproduce(place, "--out", str(tmp_path)) == 0
+    test = ["--test", str(place / "brats"), "--config", str(place / "short.toml")]
+    assert main(["reproduce", "brats-t1w", *test, "--device", "cpu", "--out", str(tmp_path)]) == 0
 
     assert "--protocol reference" in figures["command"]
     assert figures["sections"][0]["title"] == "BraTS 2020, T1w"
@@ -105,3 +107,40 @@ def test_a_folder_that_is_not_there_is_named(
     assert _reproduce(place, "--out", str(tmp_path / "out"), "--masks", str(tmp_path / "none")) == 2
 
     assert f"expected data at {tmp_path / 'none'}, found nothing" in capsys.readouterr().err
+
+
+def test_a_model_that_is_there_is_measured_without_healthy_scans_and_without_training(
+    place: Path, smoke_run: SmokeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(smoke_run.package.folder)]
+
+    status = main(["reproduce", "brats-t1w", *model, "--test", str(place / "brats"), "--out", str(tmp_path)])
+
+    assert status == 0
+    assert capsys.readouterr().out.splitlines()[-2].startswith("BraTS 2020, T1w, measured: AP ")
+    report = (tmp_path / "report/report.md").read_text(encoding="utf-8")
+    assert "No healthy scans were given (`--healthy`): so there is no volume AUROC" in report
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_another_modality_than_the_figure_is_refused(
+    place: Path, smoke_run: SmokeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(smoke_run.package.folder)]
+
+    assert (
+        main(["reproduce", "brats-t2w", *model, "--test", str(place / "brats"), "--out", str(tmp_path)]) == 2
+    )
+
+    assert "expected a model of T2w for brats-t2w, got one of T1w" in capsys.readouterr().err
+
+
+def test_with_nothing_to_train_on_and_nothing_to_measure_it_says_what_is_missing(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["reproduce", "brats-t1w", "--test", str(place / "brats"), "--out", str(tmp_path / "out")]) == 2
+    )
+
+    assert "--healthy), or a model to measure (--model), got neither" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
