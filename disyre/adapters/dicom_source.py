@@ -66,8 +66,8 @@ class Source:
             yield piece
 
     def _fill(self, n_bytes: int) -> None:
-        parts = [self._held[self._at :]]
-        n_held = len(parts[0])
+        held = self._held[self._at :]
+        parts, n_held = [held] if held else [], len(held)  # one piece alone is not copied
         while n_held < n_bytes and (piece := next(self._pieces, b"")):
             parts.append(piece)
             n_held += len(piece)
