@@ -67,6 +67,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         mask=arguments.mask,
         options=given_options(arguments),
+        each_series=arguments.each_series,
         waits=not arguments.no_wait,
         as_json=arguments.json,
         retry_for_s=arguments.retry_for,

@@ -117,6 +117,12 @@ def _add_submit(commands: Commands) -> None:
         metavar="FILE",
         help="brain mask on the grid of the only scan; default: <scan>_mask.nii.gz beside it, if it is there",
     )
+    submit.add_argument(
+        "--each-series",
+        action="store_true",
+        help="of several DICOM series in one folder or zip, make a job of each; else one has to be named "
+        "(--series-uid)",
+    )
     submit.add_argument("--no-wait", action="store_true", help="end once the scans are accepted")
     submit.add_argument("--json", action="store_true", help="print a JSON object for each scan")
     submit.add_argument(

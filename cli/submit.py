@@ -4,110 +4,29 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
 
+from cli.outcome import Outcome
 from cli.scan_tree import LeftOut, ScanTree
-from cli.scans import Scan, folders_for
+from cli.scans import folders_for
+from cli.submitter import Submitter
 from disyre.client import (
     CandidateDocument,
     Client,
     ClientError,
     ConnectionLost,
-    FileChanged,
-    JobDocument,
-    NothingToSend,
-    ProblemDocument,
-    Refused,
     Unreachable,
 )
-from disyre.client.bar import job_bar
 from disyre.wording import counted
 
-_NOTHING_ARRIVED: Final = (Unreachable, NothingToSend, FileChanged, OSError)
-"""What keeps a scan from being sent whole."""
+_SEVERAL: Final = "multiple-volumes"
+"""The code of the error of a scan that is several."""
 _NAMED: Final = 5
 """As many paths are named of those that are left out for one reason."""
-
-
-@dataclass
-class Outcome:
-    """What became of a scan."""
-
-    scan: Scan
-    folder: Path
-    """Of its results."""
-    job: JobDocument | None = None
-    """As it was seen last; None if there is none."""
-    error: Exception | None = None
-    """Why there is no job, or no more news of it, or no results."""
-    is_fetched: bool = False
-
-    @property
-    def state(self) -> str:
-        """Of the job, or why there is none."""
-        if self.job is not None:
-            return self.job.state
-        if isinstance(self.error, ConnectionLost):
-            return "unknown"
-        return "not sent" if isinstance(self.error, _NOTHING_ARRIVED) else "refused"
-
-    @property
-    def score(self) -> float | None:
-        """The anomaly score, of a job that succeeded."""
-        summary = self.job.summary if self.job else None
-        return summary.get("anomaly_score") if summary else None
-
-    @property
-    def problem(self) -> ProblemDocument | None:
-        """Why it was refused, or failed, if the API says so."""
-        if isinstance(self.error, Refused):
-            return self.error.problem
-        return self.job.error if self.job else None
-
-    @property
-    def reason(self) -> str:
-        """The same in words; nothing if all went well."""
-        if self.error is not None:
-            return _in_words(self.error, self.scan)
-        return f"{self.problem.code}: {self.problem.detail}" if self.problem else ""
-
-
-@dataclass(frozen=True)
-class Submitter:
-    """Takes scans to an API, one after the other, and waits for them in the same order."""
-
-    client: Client
-    console: Console
-    """Where bars are shown."""
-    options: Mapping[str, Any]
-
-    def send(self, outcome: Outcome) -> None:
-        """Submit a scan; what goes wrong is noted."""
-        scan = outcome.scan
-        files = scan.files[0] if len(scan.files) == 1 else scan.files
-        try:
-            with self.console.status(escape(f"sending {scan.name}")):
-                outcome.job = self.client.submit(files, mask=scan.mask, **self.options)
-        except (ClientError, OSError) as error:
-            outcome.error = error
-
-    def follow(self, outcome: Outcome) -> None:
-        """Wait for a job that was submitted and fetch its results; what goes wrong is noted."""
-        if outcome.job is None:
-            return
-        try:
-            with job_bar(outcome.scan.name, self.console) as bar:
-                outcome.job = self.client.wait(outcome.job, bar.show)
-            if outcome.job.has_succeeded:
-                self.client.results(outcome.job, outcome.folder)
-                outcome.is_fetched = True
-        except (ClientError, OSError) as error:
-            outcome.error = error
 
 
 def submit(
@@ -118,6 +37,7 @@ def submit(
     out: Path,
     mask: Path | None = None,
     options: Mapping[str, Any],
+    each_series: bool = False,
     waits: bool = True,
     as_json: bool = False,
     retry_for_s: float = 60.0,
@@ -136,6 +56,12 @@ def submit(
         print(f"disyre: {wanted}, found none", file=sys.stderr)
         return 1
     if mask is not None:
+        if each_series:
+            print(
+                "disyre: expected --mask or --each-series, got both: series have grids of their own",
+                file=sys.stderr,
+            )
+            return 2
         if len(scans) > 1:
             print(f"disyre: expected one scan with --mask, got {len(scans)}", file=sys.stderr)
             return 2
@@ -148,8 +74,8 @@ def submit(
         print(f"disyre: {error}", file=sys.stderr)
         return 2
     with client:
-        submitter = Submitter(client, console, options)
-        _send_all(submitter, outcomes)
+        submitter = Submitter(client, console, options, each_series)
+        outcomes = _send_all(submitter, outcomes)
         for outcome in outcomes:
             if waits:
                 submitter.follow(outcome)
@@ -161,16 +87,20 @@ def submit(
     return 0 if all_done and not any(each.may_be_scan for each in left_out) else 1
 
 
-def _send_all(submitter: Submitter, outcomes: list[Outcome]) -> None:
-    """Send all scans; once the service is not there, no more."""
+def _send_all(submitter: Submitter, outcomes: list[Outcome]) -> list[Outcome]:
+    """Send all scans; once the service is not there, no more. What became of each, or of each series."""
     away: Unreachable | None = None
+    sent: list[Outcome] = []
     for outcome in outcomes:
         if away is not None:
             outcome.error = away
+            sent.append(outcome)
             continue
-        submitter.send(outcome)
-        if isinstance(outcome.error, Unreachable) and not isinstance(outcome.error, ConnectionLost):
-            away = outcome.error
+        became = submitter.send(outcome)
+        sent += became
+        if isinstance(became[0].error, Unreachable) and not isinstance(became[0].error, ConnectionLost):
+            away = became[0].error
+    return sent
 
 
 def _tell_of(left_out: Sequence[LeftOut], *, as_json: bool) -> None:
@@ -199,6 +129,7 @@ def _json(outcome: Outcome) -> str:
     return json.dumps(
         {
             "scan": outcome.scan.name,
+            "series_uid": outcome.series_uid,
             "state": outcome.state,
             "score": outcome.score,
             "results": str(outcome.folder) if outcome.is_fetched else None,
@@ -211,7 +142,7 @@ def _json(outcome: Outcome) -> str:
 
 def _lines(outcome: Outcome) -> str:
     """A line on a scan; if one of several volumes has to be chosen, one on each of them too."""
-    words = [outcome.scan.name, outcome.state]
+    words = [outcome.name, outcome.state]
     if outcome.score is not None:
         words.append(f"score {outcome.score:.3f}")
     if outcome.is_fetched:
@@ -220,20 +151,23 @@ def _lines(outcome: Outcome) -> str:
         words.append(outcome.reason)
     elif outcome.job is not None:
         words.append(f"job {outcome.job.id}")
-    candidates = (outcome.problem.candidates if outcome.problem else None) or ()
-    return "\n".join(["  ".join(words), *(f"    {_line(each)}" for each in candidates)])
+    lines = ["  ".join(words), *(f"    {_line(each)}" for each in outcome.candidates)]
+    return "\n".join([*lines, *_ways_out(outcome)])
+
+
+def _ways_out(outcome: Outcome) -> list[str]:
+    """How to send one of several series, or all, if any can be scored."""
+    found = outcome.candidates if outcome.problem and outcome.problem.code == _SEVERAL else ()
+    good = [each.series_uid for each in found if each.series_uid is not None and each.code is None]
+    if not good or len({each.series_uid for each in found}) < 2:
+        return []
+    one = f"    one of them: --series-uid {good[0]}"
+    return [one, "    each of them, a job for each: --each-series"] if outcome.scan.mask is None else [one]
 
 
 def _line(volume: CandidateDocument) -> str:
     verdict = volume.reason or "can be scored"
     return ": ".join(word for word in (volume.series_uid, volume.description, verdict) if word)
-
-
-def _in_words(error: Exception, scan: Scan) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    other = error.filename is not None and Path(error.filename) != scan.path
-    return f"{f'{error.filename} ' if other else ''}cannot be read or written: {error.strerror}"
 
 
 def read_key(file: Path) -> str:

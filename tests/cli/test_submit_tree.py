@@ -1,0 +1,131 @@
+"""`disyre submit` of a folder: what of all that is in it is sent, and what is left out."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.scan_tree import ScanTree
+from disyre.job_params import JobParams
+from tests.builders import make_volume
+from tests.cli.submitting import submit
+from tests.dicom_phantom import encoded, make_series
+from tests.service.conftest import nifti_bytes
+from tests.service.live_api import LiveApi
+
+
+def test_each_scan_of_a_folder_becomes_a_job_and_its_results_come_into_a_folder_of_its_own(
+    api: LiveApi, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(api, scans, "--out", tmp_path / "out", "--label", "cohort=a=b") == 0
+
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        f"{scans}/one.nii.gz  succeeded  score 0.250  {tmp_path}/out/one",
+        f"{scans}/two.nii.gz  succeeded  score 0.250  {tmp_path}/out/two",
+        f"{scans}/study/a  succeeded  score 0.250  {tmp_path}/out/study/a",
+        f"{scans}/study/b  succeeded  score 0.250  {tmp_path}/out/study/b",
+    ]
+    assert told.err.splitlines() == [
+        f"disyre: left out (hidden): {scans}/.trash",
+        f"disyre: left out (neither NIfTI (.nii, .nii.gz), zip nor DICOM): {scans}/notes.txt",
+        "disyre: 4 scans: 4 succeeded; 2 paths left out",
+    ]
+    results = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    places = ("one", "study/a", "study/b", "two")
+    assert results == [tmp_path / "out" / place / "anomaly.nii.gz" for place in places]
+    jobs = list(reversed(api.jobs.list(limit=9)))
+    assert [job.input.mask is not None for job in jobs] == [False, True, False, False]
+    assert [len(job.input.files) for job in jobs[2:]] == [len(make_series()) + 1, len(make_series())]
+    assert [job.params for job in jobs] == [JobParams(model="t1w", labels={"cohort": "a=b"})] * 4
+
+
+def test_the_whole_tree_is_sent_and_for_machines_each_thing_left_out_is_an_object(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As BIDS has it; results of an earlier time below the tree are not taken for scans."""
+    scan, root = nifti_bytes(tmp_path, make_volume()), tmp_path / "bids"
+    anat, zips, out = root / "sub-01" / "anat", root / "sub-02", root / "out"
+    for folder in (anat, zips, out / "sub-01"):
+        folder.mkdir(parents=True)
+    for file in (root / "T1W.NII.GZ", anat / "sub-01_T1w.nii.gz", out / "sub-01" / "anomaly.nii.gz"):
+        file.write_bytes(scan)
+    (zips / "head.zip").write_bytes(scan)
+    for number in range(7):
+        (anat / f"{number}.json").write_text("{}")
+
+    assert submit(api, root, "--out", out, "--json") == 0
+    assert submit(api, root, "--out", out, "--no-wait") == 0
+
+    captured = capsys.readouterr()
+    told = [json.loads(line) for line in captured.out.splitlines()[:-3]]
+    sent = [Path(each["scan"]).relative_to(root).as_posix() for each in told if "scan" in each]
+    assert sent == ["T1W.NII.GZ", "sub-01/anat/sub-01_T1w.nii.gz", "sub-02/head.zip"]
+    assert [each["results"] for each in told[:3]] == [
+        str(out / place) for place in ("T1W", "sub-01/anat/sub-01_T1w", "sub-02/head")
+    ]
+    assert told[3] == {"path": str(out), "state": "left out", "reason": "the folder for the results"}
+    assert [Path(each["path"]).name for each in told[4:]] == [f"{number}.json" for number in range(7)]
+    assert f"{anat}/4.json and 2 more (--json names all)" in captured.err
+
+
+def test_what_may_be_a_scan_and_is_not_looked_at_is_told_and_the_exit_status_too(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, elsewhere = tmp_path / "scans", tmp_path / "elsewhere"
+    for folder in (root, elsewhere):
+        folder.mkdir()
+    (root / "a.nii.gz").write_bytes(nifti_bytes(tmp_path, make_volume()))
+    (root / "lone_mask.nii.gz").write_bytes(b"mask")
+    (root / "DICOMDIR").write_bytes(encoded(make_series())[0])
+    assert submit(api, root, "--out", tmp_path / "out") == 0
+    capsys.readouterr()
+
+    (root / "link").symlink_to(elsewhere)
+    (root / "IM1").symlink_to(elsewhere / "none")
+    assert submit(api, root, "--out", tmp_path / "out") == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"disyre: left out (a link to a folder, which has to be named itself): {root}/link",
+        f"disyre: left out (an index of DICOM files): {root}/DICOMDIR",
+        f"disyre: left out (cannot be read): {root}/IM1",
+        f"disyre: left out (a brain mask without its scan): {root}/lone_mask.nii.gz",
+        "disyre: 1 scan: 1 succeeded; 4 paths left out",
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_told_of(tmp_path: Path) -> None:
+    """Its name is longer than the system takes; what is not readable would be so for root."""
+    name = "x" * 250
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir(name, dir_fd=at)
+        inner = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+
+    tree = ScanTree.at(tmp_path, results=tmp_path / "out")
+
+    (left_out,) = tree.left_out
+    assert (left_out.path.name, left_out.reason, left_out.may_be_scan) == (name, "cannot be read", True)
+
+
+def test_scans_of_one_name_have_results_in_folders_of_different_names(
+    api: LiveApi, scans: Path, tmp_path: Path
+) -> None:
+    one = scans / "one.nii.gz"
+
+    assert submit(api, one, one, one, "--out", tmp_path / "out") == 0
+
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "one-2", "one-3"}
+
+
+def test_a_folder_without_a_scan_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", str(tmp_path)]) == 1
+    assert (
+        f"expected scans (NIfTI, zip, or folders of DICOM files) in {tmp_path}, found none"
+        in capsys.readouterr().err
+    )
