@@ -32,6 +32,7 @@ from tests.drills.poison import Poison
 from tests.drills.site import Site, site
 from tests.drills.soak import Soak
 from tests.drills.twos import Twos
+from tests.drills.versions import Versions
 from tests.e2e.stack import Serve, serving
 from tests.live import ROOT
 
@@ -80,6 +81,10 @@ def _packages(site: Site, _: Options) -> Figures:
     return Packages(site).run()
 
 
+def _versions(site: Site, options: Options) -> Figures:
+    return Versions(site, n_commits=options.before).run()
+
+
 def _soak(site: Site, options: Options) -> Figures:
     return Soak(site, n_jobs=40 if options.quick else 200).run()
 
@@ -113,6 +118,7 @@ ON_A_SITE: Final[dict[str, Callable[[Site, Options], Figures]]] = {
     "drains": _drains,
     "poison": _poison,
     "packages": _packages,
+    "versions": _versions,
     "soak": _soak,
 }
 """Programs that the drill starts, with toy models."""
@@ -132,6 +138,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a short form of each, of a minute or so")
     parser.add_argument("--jobs", type=int, default=20, help="of the kills")
     parser.add_argument("--kills", type=int, default=56, help="of programs, at every stage of the jobs")
+    parser.add_argument("--before", type=int, default=50, help="commits back, of the older of two versions")
     parser.add_argument("--rounds", type=int, default=2, help="of cancels at every stage")
     options = parser.parse_args()
     if unknown := set(options.drills) - set(names):

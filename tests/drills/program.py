@@ -17,6 +17,8 @@ class Program:
     command: list[str]
     environment: dict[str, str]
     log: Path
+    root: Path = ROOT
+    """Where its code is."""
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
@@ -25,7 +27,7 @@ class Program:
             self.process = subprocess.Popen(
                 tied(self.command),
                 env={**os.environ, **self.environment},
-                cwd=ROOT,
+                cwd=self.root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

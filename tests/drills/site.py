@@ -18,7 +18,7 @@ from disyre.adapters.broker import connect
 from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from tests.drills.program import Program
 from tests.e2e.stack import FINISHED, ApiClient, Document, scan_bytes
-from tests.live import free_port, wait_for
+from tests.live import ROOT, free_port, wait_for
 from tests.toy_model import make_two_models
 
 _RESTART_AFTER_S: Final = 1.0
@@ -72,25 +72,25 @@ class Site:
         self.programs.append(self.broker)
         wait_for(self.embedded.is_up, "the broker answers")
 
-    def add_api(self, **settings: str) -> Api:
-        """One more, that answers."""
+    def add_api(self, root: Path = ROOT, /, **settings: str) -> Api:
+        """One more, that answers; of the code that is at `root`."""
         port = free_port()
         own = {"DISYRE_LISTEN_PORT": str(port), **settings}
-        api = Api(self.data_dir, port, self._start("service", f"api-{port}", own))
+        api = Api(self.data_dir, port, self._start("service", f"api-{port}", own, root))
         wait_for(api.is_up, "the API answers", within_s=90)
         return api
 
-    def add_worker(self, name: str = "worker", **settings: str) -> Program:
+    def add_worker(self, name: str = "worker", root: Path = ROOT, /, **settings: str) -> Program:
         """One more, that holds its network."""
-        worker = self.begin_worker(name, **settings)
+        worker = self.begin_worker(name, root, **settings)
         wait_for(lambda: self._is_listed(worker), "the worker is ready", within_s=90)
         return worker
 
-    def begin_worker(self, name: str = "worker", **settings: str) -> Program:
+    def begin_worker(self, name: str = "worker", root: Path = ROOT, /, **settings: str) -> Program:
         """One more, that is not waited for."""
-        return self._start("worker", name, settings)
+        return self._start("worker", name, settings, root)
 
-    def _start(self, module: str, name: str, settings: dict[str, str]) -> Program:
+    def _start(self, module: str, name: str, settings: dict[str, str], root: Path) -> Program:
         environment = {
             "DISYRE_BROKER_URL": self.embedded.url,
             "DISYRE_DATA_DIR": str(self.data_dir),
@@ -99,7 +99,7 @@ class Site:
             **self.settings,
             **settings,
         }
-        program = Program([sys.executable, "-m", module], environment, self.folder / f"{name}.log")
+        program = Program([sys.executable, "-m", module], environment, self.folder / f"{name}.log", root)
         program.start()
         self.programs.append(program)
         return program
