@@ -46,7 +46,7 @@ class Outcome:
         """Which of several series it is; None if that was not asked."""
         if self.series is not None:
             return self.series.series_uid
-        return self.job.params.get("series_uid") if self.job is not None else None
+        return self.job.params.series_uid if self.job is not None else None
 
     @property
     def state(self) -> str:
@@ -63,7 +63,7 @@ class Outcome:
     def score(self) -> float | None:
         """The anomaly score, of a job that succeeded."""
         summary = self.job.summary if self.job else None
-        return summary.get("anomaly_score") if summary else None
+        return summary.anomaly_score if summary else None
 
     @property
     def problem(self) -> ProblemDocument | None:

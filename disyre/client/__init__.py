@@ -10,11 +10,9 @@ It knows the API as it is documented, and nothing else of this project.
 from disyre.client.client import Client
 from disyre.client.documents import (
     CandidateDocument,
-    EventDocument,
+    FieldErrorDocument,
     InputDocument,
     InspectionDocument,
-    JobDocument,
-    LinksDocument,
     ModalityDocument,
     ModelDocument,
     ModelRefDocument,
@@ -22,7 +20,6 @@ from disyre.client.documents import (
     ProgressDocument,
     QueueDocument,
     ResultDocument,
-    StudyDocument,
     TransitionDocument,
     WorkerDocument,
 )
@@ -43,6 +40,15 @@ from disyre.client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from disyre.client.job_documents import (
+    EventDocument,
+    JobDocument,
+    LinksDocument,
+    ParamsDocument,
+    RegionDocument,
+    StudyDocument,
+    SummaryDocument,
+)
 from disyre.client.options import JobOptions
 
 __all__ = [
@@ -54,6 +60,7 @@ __all__ = [
     "ConnectionLost",
     "DamagedResult",
     "EventDocument",
+    "FieldErrorDocument",
     "FileChanged",
     "Gone",
     "InputDocument",
@@ -68,13 +75,16 @@ __all__ = [
     "NotAuthorized",
     "NotFound",
     "NothingToSend",
+    "ParamsDocument",
     "ProblemDocument",
     "ProgressDocument",
     "QueueDocument",
     "Refused",
+    "RegionDocument",
     "ResultDocument",
     "ServerFault",
     "StudyDocument",
+    "SummaryDocument",
     "TransitionDocument",
     "UnexpectedAnswer",
     "Unreachable",

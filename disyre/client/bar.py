@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from disyre.client.documents import JobDocument
+from disyre.client.job_documents import JobDocument
 
 
 class JobBar:

@@ -15,19 +15,16 @@ from disyre.client.bodies import Body, ScanPath, make_body
 from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
-    EventDocument,
     InspectionDocument,
-    JobDocument,
-    JobPageDocument,
     ModelDocument,
     ModelListDocument,
     QueueDocument,
     ResultsDocument,
-    StudyDocument,
 )
 from disyre.client.downloads import download
 from disyre.client.errors import ClientError, Conflict, NotFound
 from disyre.client.events import events
+from disyre.client.job_documents import EventDocument, JobDocument, JobPageDocument, StudyDocument
 from disyre.client.options import JobOptions
 
 D = TypeVar("D", bound=Document)

@@ -4,11 +4,7 @@ A service that is newer than the client may say more: fields that are not known 
 `model_extra` and in what `model_dump` gives, and values that are names, such as states, are plain text.
 """
 
-from typing import Any, Final
-
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-
-_FINISHED: Final = frozenset({"succeeded", "failed", "canceled"})
 
 
 class Document(BaseModel):
@@ -89,6 +85,15 @@ class CandidateDocument(Document):
     """Which model would score it, as `name/version`; None if none would, or if the image is to decide."""
 
 
+class FieldErrorDocument(Document):
+    """One thing that is wrong with a request."""
+
+    field: str
+    """Which: where it is (query, header, path), and its name."""
+    detail: str = ""
+    """What was expected, and what came, in words."""
+
+
 class ProblemDocument(Document):
     """An error (RFC 9457): `code` is for programs, `detail` for people."""
 
@@ -99,90 +104,10 @@ class ProblemDocument(Document):
     type: str = "about:blank"
     instance: str | None = None
     job_id: str | None = None
-    errors: tuple[dict[str, Any], ...] | None = None
+    errors: tuple[FieldErrorDocument, ...] | None = None
     """Fields of the request that are wrong, each with what is wrong."""
     candidates: tuple[CandidateDocument, ...] | None = None
     """The volumes that were found, where one was wanted."""
-
-
-class LinksDocument(Document):
-    """Where to go on, as paths of the API."""
-
-    self: str
-    events: str | None = None
-    results: str | None = None
-    cancel: str | None = None
-    retry: str | None = None
-
-
-class JobDocument(Document):
-    """A job."""
-
-    id: str
-    state: str
-    revision: int = 0
-    created_at: AwareDatetime | None = None
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
-    """When it and its files are removed; None before the end, or if they stay."""
-    model: ModelRefDocument | None = None
-    modality: ModalityDocument | None = None
-    input: InputDocument | None = None
-    params: dict[str, Any] = {}
-    attempt: int = 0
-    queue_position: int | None = None
-    """1 for the job that is next; None for one that does not wait."""
-    eta_start_s: float | None = None
-    progress: ProgressDocument | None = None
-    history: tuple[TransitionDocument, ...] = ()
-    summary: dict[str, Any] | None = None
-    error: ProblemDocument | None = None
-    links: LinksDocument | None = None
-    intended_use: str = ""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing more will happen to the job; also if it ended in a state that is not known here."""
-        return self.finished_at is not None or self.state in _FINISHED
-
-    @property
-    def has_succeeded(self) -> bool:
-        """Whether there are results."""
-        return self.state == "succeeded"
-
-
-class EventDocument(Document):
-    """A job after a change."""
-
-    job_id: str
-    revision: int
-    """Of the job; grows with every change."""
-    state: str
-    attempt: int = 0
-    progress: ProgressDocument | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it is the last one."""
-        return self.state in _FINISHED
-
-
-class StudyDocument(Document):
-    """What became of a study."""
-
-    jobs: tuple[JobDocument, ...]
-    """One for each series that can be scored."""
-    left_out: tuple[CandidateDocument, ...] = ()
-    """The other series, each with a code and a reason."""
-    warnings: tuple[str, ...] = ()
-
-
-class JobPageDocument(Document):
-    """Some jobs, the newest first."""
-
-    jobs: tuple[JobDocument, ...]
-    next_cursor: str | None = None
 
 
 class ResultDocument(Document):

@@ -6,8 +6,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from disyre.client.connection import Call, Connection
-from disyre.client.documents import EventDocument
 from disyre.client.errors import UnexpectedAnswer, Unreachable
+from disyre.client.job_documents import EventDocument
 
 _DATA: Final = b"data:"
 _LONGEST_LINE: Final = 64 * 1024

@@ -118,6 +118,14 @@ def test_a_file_that_is_not_there_is_told_of_before_anything_is_sent(client: Cli
         client.submit(tmp_path / "none.nii.gz")
 
 
+def test_each_field_that_is_wrong_is_told_of(client: Client) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        next(client.list(page_size=0))
+
+    (wrong,) = told.value.problem.errors or ()
+    assert (wrong.field, wrong.detail) == ("query.limit", "expected a number of at least 1, got 0")
+
+
 def test_a_refusal_says_why(api: LiveApi, client: Client, scan: Path, tmp_path: Path) -> None:
     (tmp_path / "odd.nii.gz").write_bytes(b"odd")
 
@@ -204,7 +212,8 @@ def test_all_news_of_a_job_are_told_until_it_is_finished(api: LiveApi, client: C
     assert told[2].progress is not None
     assert (told[2].progress.stage, told[2].progress.fraction) == ("restoring", 0.25)
     assert told[-1].has_succeeded
-    assert told[-1].summary == {"anomaly_score": 0.25}
+    assert told[-1].summary is not None
+    assert told[-1].summary.anomaly_score == 0.25
 
 
 def test_the_place_in_the_queue_is_told_of_though_it_is_no_news_of_the_job(
@@ -292,8 +301,8 @@ def test_all_series_of_a_study_are_submitted_at_once(api: LiveApi, client: Clien
 
     study = client.study(folder, priority="low", labels={"cohort": "a"}, idempotency_key="study-1")
 
-    assert sorted(job.params["series_uid"] for job in study.jobs) == ["1.2.1", "1.2.2"]
-    assert {job.params["priority"] for job in study.jobs} == {"low"}
+    assert sorted(str(job.params.series_uid) for job in study.jobs) == ["1.2.1", "1.2.2"]
+    assert {job.params.priority for job in study.jobs} == {"low"}
     assert [(each.series_uid, each.code) for each in study.left_out] == [("1.2.3", "too-few-slices")]
     again = client.study(folder, priority="low", labels={"cohort": "a"}, idempotency_key="study-1")
     assert [job.id for job in again.jobs] == [job.id for job in study.jobs]

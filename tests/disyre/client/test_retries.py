@@ -14,6 +14,7 @@ from disyre.client import (
     ClientError,
     Conflict,
     ConnectionLost,
+    FieldErrorDocument,
     FileChanged,
     Gone,
     InvalidRequest,
@@ -168,7 +169,7 @@ def test_each_refusal_has_a_type_and_its_problem_document(status: int, kind: typ
         client.job("a")
 
     assert type(told.value) is kind
-    assert told.value.problem.errors == ({"field": "a"},)
+    assert told.value.problem.errors == (FieldErrorDocument(field="a"),)
     assert told.value.problem.model_extra == {"new": 1}
     assert api.pauses_s == []
 
