@@ -32,6 +32,7 @@ from disyre.client.errors import (
     FileChanged,
     Gone,
     InvalidRequest,
+    MissingFile,
     NotAuthorized,
     NotFound,
     NothingToSend,
@@ -39,6 +40,7 @@ from disyre.client.errors import (
     ServerFault,
     UnexpectedAnswer,
     Unreachable,
+    WaitTimeout,
 )
 from disyre.client.job_documents import (
     EventDocument,
@@ -69,6 +71,7 @@ __all__ = [
     "JobDocument",
     "JobOptions",
     "LinksDocument",
+    "MissingFile",
     "ModalityDocument",
     "ModelDocument",
     "ModelRefDocument",
@@ -88,5 +91,6 @@ __all__ = [
     "TransitionDocument",
     "UnexpectedAnswer",
     "Unreachable",
+    "WaitTimeout",
     "WorkerDocument",
 ]

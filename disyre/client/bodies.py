@@ -4,6 +4,7 @@ The names of files are not sent: the API has no use for them, and they may be ab
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from disyre.client.errors import NothingToSend
+from disyre.client.errors import MissingFile, NothingToSend
 from disyre.client.options import as_query, fit_a_query
 
 _CHUNK_BYTES: Final = 256 * 1024
@@ -115,9 +116,13 @@ _EOL: Final = b"\r\n"
 def make_body(scan: ScanPath, mask: Path | str | None, options: Mapping[str, Any]) -> Body:
     """The body for a scan, which is a file, a folder, or several files. Raises NothingToSend."""
     files = files_of(scan)
+    mask = Path(mask) if mask is not None else None
+    for file in files if mask is None else [*files, mask]:
+        if not file.exists():
+            raise MissingFile(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
     if len(files) == 1 and mask is None and fit_a_query(options):
         return FileBody(files[0], options)
-    return FormBody(files, Path(mask) if mask is not None else None, options)
+    return FormBody(files, mask, options)
 
 
 def files_of(scan: ScanPath) -> list[Path]:

@@ -22,7 +22,7 @@ from disyre.client.documents import (
     ResultsDocument,
 )
 from disyre.client.downloads import download
-from disyre.client.errors import ClientError, Conflict, NotFound
+from disyre.client.errors import ClientError, Conflict, NotFound, WaitTimeout
 from disyre.client.events import events
 from disyre.client.job_documents import EventDocument, JobDocument, JobPageDocument, StudyDocument
 from disyre.client.options import JobOptions
@@ -92,7 +92,8 @@ class Client:
 
         `mask` is a brain mask on the scan's grid. Two submissions with the same `idempotency_key` give one
         job, where the service knows such keys; without one, each submission has a key of its own.
-        Raises NothingToSend, OSError, Refused, Unreachable, or ConnectionLost if there may be a job now.
+        Raises NothingToSend, its kind MissingFile, OSError if a file cannot be read, Refused, Unreachable,
+        or ConnectionLost if there may be a job now.
         """
         return self._submit(JobDocument, _JOBS, make_body(scan, mask, options), idempotency_key)
 
@@ -169,7 +170,7 @@ class Client:
         """A job when it is finished, however it ended; `on_progress` is told of all news before.
 
         With `progress` there is a bar on stderr, if that is a terminal or a notebook, with the text that it
-        is, or else the job's id, before it. Raises TimeoutError, Refused or Unreachable.
+        is, or else the job's id, before it. Raises WaitTimeout, Refused or Unreachable.
         """
         if progress:
             from disyre.client.bar import job_bar  # needs rich, which nothing else here does
@@ -186,7 +187,7 @@ class Client:
                 return seen
             left_s = _LONGEST_WAIT_S if until is None else min(_LONGEST_WAIT_S, until - self._clock())
             if left_s <= 0:
-                raise TimeoutError(f"the job is {seen.state} after {timeout_s:g} s")
+                raise WaitTimeout(f"the job is {seen.state} after {timeout_s:g} s")
             seen = self._news(seen, left_s, of_all=on_progress is not None)
 
     def results(self, job: JobDocument | str, folder: Path | str) -> tuple[Path, ...]:

@@ -13,6 +13,10 @@ class NothingToSend(ClientError):
     """There is no file in what was to be sent."""
 
 
+class MissingFile(NothingToSend, FileNotFoundError):
+    """There is no file of that name; `filename` is the one."""
+
+
 class FileChanged(ClientError):
     """A file was written to while it was sent."""
 
@@ -23,6 +27,10 @@ class Unreachable(ClientError):
 
 class ConnectionLost(Unreachable):
     """The connection broke when something had been sent already: what became of it is not known."""
+
+
+class WaitTimeout(ClientError, TimeoutError):
+    """The job had not ended when the time to wait for it was over; it goes on."""
 
 
 class UnexpectedAnswer(ClientError):

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from disyre.client import (
     Client,
+    ClientError,
     Conflict,
     InvalidRequest,
     JobDocument,
     JobOptions,
+    MissingFile,
     NotFound,
     NothingToSend,
 )
@@ -114,8 +116,16 @@ def test_without_a_file_there_is_nothing_to_send(client: Client, tmp_path: Path)
 
 
 def test_a_file_that_is_not_there_is_told_of_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as told:
         client.submit(tmp_path / "none.nii.gz")
+
+    assert isinstance(told.value, ClientError)
+    assert told.value.filename == str(tmp_path / "none.nii.gz")
+
+
+def test_a_mask_that_is_not_there_is_told_of_too(client: Client, scan: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match=r"No such file or directory: '.*none_mask\.nii\.gz'"):
+        client.submit(scan, mask=tmp_path / "none_mask.nii.gz")
 
 
 def test_each_field_that_is_wrong_is_told_of(client: Client) -> None:
@@ -243,8 +253,10 @@ def test_without_a_listener_only_the_end_is_waited_for(api: LiveApi, client: Cli
 def test_who_waits_with_a_limit_is_told_when_that_is_over(client: Client, scan: Path) -> None:
     job = client.submit(scan, model="t1w")
 
-    with pytest.raises(TimeoutError, match=r"the job is queued after 0\.2 s"):
+    with pytest.raises(TimeoutError, match=r"the job is queued after 0\.2 s") as told:
         client.wait(job, timeout_s=0.2)
+
+    assert isinstance(told.value, ClientError)
 
 
 def test_a_running_job_that_has_no_news_goes_on_being_waited_for(
