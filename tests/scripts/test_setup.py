@@ -45,11 +45,11 @@ class Checkout:
         """Another state of the project, which wants another environment."""
         (self.folder / "pyproject.toml").write_text(content)
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a script."""
+    def start(self, *command: str, caller: Path | None = None) -> subprocess.Popen[str]:
+        """Start a script, in the checkout or in the folder of a `caller`."""
         return subprocess.Popen(
-            [f"scripts/{command[0]}", *command[1:]],
-            cwd=self.folder,
+            [self.folder / "scripts" / command[0], *command[1:]],
+            cwd=caller or self.folder,
             env={"PATH": os.environ["PATH"], "PYTHON": str(self.folder / "python")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,6 +99,18 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / "a checkout")
+
+
+def test_a_command_runs_in_the_folder_of_the_caller(checkout: Checkout, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+
+    with checkout.start("run", "serve", "python", "stay", caller=elsewhere) as process:
+        process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert [path.name for path in elsewhere.iterdir()] == ["stayed"]
+    assert checkout.installed() == 2, "the environment is that of the checkout"
 
 
 def test_a_second_set_up_installs_nothing(checkout: Checkout) -> None:
