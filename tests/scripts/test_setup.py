@@ -203,6 +203,31 @@ def test_a_folder_where_the_link_belongs_is_left_alone(checkout: Checkout) -> No
     assert (checkout.folder / ".venv" / "serve" / "bin").is_dir()
 
 
+def test_the_environments_of_another_checkout_are_left_alone(checkout: Checkout, tmp_path: Path) -> None:
+    other = Checkout(tmp_path / "another")
+    (other.folder / ".venv").mkdir()
+    (checkout.folder / ".venv").symlink_to(other.folder / ".venv")
+
+    with checkout.start("setup", "serve") as process:
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert err == (
+        "setup: expected environments of this checkout, got .venv as a link to those of "
+        f"{other.folder}; rm .venv, or call scripts/run there\n"
+    )
+    assert not any((other.folder / ".venv").iterdir())
+
+
+def test_environments_may_lie_on_another_disk(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (checkout.folder / ".venv").symlink_to(tmp_path / "disk")
+
+    assert checkout.set_up() == 0
+
+    assert (tmp_path / "disk" / "serve" / ".whole").exists()
+
+
 @pytest.mark.parametrize(("name", "torch_first"), [("serve", False), ("train", True), ("dev", True)])
 def test_build_tools_come_first_and_torch_before_what_needs_it(
     checkout: Checkout, name: str, torch_first: bool
