@@ -89,7 +89,13 @@ def _score(arguments: argparse.Namespace) -> int:
     silence_libraries()
     signal.signal(signal.SIGTERM, _end)  # the first process of a container would not end without
     source, out = named
-    return score(source, out, mask=arguments.mask, options=given_options(arguments))
+    return score(
+        source,
+        out,
+        mask=arguments.mask,
+        options=given_options(arguments),
+        names_paths=arguments.out is not None,  # those of a platform may be about a patient
+    )
 
 
 def _end(signum: int, frame: FrameType | None) -> None:

@@ -33,10 +33,16 @@ def folders_of(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
     return next(((Path(source), Path(target)) for source, target in pairs if source and target), None)
 
 
-def score(source: Path, out: Path, *, mask: Path | None, options: Mapping[str, Any]) -> int:
-    """Score a scan; 0 if `out` has its results, 1 if not, 78 if disyre is set up wrongly."""
+def score(
+    source: Path, out: Path, *, mask: Path | None, options: Mapping[str, Any], names_paths: bool = False
+) -> int:
+    """Score a scan; 0 if `out` has its results, 1 if not, 78 if disyre is set up wrongly.
+
+    With `names_paths`, a path that is at fault is named, as it was given.
+    """
     try:
         scan = scan_at(source)
+        _look_for(*scan.files, mask or scan.mask)
         outcome = score_files(
             scan.files,
             out,
@@ -48,8 +54,9 @@ def score(source: Path, out: Path, *, mask: Path | None, options: Mapping[str, A
     except Misconfigured as error:
         return _fail(f"{error.code}: {error}", EX_CONFIG)
     except OSError as error:
-        which = _which(error, {"OUT": out, "the mask": mask, "IN": source})
-        return _fail(f"{which} cannot be read or written: {error.strerror}", 1)
+        which, path = _which(error, {"OUT": out, "the mask": mask, "IN": source})
+        named = f"{which} ({path})" if names_paths and path else which
+        return _fail(f"{named} cannot be read or written: {error.strerror}", 1)
     except Exception as error:
         return _refuse(error)
     print(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
@@ -57,10 +64,17 @@ def score(source: Path, out: Path, *, mask: Path | None, options: Mapping[str, A
     return 0
 
 
-def _which(error: OSError, named: Mapping[str, Path | None]) -> str:
-    """Which of the files in the command is meant, without a name that may be a patient's."""
-    at = Path(error.filename) if isinstance(error.filename, str) else None
-    return next((word for word, path in named.items() if at and path and at.is_relative_to(path)), "a file")
+def _look_for(*files: Path | None) -> None:
+    """Find out early whether a file is not there, before what else may be missing. Raises OSError."""
+    for file in filter(None, files):
+        file.stat()
+
+
+def _which(error: OSError, named: Mapping[str, Path | None]) -> tuple[str, Path | None]:
+    """Which of the paths in the command is meant, and that path: not a file in it, named after a patient."""
+    at = Path(error.filename) if isinstance(error.filename, str | Path) else None
+    found = ((word, path) for word, path in named.items() if at and path and at.is_relative_to(path))
+    return next(found, ("a file", None))
 
 
 class _Stages:

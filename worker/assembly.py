@@ -33,7 +33,10 @@ def check(settings: WorkerSettings) -> None:
         holdings.shelf.find(settings.default_model)
     except UnknownModel as error:
         folder, name = settings.models_dir.absolute(), settings.default_model
-        raise Misconfigured(f"there is no model {name!r} in {folder}: {error}") from error
+        raise Misconfigured(
+            f"there is no model {name!r} in {folder}: {error}; DISYRE_MODELS_DIR names the folder of models, "
+            "without it 'models' in the current folder counts, or else that of the checkout of disyre"
+        ) from error
 
 
 def make_holdings(settings: WorkerSettings) -> Holdings:

@@ -37,6 +37,19 @@ _OF_ONE_PROGRAM: Final = (
 """Settings that only one program reads. The others have to know the names: all may share an environment."""
 
 
+_MODELS: Final = Path("models")
+"""The folder of models in the current one, or beside disyre."""
+_BESIDE: Final = Path(__file__).resolve().parents[2]
+"""Where the packages of this project are: in a checkout, its root."""
+
+
+def find_models(beside: Path = _BESIDE) -> Path:
+    """The folder of models that counts if none is set: in the current folder, or else beside disyre."""
+    there = beside / _MODELS
+    found = (folder for folder in (_MODELS, there) if any(folder.glob("*/*/model.json")))
+    return next(found, _MODELS)
+
+
 class SharedSettings(BaseSettings):
     """Settings of every program: environment variables `DISYRE_<NAME>`."""
 
@@ -58,7 +71,7 @@ class SharedSettings(BaseSettings):
     """The key for the bucket; without it, the key counts that AWS_ variables or the machine's cloud give."""
     artifacts_secret_key_file: Path | None = None
     """A file that holds the secret of that key."""
-    models_dir: Path = Path("models")
+    models_dir: Path = Field(default_factory=find_models)
     """Where the model packages are, as `<name>/<version>/`."""
     max_voxels: PositiveInt = 90_000_000
     """Larger scans are refused, be it on their own grid or on the model's; scoring takes 55 bytes a voxel."""

@@ -189,13 +189,52 @@ def test_which_file_is_not_there_is_told_without_its_name(
     ]
 
 
-def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(
+def test_on_the_command_line_the_path_is_told_that_was_typed(
+    models: Path,
+    scan: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (scan.parent / "CANARY.dcm").symlink_to("nothing")
+
+    assert main(["score", "in1", "out"]) == 1
+    assert main(["score", "in/scan.nii.gz", "in/scan.nii.gz"]) == 1
+    assert main(["score", "in/scan.nii.gz", "out", "--mask", "mask.nii"]) == 1
+    write_nifti(scan.with_name("second.nii.gz"), make_volume())
+    assert main(["score", "in", "out"]) == 1
+    monkeypatch.setenv("MERCURE_IN_DIR", "in1")
+    monkeypatch.setenv("MERCURE_OUT_DIR", "out")
+    assert main(["score"]) == 1
+
+    assert capsys.readouterr().err.splitlines() == [
+        "disyre: IN (in1) cannot be read or written: No such file or directory",
+        "disyre: OUT (in/scan.nii.gz) cannot be read or written: File exists",
+        "disyre: the mask (mask.nii) cannot be read or written: No such file or directory",
+        "disyre: IN (in) cannot be read or written: No such file or directory",
+        "disyre: IN cannot be read or written: No such file or directory",
+    ]
+
+
+def test_a_scan_that_is_not_there_is_told_before_a_model_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
 
-    assert run(tmp_path / "none.nii", tmp_path / "out") == 78
-    assert "disyre: misconfigured: there is no model 't1w' in " in capsys.readouterr().err
+    assert run(tmp_path / "none.nii", tmp_path / "out") == 1
+    assert capsys.readouterr().err.startswith("disyre: IN cannot be read")
+
+
+def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(
+    scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
+
+    assert run(scan, tmp_path / "out") == 78
+    told = capsys.readouterr().err
+    assert f"disyre: misconfigured: there is no model 't1w' in {tmp_path / 'models'}: " in told
+    assert "DISYRE_MODELS_DIR names the folder of models" in told
 
 
 def test_a_fault_is_told_by_its_place_and_not_by_what_it_says(

@@ -28,7 +28,7 @@ def test_a_setting_is_described_with_its_default(name: str) -> None:
     default = documented().get(f"DISYRE_{name.upper()}")
 
     assert default is not None, f"expected a line on DISYRE_{name.upper()} in {DOC.name}"
-    assert default == _text(FIELDS[name].default)
+    assert default == _text(FIELDS[name].get_default(call_default_factory=True))
 
 
 def test_a_variable_of_the_composition_is_described_with_its_default() -> None:

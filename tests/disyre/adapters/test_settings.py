@@ -10,11 +10,13 @@ from disyre.adapters.settings import (
     EX_CONFIG,
     KNOWN_VARIABLES,
     SharedSettings,
+    find_models,
     read_settings,
     refuse_to_start,
 )
 from disyre.errors import Misconfigured
 from service.settings import ServiceSettings
+from tests.toy_model import make_toy_model
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[3]
@@ -137,3 +139,28 @@ def test_a_program_that_cannot_start_says_why_in_one_line(capsys: pytest.Capture
 
     assert ended.value.code == EX_CONFIG
     assert capsys.readouterr().err == "disyre worker: cannot start: expected this, got that\n"
+
+
+def test_models_are_those_of_the_current_folder_or_else_those_beside_disyre(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    (here / "models").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert find_models(beside) == Path("models")
+
+    make_toy_model(beside / "models")
+    assert find_models(beside) == beside / "models"
+
+    make_toy_model(here / "models")
+    assert find_models(beside) == Path("models")
+
+
+def test_in_a_folder_without_models_those_of_the_checkout_count_unless_others_are_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISYRE_MODELS_DIR", raising=False)
+
+    assert SharedSettings().models_dir == ROOT / "models"
+    assert SharedSettings(models_dir=Path("models")).models_dir == Path("models")
