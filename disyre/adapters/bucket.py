@@ -278,7 +278,10 @@ def _translated() -> Iterator[None]:
     except ClientError as error:
         raise _of_answer(error) from error
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
-        raise ArtifactsRefused("expected a key of the bucket that results are kept in, got none") from error
+        raise ArtifactsRefused(
+            "expected a key of the bucket that results are kept in, from DISYRE_ARTIFACTS_KEY_ID, AWS_ "
+            "variables or the machine's role, got none"
+        ) from error
     except BotoCoreError as error:
         raise ArtifactsAway("the bucket that scans and results are kept in does not answer") from error
 
@@ -294,4 +297,5 @@ def _of_answer(error: ClientError) -> DisyreError:
     if status == 404 and code != "NoSuchBucket":
         return ArtifactNotFound("the bucket has no such object")
     logger.error("the bucket refuses what this program asks of it: %s, status %d", code, status)
-    return ArtifactsRefused("the bucket that scans and results are kept in refuses this service: see its log")
+    reason = f"{code}, status {status}" if code.isalnum() and not code.isdigit() else f"status {status}"
+    return ArtifactsRefused(f"the bucket that scans and results are kept in refuses this service ({reason})")
