@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cli.parser import NAMES
 from disyre.errors import Misconfigured
 from disyre.wording import counted
+from service.caller import Scope
 from service.keys import KeyEntry, KeyRing, make_entry, new_key
 
 FILE_VARIABLE: Final = "DISYRE_API_KEYS_FILE"
+_HEADINGS: Final = ("NAME", "ID", "SCOPES", "END")
 _MODE: Final = 0o600
 _ID_DIGITS: Final = 8
 """Of the SHA-256 of a key: they tell keys of one name apart."""
@@ -20,10 +23,22 @@ _ENTRY: Final = re.compile(r"^(?=\s*\[\[)", re.MULTILINE)
 """Where an entry of the file begins."""
 
 
+def mistake_in(name: str, scopes: Sequence[str], not_after: datetime | None) -> str | None:
+    """What of a wished key is none, in words for whoever typed it; None if all is well."""
+    unknown = [scope for scope in scopes if scope not in set(Scope)]
+    if unknown:
+        return f"expected --scopes of {', '.join(Scope)}, got {unknown[0]!r}"
+    if not_after is not None and not_after <= datetime.now(UTC):
+        return f"expected --not-after to be in the future, got {not_after.isoformat()}"
+    try:
+        make_entry(name, scopes, key="")
+    except Misconfigured:
+        return f"expected NAME to be {NAMES}, got {name!r}"
+    return None
+
+
 def new(name: str, *, scopes: Sequence[str], file: Path | None, not_after: datetime | None = None) -> int:
     """Make a key, print it, and add what is stored of it to a file. Raises Misconfigured."""
-    if not_after is not None and not_after <= datetime.now(UTC):
-        raise Misconfigured(f"expected a key to end in the future, got {not_after.isoformat()}")
     file = file or _file_of_the_api()
     key = new_key()
     added = make_entry(name, scopes, key=key, not_after=not_after).as_toml()
@@ -42,13 +57,17 @@ def new(name: str, *, scopes: Sequence[str], file: Path | None, not_after: datet
 
 
 def show(*, file: Path | None) -> int:
-    """Print a line for each key: name, id, scopes and end. Raises Misconfigured."""
+    """Print a table of the keys: name, id, scopes and end. Raises Misconfigured."""
     now = datetime.now(UTC)
+    rows = [_HEADINGS]
     for entry in _keys(_read(file or _file_of_the_api())):
         end = "does not end" if entry.not_after is None else f"ends {entry.not_after.isoformat()}"
         if entry.not_after is not None and entry.not_after <= now:
             end = f"ended {entry.not_after.isoformat()}"
-        print(f"{entry.name}  {_id_of(entry)}  {','.join(sorted(entry.scopes))}  {end}")
+        rows.append((entry.name, _id_of(entry), ",".join(sorted(entry.scopes)), end))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
     return 0
 
 

@@ -104,13 +104,16 @@ def _end(signum: int, frame: FrameType | None) -> None:
 
 
 def _keys(arguments: argparse.Namespace) -> int:
-    from cli.keys import new, revoke, show
+    from cli.keys import mistake_in, new, revoke, show
 
     if arguments.key_command == "list":
         return show(file=arguments.file)
     if arguments.key_command == "revoke":
         return revoke(arguments.name, key_id=arguments.id, file=arguments.file)
     scopes = [scope.strip() for scope in arguments.scopes.split(",")]
+    mistake = mistake_in(arguments.name, scopes, arguments.not_after)
+    if mistake is not None:
+        arguments.parser.error(mistake)
     return new(arguments.name, scopes=scopes, file=arguments.file, not_after=arguments.not_after)
 
 

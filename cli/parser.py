@@ -16,6 +16,9 @@ URL: Final = "http://127.0.0.1:8000"
 URL_VARIABLE: Final = "DISYRE_URL"
 KEY_FILE_VARIABLE: Final = "DISYRE_KEY_FILE"
 
+NAMES: Final = "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit"
+"""What the name of a key may be."""
+
 _STATUSES: Final = (
     "Exit status: 0 if all went well; 1 if not, and stderr has the reason; 2 if the command was wrong; 130 "
     "after Ctrl-C. The --help of a command says what that is for it, and whether there are others."
@@ -187,8 +190,7 @@ def _add_new_key(keys: Commands) -> None:
     new.add_argument(
         "name",
         metavar="NAME",
-        help="whom it is for; jobs belong to the name. 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a "
-        "letter or a digit",
+        help=f"whom it is for; jobs belong to the name. {NAMES}",
     )
     new.add_argument("--scopes", default="read,submit", help="of read, submit, admin; default: %(default)s")
     _add_key_file(new)

@@ -47,23 +47,25 @@ def test_the_file_of_the_api_is_the_one_that_is_meant(
     [
         (
             ["Ward 3"],
-            "name: expected 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, "
-            "got text of 6 characters",
+            "expected NAME to be 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, "
+            "got 'Ward 3'",
         ),
-        (["pacs", "--not-after", "2020-01-31T12:00Z"], "expected a key to end in the future, got 2020-01-31"),
         (
-            ["pacs", "--scopes", "write"],
-            "expected one of 'read', 'submit' or 'admin', got text of 5 characters",
+            ["pacs", "--not-after", "2020-01-31T12:00Z"],
+            "expected --not-after to be in the future, got 2020-01-31T12:00:00+00:00",
         ),
+        (["pacs", "--scopes", "read,write"], "expected --scopes of read, submit, admin, got 'write'"),
+        (["pacs", "--scopes", ""], "expected --scopes of read, submit, admin, got ''"),
     ],
 )
-def test_what_makes_no_key_is_told_and_nothing_is_written(
+def test_a_command_that_makes_no_key_is_wrong_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
 ) -> None:
-    assert new(tmp_path / "keys", *arguments) == 1
+    with pytest.raises(SystemExit, match="2"):
+        new(tmp_path / "keys", *arguments)
 
     output = capsys.readouterr()
-    assert reason in output.err
+    assert output.err.splitlines()[-1] == f"disyre keys new: error: {reason}"
     assert (output.out, list(tmp_path.iterdir())) == ("", [])
 
 
@@ -110,7 +112,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
     assert wanted in capsys.readouterr().err
 
 
-def test_keys_are_listed_without_what_could_be_a_key(
+def test_keys_are_listed_in_columns_without_what_could_be_a_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "keys"
@@ -124,8 +126,9 @@ def test_keys_are_listed_without_what_could_be_a_key(
 
     ids = [entry.sha256[:8] for entry in KeyRing.parse(file.read_text()).key]
     assert capsys.readouterr().out.splitlines() == [
-        f"old  {ids[0]}  read  ended {NOON.replace(year=2020).isoformat()}",
-        f"boss  {ids[1]}  admin,read  ends 2100-01-01T00:00:00+00:00",
+        "NAME  ID        SCOPES       END",
+        f"old   {ids[0]}  read         ended {NOON.replace(year=2020).isoformat()}",
+        f"boss  {ids[1]}  admin,read   ends 2100-01-01T00:00:00+00:00",
         f"pacs  {ids[2]}  read,submit  does not end",
     ]
 
