@@ -7,6 +7,8 @@ import httpx
 
 from disyre.client.errors import ClientError
 
+_VERSION: Final = "v1"
+"""With which the path of every call begins."""
 _EXPECTED: Final = "expected the address of an API, such as http://127.0.0.1:8000"
 
 
@@ -22,7 +24,20 @@ def read_address(text: str) -> httpx.URL:
         raise ClientError(f"{_EXPECTED}, got one without a host")
     if url.port is not None and not 0 < url.port < 2**16:
         raise ClientError(f"{_EXPECTED}, with a port from 1 to 65535, got {url.port}")
+    if url.query or url.fragment:
+        raise ClientError(f"{_EXPECTED}, got one with a query or a fragment")
+    if _VERSION in url.path.split("/"):
+        raise ClientError(f"{_EXPECTED}, without /{_VERSION} and what follows, which the client adds itself")
     return url
+
+
+def prefix_of(url: httpx.URL) -> str:
+    """Below which path of its server an API is, behind a proxy; empty if it has the server for itself.
+
+    >>> prefix_of(httpx.URL("https://scans.example.org/disyre/")), prefix_of(httpx.URL("http://127.0.0.1:8000/"))
+    ('/disyre', '')
+    """
+    return url.path.rstrip("/")
 
 
 def origin_of(url: httpx.URL) -> str:

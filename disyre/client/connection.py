@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from disyre.client.address import is_this_machine, origin_of, read_address
+from disyre.client.address import is_this_machine, origin_of, prefix_of, read_address
 from disyre.client.bodies import Body
 from disyre.client.documents import Document, ProblemDocument
 from disyre.client.errors import (
@@ -38,6 +38,8 @@ _LOST_ON_THE_WAY: Final = frozenset({502, 504})
 """A proxy's word for an API whose answer it did not get."""
 _STILL_RECEIVING: Final = "still-receiving"
 """Code of the refusal of a submission that is being received already, as after a broken connection."""
+_NO_ADDRESS: Final = ("not-found", "http-404")
+"""Codes for an address that there is not, of the API and of others."""
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Between two sendings, where the API does not say when."""
 _NOT_MODIFIED: Final = 304
@@ -114,6 +116,7 @@ class Connection:
             headers={KEY_HEADER: key} if key else {},
             trust_env=not is_this_machine(url.host),  # no proxy lies before one's own machine
         )
+        self._prefix = prefix_of(url)
         self._retry_for_s = retry_for_s
         self._sleep = sleep
         self._clock = clock
@@ -162,7 +165,7 @@ class Connection:
                 continue
             if response.is_success or response.status_code == _NOT_MODIFIED:
                 return response
-            refused = _refused(response, after_loss=was_lost)
+            refused = _refused(response, prefix=self._prefix, after_loss=was_lost)
             if response.status_code in _LOST_ON_THE_WAY and call.may_repeat():
                 was_lost = True
             elif response.status_code not in _REFUSED_FOR_NOW and refused.problem.code != _STILL_RECEIVING:
@@ -232,8 +235,11 @@ def _not_connected(error: httpx.TransportError) -> Unreachable:
     )
 
 
-def _refused(response: httpx.Response, *, after_loss: bool) -> Refused:
-    """The error in an answer. Raises UnexpectedAnswer if it is none, but a way to somewhere else."""
+def _refused(response: httpx.Response, *, prefix: str, after_loss: bool) -> Refused:
+    """The error in an answer; `prefix` is the path below which the API was looked for.
+
+    Raises UnexpectedAnswer if it is none, but a way to somewhere else.
+    """
     status = response.status_code
     if status < httpx.codes.BAD_REQUEST:
         response.close()
@@ -246,6 +252,9 @@ def _refused(response: httpx.Response, *, after_loss: bool) -> Refused:
         problem = ProblemDocument(status=status, code=f"http-{status}", detail=detail)
     finally:
         response.close()
+    if prefix and problem.code in _NO_ADDRESS:
+        hint = f"is the API below {prefix} there? If no proxy puts it there, leave that out of the address"
+        problem = problem.model_copy(update={"detail": f"{problem.detail}; {hint}"})
     return refusal(problem, retry_after_s=_retry_after_s(response), after_loss=after_loss)
 
 

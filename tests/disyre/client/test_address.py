@@ -1,0 +1,63 @@
+"""Where the client looks for the API: at a server, or below a path of it."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from disyre.client import Client, ClientError, NotFound
+from tests.disyre.client.scripted_api import Answer, document, job, problem, scripted_api
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/jobs", "/disyre/v1"])
+def test_an_address_with_the_version_of_the_api_is_refused_with_what_to_leave_out(path: str) -> None:
+    with pytest.raises(ClientError, match=r"without /v1 and what follows, which the client adds itself"):
+        Client(f"http://127.0.0.1:8000{path}")
+
+
+@pytest.mark.parametrize("rest", ["/?key=secret", "#secret"])
+def test_an_address_with_more_than_a_path_is_refused_and_not_repeated(rest: str) -> None:
+    with pytest.raises(ClientError, match="got one with a query or a fragment") as told:
+        Client(f"http://127.0.0.1:8000{rest}")
+
+    assert "secret" not in str(told.value)
+
+
+def test_an_api_below_a_path_of_a_proxy_is_found_there() -> None:
+    with scripted_api(job()) as api, Client(f"{api.url}/disyre/") as client:
+        client.job("a")
+
+    assert api.asked[0].path == "/disyre/v1/jobs/a"
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404, body=b"<html>"), problem(404, "not-found"), document({"detail": ""}, status=404)]
+)
+def test_where_nothing_is_below_a_path_it_is_asked_whether_the_path_is_right(answer: Answer) -> None:
+    with (
+        scripted_api(answer) as api,
+        Client(f"{api.url}/docs") as client,
+        pytest.raises(NotFound, match="is the API below /docs there"),
+    ):
+        client.job("a")
+
+
+def test_a_job_that_there_is_not_says_nothing_of_the_path() -> None:
+    with (
+        scripted_api(problem(404, "job-not-found")) as api,
+        Client(f"{api.url}/disyre") as client,
+        pytest.raises(NotFound) as told,
+    ):
+        client.job("a")
+
+    assert "below" not in str(told.value)
+
+
+def test_the_command_is_wrong_if_its_address_has_the_version_of_the_api(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = tmp_path / "scan.nii.gz"
+    scan.write_bytes(b"scan")
+
+    assert main(["submit", str(scan), "--url", "http://127.0.0.1:8000/v1"]) == 2
+    assert "such as http://127.0.0.1:8000, without /v1" in capsys.readouterr().err
