@@ -1,4 +1,4 @@
-"""Runs the drills, each on programs of its own; prints a JSON line for each, and a table of them at the end.
+"""Runs the drills, each on programs of its own; prints a JSON line for each, and tables of them at the end.
 
 make drills                                              all of them
 scripts/run dev python -m tests.drills kills --kills 52
@@ -24,7 +24,7 @@ from tests.drills.clocks import Clocks
 from tests.drills.contract import check_contract
 from tests.drills.disks import Disks
 from tests.drills.drains import Drains
-from tests.drills.kills import KillLoop
+from tests.drills.kills import AT_STAGES, Input, KillLoop, kill_table
 from tests.drills.machine import missing
 from tests.drills.outages import Outages
 from tests.drills.packages import Packages
@@ -36,6 +36,9 @@ from tests.drills.versions import Versions
 from tests.e2e.stack import Serve, serving
 from tests.live import ROOT
 
+_NOT_HERE: Final = ("drill", "passed", "why", AT_STAGES)
+"""Figures that stand in a line with others, or in a table of their own."""
+
 Figures: TypeAlias = dict[str, Any]
 Options: TypeAlias = argparse.Namespace
 
@@ -46,7 +49,8 @@ _AS_SHIPPED: Final = {"DISYRE_LEASE_S": "15", "DISYRE_REAP_INTERVAL_S": "5"}
 
 
 def _kills(serve: Serve, options: Options) -> Figures:
-    return KillLoop(serve, _SCAN, *((4, 8) if options.quick else (options.jobs, options.kills))).run()
+    inputs = (Input(_SCAN), Input(_HEAD, bias_correction=True))
+    return KillLoop(serve, inputs, *((4, 8) if options.quick else (options.jobs, options.kills))).run()
 
 
 def _cancels(serve: Serve, options: Options) -> Figures:
@@ -137,7 +141,7 @@ def main() -> int:
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of {', '.join(names)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a short form of each, of a minute or so")
     parser.add_argument("--jobs", type=int, default=20, help="of the kills")
-    parser.add_argument("--kills", type=int, default=56, help="of programs, at every stage of the jobs")
+    parser.add_argument("--kills", type=int, default=56, help="each program at each stage, in turns")
     parser.add_argument("--before", type=int, default=50, help="commits back, of the older of two versions")
     parser.add_argument("--rounds", type=int, default=2, help="of cancels at every stage")
     options = parser.parse_args()
@@ -145,6 +149,8 @@ def main() -> int:
         parser.error(f"expected drills of {', '.join(names)}, got {', '.join(sorted(unknown))}")
     seen = [_run(name, options) for name in options.drills or names]
     sys.stdout.write(_table(seen))
+    for kills in (figures[AT_STAGES] for figures in seen if AT_STAGES in figures):
+        sys.stdout.write(f"\n{kill_table(kills)}")
     return sum(figures["passed"] is False for figures in seen)
 
 
@@ -190,7 +196,7 @@ def _table(seen: list[Figures]) -> str:
     for figures in seen:
         passed = {True: "passed", False: "FAILED", None: "not done"}[figures["passed"]]
         lines.append(f"| **{figures['drill']}** | {passed} | {figures.get('why', '')} |")
-        rest = {key: value for key, value in figures.items() if key not in ("drill", "passed", "why")}
+        rest = {key: value for key, value in figures.items() if key not in _NOT_HERE}
         lines += [f"| | {key} | {_words(value)} |" for key, value in rest.items()]
     return "\n".join(lines) + "\n"
 
