@@ -87,7 +87,12 @@ ANY_ERRORS: Final = (
     errors.Misconfigured,
 )
 """What any request may be answered with, before or beside what its route does."""
-GUARD_ERRORS: Final = (request_errors.Unauthenticated, request_errors.Forbidden, errors.Unavailable)
+GUARD_ERRORS: Final = (
+    request_errors.Unauthenticated,
+    request_errors.Forbidden,
+    request_errors.RateLimited,
+    errors.Unavailable,
+)
 """What any route that asks for a key may refuse."""
 ONCE_ERRORS: Final = (
     errors.JobNotFound,
@@ -97,7 +102,6 @@ ONCE_ERRORS: Final = (
 )
 """What a route may refuse that takes an idempotency key."""
 UPLOAD_ERRORS: Final = (
-    request_errors.RateLimited,
     request_errors.MalformedRequest,
     errors.EmptyUpload,
     request_errors.DigestMismatch,

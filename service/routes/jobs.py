@@ -12,7 +12,7 @@ from disyre.job import Job, JobState
 from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, GivenTime, Parts, note_jobs
-from service.errors import InputGone, InvalidRequest, RateLimited
+from service.errors import InputGone, InvalidRequest
 from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
@@ -175,7 +175,7 @@ def _view(job: Job, parts: Parts) -> JobView:
     "/{job_id}/cancel",
     summary="Cancel a job",
     responses={
-        **problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
+        **problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
     },
 )
@@ -199,7 +199,6 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
             InputGone,
             errors.QueueFull,
             errors.Unavailable,
-            RateLimited,
         ),
     },
 )
@@ -216,7 +215,7 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
     summary="Delete a job and its files",
     status_code=status.HTTP_204_NO_CONTENT,
     response_class=Response,
-    responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable, RateLimited),
+    responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first."""

@@ -59,6 +59,20 @@ def test_without_a_key_only_the_health_of_the_service_is_told(api: LiveApi, call
         assert {call for call, status in found.items() if status != 401} == OPEN
 
 
+def test_who_tried_too_often_is_told_to_wait_by_each_call_that_a_key_guards_as_the_document_says(
+    tmp_path: Path, calls: list[Call]
+) -> None:
+    with live_api(tmp_path, api_keys_file=write_keys(tmp_path)) as api:
+        stranger = {"X-API-Key": "stranger"}
+        while api.client.get("/v1/queue", headers=stranger).status_code == 401:
+            pass
+
+        found = {call: api.client.request(*call, headers=stranger) for call in calls if call not in OPEN}
+
+    assert {answer.status_code for answer in found.values()} == {429}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in found.values())
+
+
 def test_who_may_read_may_do_nothing_else(api: LiveApi, calls: list[Call]) -> None:
     found = answers(api, "reader", calls)
 
@@ -88,7 +102,7 @@ def test_the_document_says_for_what_a_key_is_asked(api: LiveApi) -> None:
         for method, operation in methods.items():
             guarded = (method.upper(), path) not in OPEN
             assert bool(operation.get("security")) is guarded
-            assert ({"401", "403"} <= operation["responses"].keys()) is guarded
+            assert ({"401", "403", "429"} <= operation["responses"].keys()) is guarded
             if guarded:
                 assert [list(each) for each in operation["security"]] == [["bearer"], ["apiKey"]]
 
