@@ -15,6 +15,7 @@ from typing import Any, Final
 from anyio import CapacityLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from disyre.job_id import is_job_id
 from service.audit_chain import hash_of, last_line
 from service.limiters import in_thread
 
@@ -38,6 +39,7 @@ class Event:
     """The name of a key; None if none was shown that there is."""
     what: str
     job_id: str | None
+    """As it was asked for; there need not be such a job, if the call was refused."""
     status: int | None
     """That of the answer; None of what the service did by itself."""
     key: str | None = None
@@ -100,6 +102,13 @@ def action_of(scope: Scope, status: int) -> str | None:
     return getattr(scope.get("route"), "name", None)
 
 
+def jobs_of(scope: Scope) -> tuple[str, ...]:
+    """Ids of the jobs that a request is about; of one that was refused before, the id that it asked for."""
+    noted: tuple[str, ...] = scope.get("state", {}).get("job_ids", ())
+    asked = scope.get("path_params", {}).get("job_id", "")
+    return noted or ((asked,) if is_job_id(asked) else ())
+
+
 def only_reads(scope: Scope) -> bool:
     """Whether a request changes nothing, and asks for nothing that is about a patient."""
     return scope["method"] in _READING and getattr(scope.get("route"), "name", None) not in _TELLING
@@ -151,5 +160,5 @@ class Audited:
             status=status,
             request=state["trace"].request_id,
         )
-        events = [replace(event, job_id=job_id) for job_id in state.get("job_ids") or (None,)]
+        events = [replace(event, job_id=job_id) for job_id in jobs_of(scope) or (None,)]
         await in_thread(self._one_by_one, self._log.write, events)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.adapters.log_lines import log_about, where
 from disyre.errors import DisyreError, Unavailable
-from service.audit import action_of, only_reads
+from service.audit import action_of, jobs_of, only_reads
 from service.drain import Drain
 from service.errors import InternalError
 from service.problems import problem_response
@@ -95,7 +95,7 @@ def _tell(scope: Scope, status: int, *, took_s: float) -> None:
     if (status < HTTPStatus.BAD_REQUEST and only_reads(scope)) or state.get("is_one_of_many"):
         return
     what = action_of(scope, status) or "an address or a method that there is not"
-    jobs = "".join(f", job {job_id}" for job_id in state.get("job_ids", ()))
+    jobs = "".join(f", job {job_id}" for job_id in jobs_of(scope))
     logger.info("%s: %d after %.2f s%s", what, status, took_s, jobs)
 
 

@@ -109,6 +109,23 @@ def test_who_is_refused_is_written_down(api: LiveApi, tmp_path: Path, scan: byte
     ]
 
 
+def test_who_is_refused_is_written_down_with_the_job_that_was_asked_for(api: LiveApi, tmp_path: Path) -> None:
+    stranger = {"X-API-Key": "stranger"}
+    api.client.get(f"/v1/jobs/{JOB_ID}", headers=stranger)
+    api.client.post(f"/v1/jobs/{JOB_ID}/cancel", headers={"X-API-Key": "reader"})
+    api.client.get(f"/v1/jobs/{CANARY}/results", headers=stranger)
+    while api.client.get(f"/v1/jobs/{JOB_ID}", headers=stranger).status_code == 401:
+        pass
+
+    found = audited(tmp_path)
+    assert found[:3] == [
+        (None, "get_job", JOB_ID, 401),
+        ("reader", "cancel_job", JOB_ID, 403),
+        (None, "list_results", None, 401),
+    ]
+    assert found[-1] == (None, "get_job", JOB_ID, 429)
+
+
 def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
     headers = {"X-Request-ID": f"{CANARY} 1", "User-Agent": CANARY, "Referer": CANARY}
     with client_of(api, "pacs") as client:
