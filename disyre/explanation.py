@@ -1,11 +1,11 @@
 """What is wrong with a request, and which options and parameters there are."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from disyre import field_words
+from disyre.nearest import nearest
 
 _LIKE_A_NAME: Final = re.compile(r"[a-z_-]{1,30}")
 """What an option may be called; what is sent as one, and looks otherwise, might be about a patient."""
@@ -46,7 +46,7 @@ def shown(name: str, otherwise: str) -> str:
 
 def _unknown(name: str, known: Sequence[str]) -> str:
     """What is wrong with an option that there is not: the nearest one comes first."""
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    names = ", ".join([*near, *(each for each in known if each not in near)])
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(name.lower(), known)
+    names = ", ".join(sorted(known, key=lambda each: each != near))
+    hint = f"did you mean {near}? " if near else ""
     return f"{hint}expected one of {names}, got a name that is none of them"

@@ -40,7 +40,7 @@ class JobParams(Frozen):
     """Which of several volumes in a NIfTI file is scored, counted from 0; else the only one."""
     priority: Priority = "normal"
     """Jobs of a higher one begin first; else `normal`."""
-    retention_s: int | None = Field(default=None, ge=60, le=100 * 365 * 86400)
+    retention_s: int | None = Field(default=None, ge=60)
     """Seconds for which the job is kept once it is finished; else as long as the service keeps jobs."""
     callback: str | None = Field(default=None, max_length=2000)
     """URL that is called when the job has ended."""

@@ -37,6 +37,7 @@ from service.waiting_line import QueueWatch
 _JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
 _IS_A_UUID: Final[dict[str, JsonValue]] = {"format": "uuid"}
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
+_BLANK_ZONE: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})$")
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,18 @@ def _check_cursor(cursor: str) -> str:
         raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
 
 
-def _refuse_number(time: object) -> object:
-    """Refuse what would be read as seconds since 1970."""
-    if isinstance(time, str) and _NUMBER.fullmatch(time.strip()):
+def _as_written(time: object) -> object:
+    """A time as it was meant: a `+` of a query is a blank, unless it is written as %2B.
+
+    Refuses what would be read as seconds since 1970.
+    """
+    if not isinstance(time, str):
+        return time
+    if _NUMBER.fullmatch(time.strip()):
         raise PydanticCustomError(
             "time", "expected a time with its zone, such as 2026-01-31T12:00:00Z, got a number"
         )
-    return time
+    return _BLANK_ZONE.sub(r"\1+\2", time)
 
 
 def _check_label(label: str) -> str:
@@ -128,7 +134,7 @@ GivenLabel: TypeAlias = Annotated[
     str, AfterValidator(_check_label), Field(json_schema_extra={"pattern": ":"})
 ]
 """A label by which jobs are listed, as `name:value`; both may hold further colons."""
-GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_refuse_number)]
+GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_as_written)]
 """A moment with its offset from UTC."""
 GivenModelName: TypeAlias = Annotated[str, Path(description="of a model")]
 """Any text, so that what is no name is a 404."""

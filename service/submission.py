@@ -12,13 +12,14 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import ArtifactStore
-from disyre.adapters.job_store import JobStore, not_found
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.candidate import Candidate
 from disyre.errors import (
     InvalidInput,
     InvalidParams,
+    JobExpired,
     JobNotFound,
     NothingToScore,
     NoWorker,
@@ -41,13 +42,15 @@ from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.egress import Hosts
 from service.lifetimes import Lifetimes
-from service.once import Outcome, Ticket, fingerprint_of
+from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
 _OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
 """Options that make no sense for all series of a study."""
+_LONGEST_S: Final = 100 * 365 * 86400
+"""A job may be kept for so long where the service keeps jobs for ever."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in _OF_ONE_SERIES)
@@ -102,8 +105,8 @@ class Submission:
 
     def _check_retention(self, params: JobParams) -> None:
         """Raise InvalidParams if a job is to be kept for longer than jobs are."""
-        wanted_s, most_s = params.retention_s, self.retention_s
-        if wanted_s is not None and most_s and wanted_s > most_s:
+        wanted_s, most_s = params.retention_s, self.retention_s or _LONGEST_S
+        if wanted_s is not None and wanted_s > most_s:
             raise InvalidParams(f"expected a retention_s of at most {most_s}, got {wanted_s}")
 
     def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
@@ -193,14 +196,16 @@ class Submission:
         Raises IdempotencyMismatch, JobNotFound or JobExpired.
         """
         earlier.check(fingerprint)
-        jobs, gone = [], not_found()
+        jobs, gone = [], _deleted()
         for job_id in earlier.job_ids:
             try:
                 job = self.jobs.get(job_id)
                 self.lifetimes.check(job)
                 jobs.append(job)
-            except JobNotFound as error:
+            except JobExpired as error:
                 gone = error
+            except JobNotFound:
+                continue
         if not jobs:
             raise gone
         return Study(tuple(jobs), earlier.left_out, earlier.warnings)
@@ -254,6 +259,14 @@ class Submission:
             for job in jobs:
                 self.artifacts.remove(job.id)
             raise
+
+
+def _deleted() -> JobNotFound:
+    """What is raised where an idempotency key has made jobs, and all of them were deleted."""
+    return JobNotFound(
+        f"expected an {HEADER} whose job is still there, got one whose job was deleted: "
+        "to score the scan again, send it with another key"
+    )
 
 
 def _facts_of(series: Candidate) -> ScanFacts:

@@ -1,6 +1,5 @@
 """What the API and the worker must agree on. Read once in a composition root, then passed as plain values."""
 
-import difflib
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
+from disyre.nearest import nearest
 
 EX_CONFIG: Final = 78
 """Exit status of a program that cannot start as it was told to."""
@@ -154,5 +154,5 @@ def refuse_to_start(program: str, reason: Misconfigured) -> NoReturn:
 
 
 def _explain_unknown(name: str) -> str:
-    (nearest,) = difflib.get_close_matches(name.upper(), KNOWN_VARIABLES, n=1, cutoff=0.0)
-    return f"unknown setting {name}; the nearest known one is {nearest}"
+    known = nearest(name.upper(), KNOWN_VARIABLES, least=0.0)
+    return f"unknown setting {name}; the nearest known one is {known}"

@@ -29,6 +29,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"Treshold": "CANARY"},
         "another option: did you mean threshold? expected one of threshold, model, version, modality, ",
     ),
+    "two letters that are swapped": (
+        {"modle": "CANARY"},
+        "modle: did you mean model? expected one of model, version, modality, mode, ",
+    ),
     "two that are none": (
         {"treshold": "1", "alined": "1"},
         "treshold: did you mean threshold? ",

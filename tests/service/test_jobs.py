@@ -126,6 +126,15 @@ def test_jobs_are_listed_by_when_they_were_created(api: LiveApi) -> None:
     assert numbers(created_after="9999-12-31T00:00:00Z") == []
 
 
+@pytest.mark.parametrize("zone", ["+01:00", "+0100", "%2B01:00", "-01:00"])
+def test_a_plus_before_the_zone_of_a_time_need_not_be_encoded(shared_api: LiveApi, zone: str) -> None:
+    for time in (f"2026-01-31T12:00:00{zone}", f"2026-01-31T12:00:00.25{zone}", f"2026-01-31T12:00{zone}"):
+        answer = shared_api.client.get(f"/v1/jobs?created_after={time}")
+
+        assert answer.status_code == 200, answer.json()
+    assert shared_api.client.get("/v1/jobs?created_after=2026-01-31+12:00").status_code == 422
+
+
 @pytest.mark.parametrize(
     ("query", "detail"),
     [

@@ -98,7 +98,12 @@ def test_a_job_that_was_deleted_is_not_made_again(api: LiveApi, scan: bytes) -> 
     path = post(api, scan).headers["Location"]
     api.client.delete(path)
 
-    assert problem_of(post(api, scan)) == (404, "job-not-found")
+    again = post(api, scan)
+    assert problem_of(again) == (404, "job-not-found")
+    assert again.json()["detail"] == (
+        "expected an Idempotency-Key whose job is still there, got one whose job was deleted: "
+        "to score the scan again, send it with another key"
+    )
     assert (api.left_behind(), api.jobs.list(limit=9)) == ([], [])
 
 

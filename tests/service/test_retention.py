@@ -188,11 +188,13 @@ def test_a_job_may_be_kept_for_less_and_not_for_more(api: LiveApi, pacs: httpx.C
     retention_of(api, Clocks())
     less = pacs.post("/v1/jobs?retention_s=3600", content=scan).json()["id"]
     more = pacs.post(f"/v1/jobs?retention_s={3 * 86400}", content=scan)
+    far_more = pacs.post("/v1/jobs?retention_s=99999999999", content=scan)
     finish(api, less)
 
     assert pacs.get(f"/v1/jobs/{less}").json()["expires_at"] == "2026-01-01T13:00:00Z"
     assert (more.status_code, more.json()["code"]) == (422, "invalid-params")
     assert more.json()["detail"] == "expected a retention_s of at most 172800, got 259200"
+    assert far_more.json()["detail"] == "expected a retention_s of at most 172800, got 99999999999"
 
 
 @pytest.mark.parametrize(("query", "expires_at"), [("", None), ("?retention_s=3600", "2026-01-01T13:00:00Z")])
@@ -205,6 +207,8 @@ def test_a_service_that_keeps_jobs_still_removes_those_that_ask_for_it(
         finish(api, job_id)
 
         assert api.client.get(f"/v1/jobs/{job_id}").json()["expires_at"] == expires_at
+        longer = api.client.post("/v1/jobs?retention_s=99999999999", content=scan)
+        assert longer.json()["detail"] == "expected a retention_s of at most 3153600000, got 99999999999"
 
 
 def test_a_clock_that_jumps_expires_nothing(
