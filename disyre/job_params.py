@@ -1,8 +1,9 @@
 """The options of a submission: how its scan is to be scored, and which part of the upload that is."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from disyre.frozen import Frozen
 from disyre.modality import Modality
@@ -10,6 +11,17 @@ from disyre.model_package import Mode, Severity
 from disyre.priority import Priority
 from disyre.series_uid import SERIES_UID
 
+
+def _url_of(given: object) -> str:
+    """The URL in what was given, which is the URL, or an object that has it as `url`."""
+    url = given["url"] if isinstance(given, Mapping) and given.keys() == {"url"} else given
+    if not isinstance(url, str):
+        raise ValueError("expected a URL, or an object with a URL as its `url`, got something else")
+    return url
+
+
+Url = Annotated[str, BeforeValidator(_url_of), Field(max_length=2000)]
+"""A URL; also taken as an object with a `url`, and nothing else."""
 Label = Annotated[str, Field(max_length=200)]
 
 
@@ -42,7 +54,7 @@ class JobParams(Frozen):
     """Jobs of a higher one begin first; else `normal`."""
     retention_s: int | None = Field(default=None, ge=60)
     """Seconds for which the job is kept once it is finished; else as long as the service keeps jobs."""
-    callback: str | None = Field(default=None, max_length=2000)
-    """URL that is called when the job has ended."""
+    callback: Url | None = None
+    """URL that is called when the job has ended; in JSON also as `{"url": …}`."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)
     """Names with values, which come back with the job, and by which jobs are listed."""

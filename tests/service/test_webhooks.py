@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
@@ -154,6 +155,28 @@ def test_an_api_calls_at_the_end_of_a_job_and_its_next_process_too(
     with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05, **settings):
         wait_for(lambda: receiver.calls, "the receiver is called", within_s=10)
     assert json.loads(receiver.calls[0][1])["data"]["state"] == "canceled"
+
+
+def test_a_callback_may_be_an_object_with_its_url(
+    tmp_path: Path, scan: bytes, receiver: Receiver, secret_file: Path
+) -> None:
+    with live_api(tmp_path, webhook_hosts="127.0.0.1", webhook_secret_file=secret_file) as api:
+
+        def post(callback: object) -> httpx.Response:
+            form = {"params": json.dumps({"callback": callback})}
+            key = {"Idempotency-Key": "a"}
+            return api.client.post("/v1/jobs", files={"file": scan}, data=form, headers=key)
+
+        made, again = post({"url": receiver.url}), post(receiver.url)
+
+        assert made.json()["params"]["callback"] == receiver.url
+        assert again.json()["id"] == made.json()["id"]
+        for wrong in ({"url": 5}, {"url": receiver.url, "secret": "a"}, {}, [receiver.url], 5):
+            answer = post(wrong)
+            assert answer.json()["code"] == "invalid-params"
+            assert answer.json()["detail"] == (
+                "callback: expected a URL, or an object with a URL as its `url`, got something else"
+            )
 
 
 def test_without_listed_hosts_a_callback_is_refused(tmp_path: Path, scan: bytes) -> None:
