@@ -41,7 +41,7 @@ async def _measure(bench: QuietApi, way: str, n_listeners: int, seconds: float) 
     job = bench.add_job()
     streams = [await asyncio.open_connection(HOST, bench.port) for _ in range(n_listeners)]
     for _, writer in streams:
-        writer.write(f"GET /v1/jobs/{job.id}{way} HTTP/1.1\r\nHost: disyre\r\n\r\n".encode())
+        writer.write(f"GET /v1/jobs/{job.id}{way} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await asyncio.sleep(_SETTLES_S)
     spent_s, n_commands = cpu_s(bench.api), _n_commands(bench.broker)
     await asyncio.sleep(seconds)

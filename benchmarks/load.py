@@ -169,7 +169,7 @@ class Load:
         async def one() -> None:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection(HOST, self._port)
-                writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: disyre\r\nContent-Length: 100000\r\n\r\n")
+                writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
                 while True:
                     writer.write(b"x")
                     await writer.drain()
@@ -179,7 +179,7 @@ class Load:
 
     async def _poll(self, job_id: str) -> dict[str, Any]:
         """Poll at the rate; times of the answers from when each poll was due."""
-        request = f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: disyre\r\n\r\n".encode()
+        request = f"GET /v1/jobs/{job_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         began = asyncio.get_running_loop().time() + 0.1
         times: list[tuple[float, float]] = []
         """How long each took, and when it was due."""

@@ -146,7 +146,7 @@ def _upload(api: QuietApi, source: Path, *, form: bool) -> float:
     begun = time.perf_counter()
     with socket.create_connection((HOST, api.port)) as connection, source.open("rb") as file:
         connection.sendall(
-            f"POST /v1/jobs HTTP/1.1\r\nHost: disyre\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+            f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nConnection: close\r\n"
             f"Content-Length: {size + len(head) + len(tail)}\r\n\r\n".encode()
             + head
         )

@@ -26,7 +26,12 @@ SERVICE: Final = "(service)"
 _READING: Final = ("GET", "HEAD")
 _TELLING: Final = {"get_result"}
 """Routes that only read, and hand out what is about a patient, also to whom it belongs."""
-_REFUSED: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+_REFUSED: Final = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 
 
 @dataclass(frozen=True)

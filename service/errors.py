@@ -33,6 +33,18 @@ class Forbidden(InvalidInput):
     code = "forbidden"
 
 
+class ForeignHost(InvalidInput):
+    """The request names a host that is not this service's, which asks for no keys."""
+
+    code = "foreign-host"
+
+
+class ForeignOrigin(InvalidInput):
+    """A web page of another origin has sent the request, to a service that asks for no keys."""
+
+    code = "foreign-origin"
+
+
 class RateLimited(Unavailable):
     """The caller does more than its share."""
 

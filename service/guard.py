@@ -15,6 +15,7 @@ from service.caller import LOCAL, Caller, Scope
 from service.errors import Forbidden, RateLimited, Unauthenticated
 from service.key_file import KeyFile, OnChange, ignore
 from service.limiters import in_thread
+from service.own_hosts import OwnHosts
 from service.settings import ServiceSettings
 from service.strangers import Strangers
 
@@ -34,13 +35,20 @@ class Guard:
     """Knows who calls, and how often they may."""
 
     def __init__(
-        self, keys: KeyFile | None, tokens: "Tokens | None", rates: RateLimiter, *, submits_per_minute: int
+        self,
+        keys: KeyFile | None,
+        tokens: "Tokens | None",
+        rates: RateLimiter,
+        *,
+        submits_per_minute: int,
+        hosts: OwnHosts,
     ) -> None:
-        """Without keys and tokens, everybody may do everything, as often as they like."""
+        """Without keys and tokens, everybody who asks for one of `hosts` may do everything, however often."""
         self._keys = keys
         self._tokens = tokens
         self._rates = rates
         self._submits_per_minute = submits_per_minute
+        self._hosts = hosts
         self._threads = CapacityLimiter(4)
         self.strangers = Strangers()
 
@@ -49,7 +57,13 @@ class Guard:
         """The guard of an API. Raises Misconfigured if others can reach it and it would let in everybody."""
         path = settings.api_keys_file
         keys = KeyFile(path, on_change=on_change) if path is not None else None
-        guard = cls(keys, _tokens(settings), rates, submits_per_minute=settings.max_submits_per_minute)
+        guard = cls(
+            keys,
+            _tokens(settings),
+            rates,
+            submits_per_minute=settings.max_submits_per_minute,
+            hosts=OwnHosts.read(settings.allowed_hosts or ""),
+        )
         if guard.is_open and not settings.listen_host.is_loopback:
             raise Misconfigured(
                 f"DISYRE_LISTEN_HOST is {settings.listen_host}, which other machines can reach: expected "
@@ -61,6 +75,11 @@ class Guard:
     def is_open(self) -> bool:
         """Whether nobody is asked who they are."""
         return self._keys is None and self._tokens is None
+
+    def check_page(self, request: Request) -> None:
+        """Raise ForeignHost or ForeignOrigin if it may be a web page that asks, where no key is asked for."""
+        if self.is_open:
+            self._hosts.check(request.method, request.headers)
 
     async def caller(self, shown: str | None) -> Caller:
         """Who has shown this key or token. Raises Unauthenticated, or Unavailable."""
@@ -122,8 +141,13 @@ async def _caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     api_key: Annotated[str | None, Security(_API_KEY)],
 ) -> Caller:
-    """Who calls. Raises Unauthenticated, RateLimited, or Forbidden if the key is not for what is asked."""
+    """Who calls.
+
+    Raises Unauthenticated, RateLimited, Forbidden if the key is not for what is asked, and, where no key is
+    asked for, ForeignHost or ForeignOrigin.
+    """
     guard: Guard = request.app.state.guard
+    guard.check_page(request)
     try:
         caller = await guard.caller(bearer.credentials if bearer else api_key)
     except Unauthenticated as error:

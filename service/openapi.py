@@ -90,6 +90,8 @@ ANY_ERRORS: Final = (
 GUARD_ERRORS: Final = (
     request_errors.Unauthenticated,
     request_errors.Forbidden,
+    request_errors.ForeignHost,
+    request_errors.ForeignOrigin,
     request_errors.RateLimited,
     errors.Unavailable,
 )

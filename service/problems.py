@@ -48,6 +48,8 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.ClientGone: HTTPStatus.BAD_REQUEST,
     request_errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     request_errors.Forbidden: HTTPStatus.FORBIDDEN,
+    request_errors.ForeignHost: HTTPStatus.MISDIRECTED_REQUEST,
+    request_errors.ForeignOrigin: HTTPStatus.FORBIDDEN,
     request_errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     request_errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,

@@ -15,6 +15,8 @@ class ServiceSettings(SharedSettings):
     """Where the API listens."""
     listen_port: int = Field(default=8000, ge=0, lt=2**16)
     """And on which port."""
+    allowed_hosts: str | None = None
+    """Without keys: hosts under which the API is reached beside its own machine's, with commas."""
     api_keys_file: Path | None = None
     """The API keys; without them, the API has to listen where its own machine only can reach it."""
     oidc_issuer: str | None = None

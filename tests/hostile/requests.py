@@ -6,7 +6,7 @@ from typing import Final
 from tests.hostile.hostile import Hostile, Outcome, body, over_the_wire
 from tests.nifti_files import nifti_bytes
 
-_HEAD: Final = b"POST /v1/jobs HTTP/1.1\r\nHost: disyre\r\n"
+_HEAD: Final = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
 _FORM: Final = {"Content_Type": "multipart/form-data; boundary=x"}
 
 

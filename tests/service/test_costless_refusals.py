@@ -68,7 +68,7 @@ def head_of(refusal: Refusal, *more: str) -> bytes:
     key = [f"X-API-Key: {refusal.key}"] if refusal.key else []
     length = f"Content-Length: {BODY_BYTES}"
     first = f"POST /v1/jobs{refusal.query} HTTP/1.1"
-    return "\r\n".join([first, "Host: disyre", length, *key, *refusal.headers, *more, "", ""]).encode()
+    return "\r\n".join([first, "Host: localhost", length, *key, *refusal.headers, *more, "", ""]).encode()
 
 
 def sent_until_refused(api: LiveApi, head: bytes, begins: bytes = b"") -> int:

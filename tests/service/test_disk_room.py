@@ -44,7 +44,8 @@ def test_a_body_that_does_not_say_how_long_it_is_is_watched() -> None:
 def begin(api: LiveApi, n_bytes: int) -> socket.socket:
     """An upload that said how long it is, and goes on when it is told to."""
     connection = socket.create_connection(api.address, timeout=PATIENCE_S)
-    head = f"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Length: {n_bytes}\r\nExpect: 100-continue\r\n\r\n"
+    headers = f"Host: localhost\r\nContent-Length: {n_bytes}\r\nExpect: 100-continue"
+    head = f"POST /v1/jobs HTTP/1.1\r\n{headers}\r\n\r\n"
     connection.sendall(head.encode())
     return connection
 

@@ -295,7 +295,7 @@ def test_two_hundred_listeners_hear_of_one_change_at_the_cost_of_one(tmp_path: P
         async def listen_all() -> tuple[float, int]:
             streams = [await asyncio.open_connection(host, port) for _ in range(N_LISTENERS)]
             for _, writer in streams:
-                writer.write(f"GET /v1/jobs/{FIRST}/events HTTP/1.1\r\nHost: disyre\r\n\r\n".encode())
+                writer.write(f"GET /v1/jobs/{FIRST}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             for reader, _ in streams:
                 await reader.readuntil(b'"state":"queued"')
             await asyncio.sleep(0.5)  # until the first look of the hub is over

@@ -19,7 +19,7 @@ from tests.service.live_api import LiveApi
 
 NO_LIMITS = {
     *("webhook_hosts", "webhook_secret_file"),
-    *("listen_host", "listen_port", "api_keys_file"),
+    *("listen_host", "listen_port", "api_keys_file", "allowed_hosts"),
     *("oidc_issuer", "oidc_audience", "oidc_keys_url"),
 }
 DOCS = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")

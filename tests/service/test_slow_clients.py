@@ -93,7 +93,7 @@ class CountingJobStore(InMemoryJobStore):
 
 
 def test_who_sends_half_a_head_is_told_so_and_cut_off(api: LiveApi) -> None:
-    with connected(api, b"GET /livez HTTP/1.1\r\nHost: disyre\r\nX-Slow:") as connection:
+    with connected(api, b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow:") as connection:
         assert refusal(read_to_the_end(connection)) == (408, "head-timed-out")
 
 
@@ -120,7 +120,7 @@ def test_a_byte_now_and_then_lengthens_no_deadline(api: LiveApi) -> None:
 
 
 def test_the_second_head_on_a_connection_has_a_deadline_too(api: LiveApi) -> None:
-    with connected(api, b"GET /livez HTTP/1.1\r\nHost: disyre\r\n\r\nGET /livez HT") as connection:
+    with connected(api, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /livez HT") as connection:
         answer = read_to_the_end(connection)
 
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -149,7 +149,7 @@ def test_a_head_without_end_is_refused(api: LiveApi) -> None:
 def test_a_head_of_more_than_64_kib_is_refused_though_it_comes_at_once_with_its_end(
     api: LiveApi, head_bytes: int, status: int
 ) -> None:
-    begins, ends = b"GET /livez HTTP/1.1\r\nHost: disyre\r\nConnection: close\r\nX-Long: ", b"\r\n\r\n"
+    begins, ends = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: ", b"\r\n\r\n"
     with connected(api, begins + b"a" * (head_bytes - len(begins) - len(ends)) + ends) as connection:
         answer = read_to_the_end(connection)
 
@@ -174,7 +174,7 @@ def test_a_body_that_is_no_http_is_refused_and_leaves_nothing(api: LiveApi) -> N
 def test_no_http_behind_a_request_is_no_answer_to_it(tmp_path: Path) -> None:
     jobs = CountingJobStore()
     jobs.add(make_job())
-    poll = f"GET /v1/jobs/{JOB_ID}?wait=25 HTTP/1.1\r\nHost: disyre\r\n\r\n".encode()
+    poll = f"GET /v1/jobs/{JOB_ID}?wait=25 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with live_api(tmp_path, jobs=jobs) as api, connected(api, poll) as connection:
         wait_for(lambda: jobs.n_reads > 1, "the poll waits")
         connection.sendall(b"no HTTP\r\n\r\n")

@@ -57,7 +57,7 @@ def make_nifti_head() -> bytes:
 
 def make_head(*lines: str) -> bytes:
     """The beginning of a submission, as it goes over the wire."""
-    return "\r\n".join(["POST /v1/jobs HTTP/1.1", "Host: disyre", *lines, "", ""]).encode()
+    return "\r\n".join(["POST /v1/jobs HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 def test_a_body_that_is_announced_above_the_limit_is_never_asked_for(api: LiveApi) -> None:
