@@ -2,14 +2,17 @@
 
 import statistics
 import time
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from disyre.adapters.job_store import Durations, JobStore, Rivals
 from disyre.adapters.worker_registry import WorkerInfo, WorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job
+from disyre.job import Job, JobState
 from disyre.tally import BEGUN_AT_S, Counts
 from service.remembered import Remembered
 
@@ -25,6 +28,29 @@ class Staff:
 
     n_workers: int
     n_busy: int
+    left_s: Sequence[float] = ()
+    """Estimated time until those of their jobs end of which that is known."""
+
+    def begins_in_s(self, position: int, typical_s: float) -> float:
+        """Estimated time until the job at a position begins, where each takes so long.
+
+        A worker takes the next job as it ends one. Of jobs of which nobody knows how long they have run, one
+        is taken to be at its beginning, and the others to be spread over their time.
+
+        >>> Staff(1, 1).begins_in_s(2, 10), Staff(1, 1, [4]).begins_in_s(2, 10)
+        (20.0, 14)
+        """
+        n_unknown = self.n_busy - len(self.left_s)
+        unknown_s = [typical_s * n / n_unknown for n in range(1, n_unknown + 1)]
+        idle_s = [0.0] * (self.n_workers - self.n_busy)
+        free_in_s = sorted([*self.left_s, *unknown_s, *idle_s])
+        n_ahead = position - 1 + len(free_in_s) - self.n_workers  # those whose worker is gone are run again
+        del free_in_s[self.n_workers :]
+        while n_ahead and free_in_s[-1] - free_in_s[0] > typical_s:  # one runs for far longer than others
+            insort(free_in_s, free_in_s.pop(0) + typical_s)
+            n_ahead -= 1
+        n_rounds, place = divmod(n_ahead, self.n_workers)
+        return free_in_s[place] + n_rounds * typical_s
 
 
 @dataclass(frozen=True)
@@ -40,6 +66,8 @@ class WaitingLine:
     """How long a job of a model takes."""
     positions: Mapping[str, int] = field(default_factory=dict)
     """1 for the job that is next; of the jobs that were asked about, and wait."""
+    left_s: Mapping[str, float] = field(default_factory=dict)
+    """Estimated time until a job ends that a worker has, where that is known; by the id of the job."""
     staff: Mapping[str, Staff] = field(default_factory=dict)
     """Who takes jobs of a model: of one that is not here, nobody. Empty if it is not known: all."""
 
@@ -48,18 +76,17 @@ class WaitingLine:
 
         Those before it are taken to be jobs of the same model, if it is known.
         """
-        staff = Staff(self.n_workers, self.n_running)
+        staff = Staff(self.n_workers, self.n_running, tuple(self.left_s.values()))
         if model and self.staff:
             staff = self.staff.get(model, Staff(0, 0))
-        n_ahead = staff.n_busy + position - 1
         if not staff.n_workers:
             return None
-        if n_ahead < staff.n_workers:
+        if staff.n_busy + position - 1 < staff.n_workers:
             return 0.0
         typical_s = self.typical_of_model_s.get(model or "", self.typical_s)
         if typical_s is None:
             return None
-        return (n_ahead - staff.n_workers + 1) / staff.n_workers * typical_s
+        return staff.begins_in_s(position, typical_s)
 
     def eta_of(self, job: Job) -> float | None:
         """Estimated time until a job begins; None if it does not wait, or nobody can tell."""
@@ -87,21 +114,31 @@ class QueueWatch:
         self._workers = workers
         self._durations = Remembered(jobs.durations, _LEARN_EVERY_S, clock)
         self._who = Remembered(workers.workers, _COUNT_EVERY_S, clock)
+        self._begun = Remembered(self._look_at_begun, _COUNT_EVERY_S, clock)
 
     def look(self, *job_ids: str) -> WaitingLine:
         """The queue as it is, and where these jobs stand. Raises Unavailable."""
         workers = self._who()
         places = self._jobs.places(*job_ids, rivals=_rivals(workers))
         durations = self._durations()
+        typical_s = _typical_of_model_s(durations)
+        begun, now = self._begun()
+        left_s = {job.id: left for job in begun if (left := _left_s(job, now, typical_s)) is not None}
         return WaitingLine(
             n_waiting=places.n_waiting,
             n_running=places.n_running,
             n_workers=len(workers),
             typical_s=_typical_s(durations),
-            typical_of_model_s=_typical_of_model_s(durations),
+            typical_of_model_s=typical_s,
             positions=places.positions,
-            staff=_staff(workers, places.n_running),
+            left_s=dict(islice(left_s.items(), places.n_running)),  # fewer run, if some ended meanwhile
+            staff=_staff(workers, places.n_running, left_s),
         )
+
+    def _look_at_begun(self) -> tuple[list[Job], datetime]:
+        """The jobs that workers have, and when that was; asks for no time if there is none."""
+        begun = self._jobs.begun()
+        return begun, self._jobs.now() if begun else datetime.max.replace(tzinfo=UTC)
 
     def counts(self) -> Counts:
         """What was counted of all jobs. Raises Unavailable."""
@@ -129,6 +166,18 @@ class QueueWatch:
             return self.look(*job_ids)
         except Unavailable:
             return None
+
+
+def _left_s(job: Job, now: datetime, typical_of_model_s: Mapping[str, float]) -> float | None:
+    """Estimated time until a job that was begun ends: as it says, or by how long it has run; None: unknown."""
+    if job.state is JobState.CANCELING:
+        return 0.0
+    if job.progress is not None and job.progress.eta_s is not None:
+        return job.progress.eta_s
+    typical_s = typical_of_model_s.get(job.queue)
+    if typical_s is None:
+        return None
+    return min(max(0.0, typical_s - (now - job.history[-1].at).total_seconds()), typical_s)
 
 
 def _typical_s(durations: Durations) -> float | None:
@@ -163,11 +212,15 @@ def _rivals(workers: Sequence[WorkerInfo]) -> Rivals:
     return found
 
 
-def _staff(workers: Sequence[WorkerInfo], n_running: int) -> dict[str, Staff]:
+def _staff(workers: Sequence[WorkerInfo], n_running: int, left_s: Mapping[str, float]) -> dict[str, Staff]:
     """Who takes jobs of each model."""
     found = {}
     for name in _names(workers):
         takers = [worker for worker in workers if worker.takes(name)]
-        n_busy = sum(worker.busy_with is not None for worker in takers)
-        found[name] = Staff(len(takers), n_running if len(takers) == len(workers) else n_busy)
+        if len(takers) == len(workers):
+            n_busy, left = n_running, list(left_s.values())
+        else:
+            busy_with = [worker.busy_with for worker in takers if worker.busy_with is not None]
+            n_busy, left = len(busy_with), [left_s[each] for each in busy_with if each in left_s]
+        found[name] = Staff(len(takers), n_busy, left[:n_busy])
     return found

@@ -182,6 +182,11 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         """Ids of running and canceling jobs."""
         return self._in_states(*BEGUN)
 
+    def begun(self) -> Jobs:
+        """The same jobs as they are now."""
+        with self.lock:
+            return [self._read(job_id) for job_id in self.running()]
+
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of some ids that are of jobs."""
         return {job_id for job_id in job_ids if job_id in self._docs}

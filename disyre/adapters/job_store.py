@@ -113,6 +113,9 @@ class JobStore(Leases, DueCalls, Protocol):
     def running(self) -> JobIds:
         """Ids of jobs that a worker has begun and not ended."""
 
+    def begun(self) -> Jobs:
+        """The same jobs as they are now."""
+
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of some ids that are of jobs."""
 

@@ -93,6 +93,7 @@ def test_a_job_is_withdrawn_unless_a_worker_has_begun_it(jobs: JobStore) -> None
 
     assert [job.id for job in jobs.list(limit=5)] == [IDS[1]]
     assert (jobs.waiting(), jobs.running()) == ([], [IDS[1]])
+    assert jobs.begun() == [jobs.get(IDS[1])]
 
 
 def test_a_change_is_stored_and_given_back(jobs: JobStore) -> None:

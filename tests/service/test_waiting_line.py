@@ -7,6 +7,7 @@ import pytest
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.job import JobModel
+from disyre.progress import Progress
 from service.waiting_line import Pace, QueueWatch, WaitingLine
 from tests.builders import NOON, make_job
 from tests.service.live_api import LiveApi, make_worker
@@ -38,10 +39,58 @@ def test_the_next_job_begins_at_once_if_a_worker_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_workers", "position", "eta_s"), [(1, 1, 10), (1, 3, 30), (2, 1, 0), (2, 2, 5), (2, 4, 15)]
+    ("n_workers", "position", "eta_s"), [(1, 1, 10), (1, 3, 30), (2, 1, 0), (2, 2, 10), (2, 4, 20)]
 )
 def test_a_job_begins_when_those_before_it_have_passed(n_workers: int, position: int, eta_s: float) -> None:
     assert line(n_workers=n_workers).eta_start_s(position) == eta_s
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "left_s", "etas_s"),
+    [
+        (1, [4], [4, 14, 24]),
+        (2, [4, 9], [4, 9, 14, 19]),
+        (2, [45, 3], [3, 13, 23, 33, 43, 45, 53]),  # one that runs for far longer than others
+        (2, [4], [0, 4, 10, 14]),
+        (1, [4, 9], [14, 24]),  # of one the worker is gone
+        (3, [0, 0, 0], [0, 0, 0, 10]),
+    ],
+)
+def test_what_running_jobs_have_done_is_taken_off(
+    n_workers: int, left_s: list[float], etas_s: list[float]
+) -> None:
+    left = {f"job-{n}": each for n, each in enumerate(left_s)}
+    line = WaitingLine(9, len(left), n_workers, 10, left_s=left)
+
+    assert [line.eta_start_s(position) for position in range(1, len(etas_s) + 1)] == etas_s
+
+
+def test_a_job_that_runs_is_as_far_as_it_says_or_as_it_has_run_so_long() -> None:
+    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=26))
+    add_succeeded(jobs, FIRST, 46)
+    jobs.add(make_job(SECOND))
+    jobs.update(SECOND, lambda job: job.start(at=NOON))
+    workers = InMemoryWorkerRegistry(make_worker(busy_with=SECOND))
+
+    def eta_s() -> float | None:
+        return QueueWatch(jobs, workers).look().eta_start_s(1)
+
+    found = [eta_s()]
+    progress = Progress(stage="restoring", fraction=0.5, eta_s=30)
+    jobs.update(SECOND, lambda job: job.report(progress, attempt=1))
+    found.append(eta_s())
+    jobs.update(SECOND, lambda job: job.request_cancel(at=NOON))
+    found.append(eta_s())
+
+    assert found == [20, 30, 0]
+
+
+def test_of_a_job_of_another_model_nobody_knows_how_long_it_runs() -> None:
+    jobs = InMemoryJobStore(clock=lambda: NOON + timedelta(seconds=26))
+    jobs.add(make_job(SECOND))
+    jobs.update(SECOND, lambda job: job.start(at=NOON))
+
+    assert QueueWatch(jobs, InMemoryWorkerRegistry(make_worker(busy_with=SECOND))).look().left_s == {}
 
 
 def test_without_a_worker_nobody_can_tell() -> None:
