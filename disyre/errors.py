@@ -203,7 +203,7 @@ class JobExpired(JobNotFound):
     code = "job-expired"
 
     def __init__(self, owner: str) -> None:
-        super().__init__("expected the id of a job, got one whose time is over: its files were removed")
+        super().__init__("expected the id of a job, got one whose time is over: no more is told of it")
         self.owner = owner
         """Whose it was."""
 

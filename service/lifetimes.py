@@ -1,8 +1,9 @@
 """Whether a job's time is over: from that moment it is answered as expired, wherever its files still are.
 
-The time is the broker's, as for `service.retention`, which removes what is over, and first watches that clock
-for an hour. To answer takes nothing away, and is as it was once a wrong clock is right again; so it is not
-put off by that. Only a clock that was seen to jump within the last hour is not believed here either.
+The time is the broker's, as for `service.retention`, which removes what is over within seconds, but first
+watches that clock for an hour if it has not seen the job's whole time go by. To answer takes nothing away,
+and is as it was once a wrong clock is right again; so it is not put off by that. Only a clock that was seen
+to jump within the last hour is not believed here either.
 """
 
 from collections.abc import Callable

@@ -1,11 +1,13 @@
 """The end of finished jobs: after the time that they are kept, records and files go, and a tombstone stays.
 
-The time is the broker's. A clock that jumped must not cost a scan, so nothing is removed unless it has been
-steady for an hour (`service.steady_clock`).
+The time is the broker's. A clock that jumped must not cost a scan, so a job is removed only if the clock has
+been steady since it was finished, or for an hour (`service.steady_clock`).
 """
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from disyre.adapters.artifact_store import ArtifactStore
@@ -13,11 +15,14 @@ from disyre.adapters.expiry import Expiry
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.errors import JobNotFound
+from disyre.job import Job
 from service.steady_clock import SteadyClock
 
 logger = logging.getLogger(__name__)
 
 _AT_A_TIME: Final = 100
+_LOOKED_AT: Final = 1000
+"""Of those that are due: some of them may have to wait for a clock that is steady."""
 
 
 class Retention:
@@ -49,19 +54,24 @@ class Retention:
     def expire_due(self) -> None:
         """Remove some jobs whose time is over, and their files. Raises Unavailable."""
         now = self._jobs.now()
-        if not self._clock.has_been_steady(now):
-            return
-        for job_id in self._expiry.due(now, limit=_AT_A_TIME):
-            self._expire(job_id)
+        since = self._clock.believed_since(now)
+        found = self._expiry.due(now, since=since, limit=_LOOKED_AT)
+        due = (job for job_id in found if (job := self._finished_since(since, job_id)) is not None)
+        for job in islice(due, _AT_A_TIME):
+            self._expire(job)
 
-    def _expire(self, job_id: str) -> None:
-        """Remove the record, then the files: those that stay if this process ends are orphans."""
+    def _finished_since(self, since: datetime, job_id: str) -> Job | None:
+        """A job, if it was finished then or later."""
         try:
             job = self._jobs.get(job_id)
         except JobNotFound:
-            return  # another process was here
+            return None  # another process was here
+        return job if job.finished_at is not None and job.finished_at >= since else None
+
+    def _expire(self, job: Job) -> None:
+        """Remove the record, then the files: those that stay if this process ends are orphans."""
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
-            self._on_expired(job_id)
-            self._owners.forget(job.owner, job_id)
-            self._artifacts.remove(job_id)
-            logger.info("job %s has expired", job_id)
+            self._on_expired(job.id)
+            self._owners.forget(job.owner, job.id)
+            self._artifacts.remove(job.id)
+            logger.info("job %s has expired", job.id)

@@ -1,4 +1,8 @@
-"""Whether the broker's clock can be believed: it has gone as fast as this machine's own for an hour.
+"""Since when the broker's clock can be believed: it has gone as fast as this machine's own.
+
+What lasted for less than that, such as the time that a job is kept, is known by it, even if it is wrong. What
+began before is believed once it has been steady for an hour: a clock that was set wrongly is mostly set right
+by then.
 
 The machine's is the one that counts since it was started, and that nobody sets. All processes on the machine
 have the same, so how both stood to each other is kept in the broker: an API that is started again goes on
@@ -9,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +22,8 @@ from disyre.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
+ALWAYS: Final = datetime.fromtimestamp(0, UTC)
+"""Before anything that the broker's clock tells of."""
 _STEADY_S: Final = 3600.0
 _JUMP_S: Final = 60.0
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -43,8 +49,11 @@ class SteadyClock:
         self._clock_s = clock_s
         self._last: ClockMark | None = None
 
-    def has_been_steady(self, now: datetime) -> bool:
-        """Whether the broker's clock, which says that it is now, can be believed. Raises Unavailable."""
+    def believed_since(self, now: datetime) -> datetime:
+        """From which of its own times on the broker's clock, which says that it is now, can be believed.
+
+        Raises Unavailable.
+        """
         own_s = self._clock_s()
         if self._last is None and self._boot is not None:
             self._last = self._marks.of(self._boot)
@@ -53,7 +62,8 @@ class SteadyClock:
         if self._boot is not None:
             with suppress(Unavailable):  # a broker that is full takes no mark, and has to be relieved
                 self._marks.set(self._boot, self._last)
-        return own_s - self._last.steady_since_s >= _STEADY_S
+        steady_s = own_s - self._last.steady_since_s
+        return ALWAYS if steady_s >= _STEADY_S else now - timedelta(seconds=steady_s)
 
     def has_jumped_lately(self) -> bool:
         """Whether it was seen within the last hour that the broker's clock jumped; asks nobody."""

@@ -169,7 +169,7 @@ class QueueWatch:
 
 
 def _left_s(job: Job, now: datetime, typical_of_model_s: Mapping[str, float]) -> float | None:
-    """Estimated time until a job that was begun ends: as it says, or by how long it has run; None: unknown."""
+    """Estimated time until a job that was begun ends: as it says, or by how long it ran; None: unknown."""
     if job.state is JobState.CANCELING:
         return 0.0
     if job.progress is not None and job.progress.eta_s is not None:

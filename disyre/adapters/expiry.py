@@ -28,8 +28,8 @@ return 1
 class Expiry(Protocol):
     """The end of jobs. Raises Unavailable."""
 
-    def due(self, now: datetime, *, limit: int) -> JobIds:
-        """Ids of finished jobs whose time is over, the first one first."""
+    def due(self, now: datetime, *, since: datetime, limit: int) -> JobIds:
+        """Ids of finished jobs whose time is over, and was not yet at another time; the first one first."""
 
     def expire(self, job: Job, *, remembered_for_s: float) -> bool:
         """Forget a job, and remember for some time that there was one, and whose.
@@ -45,10 +45,11 @@ class RedisExpiry:
         self._client = client
         self._expire_script = client.register_script(_EXPIRE)
 
-    def due(self, now: datetime, *, limit: int) -> JobIds:
+    def due(self, now: datetime, *, since: datetime, limit: int) -> JobIds:
         """Ids of jobs whose time is over."""
+        first, last = since.timestamp(), now.timestamp()
         with broker_errors():
-            found = self._client.zrangebyscore(EXPIRY_KEY, "-inf", now.timestamp(), start=0, num=limit)
+            found = self._client.zrangebyscore(EXPIRY_KEY, first, last, start=0, num=limit)
         return cast(JobIds, found)
 
     def expire(self, job: Job, *, remembered_for_s: float) -> bool:
@@ -65,11 +66,11 @@ class InMemoryExpiry:
     def __init__(self, jobs: InMemoryJobStore) -> None:
         self._jobs = jobs
 
-    def due(self, now: datetime, *, limit: int) -> JobIds:
+    def due(self, now: datetime, *, since: datetime, limit: int) -> JobIds:
         """Ids of jobs whose time is over."""
-        jobs = self._jobs.list(limit=limit)
-        over = [(job.expires_at, job.id) for job in jobs if job.expires_at and job.expires_at <= now]
-        return [job_id for _, job_id in sorted(over)]
+        jobs = self._jobs.list(limit=1000)
+        over = [(job.expires_at, job.id) for job in jobs if job.expires_at and since <= job.expires_at <= now]
+        return [job_id for _, job_id in sorted(over)[:limit]]
 
     def expire(self, job: Job, *, remembered_for_s: float) -> bool:
         """Forget a job, and remember that there was one; here, for ever."""

@@ -12,6 +12,7 @@ from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import JobExpired, JobNotFound
 from disyre.job import Job
+from service.steady_clock import ALWAYS
 from tests.builders import NOON, make_job
 from tests.live import wait_for
 
@@ -30,6 +31,11 @@ def place(jobs: JobStore, client: redis.Redis) -> Place:
     return Place(InMemoryExpiry(jobs) if isinstance(jobs, InMemoryJobStore) else RedisExpiry(client), jobs)
 
 
+def due(place: Place, **after_noon: float) -> list[str]:
+    """Whose time is over by then."""
+    return place.expiry.due(NOON + timedelta(**after_noon), since=ALWAYS, limit=9)
+
+
 def cancel(place: Place, job_id: str, *, kept_s: int | None) -> Job:
     """A job that was canceled at noon."""
     place.jobs.add(make_job(job_id).model_copy(update={"retention_s": kept_s}))
@@ -42,9 +48,12 @@ def test_finished_jobs_are_due_when_their_time_is_over_the_first_one_first(place
     cancel(place, IDS[2], kept_s=None)
     place.jobs.add(make_job(IDS[3]).model_copy(update={"retention_s": 60}))
 
-    assert place.expiry.due(NOON + timedelta(seconds=59), limit=9) == []
-    assert place.expiry.due(NOON + timedelta(seconds=60), limit=9) == [IDS[1]]
-    assert place.expiry.due(NOON + timedelta(days=9), limit=9) == [IDS[1], IDS[0]]
+    assert due(place, seconds=59) == []
+    assert due(place, seconds=60) == [IDS[1]]
+    assert due(place, days=9) == [IDS[1], IDS[0]]
+    later, latest = NOON + timedelta(seconds=61), NOON + timedelta(days=9)
+    assert place.expiry.due(latest, since=later, limit=9) == [IDS[0]]
+    assert place.expiry.due(latest, since=ALWAYS, limit=1) == [IDS[1]]
 
 
 def test_what_is_left_of_an_expired_job_is_that_it_was_and_whose(place: Place) -> None:
@@ -55,7 +64,7 @@ def test_what_is_left_of_an_expired_job_is_that_it_was_and_whose(place: Place) -
     with pytest.raises(JobExpired, match="time is over") as gone:
         place.jobs.get(job.id)
     assert gone.value.owner == job.owner
-    assert place.expiry.due(NOON + timedelta(days=9), limit=9) == []
+    assert due(place, days=9) == []
     assert place.jobs.list(limit=9) == []
     assert not place.expiry.expire(job, remembered_for_s=LONG_S)
 
@@ -74,7 +83,7 @@ def test_a_job_that_is_tried_again_is_not_due(place: Place) -> None:
 
     job = place.jobs.update(IDS[0], lambda job: job.retry(at=NOON))
 
-    assert (job.expires_at, place.expiry.due(NOON + timedelta(days=9), limit=9)) == (None, [])
+    assert (job.expires_at, due(place, days=9)) == (None, [])
 
 
 def test_a_job_that_was_deleted_is_not_due(place: Place) -> None:
@@ -82,7 +91,7 @@ def test_a_job_that_was_deleted_is_not_due(place: Place) -> None:
 
     place.jobs.remove(IDS[0])
 
-    assert place.expiry.due(NOON + timedelta(days=9), limit=9) == []
+    assert due(place, days=9) == []
 
 
 def test_the_broker_forgets_an_expired_job_and_holds_nothing_of_it(client: redis.Redis) -> None:

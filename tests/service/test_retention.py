@@ -146,6 +146,48 @@ def test_a_job_is_over_in_the_moment_that_it_says_though_its_files_are_removed_l
         assert boss.get("/v1/jobs").json()["jobs"] == pacs.get("/v1/jobs").json()["jobs"] == []
 
 
+def test_a_job_that_was_finished_under_a_steady_clock_is_removed_with_its_files_as_its_time_is_over(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    retention.expire_due()
+    clocks.pass_by(5)
+    path = pacs.post("/v1/jobs?retention_s=60", content=scan).headers["Location"]
+    finish(api, path.rpartition("/")[2])
+
+    clocks.pass_by(59)
+    retention.expire_due()
+    assert pacs.get(f"{path}/results/summary.json").status_code == 200
+    clocks.pass_by(1)
+    retention.expire_due()
+
+    assert (clocks.expired, api.left_behind()) == ([path.rpartition("/")[2]], [])
+    assert pacs.get(path).json()["code"] == "job-expired"
+
+
+def test_jobs_that_have_to_wait_for_a_steady_clock_stand_in_the_way_of_no_other(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    before = [str(pacs.post("/v1/jobs?retention_s=600", content=scan).json()["id"]) for _ in range(3)]
+    for job_id in before:
+        finish(api, job_id)
+    clocks.pass_by(500)
+    retention.expire_due()  # the first look at the clock
+    after = str(pacs.post("/v1/jobs?retention_s=600", content=scan).json()["id"])
+    finish(api, after)
+
+    clocks.pass_by(600)
+    retention.expire_due()
+    assert clocks.expired == [after]
+    clocks.pass_by(3000)
+    retention.expire_due()
+
+    assert sorted(clocks.expired) == sorted([after, *before])
+
+
 def test_a_page_of_everybodys_jobs_goes_on_over_those_that_are_over(api: LiveApi, scan: bytes) -> None:
     clocks = Clocks()
     retention_of(api, clocks)
@@ -168,7 +210,7 @@ def test_by_a_clock_that_was_seen_to_jump_no_job_is_over_for_an_hour() -> None:
     job = make_job().model_copy(update={"expires_at": NOON + timedelta(days=2)})
 
     def seen() -> bool:
-        steady.has_been_steady(lifetimes.now())
+        steady.believed_since(lifetimes.now())
         return lifetimes.is_over(job)
 
     assert (lifetimes.is_over(make_job()), seen()) == (False, False)
@@ -178,7 +220,7 @@ def test_by_a_clock_that_was_seen_to_jump_no_job_is_over_for_an_hour() -> None:
         found.append(seen())
         clocks.pass_by(60)
     again = SteadyClock(clocks.marks, "boot-1", clock_s=lambda: clocks.own_s - 600)
-    again.has_been_steady(NOON + timedelta(seconds=clocks.broker_s - 600))
+    again.believed_since(NOON + timedelta(seconds=clocks.broker_s - 600))
 
     assert found == [True, *[False] * 60, True]
     assert again.has_jumped_lately()
