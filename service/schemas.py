@@ -3,7 +3,9 @@
 import hashlib
 import math
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field
 
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
@@ -13,7 +15,7 @@ from disyre.job_event import JobEvent
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.modality import Guess
-from disyre.progress import Progress
+from disyre.progress import Progress, Stage
 from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 from service.problems import Problem, problem_of_job
@@ -86,6 +88,37 @@ class InputView(View):
         )
 
 
+class ProgressView(View):
+    """How far a job is."""
+
+    stage: Stage | Literal["succeeded"]
+    """What is being done."""
+    step: int | None
+    """The last one that was done, of `steps`; null in stages that have none."""
+    steps: int | None
+    """Of the restoration; null in the other stages."""
+    fraction: Annotated[float, Field(ge=0, le=1)]
+    """Of the whole job; 1 once it has succeeded."""
+    eta_s: Seconds | None
+    """Estimated seconds until the job ends; null while nobody can tell."""
+
+    @classmethod
+    def of(cls, progress: Progress | None, state: JobState) -> Self | None:
+        """View of the progress of a job in a state; None unless it runs, or has succeeded."""
+        if state is JobState.SUCCEEDED:
+            return cls(stage="succeeded", step=None, steps=None, fraction=1.0, eta_s=0.0)
+        if progress is None:
+            return None
+        steps = (progress.step, progress.steps) if progress.steps else (None, None)
+        return cls(
+            stage=progress.stage,
+            step=steps[0],
+            steps=steps[1],
+            fraction=progress.fraction,
+            eta_s=progress.eta_s,
+        )
+
+
 class JobLinks(View):
     """Where to go on."""
 
@@ -147,8 +180,8 @@ class JobView(View):
     """1 for the job that is next; null for one that does not wait."""
     eta_start_s: Seconds | None
     """Estimated seconds until it begins; null where nobody can tell, and for one that does not wait."""
-    progress: Progress | None
-    """How far a running job is; null otherwise."""
+    progress: ProgressView | None
+    """How far a running job is, or one that has succeeded; null otherwise."""
     history: tuple[Transition, ...]
     """Every state that it entered, the first one first."""
     summary: dict[str, Any] | None
@@ -181,7 +214,7 @@ class JobView(View):
             attempt=job.attempt,
             queue_position=line.positions.get(job.id) if line else None,
             eta_start_s=line.eta_of(job) if line else None,
-            progress=job.progress,
+            progress=ProgressView.of(job.progress, job.state),
             history=job.history,
             summary=job.summary,
             error=problem_of_job(job.error, path, job.id) if job.error else None,
@@ -210,13 +243,14 @@ class JobEventView(View):
     """Where the job is."""
     attempt: int
     """How often a worker has begun it."""
-    progress: Progress | None
-    """How far a running job is; null otherwise."""
+    progress: ProgressView | None
+    """How far a running job is, or one that has succeeded; null otherwise."""
 
     @classmethod
     def of(cls, event: JobEvent) -> Self:
         """View of an event."""
-        return cls(**event.model_dump(exclude={"kind"}))
+        known = event.model_dump(exclude={"kind", "progress"})
+        return cls(**known, progress=ProgressView.of(event.progress, event.state))
 
 
 class StudyView(View):

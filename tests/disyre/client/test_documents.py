@@ -8,7 +8,6 @@ from disyre.candidate import Candidate
 from disyre.client import documents, job_documents
 from disyre.job_params import JobParams
 from disyre.modality import Guess
-from disyre.progress import Progress
 from disyre.summary import RegionSummary
 from service import model_schemas, problems, schemas, state_schemas
 from tests.disyre.client.scripted_api import document, scripted_api
@@ -19,7 +18,7 @@ SAME: dict[type[documents.Document], type[BaseModel]] = {
     documents.ModelRefDocument: schemas.ModelRef,
     documents.ModalityDocument: Guess,
     documents.InputDocument: schemas.InputView,
-    documents.ProgressDocument: Progress,
+    documents.ProgressDocument: schemas.ProgressView,
     job_documents.LinksDocument: schemas.JobLinks,
     documents.ProblemDocument: problems.Problem,
     documents.FieldErrorDocument: problems.FieldError,
