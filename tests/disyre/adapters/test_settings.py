@@ -122,6 +122,16 @@ def test_one_environment_may_hold_the_settings_of_all_programs(monkeypatch: pyte
     assert read_settings(SharedSettings).lease_s == 3
 
 
+def test_a_program_checks_what_it_reads_and_leaves_the_rest_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DISYRE_LISTEN_PORT", "abc")
+
+    assert read_settings(WorkerSettings).threads is None
+    with pytest.raises(Misconfigured, match="DISYRE_LISTEN_PORT: expected a whole number"):
+        read_settings(ServiceSettings)
+
+
 def test_the_known_variables_are_those_of_all_programs() -> None:
     fields = ServiceSettings.model_fields.keys() | WorkerSettings.model_fields.keys()
     of_programs = {f"DISYRE_{field.upper()}" for field in fields}
