@@ -19,6 +19,7 @@ from disyre.modality import Guess
 from disyre.model_package import ModelManifest
 from disyre.progress import Progress
 from disyre.scan_facts import ScanFacts
+from disyre.series_mark import SeriesMark
 from disyre.trace import Trace
 
 MAX_LOSSES: Final = 3
@@ -161,6 +162,10 @@ class Job(Frozen):
     input: JobInput
     scan: ScanFacts | None = None
     """How its voxels lie; None of jobs from before this was noted, until a worker has read them."""
+    series: SeriesMark | None = None
+    """By what its series is known again; None of NIfTI, and of jobs from before this was noted."""
+    supersedes: JobId | None = None
+    """The newest earlier job of the same owner, study and series with other images; None if there is none."""
     params: JobParams
     attempt: int = 0
     """How often a worker has begun; the number is also the fencing token of that worker."""
@@ -186,6 +191,8 @@ class Job(Frozen):
         modality: Guess | None = None,
         input: JobInput,
         scan: ScanFacts | None = None,
+        series: SeriesMark | None = None,
+        supersedes: str | None = None,
         params: JobParams,
         at: datetime,
         owner: str = LOCAL_OWNER,
@@ -203,9 +210,16 @@ class Job(Frozen):
             modality=modality,
             input=input,
             scan=scan,
+            series=series,
+            supersedes=supersedes,
             params=params,
             history=(Transition(state=JobState.QUEUED, at=at),),
         )
+
+    @property
+    def series_id(self) -> str | None:
+        """A hash of the UIDs of its study and series, if they are known."""
+        return self.series.id if self.series is not None else None
 
     @property
     def queue(self) -> str:

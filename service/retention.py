@@ -72,6 +72,6 @@ class Retention:
         """Remove the record, then the files: those that stay if this process ends are orphans."""
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
             self._on_expired(job.id)
-            self._owners.forget(job.owner, job.id)
+            self._owners.forget(job.owner, job.id, series=job.series_id)
             self._artifacts.remove(job.id)
             logger.info("job %s has expired", job.id)

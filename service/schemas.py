@@ -172,6 +172,8 @@ class JobView(View):
     """What the scan was taken for, and why."""
     input: InputView
     """What was uploaded, and how the scan in it lies."""
+    supersedes: str | None
+    """The newest earlier job of the same owner, study and series with other images; null if there is none."""
     params: JobParams
     """The options that it was submitted with."""
     attempt: int
@@ -210,6 +212,7 @@ class JobView(View):
             model=ModelRef.of(job.model, job.provider) if job.model else None,
             modality=job.modality,
             input=InputView.of(job.input, job.scan),
+            supersedes=job.supersedes,
             params=job.params,
             attempt=job.attempt,
             queue_position=line.positions.get(job.id) if line else None,

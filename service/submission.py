@@ -38,6 +38,7 @@ from disyre.model_package import ModelShelf
 from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
 from disyre.scan_facts import ScanFacts
+from disyre.series_mark import SeriesMark
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.egress import Hosts
@@ -53,6 +54,8 @@ _LONGEST_S: Final = 100 * 365 * 86400
 """A job may be kept for so long where the service keeps jobs for ever."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
+_MOST_EARLIER: Final = 100
+"""So many earlier jobs of a series are looked at, to find one with other images."""
 _OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in _OF_ONE_SERIES)
 
 
@@ -137,11 +140,20 @@ class Submission:
             return self._made_before(ticket.earlier, fingerprint).jobs[0]
         params = self.check_options(given)
         facts: list[ScanFacts] = []
+        marks: dict[str, SeriesMark] = {}
         try:
-            header = check_scan(upload, folder, params, max_voxels=self.max_voxels, on_facts=facts.append)
+            header = check_scan(
+                upload,
+                folder,
+                params,
+                max_voxels=self.max_voxels,
+                on_facts=facts.append,
+                on_series=marks.__setitem__,
+            )
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
-        job = self._job(upload, params, header, self.jobs.now(), facts[0])
+        series = next(iter(marks.values()), None)
+        job = self._job(upload, params, header, self.jobs.now(), facts[0], series)
         self._accept([job], folder, ticket.receipt(fingerprint, [job]) if ticket is not None else None)
         return job
 
@@ -158,8 +170,9 @@ class Submission:
         if ticket is not None and ticket.earlier is not None:
             return self._made_before(ticket.earlier, fingerprint)
         params = self.check_study_options(given)
+        marks: dict[str, SeriesMark] = {}
         try:
-            found = survey(upload, folder, max_voxels=self.max_voxels)
+            found = survey(upload, folder, max_voxels=self.max_voxels, on_series=marks.__setitem__)
         except InvalidInput as error:
             raise with_judged(error, self.models, params) from error
         series = judged(found.volumes, self.models, params)
@@ -178,6 +191,7 @@ class Submission:
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
                 _facts_of(each),
+                marks.get(str(each.series_uid)),
             )
             for n, each in enumerate(chosen)
         ]
@@ -210,7 +224,15 @@ class Submission:
             raise gone
         return Study(tuple(jobs), earlier.left_out, earlier.warnings)
 
-    def _job(self, upload: Upload, params: JobParams, header: Guess, now: datetime, scan: ScanFacts) -> Job:
+    def _job(
+        self,
+        upload: Upload,
+        params: JobParams,
+        header: Guess,
+        now: datetime,
+        scan: ScanFacts,
+        series: SeriesMark | None,
+    ) -> Job:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
         package = choose_fitting(self.models, params, modality)
@@ -220,12 +242,29 @@ class Submission:
             modality=modality,
             input=JobInput(files=upload.files, mask=upload.mask, n_voxels=math.prod(scan.shape)),
             scan=scan,
+            series=series,
+            supersedes=self._superseded_by(series) if series is not None else None,
             params=params,
             owner=self.owner,
             retention_s=params.retention_s or self.retention_s or None,
             trace=self.trace,
             at=now,
         )
+
+    def _superseded_by(self, series: SeriesMark) -> str | None:
+        """The newest job of the owner of the same series with other images.
+
+        One that another request adds in this moment may be missed.
+        """
+        for job_id in self.owners.list(self.owner, series=series.id, limit=_MOST_EARLIER):
+            try:
+                job = self.jobs.get(job_id)
+                self.lifetimes.check(job)
+            except JobNotFound:
+                continue
+            if job.series is not None and job.series.content != series.content:
+                return job_id
+        return None
 
     def _accept(self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None) -> None:
         """Keep an upload as the input of some jobs, and send them: all, or none."""
@@ -245,7 +284,8 @@ class Submission:
         they are, and must find them.
         """
         try:
-            self.owners.note(self.owner, *(job.id for job in jobs))
+            for job in jobs:
+                self.owners.note(self.owner, job.id, series=job.series_id)
             self.jobs.add(
                 *jobs,
                 limits=self.limits,

@@ -31,6 +31,7 @@ from disyre.owners import with_owners
 from disyre.scan_facts import ScanFacts
 from disyre.scan_record import ImageSource
 from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
+from disyre.series_mark import OnSeries, SeriesMark, ignore_series
 from disyre.volume import Volume
 from disyre.wording import collapsed
 
@@ -103,11 +104,12 @@ def check_dicom(
     max_voxels: int = MAX_VOXELS,
     series: str | None = None,
     on_facts: Callable[[ScanFacts], None] = lambda facts: None,
+    on_series: OnSeries = ignore_series,
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
-    `on_facts` is told how its voxels lie. Raises what `read_dicom` raises, with all candidates if there are
-    several.
+    `on_facts` is told how its voxels lie, `on_series` which series it is. Raises what `read_dicom` raises,
+    with all candidates if there are several.
     """
     said: list[str] = []
     # What is said of all files is not of one series that is picked.
@@ -124,22 +126,37 @@ def check_dicom(
     except InvalidInput as error:
         raise _with_candidates(error, images) from error
     on_facts(facts.model_copy(update={"warnings": collapsed(said)}))
+    _tell_mark(images.of(stack[0].series), on_series)
     return modality_of(stack)
 
 
 def survey_dicom(
-    instances: Iterable[Instance], on_warning: OnWarning, *, max_voxels: int = MAX_VOXELS
+    instances: Iterable[Instance],
+    on_warning: OnWarning,
+    *,
+    max_voxels: int = MAX_VOXELS,
+    on_series: OnSeries = ignore_series,
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
-    Raises what `inspect_dicom` raises, and SeveralPatients.
+    `on_series` is told the mark of each. Raises what `inspect_dicom` raises, and SeveralPatients.
     """
     images = _look(instances, on_warning)
     try:
         images.check_patient()
     except SeveralPatients as error:
         raise _with_candidates(error, images) from error
-    return survey_of(images.by_series(), on_warning, max_voxels=max_voxels)
+    by_series = images.by_series()
+    for each in by_series.values():
+        _tell_mark(each, on_series)
+    return survey_of(by_series, on_warning, max_voxels=max_voxels)
+
+
+def _tell_mark(images: Images, on_series: OnSeries) -> None:
+    """Tell by what the images of one series are known again."""
+    mark = SeriesMark.of(images.slices)
+    if mark is not None:
+        on_series(images.slices[0].series, mark)
 
 
 def _way_out(images: Images, series: str | None, candidates: Sequence[Candidate]) -> str:

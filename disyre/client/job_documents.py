@@ -94,6 +94,8 @@ class JobDocument(Document):
     model: ModelRefDocument | None = None
     modality: ModalityDocument | None = None
     input: InputDocument | None = None
+    supersedes: str | None = None
+    """The newest earlier job of the same owner, study and series with other images; None if there is none."""
     params: ParamsDocument = ParamsDocument()
     attempt: int = 0
     queue_position: int | None = None

@@ -27,6 +27,7 @@ from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
 from disyre.scan_facts import ScanFacts
+from disyre.series_mark import OnSeries, ignore_series
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
 
@@ -46,14 +47,16 @@ def check_scan(
     *,
     max_voxels: int,
     on_facts: Callable[[ScanFacts], None] = lambda facts: None,
+    on_series: OnSeries = ignore_series,
 ) -> Guess:
     """Check that there is one volume in what was uploaded, and that its mask lies on its grid.
 
-    Gives what it is recognised as by its header; `on_facts` is told how its voxels lie. Raises
-    InvalidInput; MultipleVolumes says which volumes there are.
+    Gives what it is recognised as by its header; `on_facts` is told how its voxels lie,
+    `on_series` which series of DICOM it is. Raises InvalidInput; MultipleVolumes says which volumes there
+    are.
     """
     _check_files(upload)
-    facts, modality = _check_volume(upload, folder, params, max_voxels, on_facts)
+    facts, modality = _check_volume(upload, folder, params, max_voxels, on_facts, on_series)
     _check_mask(upload, folder, facts, max_voxels)
     return modality
 
@@ -98,7 +101,9 @@ def inspect(
     return Inspection(tuple(found), collapsed(said))
 
 
-def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
+def survey(
+    upload: Upload, folder: Path, *, max_voxels: int, on_series: OnSeries = ignore_series
+) -> Inspection:
     """The one volume of each series of a study, or why it has none. Raises InvalidInput if it is no DICOM."""
     _check_files(upload)
     if upload.mask is not None:
@@ -106,7 +111,8 @@ def survey(upload: Upload, folder: Path, *, max_voxels: int) -> Inspection:
     if _is_nifti(upload.files[0], folder):
         raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
     said: list[str] = []
-    found = survey_dicom(_instances(upload, folder), said.append, max_voxels=max_voxels)
+    instances = _instances(upload, folder)
+    found = survey_dicom(instances, said.append, max_voxels=max_voxels, on_series=on_series)
     return Inspection(tuple(found), collapsed(said))
 
 
@@ -132,6 +138,7 @@ def _check_volume(
     params: JobParams,
     max_voxels: int,
     on_facts: Callable[[ScanFacts], None],
+    on_series: OnSeries,
 ) -> tuple[NiftiFacts | None, Guess]:
     """Check the headers of the volume that is to be scored.
 
@@ -145,7 +152,14 @@ def _check_volume(
         return facts, SILENT
     _check_no_index(params.volume_index)
     instances = _instances(upload, folder)
-    return None, check_dicom(instances, max_voxels=max_voxels, series=params.series_uid, on_facts=on_facts)
+    modality = check_dicom(
+        instances,
+        max_voxels=max_voxels,
+        series=params.series_uid,
+        on_facts=on_facts,
+        on_series=on_series,
+    )
+    return None, modality
 
 
 def _scan_facts(facts: NiftiFacts) -> ScanFacts:

@@ -17,6 +17,7 @@ from disyre.errors import IllegalTransition, JobNotFound
 from disyre.job import JobProblem, JobState
 from disyre.progress import Progress
 from disyre.queue_limits import QueueLimits
+from disyre.series_mark import SeriesMark
 from disyre.store_mark import StoreMark
 from tests.builders import make_job
 from tests.contracts.stores import IDS, LATER, LONG_S, start
@@ -37,6 +38,17 @@ def test_a_job_comes_back_as_it_was_stored(jobs: JobStore) -> None:
     jobs.add(job)
 
     assert jobs.get(job.id) == job
+
+
+def test_the_series_of_a_job_and_the_job_that_it_supersedes_stay_as_it_changes(jobs: JobStore) -> None:
+    mark = SeriesMark(id="1" * 32, content="2" * 32)
+    job = make_job().model_copy(update={"series": mark, "supersedes": IDS[0]})
+    jobs.add(job)
+
+    jobs.update(job.id, start)
+
+    stored = jobs.get(job.id)
+    assert (stored.series, stored.supersedes) == (mark, IDS[0])
 
 
 def test_what_a_newer_program_added_to_a_job_is_ignored_by_an_older_one_and_stays(

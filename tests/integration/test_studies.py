@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from pydicom.dataset import FileDataset
 
 from disyre import geometry
@@ -71,9 +72,8 @@ def _plane(voxels: Voxels, k: int) -> bytes:
     return np.round(voxels[:, :, k].T).astype("<u2").tobytes()
 
 
-def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
-    workplace: Workplace, tmp_path: Path
-) -> None:
+def app_of(workplace: Workplace, tmp_path: Path) -> FastAPI:
+    """The API on the stores of a workplace."""
     backends = Backends(
         jobs=workplace.jobs,
         events=RedisJobEvents(workplace.client),
@@ -88,7 +88,13 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
         models=ModelShelf(workplace.models),
         workers=workplace.registry,
     )
-    app = create_app(backends, ServiceSettings(min_free_bytes=0))
+    return create_app(backends, ServiceSettings(min_free_bytes=0))
+
+
+def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    app = app_of(workplace, tmp_path)
     silent = as_series(make_real_brain("T1w"), "1.2.1")
     told = as_series(make_real_brain("T2w"), "1.2.2", **T2W)
     write_nifti(tmp_path / "flair.nii.gz", make_real_brain("FLAIR"))
@@ -119,3 +125,25 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
     assert (refused.error.code, refused.model) == ("no-model-for-modality", None)
     assert refused.modality is not None
     assert refused.modality.name == "FLAIR"
+
+
+def test_all_of_a_series_names_the_part_of_it_that_it_supersedes_and_the_broker_forgets_what_is_deleted(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    images = encoded(make_series(8, SeriesInstanceUID="1.2.1"))
+    with (
+        served(app_of(workplace, tmp_path)) as url,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as client,
+    ):
+        part, whole, again = (
+            client.post("/v1/jobs", content=zipped_images(sent)).json()
+            for sent in (images[:5], images, images)
+        )
+        indices = list(workplace.client.scan_iter("disyre:series:*"))
+        for job in (part, whole, again):
+            client.post(f"{job['links']['self']}/cancel")
+            assert client.delete(job["links"]["self"]).status_code == 204
+
+    assert [job["supersedes"] for job in (part, whole, again)] == [None, part["id"], part["id"]]
+    assert len(indices) == 1
+    assert list(workplace.client.scan_iter("disyre:series:*")) == []

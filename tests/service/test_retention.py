@@ -10,14 +10,16 @@ import pytest
 
 from disyre.adapters.clock_marks import ClockMark, InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
-from disyre.adapters.owner_index import InMemoryOwnerIndex
+from disyre.adapters.owner_index import InMemoryOwnerIndex, OwnerIndex
 from disyre.errors import Unavailable
 from service.lifetimes import Lifetimes
 from service.retention import Retention
 from service.steady_clock import SteadyClock, this_boot
 from tests.builders import NOON, make_job
+from tests.dicom_phantom import encoded, make_series
 from tests.service.key_files import client_of, write_keys
 from tests.service.live_api import LiveApi, live_api, succeed
+from tests.zip_files import zipped_images
 
 DAY_S = 86400.0
 
@@ -37,13 +39,15 @@ class Clocks:
         self.own_s += seconds
 
 
-def retention_of(api: LiveApi, clocks: Clocks, boot: str | None = "boot-1") -> Retention:
+def retention_of(
+    api: LiveApi, clocks: Clocks, boot: str | None = "boot-1", owners: OwnerIndex | None = None
+) -> Retention:
     """One of an API's jobs, by clocks of a test; another one is that of another process."""
     api.jobs.clock = lambda: NOON + timedelta(seconds=clocks.broker_s)
     return Retention(
         api.jobs,
         InMemoryExpiry(api.jobs),
-        InMemoryOwnerIndex(),
+        owners or InMemoryOwnerIndex(),
         api.artifacts,
         SteadyClock(clocks.marks, boot, clock_s=lambda: clocks.own_s),
         tombstone_s=60,
@@ -112,6 +116,21 @@ def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
         assert ward.get(path).json()["code"] == ward.delete(path).json()["code"] == "job-not-found"
     with client_of(api, "boss") as boss:
         assert boss.get(path).status_code == 410
+
+
+def test_the_owner_of_a_job_that_has_expired_has_it_no_more_nor_its_series(
+    api: LiveApi, pacs: httpx.Client
+) -> None:
+    clocks, owners = Clocks(), InMemoryOwnerIndex()
+    retention = retention_of(api, clocks, owners=owners)
+    job_id = finished(api, pacs, zipped_images(encoded(make_series(6))))
+    job = api.jobs.get(job_id)
+    assert job.series_id is not None
+    owners.note(job.owner, job_id, series=job.series_id)
+
+    run_down(retention, clocks, 3)
+
+    assert owners.list(job.owner, limit=9) == owners.list(job.owner, limit=9, series=job.series_id) == []
 
 
 def test_a_job_is_over_in_the_moment_that_it_says_though_its_files_are_removed_later(
