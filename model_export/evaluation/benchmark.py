@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from disyre import scoring
+from disyre.errors import InvalidInput
 from disyre.types import Mask, Voxels
 from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation import detection
@@ -31,6 +32,8 @@ class Benchmark:
     methods: list[MethodResults]
     exhibits: list[Exhibit] = field(default_factory=list)
     """One for each case, in the order of the cases."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why, by the name of a case that could not be scored."""
 
     def of(self, method: str) -> MethodResults:
         """The results of one method."""
@@ -58,22 +61,34 @@ def run(
     """Measure methods on cases, after `healthy` was measured for each of them.
 
     `kept` is a folder for the scores of all voxels, which may be many. `on_case` is told in a line what was
-    done.
+    done. A case that a method refuses is left out for all of them.
+    Raises InvalidInput if none is left.
     """
     results = [replace(those, cases=[]) for those in healthy]
     benchmark = Benchmark(results)
     rng = np.random.default_rng(REFERENCE_SEED)
     for number, case in enumerate(cases):
-        maps = {}
-        for place, (method, those) in enumerate(zip(methods, results, strict=True)):
-            start = time.perf_counter()
-            maps[method.name] = found = method.map_of(case)
-            seconds = time.perf_counter() - start
+        try:
+            timed = [_timed(method, case) for method in methods]
+        except InvalidInput as error:
+            benchmark.left_out[case.name] = str(error)
+            on_case(f"{case.name} is left out: {error}")
+            continue
+        for place, (those, (found, seconds)) in enumerate(zip(results, timed, strict=True)):
             file = kept / f"{place}-{number}"
             those.cases.append(_measure(case, found, those.threshold, seconds, file, rng))
+        maps = {method.name: found for method, (found, _) in zip(methods, timed, strict=True)}
         benchmark.exhibits.append(show(case, maps))
         on_case(_line(case, results))
+    if not benchmark.exhibits:
+        raise InvalidInput(f"expected cases that can be scored, got {len(benchmark.left_out)} that cannot")
     return benchmark
+
+
+def _timed(method: Method, case: Case) -> tuple[Voxels, float]:
+    """A map, and how many seconds it took."""
+    start = time.perf_counter()
+    return method.map_of(case), time.perf_counter() - start
 
 
 def _on_healthy(method: Method, scans: Sequence[Case], on_case: Callable[[str], None]) -> MethodResults:

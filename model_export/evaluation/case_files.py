@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from disyre.frozen import Frozen
 from disyre.modality import Modality
 from model_export.bids import bids_scans, find_brain_mask, find_derived
 from model_export.dataset import scan_name
+from model_export.split_file import few
 
 LAYOUT_FILE: Final = "cases.toml"
 """In a folder of cases: what the data set is called, and its files, if they are not called as expected."""
@@ -54,7 +55,22 @@ class Layout(Frozen):
     def scan_in(self, folder: Path, modality: Modality) -> Path | None:
         """The scan of a modality."""
         short = modality.lower().removesuffix("w")
-        return _first(folder, [pattern.format(modality=modality, short=short) for pattern in self.scan])
+        found = _first(folder, [pattern.format(modality=modality, short=short) for pattern in self.scan])
+        return found[0] if found else None
+
+    def mask_in(self, folder: Path, kind: Literal["lesion", "brain_mask"]) -> Path | None:
+        """The mask of a kind, if there is one.
+
+        Raises InvalidInput if several have names of a mask; patterns of `cases.toml` go before one another.
+        """
+        patterns = getattr(self, kind)
+        in_turn = patterns if kind in self.model_fields_set else ()
+        found = _first(folder, in_turn) or sorted({path for one in patterns for path in folder.glob(one)})
+        if len(found) > 1:
+            what, names = kind.replace("_", " "), few([path.name for path in found])
+            which = f"a pattern in {LAYOUT_FILE} says which is meant"
+            raise InvalidInput(f"expected one {what} in {folder}, got {names}; {which}")
+        return found[0] if found else None
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,16 @@ class CaseFiles:
     """None: the scan is skull-stripped."""
 
 
-def find_cases(folder: Path, modality: Modality) -> list[CaseFiles]:
+@dataclass(frozen=True)
+class FoundCases:
+    """What a folder of cases has."""
+
+    cases: list[CaseFiles]
+    without_lesion: list[str]
+    """Names of scans of the modality that have no lesion mask; of a BIDS data set, of raw ones only."""
+
+
+def find_cases(folder: Path, modality: Modality) -> FoundCases:
     """The cases below a folder, by name, without a look into any file.
 
     A case is a scan of the modality and a lesion mask in one folder; or a raw scan of a BIDS data set, of
@@ -76,12 +101,8 @@ def find_cases(folder: Path, modality: Modality) -> list[CaseFiles]:
     Raises InvalidInput if there is none, or if a scan has several masks or a mask several scans.
     """
     layout = Layout.read(folder)
-    places = {
-        place: case for place in {folder, *folder.rglob("*/")} if (case := _in_one(place, layout, modality))
-    }
-    cases = [
-        CaseFiles(place.relative_to(folder).as_posix(), *files) for place, files in sorted(places.items())
-    ]
+    places = {place: case for place in _places(folder) if (case := _in_one(place, layout, modality))}
+    cases = [CaseFiles(_name(place, folder), *files) for place, files in sorted(places.items())]
     raw = [scan for scan in bids_scans(folder, modality) if scan.parent not in places]
     cases += _derived(raw, layout, modality, used=set(places))
     if not cases:
@@ -89,15 +110,36 @@ def find_cases(folder: Path, modality: Modality) -> list[CaseFiles]:
             f"expected folders with a {modality} scan and a lesion mask in each below {folder}, or raw scans "
             "of a BIDS data set whose lesion masks are below derivatives/, found none"
         )
-    return cases
+    return FoundCases(cases, _without_lesion(folder, layout, modality, cases))
+
+
+def _name(place: Path, folder: Path) -> str:
+    """Of a case: its folder below that of all cases, or what the only one is called that was given itself."""
+    return place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
+
+
+def _without_lesion(
+    folder: Path, layout: Layout, modality: Modality, cases: Sequence[CaseFiles]
+) -> list[str]:
+    taken = {case.scan for case in cases}
+    found = bids_scans(folder, modality) or [
+        scan for place in _places(folder) if (scan := layout.scan_in(place, modality))
+    ]
+    return sorted(_name(scan.parent, folder) for scan in found if scan not in taken)
+
+
+def _places(folder: Path) -> set[Path]:
+    """A folder and all below."""
+    return {folder, *folder.rglob("*/")}
 
 
 def _in_one(place: Path, layout: Layout, modality: Modality) -> tuple[Path, Path, Path | None] | None:
     """Scan, lesion and, if there is one, brain mask in a folder; None if it is no case."""
-    scan, lesion = layout.scan_in(place, modality), _first(place, layout.lesion)
+    scan = layout.scan_in(place, modality)
+    lesion = layout.mask_in(place, "lesion") if scan is not None else None
     if scan is None or lesion is None:
         return None
-    return scan, lesion, _first(place, layout.brain_mask) or find_brain_mask(scan, scan_name(scan))
+    return scan, lesion, layout.mask_in(place, "brain_mask") or find_brain_mask(scan, scan_name(scan))
 
 
 def _derived(
@@ -116,5 +158,7 @@ def _derived(
             yield CaseFiles(scan_name(scan), scan, lesion, find_brain_mask(scan, scan_name(scan)))
 
 
-def _first(folder: Path, patterns: Sequence[str]) -> Path | None:
-    return next((path for pattern in patterns for path in sorted(folder.glob(pattern))), None)
+def _first(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files that fit the first pattern which any file fits, by name."""
+    found = (sorted(folder.glob(pattern)) for pattern in patterns)
+    return next((paths for paths in found if paths), [])

@@ -1,6 +1,7 @@
 """Cases: a scan, its brain, and where in it the lesion is; nowhere, in a healthy scan."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ from disyre.types import Mask
 from disyre.volume import Volume
 from model_export.bids import bids_scans, find_brain_mask
 from model_export.dataset import Scan, scan_name
-from model_export.evaluation.case_files import Layout, find_cases
+from model_export.evaluation.case_files import CaseFiles, Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,24 +37,33 @@ class Case:
         return cls(scan.name, scan.volume, scan.brain_mask, np.zeros(scan.volume.shape, dtype=np.bool_))
 
 
-def read_cases(folder: Path, modality: Modality) -> Iterator[Case]:
-    """The cases below a folder, by name.
+def read_case(files: CaseFiles) -> Case:
+    """A case from its files.
 
-    Raises InvalidInput if there is none, MaskMismatch for a mask on another grid.
+    Raises InvalidInput, which names the file, for one that cannot be read, a mask on another grid, and a scan
+    whose brain is not known.
     """
-    for files in find_cases(folder, modality):
+    with _named(files.scan.name):
         volume = _from_background(read_nifti(files.scan))
+    with _named((files.brain_mask or files.scan).name):
         inside = _brain(files.brain_mask, volume)
-        yield Case(files.name, volume, inside, _lesion(files.lesion, volume))
+    with _named(files.lesion.name):
+        return Case(files.name, volume, inside, _lesion(files.lesion, volume))
 
 
 def read_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[str] = ()) -> list[Scan]:
     """The scans of a modality below some folders, by name; of all, or those that are named.
 
     The brain of a scan is the mask beside it or among the derivatives, or else all that is not background.
-    Raises InvalidInput if there is none, or if one that is named is missing.
+    Raises InvalidInput if there is none, if one that is named is missing, and for one that cannot be used, by
+    its path.
     """
-    return [read_scan(path) for path in find_healthy(folders, modality, names)]
+    return [_read_healthy(path) for path in find_healthy(folders, modality, names)]
+
+
+def _read_healthy(path: Path) -> Scan:
+    with _named(str(path)):
+        return read_scan(path)
 
 
 def find_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[str] = ()) -> list[Path]:
@@ -91,6 +101,17 @@ def read_scan(path: Path) -> Scan:
     beside = path.with_name("brainmask.nii.gz")
     mask = find_brain_mask(path, name) or (beside if beside.is_file() else None)
     return Scan(name, volume, _brain(mask, volume))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let what is wrong with a file say which it is."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{name}: {error}") from error
+    except OSError as error:
+        raise InvalidInput(f"{name}: {error.strerror or 'it cannot be read'}") from error
 
 
 def _lesion(path: Path, volume: Volume) -> Mask:

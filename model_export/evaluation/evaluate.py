@@ -4,10 +4,12 @@ import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
@@ -18,7 +20,8 @@ from model_export.evaluation.autoencoder import autoencoder_method
 from model_export.evaluation.baselines import baselines
 from model_export.evaluation.benchmark import Benchmark, measure_healthy, run
 from model_export.evaluation.case_files import Layout
-from model_export.evaluation.cases import Case, read_cases, read_healthy, read_scan
+from model_export.evaluation.case_set import CaseSet
+from model_export.evaluation.cases import Case, read_healthy, read_scan
 from model_export.evaluation.method import Method
 from model_export.evaluation.model import Model
 from model_export.evaluation.options import SEMI_SYNTHETIC, check_data, check_paths, make_parser
@@ -28,6 +31,9 @@ from model_export.evaluation.report import Report, Section
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
 from model_export.evaluation.training_scans import training_scans
 from model_export.evaluation.unseen import check_unseen
+
+Sets: TypeAlias = Mapping[str, CaseSet]
+"""The cases of one modality, by what --cases calls their folder."""
 
 
 def main(argv: Sequence[str], published: Published | None = None) -> int:
@@ -57,46 +63,74 @@ def evaluate(options: argparse.Namespace, command: str, published: Published | N
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
     modalities = sorted({model.manifest.modality for model in models})
     check_data(options, modalities)
-    options.out.mkdir(parents=True, exist_ok=True)
+    sets = _checked(options, modalities)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
-    with tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
+    with _new_folders(options.out), tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
         for modality in modalities:
             own = [model for model in models if model.manifest.modality == modality]
-            for section in _sections(own, modality, options, Path(kept)):
+            for section in _sections(own, modality, options, sets[modality], Path(kept)):
                 is_comparable = section.benchmark is not None and not section.is_ablation
                 report.add(replace(section, published=published if is_comparable else None))
+    for line in report.left_out():
+        _say(f"disyre evaluate: {line}")
     return report.write()
 
 
+@contextmanager
+def _new_folders(out: Path) -> Iterator[None]:
+    """Make a folder and those above it; what nothing was written into by the end is taken away again."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in made:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _checked(options: argparse.Namespace, modalities: Sequence[Modality]) -> dict[Modality, Sets]:
+    """A look into every case of every folder, before hours are spent on the first."""
+    folders = [name for name in options.cases if name != SEMI_SYNTHETIC]
+    return {
+        modality: {name: CaseSet.checked(Path(name), modality, _say) for name in folders}
+        for modality in modalities
+    }
+
+
 def _sections(
-    models: Sequence[Model], modality: Modality, options: argparse.Namespace, kept: Path
+    models: Sequence[Model], modality: Modality, options: argparse.Namespace, sets: Sets, kept: Path
 ) -> Iterator[Section]:
     """What is measured for one modality; the settings, which take longest, last."""
     healthy = _healthy(options, modality)
     methods = [model.method() for model in models]
     if not options.no_baselines:
         methods += [*baselines(modality), *_autoencoder(options, modality, healthy)]
-    sets = {_title(name, modality): name for name in options.cases}
+    titles = {_title(name, modality): name for name in options.cases}
     controls = measure_healthy(methods, [Case.healthy(scan) for scan in healthy], on_case=_say)
     benchmark: Benchmark | None = None
-    for title, name in sets.items():
-        cases = _cases(name, healthy, modality, options)
+    for title, name in titles.items():
+        cases = _cases(name, healthy, modality, options, sets)
         benchmark = run(methods, controls, cases, _new_folder(kept), on_case=_say)
-        yield Section(title, benchmark)
+        yield Section(title, benchmark, checked=sets.get(name))
     pairs = [pair for pair in options.pair if _is_of(modality, pair)]
     if pairs and benchmark is not None:
         yield Section(f"{modality}, two scans of a person", repeatability=_pairs(models, benchmark, pairs))
-    for title, name in sets.items() if options.ablations else ():
+    for title, name in titles.items() if options.ablations else ():
         variants = [variant for model in models for variant in model.variants()]
-        cases = islice(_cases(name, healthy, modality, options), options.ablations)
+        cases = islice(_cases(name, healthy, modality, options, sets), options.ablations)
         compared = run(variants, measure_healthy(variants, []), cases, _new_folder(kept), on_case=_say)
         yield Section(f"{title}: settings compared", compared, is_ablation=True)
 
 
 def _title(cases: str, modality: Modality) -> str:
     """Of a section: what a folder of cases says that it is called, or else its own name."""
-    called = "" if cases == SEMI_SYNTHETIC else Layout.read(Path(cases)).name
-    return f"{called}, {modality}" if called else f"{modality}, {Path(cases).name} cases"
+    if cases == SEMI_SYNTHETIC:
+        return f"{modality}, {cases} cases"
+    if called := Layout.read(Path(cases)).name:
+        return f"{called}, {modality}"
+    name = Path(cases).resolve().name
+    return f"{modality}, {name}" if name.endswith("cases") else f"{modality}, {name} cases"
 
 
 def _new_folder(parent: Path) -> Path:
@@ -134,10 +168,10 @@ def _autoencoder(options: argparse.Namespace, modality: Modality, healthy: Seque
 
 
 def _cases(
-    name: str, healthy: Sequence[Scan], modality: Modality, options: argparse.Namespace
+    name: str, healthy: Sequence[Scan], modality: Modality, options: argparse.Namespace, sets: Sets
 ) -> Iterator[Case]:
     if name != SEMI_SYNTHETIC:
-        return read_cases(Path(name), modality)
+        return sets[name].read()
     return semi_synthetic_cases(healthy, options.shapes, modality, options.n, options.seed)
 
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from disyre import INTENDED_USE
+from disyre.wording import counted
 from model_export.code_version import CodeVersion
 from model_export.evaluation import tables
 from model_export.evaluation.benchmark import Benchmark
+from model_export.evaluation.case_set import CaseSet
 from model_export.evaluation.model import Model
 from model_export.evaluation.pictures import Exhibit, draw_curves, draw_exhibits
 from model_export.evaluation.published import Published
@@ -43,6 +45,13 @@ class Section:
     repeatability: Sequence[Repeatability] = ()
     published: Published | None = None
     """What the figures of the models are to stand beside."""
+    checked: CaseSet | None = None
+    """What was seen of the cases before they were scored, if they are from a folder."""
+
+    def left_out(self) -> dict[str, str]:
+        """Why, by the name of a case that is not among the figures."""
+        before = self.checked.left_out if self.checked else {}
+        return {**before, **(self.benchmark.left_out if self.benchmark else {})}
 
 
 @dataclass(eq=False)
@@ -59,6 +68,8 @@ class Report:
     """Looked up before the report itself changes a file of the checkout."""
     _text: list[str] = field(default_factory=list)
     _figures: list[dict[str, Any]] = field(default_factory=list)
+    _left_out: dict[str, int] = field(default_factory=dict)
+    """How many cases, by section."""
 
     def add(self, section: Section) -> None:
         """Add a section, and write what there is so far."""
@@ -70,7 +81,16 @@ class Report:
             self._text += tables.repeatability(section.repeatability)
             figures["repeatability"] = [asdict(one) for one in section.repeatability]
         self._figures.append(figures)
+        if n := len(section.left_out()):
+            self._left_out[section.title] = n
         self.write()
+
+    def left_out(self) -> list[str]:
+        """In which sections cases are missing, and how many, a line each."""
+        return [
+            f"{title}: {counted(n, 'case')} left out; the report says which and why"
+            for title, n in self._left_out.items()
+        ]
 
     def write(self) -> Path:
         """Write the report and the figures; returns the report's path."""
@@ -86,6 +106,7 @@ class Report:
         n_cases = len(benchmark.exhibits)
         summaries = {results.method: results.summary(n_draws=self.n_draws) for results in benchmark.methods}
         self._text += tables.extent(benchmark.methods[0], self.protocol)
+        self._text += tables.checked(section.left_out(), section.checked)
         self._text += tables.figures(summaries, self.protocol, is_ablation=section.is_ablation)
         if section.published is not None:
             own = {m.name: summaries[m.name] for m in self.models if m.name in summaries}
@@ -102,6 +123,9 @@ class Report:
             "methods": {name: asdict(summary) for name, summary in summaries.items()},
             "cases": {results.method: _of_cases(results) for results in benchmark.methods},
             "healthy": {results.method: list(map(vars, results.healthy)) for results in benchmark.methods},
+            "left_out": section.left_out(),
+            "remarks": dict(section.checked.remarks) if section.checked else {},
+            "without_lesion_mask": list(section.checked.without_lesion) if section.checked else [],
         }
 
     def _calibrated_on(self) -> dict[str, list[str]]:

@@ -65,7 +65,7 @@ class Summary:
     slices: dict[str, tuple[float, float]]
     """AUROC and average precision, by the rule that scores a slice."""
     volume_auroc: float
-    """Cases against healthy scans, by anomaly score."""
+    """Cases with a lesion against what has none, healthy scans first of all, by anomaly score."""
     sensitivities: tuple[Sensitivity, ...]
     threshold: float
     false_positive_ml: Interval
@@ -126,12 +126,13 @@ def _slice_figures(cases: Sequence[SliceScores]) -> dict[str, tuple[float, float
     for rule in ("mean", "max", "top"):
         scores = np.concatenate([getattr(case, rule) for case in cases])
         together = Separation.of(scores, np.concatenate([case.has_lesion for case in cases]))
-        figures[rule] = (auroc(together), curve([together]).average_precision)
+        found = curve([together]).average_precision if together.lesion.size else float("nan")
+        figures[rule] = (auroc(together), found)
     return figures
 
 
 def _volume_auroc(results: MethodResults) -> float:
     scores = [result.anomaly_score for result in results.cases]
     scores += [result.anomaly_score for result in results.healthy]
-    labels = [True] * len(results.cases) + [False] * len(results.healthy)
+    labels = [result.lesion_ml > 0 for result in results.cases] + [False] * len(results.healthy)
     return auroc(Separation.of(np.array(scores, dtype=np.float32), np.array(labels)))

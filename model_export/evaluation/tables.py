@@ -10,12 +10,14 @@ from disyre.wording import counted
 from model_export.calibration import HEALTHY_PERCENTILE
 from model_export.evaluation.appearance import STRENGTHS
 from model_export.evaluation.bootstrap import Interval
+from model_export.evaluation.case_set import CaseSet
 from model_export.evaluation.detection import LEAST_FOUND, Sensitivity
 from model_export.evaluation.metrics import REFERENCE_SAMPLES, REFERENCE_SEED, REFERENCE_THRESHOLDS
 from model_export.evaluation.published import Published
 from model_export.evaluation.repeatability import Repeatability
 from model_export.evaluation.results import CaseResult, MethodResults, Summary
 from model_export.evaluation.semi_synthetic import SIZES_ML
+from model_export.split_file import few
 
 Protocol: TypeAlias = Literal["exact", "reference"]
 """All voxels, exactly; or as the reference implementation samples voxels and thresholds."""
@@ -75,6 +77,17 @@ def extent(results: MethodResults, protocol: Protocol) -> list[str]:
             "",
         ]
     return lines
+
+
+def checked(left_out: Mapping[str, str], seen: CaseSet | None) -> list[str]:
+    """Which cases are not among the figures and why, and what is odd about those that are."""
+    lines = [f"* {name}: left out: {why}" for name, why in left_out.items()]
+    if seen is not None:
+        lines += [f"* {name}: {what}" for name, what in seen.remarks.items()]
+        if seen.without_lesion:
+            n = counted(len(seen.without_lesion), "scan")
+            lines.append(f"* {n} left out, without a lesion mask: {few(seen.without_lesion)}")
+    return [*lines, ""] if lines else []
 
 
 def calibrated_on(methods: Sequence[MethodResults], names: Mapping[str, Collection[str]]) -> list[str]:

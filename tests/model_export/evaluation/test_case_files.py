@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from disyre.adapters.nifti_write import write_nifti
-from disyre.errors import InvalidInput, MaskMismatch
+from disyre.errors import InvalidInput
 from disyre.types import Mask
 from disyre.volume import Volume
 from model_export.evaluation.case_files import find_cases
-from model_export.evaluation.cases import read_cases, read_healthy
+from model_export.evaluation.cases import read_healthy
 from model_export.phantom import make_phantom
 from tests.builders import make_volume
+from tests.model_export.evaluation.reading import read_cases
 
 RAW = "sub-{0}/ses-1/anat/sub-{0}_ses-1_T1w.nii.gz"
 LESION = "derivatives/lesion_masks/sub-{0}/ses-1/anat/sub-{0}_ses-1_label-lesion_mask.nii.gz"
@@ -53,7 +54,7 @@ def test_a_derived_lesion_mask_on_another_grid_is_refused(tmp_path: Path) -> Non
     _write(tmp_path / RAW.format("01"), make_volume())
     _write(tmp_path / LESION.format("01"), make_volume((20, 20, 20)))
 
-    with pytest.raises(MaskMismatch):
+    with pytest.raises(InvalidInput, match=r"lesion_mask\.nii\.gz: expected a mask of the scan's shape"):
         list(read_cases(tmp_path, "T1w"))
 
 
@@ -68,7 +69,7 @@ def test_a_mask_beside_a_scan_belongs_to_that_scan_and_not_to_the_raw_one(tmp_pa
         "derivatives/other/sub-02/ses-1/anat/sub-02_ses-1_label-lesion_mask.nii.gz",
     )
 
-    names = [case.name for case in find_cases(tmp_path, "T1w")]
+    names = [case.name for case in find_cases(tmp_path, "T1w").cases]
 
     assert names == ["derivatives/lesion_masks/sub-01/ses-1/anat", "sub-02/ses-1/anat"]
 
@@ -81,7 +82,45 @@ def test_several_derived_masks_of_a_scan_are_refused_until_a_pattern_says_which(
         find_cases(tmp_path, "T1w")
 
     (tmp_path / "cases.toml").write_text('lesion = ["*_desc-rater2lesion_mask.nii*"]\n')
-    assert [case.lesion for case in find_cases(tmp_path, "T1w")] == [tmp_path / rater.format(2)]
+    assert [case.lesion for case in find_cases(tmp_path, "T1w").cases] == [tmp_path / rater.format(2)]
+
+
+def test_several_masks_in_the_folder_of_a_case_are_refused_until_a_pattern_says_which(tmp_path: Path) -> None:
+    _touch(tmp_path, "c1/T1w.nii.gz", "c1/lesion.nii.gz", "c1/c1_lesion2.nii.gz")
+    with pytest.raises(InvalidInput, match=r"one lesion in .*c1, got c1_lesion2\.nii\.gz, lesion\.nii\.gz"):
+        find_cases(tmp_path, "T1w")
+
+    (tmp_path / "cases.toml").write_text('lesion = ["lesion.nii*", "*lesion2.nii*"]\n')
+    assert [case.lesion.name for case in find_cases(tmp_path, "T1w").cases] == ["lesion.nii.gz"]
+
+    _touch(tmp_path, "c1/brainmask.nii.gz", "c1/c1_brainmask.nii.gz")
+    with pytest.raises(InvalidInput, match=r"one brain mask in .*c1, got brainmask"):
+        find_cases(tmp_path, "T1w")
+
+
+def test_scans_without_a_lesion_mask_are_told_by_their_folders(tmp_path: Path) -> None:
+    _touch(
+        tmp_path, "c1/T1w.nii.gz", "c1/lesion.nii.gz", "c2/T1w.nii.gz", "c3/x_T1w.nii.gz", "c4/FLAIR.nii.gz"
+    )
+
+    assert find_cases(tmp_path, "T1w").without_lesion == ["c2", "c3"]
+
+
+def test_raw_scans_of_a_bids_data_set_without_a_lesion_mask_are_told_and_not_what_is_derived_from_them(
+    tmp_path: Path,
+) -> None:
+    derived = (
+        LESION.format("01").replace("label-lesion_mask", "desc-preproc_T1w").replace("lesion_masks", "x")
+    )
+    _touch(tmp_path, RAW.format("01"), LESION.format("01"), RAW.format("02"), derived)
+
+    assert find_cases(tmp_path, "T1w").without_lesion == ["sub-02/ses-1/anat"]
+
+
+def test_a_case_that_is_given_itself_is_called_as_its_folder(tmp_path: Path) -> None:
+    _touch(tmp_path, "c1/T1w.nii.gz", "c1/lesion.nii.gz")
+
+    assert [case.name for case in find_cases(tmp_path / "c1", "T1w").cases] == ["c1"]
 
 
 def test_a_mask_that_fits_two_scans_of_a_session_is_refused(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from disyre.adapters.nifti_write import write_nifti
-from disyre.errors import InvalidInput, MaskMismatch
+from disyre.errors import InvalidInput
 from disyre.modality import Modality
 from disyre.volume import Volume
-from model_export.evaluation.cases import Case, read_cases, read_healthy
+from model_export.evaluation.cases import Case, read_healthy
 from model_export.phantom import make_phantom
 from tests.builders import make_volume
+from tests.model_export.evaluation.reading import read_cases
 from tests.real_data import real_data
 
 
@@ -72,7 +73,7 @@ def test_the_brain_mask_beside_a_scan_is_used(tmp_path: Path) -> None:
 def test_a_lesion_on_another_grid_is_refused(tmp_path: Path) -> None:
     write_case(tmp_path / "a", make_volume())
     write_nifti(tmp_path / "a" / "lesion.nii.gz", make_volume((20, 20, 20)))
-    with pytest.raises(MaskMismatch):
+    with pytest.raises(InvalidInput, match=r"^lesion\.nii\.gz: expected a mask of the scan's shape"):
         list(read_cases(tmp_path, "T1w"))
 
 
