@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final, Self
 
 import torch
@@ -13,6 +14,8 @@ CHECKPOINT_FILE: Final = "checkpoint.pt"
 """The newest state of a run."""
 BEST_FILE: Final = "best.pt"
 """The averaged weights with which lesions were found best so far; there may be none."""
+_DAMAGE: Final = (OSError, RuntimeError, TypeError, KeyError, ValueError, EOFError, UnpicklingError)
+"""What torch raises for a file that is none of its own, or not whole."""
 
 
 @dataclass
@@ -73,5 +76,13 @@ class Checkpoint:
             values = torch.load(path, map_location=device, weights_only=True)
             values["generator"] = values["generator"].cpu()
             return cls(**values)
-        except (OSError, RuntimeError, TypeError, KeyError, EOFError) as error:
-            raise Misconfigured(f"no usable checkpoint at {path}") from error
+        except FileNotFoundError as error:
+            raise Misconfigured(
+                f"no usable checkpoint at {path}: there is none; train first, without --resume"
+            ) from error
+        except _DAMAGE as error:
+            raise Misconfigured(
+                f"no usable checkpoint at {path}: it is damaged; copy it again from where the run is from, "
+                f"or begin a new run with --start-from a folder with a {BEST_FILE} or {CHECKPOINT_FILE} "
+                "that is whole"
+            ) from error

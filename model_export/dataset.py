@@ -26,6 +26,7 @@ from disyre.types import Mask
 from disyre.volume import Volume
 from model_export.augmentation import FrameMasks, Frames
 from model_export.bids import bids_scans, find_brain_mask
+from model_export.slice_file import opened
 
 CodedSlices: TypeAlias = UInt8[np.ndarray, "slice i j"]
 """0 outside the brain, 1 to 255 is [0, 1] inside."""
@@ -129,7 +130,7 @@ class SliceBank:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        with np.load(path) as file:
+        with opened(path) as file:
             names = tuple(str(name) for name in file["scan_names"])
             return cls(torch.from_numpy(file["coded"]), names, tuple(int(n) for n in file["n_slices"]))
 

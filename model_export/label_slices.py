@@ -19,6 +19,7 @@ from model_export.brain.label_maps import LEFT_AND_RIGHT, brain_of
 from model_export.brain.label_maps import WHITE as WHITE_LABELS
 from model_export.contrast import FLUID, GREY, MIXED, WHITE
 from model_export.dataset import has_brain, in_common_frame
+from model_export.slice_file import opened
 
 RIMS_MM: Final = (0.0, 2.0, 4.0, 8.0)
 """Depth of the fluid around the brain that is within the masks: that of programs differs so much."""
@@ -71,7 +72,7 @@ class LabelSlices:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        with np.load(path) as file:
+        with opened(path) as file:
             tissues = torch.from_numpy(file["tissue_of_code"])
             coded, extent = torch.from_numpy(file["coded"]), torch.from_numpy(file["extent"])
             return cls(coded, extent, tissues, int(file["n_maps"]))

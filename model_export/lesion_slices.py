@@ -17,6 +17,7 @@ from model_export.corruption import nearest_condition
 from model_export.dataset import SliceBank
 from model_export.evaluation.cases import Case
 from model_export.evaluation.semi_synthetic import semi_synthetic_cases
+from model_export.slice_file import opened
 
 _SLICE_STEP: Final = 4
 """Every so many slices of a case are kept."""
@@ -57,7 +58,7 @@ class LesionSlices:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        with np.load(path) as file:
+        with opened(path) as file:
             coded = torch.from_numpy(file["coded"])
             lesion = np.unpackbits(file["lesion"])[: coded.numel()].astype(np.bool_)
             return cls(coded, torch.from_numpy(lesion).reshape(coded.shape), torch.from_numpy(file["case"]))
