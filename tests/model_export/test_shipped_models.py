@@ -57,6 +57,17 @@ def test_a_shipped_model_is_where_it_says_and_within_its_limits(package: ModelPa
     assert package.verified_network()
 
 
+def test_the_card_of_a_shipped_model_credits_the_data_that_its_threshold_was_set_with(
+    package: ModelPackage,
+) -> None:
+    card = (package.folder / CARD_FILE).read_text(encoding="utf-8")
+    names = {brain.name for brain in package.manifest.calibration.healthy}
+
+    assert ("credit: OASIS and Neuromorphometrics" in card) == any(n.startswith("sub-1") for n in names)
+    assert ("Kirby21" in card) == ("healthy_kirby113" in names)
+    assert ("ds002748 (CC0-1.0)" in card) == ("sub-52" in names)
+
+
 def test_a_shipped_model_restores_better_than_copying_its_input(package: ModelPackage) -> None:
     assert package.manifest.metrics["dag_mse_ratio"] < 0.5
 
