@@ -1,5 +1,6 @@
 """Slices of label maps, from which training images of any modality are painted."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Int64, UInt8
+from nibabel.filebasedimages import ImageFileError
 from torch import Tensor
 
 from disyre.crop import Crop
 from disyre.errors import InvalidInput
+from disyre.wording import counted
 from model_export.brain.label_maps import FLUID as FLUID_LABELS
 from model_export.brain.label_maps import LEFT_AND_RIGHT, brain_of
 from model_export.brain.label_maps import WHITE as WHITE_LABELS
@@ -29,6 +32,14 @@ _MIXED_LABELS: Final = (10, 13, 16, 28)
 """Thalamus, pallidum, brain stem, ventral diencephalon: anywhere between grey and white matter."""
 _LABELS: Final = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 26, 28, 30, 31, 72, 77, 85)
 """FreeSurfer's labels in a brain, those of the right called as on the left; all others are taken as fluid."""
+_AXES: Final = 3
+_FEWEST_LABELS: Final = 4
+"""A map of three tissues has fewer."""
+_MOST_LABELS: Final = 200
+"""Of one side; a whole head has about 60, a scan of 8-bit numbers up to 255."""
+_WHITE_AND_GREY: Final = (2, 3)
+_LEAST_SHARE: Final = 0.05
+"""Of what is not background: in whole heads a fifth, and in scans of 8-bit numbers one or two hundredths."""
 _FLUID_CODE: Final = 1 + _LABELS.index(24)
 
 
@@ -90,11 +101,30 @@ def find_label_maps(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> npt.NDArray[np.int32]:
-    image = nib.as_closest_canonical(nib.load(path))
-    labels = np.asarray(np.rint(np.asarray(image.dataobj)), dtype=np.int32)
+    """Labels, those of the right called as on the left; anything else is refused by its path."""
+    try:
+        image = nib.as_closest_canonical(nib.load(path))
+        values = np.asarray(image.dataobj)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        raise InvalidInput(f"expected a label map that can be read at {path}: {error}") from error
+    if values.ndim != _AXES or not np.array_equal(values, np.rint(values)):
+        raise InvalidInput(f"expected whole numbers in a label map of 3 axes, got others at {path}")
+    labels = values.astype(np.int32)
     for right, left in LEFT_AND_RIGHT.items():
         labels[labels == right] = left
+    _check_labels(labels, path)
     return labels
+
+
+def _check_labels(labels: npt.NDArray[np.int32], path: Path) -> None:
+    """Tell a scan, whose greys may be whole numbers too."""
+    found, counts = np.unique(labels[labels != 0], return_counts=True)
+    share = counts[np.isin(found, _WHITE_AND_GREY)].sum() / max(counts.sum(), 1)
+    if not _FEWEST_LABELS <= found.size <= _MOST_LABELS or share < _LEAST_SHARE:
+        raise InvalidInput(
+            f"expected FreeSurfer's labels, those of white and grey matter (2, 3, 41, 42) too, at {path}, "
+            f"got {counted(found.size, 'label')}, with {share:.1%} of the voxels white or grey matter"
+        )
 
 
 def _code(labels: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:

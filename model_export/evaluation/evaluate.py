@@ -63,6 +63,7 @@ def evaluate(options: argparse.Namespace, command: str, published: Published | N
     models = [Model.load(folder, threads=options.threads) for folder in options.models]
     modalities = sorted({model.manifest.modality for model in models})
     check_data(options, modalities)
+    _say_of_pairs(options, modalities)
     sets = _checked(options, modalities)
     report = Report(options.out, command, models, protocol=options.protocol, n_draws=options.bootstrap)
     with _new_folders(options.out), tempfile.TemporaryDirectory(dir=options.out, prefix=".scores-") as kept:
@@ -141,6 +142,14 @@ def _is_of(modality: Modality, pair: Sequence[Path]) -> bool:
     """Whether two scans are of a modality, or do not say of which."""
     said = {other for other in MODALITIES for path in pair if other in path.name}
     return said <= {modality}
+
+
+def _say_of_pairs(options: argparse.Namespace, modalities: Sequence[Modality]) -> None:
+    """Which pairs no model is for."""
+    for pair in options.pair:
+        if not any(_is_of(modality, pair) for modality in modalities):
+            names, known = " and ".join(path.name for path in pair), ", ".join(modalities)
+            _say(f"disyre evaluate: --pair {names}: left out, no model of their modality is among {known}")
 
 
 def _pairs(

@@ -49,6 +49,29 @@ def test_labels_become_tissues_and_what_is_not_brain_becomes_background(
     assert slices.coded.shape[1:] == (64, 64)
 
 
+def test_a_scan_or_a_map_of_tissues_is_no_label_map_and_is_named(
+    tmp_path: Path, label_map: np.ndarray
+) -> None:
+    greys = np.random.default_rng(1).integers(0, 256, label_map.shape).astype(np.uint8)
+    tissues = np.where(label_map > 0, 1 + label_map % 3, 0).astype(np.uint8)
+    others = (greys, tissues, label_map + np.float32(0.5), np.stack([label_map] * 2, axis=-1))
+    for image in others:
+        _save(tmp_path, image)
+        with pytest.raises(
+            InvalidInput, match=r"head\.nii\.gz, got (237|3) labels|others at .*head\.nii\.gz"
+        ):
+            LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)
+
+
+def test_a_label_map_that_cannot_be_read_is_named(tmp_path: Path, label_map: np.ndarray) -> None:
+    _save(tmp_path, label_map)
+    path = tmp_path / "head.nii.gz"
+    for damaged in (path.read_bytes()[:300], b"no image"):
+        path.write_bytes(damaged)
+        with pytest.raises(InvalidInput, match=r"label map that can be read at .*head\.nii\.gz"):
+            LabelSlices.read([path], min_frame_px=64)
+
+
 def test_slices_are_the_same_after_a_file(tmp_path: Path, label_map: np.ndarray) -> None:
     _save(tmp_path, label_map)
     slices = LabelSlices.read(find_label_maps(tmp_path), min_frame_px=64)

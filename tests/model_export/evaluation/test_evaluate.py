@@ -110,7 +110,9 @@ def test_two_scans_of_a_person_are_compared(place: Path) -> None:
     assert measured["within_sd"] == pytest.approx(abs(one - other) / 2**0.5)
 
 
-def test_two_scans_of_another_modality_are_not_for_this_model(place: Path, tmp_path: Path) -> None:
+def test_two_scans_of_another_modality_are_not_for_this_model(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scans = [tmp_path / f"sub-{seed}_FLAIR.nii.gz" for seed in (1, 2)]
     for seed, scan in enumerate(scans, start=1):
         scan.write_bytes((place / "healthy" / f"sub-{seed}_T1w.nii.gz").read_bytes())
@@ -118,6 +120,8 @@ def test_two_scans_of_another_modality_are_not_for_this_model(place: Path, tmp_p
     figures = evaluate(place, "--no-baselines", "--pair", *map(str, scans))
 
     assert [section["title"] for section in figures["sections"]] == ["T1w, cases"]
+    told = "--pair sub-1_FLAIR.nii.gz and sub-2_FLAIR.nii.gz: left out, no model of their modality is"
+    assert told in capsys.readouterr().err
 
 
 def test_what_is_marked_is_told_inside_and_outside_of_the_lesion(place: Path) -> None:
