@@ -1,7 +1,10 @@
 """The options of a job as the command line spells them; what they mean is said in docs/api.md."""
 
 import argparse
-from typing import Any, Final
+from typing import Any, Final, get_args
+
+from disyre.modality import MODALITIES
+from disyre.model_package import Mode
 
 _NUMBERS: Final = "with commas between, such as 0.8,0.5,0.2"
 
@@ -11,10 +14,10 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
     group = parser.add_argument_group("options of the job", "see docs/api.md; without one the model decides")
     group.add_argument("--model", help="name of the model that scores the scan, whatever that is")
     group.add_argument("--version", help="version of the model; the newest if it is left out")
-    group.add_argument("--modality", help="what the scan is: T1w, T2w or FLAIR")
-    group.add_argument("--mode", help="ensemble or stepwise")
+    group.add_argument("--modality", choices=MODALITIES, help="what the scan is")
+    group.add_argument("--mode", choices=get_args(Mode), help="how it is restored")
     group.add_argument("--severities", type=_numbers, metavar="LIST", help=f"above 0, at most 1, {_NUMBERS}")
-    group.add_argument("--preset", help="parity: as the public reference implementation does")
+    group.add_argument("--preset", choices=("parity",), help="as the public reference implementation does")
     group.add_argument(
         "--bias-correction", action=argparse.BooleanOptionalAction, help="divide by the shading"
     )
@@ -27,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
 
 
 def _add_options_of_a_queue(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--priority", help="low, normal or high: what is higher begins first")
+    group.add_argument("--priority", choices=("low", "normal", "high"), help="what is higher begins first")
     group.add_argument("--callback", metavar="URL", help="is called when the job has ended")
     group.add_argument(
         "--retention-s", type=int, metavar="S", help="keep the job for so many seconds once it is finished"

@@ -1,5 +1,6 @@
 """`disyre score`: one scan from files to files, without a server, as modules of mercure or MONAI are."""
 
+import json
 import sys
 import traceback
 from collections.abc import Mapping
@@ -8,9 +9,10 @@ from typing import Any, Final
 
 from cli.scans import scan_at
 from disyre import INTENDED_USE
-from disyre.adapters.settings import EX_CONFIG, read_settings
-from disyre.errors import InvalidInput, Misconfigured
+from disyre.adapters.settings import EX_CONFIG, find_models, read_settings
+from disyre.errors import InvalidInput, InvalidParams, Misconfigured
 from disyre.progress import Progress
+from disyre.result_names import SUMMARY
 from worker.one_shot import score_files
 from worker.settings import WorkerSettings
 from worker.tasks import problem_of
@@ -36,11 +38,12 @@ def folders_of(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
 def score(
     source: Path, out: Path, *, mask: Path | None, options: Mapping[str, Any], names_paths: bool = False
 ) -> int:
-    """Score a scan; 0 if `out` has its results, 1 if not, 78 if disyre is set up wrongly.
+    """Score a scan; 0 if `out` has its results, 1 if not, 2 for options that cannot be, 78 if set up wrongly.
 
     With `names_paths`, a path that is at fault is named, as it was given.
     """
     try:
+        settings = read_settings(WorkerSettings)
         scan = scan_at(source)
         _look_for(*scan.files, mask or scan.mask)
         outcome = score_files(
@@ -48,7 +51,7 @@ def score(
             out,
             options,
             mask=mask or scan.mask,
-            settings=read_settings(WorkerSettings),
+            settings=settings,
             on_progress=_Stages(),
         )
     except Misconfigured as error:
@@ -59,9 +62,16 @@ def score(
         return _fail(f"{named} cannot be read or written: {error.strerror}", 1)
     except Exception as error:
         return _refuse(error)
+    print(f"disyre: {_scored_by(out, settings.models_dir)}", file=sys.stderr)
     print(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
     print(INTENDED_USE)
     return 0
+
+
+def _scored_by(out: Path, models: Path) -> str:
+    """Which model it was, by the results, and from where if that is not the usual folder."""
+    name = "{name}/{version}".format_map(json.loads((out / SUMMARY).read_bytes())["model"])
+    return f"scored by {name}" if models == find_models() else f"scored by {name} of {models}"
 
 
 def _look_for(*files: Path | None) -> None:
@@ -94,7 +104,7 @@ def _refuse(error: Exception) -> int:
     problem = problem_of(error)
     if not isinstance(error, InvalidInput):
         traceback.print_tb(error.__traceback__)
-    status = _fail(f"{problem.code}: {problem.detail}", 1)
+    status = _fail(f"{problem.code}: {problem.detail}", 2 if isinstance(error, InvalidParams) else 1)
     for volume in error.candidates if isinstance(error, InvalidInput) else ():
         words = (volume.series_uid, volume.description, volume.reason or "can be scored")
         print(f"    {': '.join(filter(None, words))}", file=sys.stderr)

@@ -68,6 +68,7 @@ def test_a_platform_names_the_folders_and_no_connection_is_made(
     assert (done.returncode, done.stdout.partition(" ")[0]) == (0, "score"), done.stderr
     assert "Research use only" in done.stdout
     assert "disyre: restoring" in done.stderr.splitlines()
+    assert done.stderr.splitlines()[-1] == f"disyre: scored by t1w/1 of {models}"
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["threshold"] == 0.2
     assert len(list((tmp_path / "out").iterdir())) == 5
     assert {path.name for path in tmp_path.iterdir()} == {"in", "models", "out"}
@@ -235,6 +236,47 @@ def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(
     told = capsys.readouterr().err
     assert f"disyre: misconfigured: there is no model 't1w' in {tmp_path / 'models'}: " in told
     assert "DISYRE_MODELS_DIR names the folder of models" in told
+
+
+def test_the_folder_of_models_is_told_only_if_it_is_not_the_usual_one(
+    models: Path,
+    scan: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("DISYRE_MODELS_DIR")
+    monkeypatch.chdir(models.parent)
+
+    assert run(scan, tmp_path / "out") == 0
+
+    assert capsys.readouterr().err.splitlines()[-1] == "disyre: scored by t1w/1"
+
+
+def test_options_that_cannot_be_are_a_wrong_command(
+    models: Path, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"model": "t1w", "preset": "parity", "align": True}
+    assert score_scan(scan, tmp_path / "out", mask=None, options=options) == 2
+    assert "expected either a preset or" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "allowed"),
+    [
+        ("--modality", "T2", "'T1w', 'T2w', 'FLAIR'"),
+        ("--mode", "fast", "'ensemble', 'stepwise'"),
+        ("--preset", "paper", "'parity'"),
+    ],
+)
+def test_a_word_that_an_option_does_not_know_is_told_as_it_was_typed_with_those_that_it_knows(
+    option: str, typed: str, allowed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("score", "submit"):
+        with pytest.raises(SystemExit, match="2"):
+            main([command, "scan.nii.gz", option, typed])
+        told = capsys.readouterr().err
+        assert f"invalid choice: '{typed}' (choose from {allowed})" in told
 
 
 def test_a_fault_is_told_by_its_place_and_not_by_what_it_says(
