@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from disyre.errors import Misconfigured
-from disyre.field_words import in_words
 from disyre.intensity import BRAIN_FLOOR, IntensityRule
 from disyre.modality import Modality
+from model_export.config_words import wrong_in_words
 
 CONFIGS: Final = Path(__file__).parent / "configs"
 """Where the named configs are."""
@@ -260,7 +260,7 @@ class TrainingConfig:
         try:
             return TypeAdapter(cls).validate_python(values)
         except ValidationError as error:
-            wrong = "; ".join(_key(one) + _in_words(one) for one in error.errors())
+            wrong = wrong_in_words(error, cls, values)
             raise Misconfigured(f"in the training config, {wrong}") from error
 
     @classmethod
@@ -283,13 +283,3 @@ class TrainingConfig:
     def to_mapping(self) -> dict[str, Any]:
         """The values, as for a JSON file."""
         return dataclasses.asdict(self)
-
-
-def _key(error: Mapping[str, Any]) -> str:
-    """Where it is, and a colon; nothing for what is wrong with several keys together."""
-    place = ".".join(map(str, error["loc"]))
-    return f"{place}: " if place else ""
-
-
-def _in_words(error: Mapping[str, Any]) -> str:
-    return "no key that is known" if error["type"] == "unexpected_keyword_argument" else in_words(error)

@@ -46,6 +46,37 @@ def test_a_wrong_value_is_named_by_its_key_with_what_was_expected() -> None:
         TrainingConfig.from_mapping({"name": "a", "modality": "T1w", "learning_rat": 1})
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"network": {"widhts": [32]}}, "network.widhts: no key that is known, widths is"),
+        ({"network": {"kind": "paper", "layer": 2}}, "network.layer: no key that is known, layers is"),
+        ({"network": {"kind": "papr"}}, "network.kind: no key that is known"),
+        ({"network": 3}, "network: expected another value, got 3"),
+        ({"network": {"middle_blocks": "two"}}, "network.middle_blocks: expected a whole number, got text"),
+        (
+            {"augmentation": {"kind": "parity", "p_zom": 1}},
+            "augmentation.p_zom: no key that is known, p_zoom",
+        ),
+        (
+            {"corruption": {"lesions": {"p_drak": 1}}},
+            "corruption.lesions.p_drak: no key that is known, p_",
+        ),
+        ({"corruption": {"p_clean": 2}}, "corruption: expected p_clean from 0 to 1, got 2"),
+        ({"betas": [0.9, "x"]}, "betas.1: expected a number, got text of 1 character"),
+    ],
+)
+def test_of_a_section_only_the_form_that_was_asked_for_is_told_with_the_key_that_may_be_meant(
+    values: dict[str, object], words: str
+) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        TrainingConfig.from_mapping({"name": "m", "modality": "T1w", **values})
+
+    assert str(refused.value).startswith(f"in the training config, {words}")
+    assert "Config" not in str(refused.value)
+    assert ";" not in str(refused.value)
+
+
 def test_patches_that_the_network_cannot_halve_are_refused_with_what_was_expected() -> None:
     expected = (
         "in the training config, expected patch_px to be a multiple of 16, the network's stride, got 100"
