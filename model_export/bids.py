@@ -32,11 +32,13 @@ def person_of(name: str) -> str:
 def find_brain_mask(scan: Path, name: str) -> Path | None:
     """The brain mask of a scan: beside it, or in the same place of a data set below `derivatives/`.
 
-    Named `<name>_brainmask` or, as in BIDS, `<name>[_space-orig]_desc-brain_mask` or `_label-brain_mask`.
+    Named `<name>_brainmask`, or `brainmask` for a scan that is called as its modality alone; or, as in BIDS,
+    `<name>[_space-orig]_desc-brain_mask` or `_label-brain_mask`.
     Raises InvalidInput if several masks fit.
     """
+    alone = "" if "_" in scan.name else "brainmask|"
     expected = re.compile(
-        rf"{re.escape(name)}(_brainmask|(_space-orig)?_(desc|label)-brain_mask)\.nii(\.gz)?"
+        rf"({alone}{re.escape(name)}(_brainmask|(_space-orig)?_(desc|label)-brain_mask))\.nii(\.gz)?"
     )
     for folders in ([scan.parent], _derivatives(scan)):
         found = [path for folder in folders for path in folder.iterdir() if expected.fullmatch(path.name)]

@@ -57,21 +57,27 @@ class Scan:
 
 
 def find_scans(folder: Path, modality: str) -> list[Path]:
-    """The files `*_<modality>.nii[.gz]` below a folder, by name; of a BIDS data set its raw scans only.
+    """The files `[*_]<modality>.nii[.gz]` below a folder, by name; of a BIDS data set its raw scans only.
 
     Raises InvalidInput if there is none.
     """
     found = bids_scans(folder, modality) or sorted(
-        p for ending in ("nii", "nii.gz") for p in folder.rglob(f"*_{modality}.{ending}")
+        p
+        for start in ("", "*_")
+        for ending in ("nii", "nii.gz")
+        for p in folder.rglob(f"{start}{modality}.{ending}")
     )
     if not found:
-        raise InvalidInput(f"expected scans named *_{modality}.nii.gz below {folder}, found none")
+        raise InvalidInput(
+            f"expected scans named *_{modality}.nii.gz, or {modality}.nii.gz in folders of their own, "
+            f"below {folder}, found none"
+        )
     return found
 
 
 def scan_name(path: Path) -> str:
-    """The name of a scan, such as `sub-01` for `sub-01_T1w.nii.gz`."""
-    return path.name.split(".")[0].rpartition("_")[0]
+    """The name of a scan, such as `sub-01` for `sub-01_T1w.nii.gz` and for `sub-01/T1w.nii.gz`."""
+    return path.name.split(".")[0].rpartition("_")[0] or path.parent.name
 
 
 def read_scan(path: Path) -> Scan:

@@ -108,9 +108,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `disyre reproduce`; returns the exit status."""
     options = make_parser().parse_args(argv)
     try:
-        for path in (options.healthy, options.model, options.test, options.masks, options.split):
-            if path is not None and not path.exists():
-                raise InvalidInput(f"expected data at {path}, found nothing")
+        _check_given(options)
         _check_model(options)
         return reproduce(options)
     except DisyreError as error:
@@ -130,18 +128,29 @@ def reproduce(options: argparse.Namespace) -> int:
     return _make(model, options, figure) or _measure(model, options, figure)
 
 
+def _check_given(options: argparse.Namespace) -> None:
+    """Raise InvalidInput for all data that are not there, and if there is nothing to train on or measure."""
+    paths = (options.healthy, options.model, options.test, options.masks, options.split)
+    wrong = [
+        f"expected data at {path}, found nothing" for path in paths if path is not None and not path.exists()
+    ]
+    has_begun = (options.out / "run" / CHECKPOINT_FILE).is_file()
+    if options.healthy is None and options.model is None and not has_begun:
+        wrong.append(
+            "expected healthy scans to train on (--healthy), or a model to measure (--model), got neither"
+        )
+    if wrong:
+        raise InvalidInput("; ".join(wrong))
+
+
 def _check_model(options: argparse.Namespace) -> None:
-    """Raise InvalidInput if there is nothing to train on, go on with or measure, or no device to train on."""
+    """Raise InvalidInput for a model of another modality, or if there is no device to train on."""
     if options.model is not None:
         expected = FIGURES[options.figure].modality
         found = Model.load(options.model, threads=options.threads or 0).manifest.modality
         if found != expected:
             raise InvalidInput(f"expected a model of {expected} for {options.figure}, got one of {found}")
         return
-    if options.healthy is None and not (options.out / "run" / CHECKPOINT_FILE).is_file():
-        raise InvalidInput(
-            "expected healthy scans to train on (--healthy), or a model to measure (--model), got neither"
-        )
     torch_device(options.device)
 
 

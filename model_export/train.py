@@ -20,7 +20,7 @@ from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder
 from model_export.run_preparation import prepare
 from model_export.stopping import stop_on_signal
-from model_export.train_options import configured, make_parser
+from model_export.train_options import configured, make_parser, says_of_config
 from model_export.training_loop import describe_outcome, train
 from model_export.training_set import TrainingSet
 from model_export.validation import read_validation
@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> None:
     if not options.resume and (folder.path / CHECKPOINT_FILE).exists():
         raise InvalidInput("the folder holds a run already; give --resume or another --out")
     config = configured(options, folder)
+    if words := says_of_config(options):
+        sys.stderr.write(f"disyre train: {words}\n")
     with joined_ranks(config.device) as ranks:
         ranks.share_of(config)
         if ranks.is_first and not options.resume:

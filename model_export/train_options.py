@@ -24,8 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--config",
-        default="smoke",
-        help="name in model_export/configs, or path of a TOML file; %(default)s, if not given",
+        help=f"name in model_export/configs, or path of a TOML file; {_FOR_PHANTOMS}, if not given",
     )
     parser.add_argument("--modality", choices=MODALITIES, help="replaces the config's")
     parser.add_argument("--name", help="of the model; replaces the config's")
@@ -89,13 +88,23 @@ def configured(options: argparse.Namespace, folder: RunFolder) -> TrainingConfig
     if options.resume:
         config = folder.config()
         return replace(config, device=torch_device(options.device or config.device))
-    config = TrainingConfig.read(options.config)
+    config = TrainingConfig.read(options.config or _FOR_PHANTOMS)
     given = {name: getattr(options, name) for name in _REPLACED}
     config = replace(config, **{name: value for name, value in given.items() if value is not None})
     if options.held_back is not None:
         config = replace(config, held_back=tuple(options.held_back))
     _check_data(options, config)
     return replace(config, device=torch_device(options.device or config.device))
+
+
+def says_of_config(options: argparse.Namespace) -> str | None:
+    """What somebody should know who trains on scans and names no config."""
+    if options.config is not None or options.data is None or options.resume:
+        return None
+    return (
+        f"without --config it is {_FOR_PHANTOMS}, a tiny network for a first try; --config t1w, t2w or "
+        "flair is for one as they ship"
+    )
 
 
 def _check_data(options: argparse.Namespace, config: TrainingConfig) -> None:

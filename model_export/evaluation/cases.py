@@ -73,7 +73,7 @@ def find_healthy(folders: Sequence[Path], modality: Modality, names: Sequence[st
     file's name, or else after its folder.
     Raises InvalidInput if there is none, or if one that is named is missing.
     """
-    paths = {_name_of(path): path for folder in folders for path in _scans_below(folder, modality)}
+    paths = {scan_name(path): path for folder in folders for path in _scans_below(folder, modality)}
     wanted = sorted(names or paths)
     if not wanted or set(wanted) - set(paths):
         missing = ", ".join(sorted(set(wanted) - set(paths)))
@@ -90,13 +90,9 @@ def _scans_below(folder: Path, modality: Modality) -> list[Path]:
     ]
 
 
-def _name_of(path: Path) -> str:
-    return scan_name(path) or path.parent.name
-
-
 def read_scan(path: Path) -> Scan:
     """Read a scan, and its brain mask if there is one beside it or among the derivatives (BIDS)."""
-    name = _name_of(path)
+    name = scan_name(path)
     volume = _from_background(read_nifti(path))
     beside = path.with_name("brainmask.nii.gz")
     mask = find_brain_mask(path, name) or (beside if beside.is_file() else None)

@@ -91,13 +91,23 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def check_paths(options: argparse.Namespace) -> None:
-    """Raise InvalidInput for a file or folder that is not there."""
+    """Raise InvalidInput for all files and folders that are not there, and all options that are missing."""
     cases = [Path(name) for name in options.cases if name != SEMI_SYNTHETIC]
     scans = [path for pair in options.pair for path in pair]
     folders = [*options.healthy, *options.train_scans, *([options.shapes] if options.shapes else [])]
-    for path in (*cases, *scans, *folders):
-        if not path.exists():
-            raise InvalidInput(f"expected a scan or a folder at {path}, found nothing")
+    wrong = [
+        f"expected a scan or a folder at {path}, found nothing"
+        for path in dict.fromkeys((*options.models, *cases, *scans, *folders))
+        if not path.exists()
+    ]
+    if SEMI_SYNTHETIC in options.cases:
+        wrong += [
+            f"expected {option} for {SEMI_SYNTHETIC} cases, got none"
+            for option, given in (("--shapes", options.shapes), ("--healthy", options.healthy))
+            if not given
+        ]
+    if wrong:
+        raise InvalidInput("; ".join(wrong))
     names = [Path(name).name for name in options.cases]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InvalidInput(f"expected folders of cases with names of their own, got two called {twice.pop()}")
@@ -114,14 +124,7 @@ def check_data(options: argparse.Namespace, modalities: Iterable[Modality]) -> N
         if options.train_scans and not options.no_baselines:
             find_training_scans(options.train_scans, modality)
     if SEMI_SYNTHETIC in options.cases:
-        _check_semi_synthetic(options)
-
-
-def _check_semi_synthetic(options: argparse.Namespace) -> None:
-    for option, given in (("--shapes", options.shapes), ("--healthy", options.healthy)):
-        if not given:
-            raise InvalidInput(f"expected {option} for {SEMI_SYNTHETIC} cases, got none")
-    Shapes(options.shapes)
+        Shapes(options.shapes)
 
 
 def _positive(text: str) -> int:

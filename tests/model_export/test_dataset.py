@@ -122,6 +122,21 @@ def test_scans_are_found_by_modality_and_a_mask_beside_a_scan_is_used(tmp_path: 
     np.testing.assert_array_equal(stripped.brain_mask, scan.brain_mask)
 
 
+def test_scans_in_folders_of_their_own_are_called_as_these_and_a_mask_beside_is_used(tmp_path: Path) -> None:
+    phantom = make_phantom(1)
+    half = phantom.brain_mask.copy()
+    half[:56] = False
+    for name in ("c1", "c2"):
+        (tmp_path / name).mkdir()
+        write_nifti(tmp_path / name / "T1w.nii.gz", phantom.volume)
+    write_nifti(tmp_path / "c2" / "brainmask.nii.gz", phantom.volume.with_voxels(half.astype(np.float32)))
+
+    scans = [read_scan(path) for path in find_scans(tmp_path, "T1w")]
+
+    assert [scan.name for scan in scans] == ["c1", "c2"]
+    np.testing.assert_array_equal(scans[1].brain_mask, half)
+
+
 def test_a_folder_without_scans_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="T1w"):
         find_scans(tmp_path, "T1w")

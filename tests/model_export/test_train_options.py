@@ -7,7 +7,7 @@ from disyre.errors import InvalidInput
 from model_export import train
 from model_export.config import CONFIGS, TrainingConfig
 from model_export.run_folder import RunFolder
-from model_export.train_options import configured, make_parser
+from model_export.train_options import configured, make_parser, says_of_config
 
 
 def config_of(*options: str) -> TrainingConfig:
@@ -45,6 +45,16 @@ def test_a_config_that_others_use_says_nothing_of_data_that_they_do_not_have(
 def test_what_does_not_go_together_is_refused_before_anything_is_read(options: list[str], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         config_of(*options)
+
+
+def test_who_trains_on_scans_without_a_config_is_told_which_it_is_and_which_others_there_are() -> None:
+    def said(*options: str) -> str | None:
+        return says_of_config(make_parser().parse_args([*options, "--out", "run"]))
+
+    assert "it is smoke, a tiny network" in (said("--data", "scans") or "")
+    assert said("--data", "scans", "--config", "smoke") is None
+    assert said() is None
+    assert said("--data", "scans", "--resume") is None
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,8 +49,14 @@ def test_scans_are_found_without_a_look_into_them(place: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--data", "empty"], r"expected scans named \*_T1w.nii.gz below .*empty, found none"),
-        (["--own-scans", "empty"], r"expected scans named \*_T1w.nii.gz below .*empty, found none"),
+        (
+            ["--data", "empty"],
+            r"expected scans named \*_T1w.nii.gz, or T1w.* below .*empty, found none",
+        ),
+        (
+            ["--own-scans", "empty"],
+            r"expected scans named \*_T1w.nii.gz, or T1w.* below .*empty, found none",
+        ),
         (["--label-maps", "empty"], r"expected label maps named \*.nii.gz below .*empty, found none"),
         (["--lesion-shapes", "empty"], r"expected lesion shapes named \*_lesion.nii.gz"),
         (
@@ -115,7 +121,8 @@ def test_ctrl_c_while_scans_are_read_leaves_no_folder_that_claims_to_be_ready(tm
     for number in range(1, 300):
         first.with_name(f"sub-{number}_T1w.nii.gz").hardlink_to(first)
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "model_export.train", "--data", str(first.parent), "--out", str(run)]
+    command = [sys.executable, "-m", "model_export.train", "--config", "smoke"]
+    command += ["--data", str(first.parent), "--out", str(run)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("scans to train on: 1 of ")

@@ -151,7 +151,10 @@ def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cases", "semi-synthetic"], "--shapes"),
+        (
+            ["--cases", "semi-synthetic", "--train-scans", "nowhere"],
+            "nowhere, found nothing; expected --shapes for semi-synthetic cases, got none; expected --healthy",
+        ),
         (["--cases", "semi-synthetic", "--shapes", "healthy"], "expected --healthy for semi-synthetic cases"),
         (
             ["--cases", "semi-synthetic", "--shapes", "healthy", "--healthy", "healthy"],
