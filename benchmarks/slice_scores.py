@@ -21,7 +21,8 @@ from disyre import geometry
 from disyre.modality import MODALITIES, Modality
 from disyre.types import Voxels
 from model_export.evaluation.baselines import baselines
-from model_export.evaluation.cases import Case, read_cases
+from model_export.evaluation.case_files import find_cases
+from model_export.evaluation.cases import Case, read_case
 from model_export.evaluation.detection import score_slices
 from model_export.evaluation.method import Method
 from model_export.evaluation.metrics import Scores, Separation, auroc
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     folder = parser.parse_args().cases
     for modality in MODALITIES:
-        for case in read_cases(folder, modality):
+        for case in map(read_case, find_cases(folder, modality).cases):
             about = {"modality": modality, "case": case.name}
             _, has_lesion = _scores(case, np.zeros(case.volume.shape, dtype=np.float32))
             by_area = auroc(Separation.of(areas(case).astype(np.float32), has_lesion))

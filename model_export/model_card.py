@@ -18,6 +18,8 @@ _NO_ILL_PART: Final = "Where scans of patients are among them, what is ill was c
 _CALIBRATION_BEGINS: Final = "Calibration: "
 _CALIBRATION_ENDS: Final = "## Limits"
 _CHOSEN: Final = ", chosen by whoever calibrated: of those that were trained on the threshold is too low"
+UNSTATED: Final = "unknown"
+"""The licence of data of which `disyre train` was told none."""
 _CALIBRATION: Final = (Path(__file__).parent / "calibration_section.md").read_text(encoding="utf-8").rstrip()
 
 
@@ -116,7 +118,8 @@ def _comparative(look: Literal["bright", "dark"]) -> str:
 
 def _data(source: TrainingData) -> str:
     where = f", {source.url}" if source.url else ""
-    return f"* {source.name}: {source.n_scans} scans, licence {source.licence}{where}"
+    licence = "licence not stated" if source.licence == UNSTATED else f"licence {source.licence}"
+    return f"* {source.name}: {counted(source.n_scans, 'scan')}, {licence}{where}"
 
 
 def _made_of(config: TrainingConfig, split: Split) -> str:

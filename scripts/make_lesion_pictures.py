@@ -17,7 +17,8 @@ from disyre import scoring
 from disyre.modality import Modality
 from disyre.types import Voxels
 from model_export.evaluation.baselines import baselines
-from model_export.evaluation.cases import Case, read_cases
+from model_export.evaluation.case_files import find_cases
+from model_export.evaluation.cases import Case, read_case
 from model_export.evaluation.model import Model
 from model_export.evaluation.pictures import Exhibit, draw_exhibits, show
 
@@ -75,7 +76,7 @@ def main() -> None:
     folder = parser.parse_args().cases
     rows, captions = [], {}
     for modality, name in _SHOWN:
-        case = next(case for case in read_cases(folder, modality) if case.name == name)
+        case = read_case(next(one for one in find_cases(folder, modality).cases if one.name == name))
         for row, written in exhibits(replace(case, name=f"{case.name}, {modality}"), modality):
             rows.append(row)
             captions[row.case] = written

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from disyre import scoring
 from disyre.crop import Crop
@@ -69,12 +70,17 @@ def show(case: Case, maps: Mapping[str, Voxels], *, most_of: Mask | None = None)
 
 
 def draw_exhibits(
-    path: Path, exhibits: Sequence[Exhibit], captions: Mapping[str, Mapping[str, str]], methods: Sequence[str]
+    path: Path,
+    exhibits: Sequence[Exhibit],
+    captions: Mapping[str, Mapping[str, str]],
+    methods: Sequence[str],
+    *,
+    thresholds: Mapping[str, float] | None = None,
 ) -> None:
     """A row a case: the scan, the scan with its lesion outlined, and the map of each method.
 
     `captions` are by case and method. The colours of a method mean the same in all rows, but for those of
-    an exhibit's own.
+    an exhibit's own. A bar beside each map says which values they are, with a line at the method's threshold.
     """
     columns = 2 + len(methods)
     figure = Figure(figsize=(2.3 * columns, 2.9 * len(exhibits)), facecolor=_BACKGROUND)
@@ -94,11 +100,21 @@ def draw_exhibits(
         for axis, name in zip(row[2:], methods, strict=True):
             found = one.maps[name].astype(np.float32)
             top = max(one.tops.get(name, tops[name]), 1e-6)
-            axis.imshow(found, cmap="inferno", vmin=0, vmax=top, aspect=one.aspect)
+            image = axis.imshow(found, cmap="inferno", vmin=0, vmax=top, aspect=one.aspect)
+            threshold = (thresholds or {}).get(name, float("nan"))
+            _add_bar(image, axis, threshold if threshold <= top else None)
             _outline(axis, one.lesion, colour="#8fd3ff")
             _write(axis, f"{name}\n{captions[one.case][name]}")
     figure.tight_layout(pad=0.6, h_pad=1.4)
     figure.savefig(path, dpi=110, facecolor=_BACKGROUND, bbox_inches="tight", pad_inches=0.1)
+
+
+def _add_bar(image: AxesImage, axis: Axes, threshold: float | None) -> None:
+    """The colours of a map, with a line at a threshold if there is one among their values."""
+    bar = axis.figure.colorbar(image, ax=axis, fraction=0.04, pad=0.02)
+    bar.ax.tick_params(colors="white", labelsize=6, length=2)
+    if threshold is not None:
+        bar.ax.axhline(threshold, color="#8fd3ff", linewidth=1.6)
 
 
 def draw_curves(path: Path, curves: Mapping[str, Curve]) -> None:

@@ -144,7 +144,8 @@ class Report:
         captions = _captions(benchmark.methods)
         for name, exhibits in _best_and_worst(benchmark).items():
             file = f"{stem}-{name}.png"
-            draw_exhibits(self.folder / file, exhibits, captions, methods)
+            thresholds = {results.method: results.threshold for results in benchmark.methods}
+            draw_exhibits(self.folder / file, exhibits, captions, methods, thresholds=thresholds)
             first = benchmark.methods[0].method
             lines += [
                 f"The {name} cases by the average precision of {first}:",

@@ -43,7 +43,8 @@ _LEGEND: Final = (
     f"{LEAST_FOUND:.0%} of it are above the threshold, which says nothing of what is marked elsewhere. In",
     "pictures, front is at the top and the patient's right on the left; a method's colours mean the same in",
     "all rows of a picture. A case is shown in the slice with most of its lesion; its figures are of the",
-    "whole scan, so what is marked falsely in other slices is in them and not in the picture.",
+    "whole scan, so what is marked falsely in other slices is in them and not in the picture. The bar beside",
+    "a map has its values, with a line at the method's threshold if that is among them.",
 )
 _WITHOUT_HEALTHY: Final = (
     "No healthy scans were given (`--healthy`): so there is no volume AUROC, no false-positive volume of a "
@@ -158,7 +159,10 @@ def sizes(summaries: Mapping[str, Summary]) -> list[str]:
         [name, *(_share_found(b, one.threshold) for b in one.sensitivities)]
         for name, one in summaries.items()
     ]
-    return ["Lesions found at the threshold, by size:", "", *table(["method", *columns], rows)]
+    without = [name for name, one in summaries.items() if math.isnan(one.threshold)]
+    why = f"–: {', '.join(without)} had no healthy scans to set a threshold with (`--healthy`)."
+    hint = [why, ""] if without else []
+    return ["Lesions found at the threshold, by size:", "", *table(["method", *columns], rows), *hint]
 
 
 def _share_found(bin_: Sensitivity, threshold: float) -> str:

@@ -153,7 +153,7 @@ def test_a_run_is_measured_before_it_is_exported(place: Path, smoke_run: SmokeRu
     [
         (
             ["--cases", "semi-synthetic", "--train-scans", "nowhere"],
-            "nowhere, found nothing; expected --shapes for semi-synthetic cases, got none; expected --healthy",
+            "nowhere, found nothing; expected --shapes for semi-synthetic cases, got none; expected --heal",
         ),
         (["--cases", "semi-synthetic", "--shapes", "healthy"], "expected --healthy for semi-synthetic cases"),
         (

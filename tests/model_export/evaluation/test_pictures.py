@@ -42,6 +42,20 @@ def test_another_slice_is_shown_where_it_is_asked_for(case: Case) -> None:
     assert shown.maps["map"].sum() == 1
 
 
+def test_the_bar_beside_a_map_has_a_line_at_the_threshold_if_that_is_among_its_values(
+    case: Case, tmp_path: Path
+) -> None:
+    shown = show(case, {"map": case.lesion.astype(np.float32)})
+    pictures = []
+    for threshold in (0.5, 5.0, float("nan")):
+        file = tmp_path / f"{threshold}.png"
+        draw_exhibits(file, [shown], {case.name: {"map": "AP 1"}}, ["map"], thresholds={"map": threshold})
+        pictures.append(matplotlib.image.imread(file))
+
+    assert not np.array_equal(pictures[0], pictures[2])
+    np.testing.assert_array_equal(pictures[1], pictures[2])
+
+
 def test_colours_of_a_rows_own_do_not_depend_on_other_rows(case: Case, tmp_path: Path) -> None:
     weak, strong = (show(case, {"map": case.lesion * np.float32(value)}) for value in (0.1, 10))
     rows = {"shared": [weak, strong], "own": [replace(weak, tops={"map": 0.1}), strong]}
@@ -51,6 +65,6 @@ def test_colours_of_a_rows_own_do_not_depend_on_other_rows(case: Case, tmp_path:
         draw_exhibits(tmp_path / f"{name}.png", exhibits, {case.name: {"map": "AP 1"}}, ["map"])
         picture = matplotlib.image.imread(tmp_path / f"{name}.png")
         upper, right = picture.shape[0] // 2, 2 * picture.shape[1] // 3
-        brightest[name] = picture[upper // 3 : upper, right:, 0].max()
+        brightest[name] = picture[upper // 3 : upper, right:, 0].mean()
 
     assert brightest["own"] > brightest["shared"]
