@@ -120,6 +120,7 @@ def test_a_model_that_is_there_is_measured_without_healthy_scans_and_without_tra
     assert capsys.readouterr().out.splitlines()[-2].startswith("BraTS 2020, T1w, measured: AP ")
     report = (tmp_path / "report/report.md").read_text(encoding="utf-8")
     assert "No healthy scans were given (`--healthy`): so there is no volume AUROC" in report
+    assert "had no healthy scans to set a threshold with (`--healthy`)." in report
     assert not (tmp_path / "run").exists()
 
 
