@@ -1,10 +1,7 @@
 """The options of a job as the command line spells them; what they mean is said in docs/api.md."""
 
 import argparse
-from typing import Any, Final, get_args
-
-from disyre.modality import MODALITIES
-from disyre.model_package import Mode
+from typing import Any, Final
 
 _NUMBERS: Final = "with commas between, such as 0.8,0.5,0.2"
 
@@ -14,8 +11,8 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
     group = parser.add_argument_group("options of the job", "see docs/api.md; without one the model decides")
     group.add_argument("--model", help="name of the model that scores the scan, whatever that is")
     group.add_argument("--version", help="version of the model; the newest if it is left out")
-    group.add_argument("--modality", choices=MODALITIES, help="what the scan is")
-    group.add_argument("--mode", choices=get_args(Mode), help="how it is restored")
+    group.add_argument("--modality", choices=("T1w", "T2w", "FLAIR"), help="what the scan is")
+    group.add_argument("--mode", choices=("ensemble", "stepwise"), help="how it is restored")
     group.add_argument("--severities", type=_numbers, metavar="LIST", help=f"above 0, at most 1, {_NUMBERS}")
     group.add_argument("--preset", choices=("parity",), help="as the public reference implementation does")
     group.add_argument(

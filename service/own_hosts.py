@@ -47,8 +47,9 @@ class OwnHosts:
             )
         if method in _READING:
             return
-        is_cross_site = headers.get("Sec-Fetch-Site") == "cross-site"
-        if is_cross_site or not all(self._is_of(hosts[0], origin) for origin in headers.getlist("Origin")):
+        site, origins = headers.get("Sec-Fetch-Site"), headers.getlist("Origin")
+        is_of_another = site == "cross-site" or (site == "same-site" and not origins)
+        if is_of_another or not all(self._is_of(hosts[0], origin) for origin in origins):
             raise ForeignOrigin(
                 "expected a request that no web page of another origin sends, as no API keys are asked for; "
                 "got one of such a page"

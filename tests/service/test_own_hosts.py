@@ -84,6 +84,7 @@ def test_a_page_whose_name_was_made_to_lead_here_reads_and_does_nothing(api: Liv
         {"Origin": "http://[evil"},
         {"Origin": "http://localhost:1"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
         {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
     ],
 )
