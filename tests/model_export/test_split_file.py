@@ -101,7 +101,10 @@ def test_a_run_on_a_bids_data_set_follows_the_split_file(
     assert (found.trained_on, found.held_back) == (("sub-1", "sub-3"), ("sub-0",))
 
     assert train.main([*command, str(tmp_path / "other"), "--modality", "T2w"]) == 2
-    assert "expected scans named *_T2w.nii.gz, or T2w.nii.gz in folders of their own, below" in capsys.readouterr().err
+    assert (
+        "expected scans named *_T2w.nii.gz, or T2w.nii.gz in folders of their own, below"
+        in capsys.readouterr().err
+    )
 
     _write(split, "name\tsplit\n*\ttrain\n")
     assert train.main([*command, str(tmp_path / "again")]) == 2
