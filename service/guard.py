@@ -50,6 +50,8 @@ class Guard:
         self._submits_per_minute = submits_per_minute
         self._hosts = hosts
         self._threads = CapacityLimiter(4)
+        self._waiting_threads = CapacityLimiter(4)
+        """Of those who wait for the identity provider: nobody else waits behind them."""
         self.strangers = Strangers()
 
     @classmethod
@@ -94,7 +96,8 @@ class Guard:
     async def _find(self, shown: str) -> Caller | None:
         found = self._keys.find(shown) if self._keys is not None else None
         if found is None and self._tokens is not None:
-            return await in_thread(self._threads, self._tokens.find, shown)  # it may ask the provider
+            threads = self._waiting_threads if self._tokens.has_to_wait(shown) else self._threads
+            return await in_thread(threads, self._tokens.find, shown)
         return found
 
     def count_submit(self, caller: Caller) -> None:

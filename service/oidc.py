@@ -4,6 +4,7 @@ Needs the extra `oidc`. A token is believed if the provider has signed it, for t
 """
 
 import hashlib
+import http.client
 import json
 import logging
 import threading
@@ -29,6 +30,16 @@ _ASK_AGAIN_S: Final = 30.0
 """The provider is not asked more often for keys that it does not have, whatever tokens are sent."""
 _PATIENCE_S: Final = 5.0
 _LONGEST_ANSWER_BYTES: Final = 2**20
+_NO_KEYS: Final = (
+    OSError,
+    http.client.HTTPException,  # what came is no HTTP
+    ValueError,
+    RecursionError,  # JSON nested too deeply
+    AttributeError,
+    TypeError,
+    jwt.PyJWTError,
+)
+"""What comes of asking a provider that does not answer, or answers with something else than keys."""
 _SCOPE_PREFIX: Final = "disyre:"
 
 
@@ -38,31 +49,51 @@ class SigningKeys:
     def __init__(self, url: str, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._url = url
         self._clock_s = clock_s
-        self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at: float | None = None
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+
+    def has_to_wait(self, key_id: str) -> bool:
+        """Whether to find this key takes an answer of the provider, for which `find` waits."""
+        return self._is_due(key_id) and not (key_id in self._keys and self._asking.locked())
 
     def find(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of this id; None if there is none. Raises Unavailable if the provider does not answer."""
-        with self._lock:
-            age_s = float("inf") if self._fetched_at is None else self._clock_s() - self._fetched_at
-            if age_s > _KEEP_S or (key_id not in self._keys and age_s > _ASK_AGAIN_S):
-                self._fetch()
-            return self._keys.get(key_id)
+        """The key of this id; None if there is none. Raises Unavailable if the provider has given no keys.
 
-    def _fetch(self) -> None:
-        self._fetched_at = self._clock_s()  # also if it fails
+        One thread at a time asks the provider. Others wait for what comes of it, but for a key that is known.
+        """
+        if self._is_due(key_id) and self._asking.acquire(blocking=key_id not in self._keys):
+            try:
+                if self._is_due(key_id):  # still, after the wait
+                    self._ask()
+            finally:
+                self._asking.release()
+        if not self._keys:
+            raise Unavailable("the identity provider has given no keys")
+        return self._keys.get(key_id)
+
+    def _is_due(self, key_id: str) -> bool:
+        now_s = self._clock_s()
+        is_wanted = key_id not in self._keys or now_s - self._fetched_at > _KEEP_S
+        return is_wanted and now_s - self._tried_at > _ASK_AGAIN_S
+
+    def _ask(self) -> None:
+        """Fetch the keys; if that fails, those that are known stay."""
         try:
-            with urllib.request.urlopen(self._url, timeout=_PATIENCE_S) as answer:
-                document = json.loads(answer.read(_LONGEST_ANSWER_BYTES))
-            found = jwt.PyJWKSet.from_dict(document).keys
-        except (OSError, ValueError, AttributeError, jwt.PyJWTError) as error:
+            self._keys = _fetch(self._url)
+            self._fetched_at = self._clock_s()
+        except _NO_KEYS as error:
             logger.error("the identity provider gave no keys: %s", type(error).__name__)
-            if not self._keys:
-                self._fetched_at = None
-                raise Unavailable("the identity provider does not answer") from error
-        else:
-            self._keys = {key.key_id: key for key in found if key.key_id}
+        finally:
+            self._tried_at = self._clock_s()  # at the end, so that who comes meanwhile waits for it
+
+
+def _fetch(url: str) -> dict[str, jwt.PyJWK]:
+    """The keys at an address, by their ids. Raises one of _NO_KEYS."""
+    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:
+        document = json.loads(answer.read(_LONGEST_ANSWER_BYTES))
+    return {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
 
 
 class Tokens:
@@ -73,12 +104,18 @@ class Tokens:
         self._audience = audience
         self._keys = keys
 
+    def has_to_wait(self, token: str) -> bool:
+        """Whether `find` waits for the provider before it knows whose token this is."""
+        key_id = _key_id(token)
+        return key_id is not None and self._keys.has_to_wait(key_id)
+
     def find(self, token: str) -> Caller | None:
         """Whose token this is; None if it is none that counts. Raises Unavailable."""
+        key_id = _key_id(token)
+        key = self._keys.find(key_id) if key_id is not None else None
+        if key is None:
+            return None
         try:
-            key = self._keys.find(str(jwt.get_unverified_header(token)["kid"]))
-            if key is None:
-                return None
             claims = jwt.decode(
                 token,
                 key,
@@ -88,9 +125,17 @@ class Tokens:
                 leeway=_LEEWAY_S,
                 options={"require": list(_NEEDED)},
             )
-        except (jwt.PyJWTError, KeyError):
+        except jwt.PyJWTError:
             return None
         return Caller(_pseudonym(claims), _scopes(claims))
+
+
+def _key_id(token: str) -> str | None:
+    """Which key a token says that it is signed with; None if it does not say, or is no token."""
+    try:
+        return str(jwt.get_unverified_header(token)["kid"])
+    except (jwt.PyJWTError, KeyError):
+        return None
 
 
 def _pseudonym(claims: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from disyre.errors import Misconfigured, Unavailable
 from service.caller import Scope
 from service.oidc import SigningKeys, Tokens
+from tests.live import wait_for
 from tests.service.key_files import write_keys
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.refused import check_refused
@@ -35,13 +37,19 @@ class Provider:
         self.n_asked = 0
         self.answer: bytes | None = None
         """Given instead of the keys."""
+        self.speaks_http = True
+        self.may_answer = threading.Event()
+        """Until it is set, the provider takes requests and says nothing."""
+        self.may_answer.set()
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.n_asked += 1
-                self.send_response(200)
-                self.end_headers()
+                provider.may_answer.wait()
+                if provider.speaks_http:
+                    self.send_response(200)
+                    self.end_headers()
                 self.wfile.write(provider.answer if provider.answer is not None else provider.document())
 
             def log_message(self, *args: Any) -> None:
@@ -84,9 +92,11 @@ def running() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def provider(running: Provider) -> Provider:
+def provider(running: Provider) -> Iterator[Provider]:
     running.keys, running.answer, running.n_asked = {"first": running.key}, None, 0
-    return running
+    running.speaks_http = True
+    yield running
+    running.may_answer.set()
 
 
 @pytest.fixture
@@ -187,22 +197,100 @@ def test_a_new_key_is_found_and_the_provider_is_not_asked_all_the_time(provider:
     assert provider.n_asked == 3
 
 
+NO_KEYS = [
+    b"",
+    b"[]",
+    b"null",
+    b"[" * 2**16,
+    b'{"keys": "none"}',
+    b'{"keys": [1]}',
+    b'{"keys": []}',
+    b'{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": []}]}',
+    b'{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "first", "alg": []}]}',
+    b'{"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}',
+]
+NO_HTTP = [
+    b"garbage line\r\n\r\n",
+    b"HTTP/9.9 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nmany\r\n",
+]
+
+
 @pytest.mark.parametrize(
-    "answer", [b"", b"[]", b"null", b'{"keys": "none"}', b'{"keys": [1]}', b'{"keys": []}']
+    ("answer", "speaks_http"), [*((a, True) for a in NO_KEYS), *((a, False) for a in (b"", *NO_HTTP))]
 )
-def test_a_provider_that_gives_no_keys_is_away(provider: Provider, answer: bytes) -> None:
+def test_a_provider_that_gives_no_keys_is_away(provider: Provider, answer: bytes, speaks_http: bool) -> None:
     clock = Clock()
-    known, keys = SigningKeys(provider.url, clock_s=clock), SigningKeys(provider.url)
+    known, keys = (SigningKeys(provider.url, clock_s=clock) for _ in range(2))
     assert known.find("first") is not None
 
-    provider.answer = answer
+    provider.answer, provider.speaks_http = answer, speaks_http
     clock.now_s = 4000.0
 
     assert known.find("first") is not None
     with pytest.raises(Unavailable):
         keys.find("first")
-    provider.answer = None
+    provider.answer, provider.speaks_http = None, True
+    clock.now_s += 31.0
     assert keys.find("first") is not None
+
+
+def test_a_provider_that_has_never_given_keys_is_not_asked_all_the_time(provider: Provider) -> None:
+    clock = Clock()
+    keys = SigningKeys(provider.url, clock_s=clock)
+    provider.answer = b"down"
+
+    for n_asked, clock.now_s in ((1, 0.0), (1, 1.0), (1, 29.0), (2, 31.0), (2, 60.0)):
+        with pytest.raises(Unavailable):
+            keys.find("first")
+        assert provider.n_asked == n_asked
+
+
+def test_keys_that_are_old_are_asked_for_again_soon_after_that_has_failed(provider: Provider) -> None:
+    clock = Clock()
+    keys = SigningKeys(provider.url, clock_s=clock)
+    assert keys.find("first") is not None
+
+    provider.answer = b"down"
+    clock.now_s = 4000.0
+    assert [keys.find("first") is not None for _ in range(9)] == [True] * 9
+    assert provider.n_asked == 2
+    provider.answer, provider.keys = None, {"second": provider.key}
+    clock.now_s += 31.0
+    assert keys.find("first") is None
+    assert provider.n_asked == 3
+
+
+def test_who_comes_while_the_provider_is_asked_gets_what_comes_of_it(provider: Provider) -> None:
+    keys = SigningKeys(provider.url)
+    provider.may_answer.clear()
+
+    with ThreadPoolExecutor(9) as threads:
+        finds = [threads.submit(keys.find, "first") for _ in range(9)]
+        wait_for(lambda: provider.n_asked > 0, "the provider is asked")
+        provider.may_answer.set()
+        assert all(find.result() is not None for find in finds)
+    assert provider.n_asked == 1
+
+
+def test_a_key_that_is_known_is_found_while_the_provider_is_asked(provider: Provider) -> None:
+    clock = Clock()
+    keys = SigningKeys(provider.url, clock_s=clock)
+    keys.find("first")
+    clock.now_s = 4000.0
+    assert keys.has_to_wait("first")
+
+    provider.may_answer.clear()
+    with ThreadPoolExecutor(1) as threads:
+        unknown = threads.submit(keys.find, "second")
+        wait_for(lambda: provider.n_asked > 1, "the provider is asked")
+        assert keys.has_to_wait("second")
+        assert not keys.has_to_wait("first")
+        assert keys.find("first") is not None
+        provider.may_answer.set()
+        assert unknown.result() is None
 
 
 def test_a_provider_that_is_not_there_is_away() -> None:
@@ -243,6 +331,38 @@ def test_without_its_provider_a_token_has_to_wait_and_a_key_has_not(api: LiveApi
     bearer = {"Authorization": f"Bearer {provider.token()}"}
     check_refused(api, api.client.get("/v1/jobs", headers=bearer), 503, "unavailable")
     assert api.client.get("/v1/jobs", headers={"X-API-Key": "pacs"}, timeout=PATIENCE_S).status_code == 200
+
+
+def test_a_provider_that_answers_with_garbage_is_away(api: LiveApi, provider: Provider) -> None:
+    provider.answer, provider.speaks_http = NO_HTTP[0], False
+
+    answer = api.client.get("/v1/jobs", headers={"Authorization": f"Bearer {provider.token()}"})
+
+    check_refused(api, answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_provider_that_never_answers_is_asked_once_for_many_and_keys_need_not_wait(
+    api: LiveApi, provider: Provider
+) -> None:
+    provider.may_answer.clear()
+    provider.answer = b""
+    forged = [provider.token(key=new_ec_key(SECP256R1()), algorithm="ES256") for _ in range(60)]
+
+    def status_of(token: str) -> tuple[int, bool]:
+        bearer = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(api.client.base_url.join("/v1/jobs"), headers=bearer, timeout=None)
+        return answer.status_code, "Retry-After" in answer.headers
+
+    with ThreadPoolExecutor(len(forged)) as threads:
+        answers = [threads.submit(status_of, token) for token in forged]
+        wait_for(lambda: provider.n_asked > 0, "the provider is asked")
+        assert api.client.get("/v1/jobs", headers={"X-API-Key": "wrong"}).status_code == 401
+        assert api.client.get("/v1/jobs", headers={"X-API-Key": "pacs"}).status_code == 200
+        provider.may_answer.set()
+        assert {answer.result() for answer in answers} == {(503, True)}
+    assert status_of(provider.token()) == (503, True)
+    assert provider.n_asked == 1
 
 
 @pytest.mark.parametrize(
