@@ -123,7 +123,9 @@ def test_ctrl_c_while_scans_are_read_leaves_no_folder_that_claims_to_be_ready(tm
     run = tmp_path / "run"
     command = [sys.executable, "-m", "model_export.train", "--config", "smoke"]
     command += ["--data", str(first.parent), "--out", str(run)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # Where the tests run in the background, Ctrl-C means nothing to what they start, unless they say so.
+    heeding = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(heeding, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("scans to train on: 1 of ")
 
