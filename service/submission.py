@@ -1,15 +1,12 @@
 """From an upload to a job in the queue: the checks that need no look at a voxel, and the steps in order."""
 
-import json
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-
-from pydantic_core import from_json
 
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
@@ -42,6 +39,7 @@ from disyre.series_mark import SeriesMark
 from disyre.trace import Trace
 from service.candidates import judged, with_judged
 from service.egress import Hosts
+from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.withdrawals import Withdrawals
@@ -312,44 +310,6 @@ def _deleted() -> JobNotFound:
 def _facts_of(series: Candidate) -> ScanFacts:
     """How the voxels lie of a series that can be scored."""
     return ScanFacts.model_validate(series.model_dump(include={"shape", "spacing_mm", "orientation"}))
-
-
-def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The options of a job as a query spells them: `severities` is a list with commas.
-
-    Raises InvalidParams if one is there twice.
-
-    >>> query_options([("model", "t1w"), ("severities", "0.8,0.2")])
-    {'model': 't1w', 'severities': ['0.8', '0.2']}
-    """
-    options: dict[str, Any] = {}
-    for name, value in query:
-        if name in options:
-            raise InvalidParams("expected each option once in the query, got one twice")
-        options[name] = value.split(",") if name == "severities" else value
-    return options
-
-
-def parse_params(text: bytes) -> dict[str, Any]:
-    """The options in a form. Raises InvalidParams, also if a name is there twice."""
-    if not text:
-        return {}
-    try:
-        from_json(text, allow_inf_nan=False)  # refuses what is nested beyond reason, too
-        options = json.loads(text, object_pairs_hook=_once_each)
-    except ValueError as error:
-        raise InvalidParams("expected 'params' to be JSON") from error
-    if not isinstance(options, dict):
-        raise InvalidParams("expected 'params' to be a JSON object")
-    return options
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Raises InvalidParams if it has a name twice: which one is meant is not guessed."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise InvalidParams("expected each name once in 'params', got one twice")
-    return found
 
 
 def _no_series(series: Sequence[Candidate]) -> str:

@@ -22,10 +22,18 @@ def make_parser() -> argparse.ArgumentParser:
         description="Measure models on cases with known lesions, beside simple methods; write a report.",
     )
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="model packages or run folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
+    _add_scans(parser)
+    _add_measures(parser)
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; all, if not given")
+    return parser
+
+
+def _add_scans(parser: argparse.ArgumentParser) -> None:
+    """What is measured on."""
     parser.add_argument(
         "--cases", nargs="+", required=True, metavar="CASES", help=f"folders of cases, or {SEMI_SYNTHETIC}"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the report")
     parser.add_argument(
         "--healthy", type=Path, nargs="+", default=[], help="folders of healthy scans; none, if not given"
     )
@@ -60,6 +68,10 @@ def make_parser() -> argparse.ArgumentParser:
         metavar=("A", "B"),
         help="two scans of one healthy person; may be given several times",
     )
+
+
+def _add_measures(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and how."""
     parser.add_argument(
         "--ablations",
         type=int,
@@ -86,8 +98,6 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="draws for the confidence intervals; %(default)s, if not given",
     )
-    parser.add_argument("--threads", type=int, default=0, help="processor threads; all, if not given")
-    return parser
 
 
 def check_paths(options: argparse.Namespace) -> None:

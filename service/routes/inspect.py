@@ -12,11 +12,11 @@ from disyre.intake.upload import Upload
 from disyre.job_options import read_options
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
+from service.given_options import parse_params, query_options
 from service.limiters import in_thread
 from service.openapi import INSPECTION, UPLOAD_ERRORS, problems
 from service.receiving import admit_body, incoming, receive
 from service.schemas import InspectionView
-from service.submission import parse_params, query_options
 
 router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 

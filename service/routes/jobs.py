@@ -13,6 +13,7 @@ from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, GivenTime, Parts, note_jobs
 from service.errors import InputGone, InvalidRequest
+from service.given_options import query_options
 from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
@@ -22,7 +23,6 @@ from service.openapi_headers import sent, taken
 from service.receiving import admit, incoming, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
-from service.submission import query_options
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 

@@ -5,13 +5,14 @@ from fastapi.concurrency import run_in_threadpool
 
 from disyre import errors
 from service.dependencies import GivenParts, Parts, note_jobs
+from service.given_options import query_options
 from service.limiters import in_thread
 from service.once import REPLAYED, Ticket
 from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent
 from service.receiving import admit, incoming, receive
 from service.schemas import StudyView
-from service.submission import Study, query_options
+from service.submission import Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 

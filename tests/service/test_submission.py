@@ -17,8 +17,8 @@ from disyre import INTENDED_USE
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import InvalidParams, Unavailable
 from disyre.job import Job, JobState
+from service.given_options import query_options
 from service.receiving import RAW_TYPES
-from service.submission import query_options
 from tests.builders import make_job, make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.service.conftest import nifti_bytes

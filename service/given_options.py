@@ -1,0 +1,47 @@
+"""The options of a job as a request spells them: in its query, or as JSON in a form."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic_core import from_json
+
+from disyre.errors import InvalidParams
+
+
+def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The options of a job as a query spells them: `severities` is a list with commas.
+
+    Raises InvalidParams if one is there twice.
+
+    >>> query_options([("model", "t1w"), ("severities", "0.8,0.2")])
+    {'model': 't1w', 'severities': ['0.8', '0.2']}
+    """
+    options: dict[str, Any] = {}
+    for name, value in query:
+        if name in options:
+            raise InvalidParams("expected each option once in the query, got one twice")
+        options[name] = value.split(",") if name == "severities" else value
+    return options
+
+
+def parse_params(text: bytes) -> dict[str, Any]:
+    """The options in a form. Raises InvalidParams, also if a name is there twice."""
+    if not text:
+        return {}
+    try:
+        from_json(text, allow_inf_nan=False)  # refuses what is nested beyond reason, too
+        options = json.loads(text, object_pairs_hook=_once_each)
+    except ValueError as error:
+        raise InvalidParams("expected 'params' to be JSON") from error
+    if not isinstance(options, dict):
+        raise InvalidParams("expected 'params' to be a JSON object")
+    return options
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises InvalidParams if it has a name twice: which one is meant is not guessed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidParams("expected each name once in 'params', got one twice")
+    return found
