@@ -75,11 +75,16 @@ class Split:
     """Label maps that patches were painted from."""
     own: TrainingData | None = None
     """Scans of the modality itself, beside those that were recoloured."""
+    before: tuple[TrainingData, ...] = ()
+    """What the weights that the run began with had been trained on."""
+    seen_before: tuple[str, ...] = ()
+    """SHA-256 of the scans among these."""
 
     @property
     def sources(self) -> tuple[TrainingData, ...]:
-        """All that was trained on."""
-        return tuple(source for source in (self.source, self.labels, self.own) if source is not None)
+        """All that was trained on, the oldest first, each once."""
+        given = (*self.before, self.source, self.labels, self.own)
+        return tuple(dict.fromkeys(source for source in given if source is not None))
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ class RunFolder:
         self._write_json("environment.json", environment)
         named = {"source": split.source, "labels": split.labels, "own": split.own}
         sources = {name: None if source is None else source.model_dump() for name, source in named.items()}
-        self._write_json("split.json", {**asdict(split), **sources})
+        before = [source.model_dump() for source in split.before]
+        self._write_json("split.json", {**asdict(split), **sources, "before": before})
         readme = _README.format(
             name=config.name, seed=config.seed, intended_use=INTENDED_USE, **_strings(environment)
         )
@@ -170,19 +176,17 @@ class RunFolder:
             source=TrainingData.model_validate(values["source"]),
             labels=TrainingData.model_validate(labels) if (labels := values.get("labels")) else None,
             own=TrainingData.model_validate(own) if (own := values.get("own")) else None,
+            before=tuple(TrainingData.model_validate(each) for each in values.get("before", ())),
+            seen_before=tuple(values.get("seen_before", ())),
         )
 
     def environment(self) -> dict[str, Any]:
         """Where and how the run was made."""
         return self._read_json("environment.json")
 
-    def begin_with(self, other: "RunFolder", patches: int, elapsed_s: float) -> None:
-        """Write down that this run began with the weights of another, and how those were made."""
-        config, environment = other.config(), other.environment()
-        made = describe_run(config, patches=patches, elapsed_s=elapsed_s, commit=environment["commit"])
-        before = environment.get("begun_with")
-        begun_with = made if before is None else f"{before}; then {made}"
-        self._write_json("environment.json", {**self.environment(), "begun_with": begun_with})
+    def begin_with(self, made: str) -> None:
+        """Write down how the weights were made that this run begins with."""
+        self._write_json("environment.json", {**self.environment(), "begun_with": made})
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Add a report."""

@@ -50,17 +50,14 @@ def prepare(
     extra = _label_source(options, labels), _own_source(options, own)
     source = sources.described.model_copy(update={"n_scans": len(bank.scan_names)})
     split = Split(bank.scan_names, kept.scan_names, codebook, source, *extra)
+    if (beginning := sources.beginning) is not None:
+        split = replace(split, before=beginning.sources, seen_before=beginning.trained_on)
     folder.describe(config, split, sys.argv)
-    if options.start_from is not None:
-        _start_from(options.start_from, folder)
+    if beginning is not None:
+        folder.begin_with(beginning.made)
+        Checkpoint.of_weights(beginning.weights).save(folder.path)
     folder.make_ready(config)
     return split
-
-
-def _start_from(place: Path, folder: RunFolder) -> None:
-    checkpoint = Checkpoint.load_chosen(place, "cpu")
-    folder.begin_with(RunFolder(place), checkpoint.patches, checkpoint.elapsed_s)
-    Checkpoint.of_weights(checkpoint.ema).save(folder.path)
 
 
 def _scans(

@@ -69,7 +69,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--phantoms", action="store_true", help="train on computed heads, without --data")
     parser.add_argument("--prepare-only", action="store_true", help="make the run folder and stop")
-    parser.add_argument("--start-from", type=Path, help="run folder whose weights a new run begins with")
+    parser.add_argument(
+        "--start-from", type=Path, help="run folder, or model package, whose weights a new run begins with"
+    )
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in this folder")
     parser.add_argument("--device", help="cpu or cuda; replaces the config's")

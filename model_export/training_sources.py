@@ -8,13 +8,12 @@ from typing import Final, Self
 
 from disyre.errors import InvalidInput
 from disyre.model_package import TrainingData
-from model_export.checkpoint import Checkpoint
+from model_export.beginning import Beginning
 from model_export.config import TrainingConfig
 from model_export.dataset import find_scans, scan_name
 from model_export.evaluation.cases import find_healthy
 from model_export.evaluation.semi_synthetic import Shapes
 from model_export.label_slices import find_label_maps
-from model_export.run_folder import RunFolder
 from model_export.split_file import OTHERS, Role, drawn, last_eighth, read_split, roles_of
 
 _PHANTOMS: Final = TrainingData(name="phantoms", n_scans=1, licence="none needed: computed")
@@ -35,15 +34,18 @@ class TrainingSources:
     """Healthy scans to put lesions into; if none, those held back."""
     described: TrainingData
     """Where the scans to train on are from."""
+    beginning: Beginning | None = None
+    """Weights to begin with; if none, fresh ones."""
 
     @classmethod
     def find(cls, options: argparse.Namespace, config: TrainingConfig) -> Self:
         """All that the options of `disyre train` name.
 
         Raises InvalidInput for what is not there, a scan to hold back included, and if no scan is left to
-        train on; Misconfigured for a run to start from that cannot be used.
+        train on; Misconfigured for a run or package to start from that cannot be used.
         """
-        _check_start(options, config)
+        start = options.start_from
+        beginning = None if start is None else Beginning.find(start, config.network)
         if options.lesion_shapes is not None:
             Shapes(options.lesion_shapes)
         found = cls(
@@ -51,6 +53,7 @@ class TrainingSources:
             own=find_scans(options.own_scans, config.modality) if options.own_scans else (),
             lesion_scans=_lesion_scans(options, config),
             described=_PHANTOMS,
+            beginning=beginning,
         )
         if options.data is None:
             return replace(found, phantoms=range(config.seed, config.seed + config.n_phantoms))
@@ -95,11 +98,3 @@ def _lesion_scans(options: argparse.Namespace, config: TrainingConfig) -> Sequen
     if options.lesion_shapes is None:
         raise InvalidInput("expected --lesion-shapes to put into the scans of --lesion-scans, got none")
     return find_healthy([options.lesion_scans], config.modality)
-
-
-def _check_start(options: argparse.Namespace, config: TrainingConfig) -> None:
-    if options.start_from is None:
-        return
-    Checkpoint.load_chosen(options.start_from, "cpu")
-    if RunFolder(options.start_from).config().network != config.network:
-        raise InvalidInput("expected a run of the same [network] at --start-from, got another")

@@ -35,10 +35,10 @@ def check_unseen(scans: Sequence[Scan], folders: Iterable[Path]) -> None:
 
 
 def trained_on(run: RunFolder) -> tuple[str, ...]:
-    """SHA-256 of each scan that a run was trained on, for a manifest."""
+    """SHA-256 of each scan that a run was trained on, and of those that it began with, for a manifest."""
     banks = [SliceBank.load(path) for path in (run.train_cache, run.own_cache) if path.is_file()]
     stacks = [stack for bank in banks for stack in torch.split(bank.coded, list(bank.n_slices))]
-    return tuple(sorted(scan_digest(stack.numpy()) for stack in stacks))
+    return tuple(sorted({*map(scan_digest, (s.numpy() for s in stacks)), *run.split().seen_before}))
 
 
 def scan_digest(slices: CodedSlices) -> str:
@@ -47,9 +47,13 @@ def scan_digest(slices: CodedSlices) -> str:
 
 
 def _check_package(scans: Sequence[Scan], package: ModelPackage) -> None:
-    known, rule = set(package.manifest.trained_on), package.manifest.scan.intensity
+    manifest = package.manifest
+    _check_digests(scans, manifest.scan.intensity, set(manifest.trained_on), package.name)
+
+
+def _check_digests(scans: Sequence[Scan], rule: IntensityRule, known: set[str], by: str) -> None:
     if known and (seen := [scan.name for scan in scans if _scan_digest(scan, rule) in known]):
-        raise _seen(seen, package.name)
+        raise _seen(seen, by)
 
 
 def _scan_digest(scan: Scan, rule: IntensityRule) -> str:
@@ -69,6 +73,7 @@ def _check(scans: Sequence[Scan], run: RunFolder) -> None:
     rule = run.config().intensity
     if seen := [scan.name for scan in scans if _share(scan, rule, known) >= _SHARE]:
         raise _seen(seen, run.path.name)
+    _check_digests(scans, rule, set(run.split().seen_before), run.path.name)
 
 
 def _share(scan: Scan, rule: IntensityRule, known: set[bytes]) -> float:

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from disyre.errors import Misconfigured
-from disyre.model_package import TrainingData
 from model_export import train as train_program
 from model_export import training_loop
 from model_export.checkpoint import BEST_FILE, CHECKPOINT_FILE, Checkpoint
 from model_export.config import NetworkConfig, TrainingConfig
 from model_export.dataset import SliceBank
-from model_export.run_folder import RunFolder, Split
+from model_export.run_folder import RunFolder
 from model_export.training_loop import Trainee, describe_outcome, train, train_step
 from model_export.training_set import TrainingSet
 from model_export.validation import ValidationSet
@@ -102,17 +101,6 @@ def test_a_run_goes_on_on_another_kind_of_device_with_other_draws_and_without_mo
 
     assert trainee.patches == 40
     assert not torch.equal(trainee.batches.state(), Trainee.begin(config).batches.state())
-
-
-def test_a_run_says_whose_weights_it_began_with(config: TrainingConfig, tmp_path: Path) -> None:
-    old, new = RunFolder(tmp_path / "old"), RunFolder(tmp_path / "new")
-    source = TrainingData(name="phantoms", n_scans=1, licence="CC0-1.0")
-    for folder in (old, new):
-        folder.create(config, Split(("a",), ("b",), (0.5,), source), ["disyre train"])
-
-    new.begin_with(old, 1_000, 120.0)
-
-    assert new.environment()["begun_with"].startswith("1,000 patches of 96 x 96 in 2 minutes on processors")
 
 
 @pytest.fixture
