@@ -5,7 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -15,6 +17,7 @@ from service.caretaker import Caretaker
 from service.egress import Hosts
 from service.event_hub import EventHub
 from service.exposure import warn_of_exposed_jobs
+from service.limiters import in_thread
 from service.orphans import Orphans
 from service.postman import Postman
 from service.reaper import Reaper
@@ -25,6 +28,9 @@ from service.webhooks import read_secrets
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
+
+_CALLS_AT_ONCE: Final = 16
+"""Of a process at the end of jobs: so many who do not answer are not in the way of one who does."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,12 @@ class Upkeep:
         self.backends.artifacts.prepare()
         caretaker = self._caretaker()
         await run_in_threadpool(caretaker.sweep)
-        works = [caretaker.take_care, *([self.postman.deliver] if self.postman else [])]
-        tasks = [asyncio.create_task(_repeat(work, self.settings.reap_interval_s)) for work in works]
+        calls = [self.postman.deliver] * _CALLS_AT_ONCE if self.postman else []
+        threads = CapacityLimiter(1 + _CALLS_AT_ONCE)
+        works = [
+            _repeat(work, self.settings.reap_interval_s, threads) for work in (caretaker.take_care, *calls)
+        ]
+        tasks = [asyncio.create_task(work) for work in works]
         if self.asks_for_no_key:
             tasks.append(asyncio.create_task(run_in_threadpool(warn_of_exposed_jobs, self.backends.jobs)))
         yield
@@ -90,12 +100,12 @@ def make_postman(backends: Backends, settings: ServiceSettings) -> Postman | Non
     )
 
 
-async def _repeat(work: Callable[[], None], every_s: float) -> None:
-    """Do a work now and then as long as the app lives."""
+async def _repeat(work: Callable[[], None], every_s: float, threads: CapacityLimiter) -> None:
+    """Do a work now and then, in a thread of its own, as long as the app lives."""
     while True:
         await asyncio.sleep(every_s)
         try:
-            await run_in_threadpool(work)
+            await in_thread(threads, work)
         except Unavailable:
             logger.warning("the broker is away: lost jobs are not looked for, and nobody is called")
         except Exception:

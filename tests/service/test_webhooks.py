@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,30 @@ def test_an_api_calls_at_the_end_of_a_job_and_its_next_process_too(
     with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05, **settings):
         wait_for(lambda: receiver.calls, "the receiver is called", within_s=10)
     assert json.loads(receiver.calls[0][1])["data"]["state"] == "canceled"
+
+
+def test_who_does_not_answer_is_not_in_the_way_of_who_does(
+    receiver: Receiver, secret_file: Path, tmp_path: Path
+) -> None:
+    clock = Clock()
+    silent_ids, told_id = [f"{JOB_ID[:-1]}{n}" for n in range(1, 8)], f"{JOB_ID[:-1]}9"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        jobs = InMemoryJobStore(clock=clock)
+        for job_id in (*silent_ids, told_id):
+            url = receiver.url if job_id == told_id else f"http://127.0.0.1:{silent.getsockname()[1]}"
+            jobs.add(make_job(job_id, callback=url))
+            jobs.update(job_id, lambda job: job.request_cancel(at=NOON))
+        settings: dict[str, Any] = {"webhook_hosts": "127.0.0.1", "webhook_secret_file": secret_file}
+        with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05, **settings):
+            wait_for(lambda: receiver.calls, "the one that answers is called", within_s=30)
+
+            waiting = [silent.accept()[0] for _ in silent_ids]
+            for connection in waiting:
+                connection.settimeout(0.1)
+                with pytest.raises(TimeoutError):  # the call goes on, though nobody answers
+                    while connection.recv(4096):
+                        pass
+                connection.close()
 
 
 def test_a_callback_may_be_an_object_with_its_url(
