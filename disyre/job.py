@@ -234,12 +234,6 @@ class Job(Frozen):
         begun, ended = self.history[-2:]
         return (ended.at - begun.at).total_seconds()
 
-    @property
-    def goes_first(self) -> bool:
-        """Whether a job that waits had its turn before: its worker was lost, or gave it back."""
-        states = [transition.state for transition in self.history[-2:]]
-        return states == [JobState.RUNNING, JobState.QUEUED]
-
     def start(self, *, at: datetime) -> Self:
         """A worker begins the next attempt."""
         return self._to(JobState.RUNNING, at, attempt=self.attempt + 1, started_at=self.started_at or at)

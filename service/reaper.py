@@ -62,7 +62,7 @@ class Reaper:
         """Look at each, as long as no other reaper has taken over from one that was too slow."""
         running = self._jobs.running()
         self._without_lease = {k: v for k, v in self._without_lease.items() if k[0] in running}
-        for job_id in reversed(running):  # each goes before the others that wait: the oldest is the last
+        for job_id in running:
             if not self._goes_on():
                 return
             self._return_if_lost(job_id)

@@ -153,7 +153,7 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
             return Places(len(waiting), len(self.running()), found)
 
     def wait_anew(self, job: Job) -> None:
-        """Put a job behind the others of its priority, or before them if it goes first."""
+        """Put a job behind the others of its priority."""
         with self.lock:
             self._enter(job.id)
 
@@ -206,8 +206,8 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         return holder if until > time.monotonic() else None
 
     def _enter(self, job_id: str) -> None:
+        self._entries[job_id] = self._n_entries
         self._n_entries += 1
-        self._entries[job_id] = -self._n_entries if self._read(job_id).goes_first else self._n_entries
 
     def _order(self, job_id: str) -> tuple[int, int]:
         return rank_of(self._read(job_id).params.priority), self._entries[job_id]

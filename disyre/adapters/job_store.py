@@ -88,13 +88,12 @@ class JobStore(Leases, DueCalls, Protocol):
     def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
         """How many jobs wait and run, and where these stand. Costs the same for any length of the queue.
 
-        A job comes after all of a higher priority, and after those of its own that entered its queue before,
-        unless it goes first (`Job.goes_first`).
+        A job comes after all of a higher priority, and after those of its own that entered its queue before.
         Queues from which the same workers take, take turns: for each job of one, one of each other.
         """
 
     def wait_anew(self, job: Job) -> None:
-        """Put a job that still waits where its message goes now: last of its priority, or first."""
+        """Put a job behind the others of its priority, as its message is sent again; if it still waits."""
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait: a program of before there were queues took them."""

@@ -44,11 +44,11 @@ from disyre.adapters.redis_scripts import (
     once_key,
     tombstone_key,
 )
-from disyre.adapters.stored_job import as_stored, duration_of, in_pairs, name_of_call, turn_of
+from disyre.adapters.stored_job import as_stored, duration_of, in_pairs, name_of_call
 from disyre.documents import read_document
 from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
-from disyre.priority import PRIORITIES
+from disyre.priority import PRIORITIES, rank_of
 from disyre.queue_limits import UNLIMITED, QueueLimits
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
@@ -186,10 +186,11 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         return Places(n_waiting, n_running, {job_id: place for job_id, place in found if place})
 
     def wait_anew(self, job: Job) -> None:
-        """Put a job that waits behind the others of its priority, or before them if it goes first."""
+        """Put a job that waits behind the others of its priority."""
+        keys = [*INDEX_KEYS, job_key(job.id)]
+        args: list[str | int] = [job.id, rank_of(job.params.priority), job.queue]
         with broker_errors():
-            keys = [*INDEX_KEYS, job_key(job.id)]
-            self._wait_anew_script(keys=keys, args=[job.id, turn_of(job), job.queue])
+            self._wait_anew_script(keys=keys, args=args)
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait."""

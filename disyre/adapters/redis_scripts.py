@@ -17,8 +17,7 @@ QUEUE_PREFIX: Final = "disyre:waiting:"
 """Before the name of a queue: the index of the jobs that wait in it."""
 RANK: Final = 2**42
 """The score of a job that waits: the rank of its priority times this, and a number that grows with every job
-that enters a queue, from half of this on; one that goes first has one less than the lowest. Programs from
-before there were priorities give 0, which goes first."""
+that enters a queue. Programs from before there were priorities give 0, which goes first."""
 _SEQUENCE_KEY: Final = "disyre:sequence"
 _JOB_PREFIX: Final = "disyre:job:"
 EXPIRY_KEY: Final = "disyre:jobs:expiry"
@@ -51,20 +50,9 @@ local function leave(job, id)
 end
 """
 _ENTER: Final = f"""
-local function number_of(lowest, is_first)
-    if is_first then
-        local next = redis.call('ZRANGEBYSCORE', KEYS[2], lowest, string.format('(%.0f', lowest + {RANK}),
-            'WITHSCORES', 'LIMIT', 0, 1)
-        if next[2] then return math.max(0, next[2] - lowest - 1) end
-    end
-    local number = redis.call('INCR', '{_SEQUENCE_KEY}')
-    return number >= {RANK // 2} and number or redis.call('INCRBY', '{_SEQUENCE_KEY}', {RANK // 2})
-end
-local function enter(job, id, turn, queue)
+local function enter(job, id, rank, queue)
     if redis.call('ZSCORE', KEYS[2], id) then return end
-    local rank, is_first = string.match(turn, '^(%d+)( ?)')
-    local lowest = rank * {RANK}
-    local score = lowest + number_of(string.format('%.0f', lowest), is_first == ' ')
+    local score = rank * {RANK} + redis.call('INCR', '{_SEQUENCE_KEY}')
     redis.call('HSET', job, 'queue', queue)
     redis.call('SADD', '{QUEUES_KEY}', queue)
     redis.call('ZADD', KEYS[2], score, id)
@@ -75,11 +63,11 @@ end
 # so that ids, which sort by time of submission, are in order. What is told of the job goes into two streams
 # in that step, too; in its own one, the revision is the id. Keys may be made here, as a broker is one server.
 _PUT: Final = f"""{_LEAVE}{_ENTER}
-local function put(job, id, doc, revision, state, event, turn, queue)
+local function put(job, id, doc, revision, state, event, rank, queue)
     redis.call('HSET', job, 'doc', doc, 'revision', revision, 'state', state)
     redis.call('ZADD', KEYS[1], 0, id)
     redis.call('ZREM', KEYS[3], id)
-    if state == '{JobState.QUEUED}' then enter(job, id, turn, queue) else leave(job, id) end
+    if state == '{JobState.QUEUED}' then enter(job, id, rank, queue) else leave(job, id) end
     if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id) end
     local own = job .. ':events'
     redis.call('XADD', own, 'MAXLEN', '~', {_MOST_EVENTS_OF_A_JOB}, revision .. '-0', 'event', event)
@@ -237,7 +225,7 @@ for k = 2, #ARGV do
 end
 return answer
 """
-# KEYS: those of the indices, and the job's. ARGV: id, turn and queue.
+# KEYS: those of the indices, and the job's. ARGV: id, rank and queue.
 WAIT_ANEW: Final = f"""{_LEAVE}{_ENTER}
 if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
 leave(KEYS[4], ARGV[1])

@@ -20,20 +20,15 @@ def duration_of(job: Job) -> str:
     return "" if job.run_s is None or job.model is None else f"{job.model.name} {job.run_s:.3f}"
 
 
-StoredJob: TypeAlias = tuple[str, str, int, str, str, str, str]
-"""Id, document, revision, state, event, turn and queue of a job."""
-
-
-def turn_of(job: Job) -> str:
-    """When it is a waiting job's turn: the rank of its priority, and `first` if it goes before the others."""
-    return f"{rank_of(job.params.priority)}{' first' if job.goes_first else ''}"
+StoredJob: TypeAlias = tuple[str, str, int, str, str, int, str]
+"""Id, document, revision, state, event, rank and queue of a job."""
 
 
 def as_stored(job: Job, *, over: str | None = None, before: Job | None = None) -> StoredJob:
     """A job as the scripts take it, over the document that it replaces, of the job `before`."""
     event = JobEvent.of(job, before=before).model_dump_json()
-    document = write_document(job, over=over)
-    return job.id, document, job.revision, job.state.value, event, turn_of(job), job.queue
+    rank = rank_of(job.params.priority)
+    return job.id, write_document(job, over=over), job.revision, job.state.value, event, rank, job.queue
 
 
 def name_of_call(stored: list[StoredJob]) -> str:

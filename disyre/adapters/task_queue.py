@@ -23,22 +23,9 @@ from disyre.adapters.queue_names import (
 )
 from disyre.errors import Unavailable
 from disyre.job import Job
-from disyre.priority import rank_of
 
 TASK_NAME: Final = "disyre.run_job"
 
-# KEYS: the list of a queue, from whose right end workers take. ARGV: the id of a job whose message was sent a
-# moment ago, to the left end. It is the next to be taken then, if no worker has it yet.
-_GO_FIRST: Final = """
-for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-    local is_json, values = pcall(cjson.decode, message)
-    if is_json and values.headers and values.headers.id == ARGV[1] then
-        redis.call('LREM', KEYS[1], 1, message)
-        redis.call('RPUSH', KEYS[1], message)
-        return
-    end
-end
-"""
 _HARD_LIMIT_S: Final = 30
 """Time between the soft and the hard limit of a job, for writing down that it failed."""
 
@@ -47,7 +34,7 @@ class TaskQueue(Protocol):
     """Sends jobs to the workers."""
 
     def enqueue(self, job: Job) -> None:
-        """Have a worker run a job, as the next of its priority if it goes first. Raises Unavailable."""
+        """Have a worker run a job. Raises Unavailable."""
 
     def pending_ids(self) -> set[str]:
         """Ids of jobs whose message no worker has taken yet."""
@@ -112,7 +99,6 @@ class CeleryTaskQueue:
     def __init__(self, celery: Celery, client: redis.Redis) -> None:
         self._celery = celery
         self._client = client
-        self._go_first_script = client.register_script(_GO_FIRST)
 
     def enqueue(self, job: Job) -> None:
         """Send a job's id, with those of the request that made it; the id of the message is the job's."""
@@ -128,9 +114,6 @@ class CeleryTaskQueue:
                     queue=queue_name(job.queue),
                     priority=step_of(job.params.priority),
                 )
-                if job.goes_first:
-                    of_priority = lists_of(queue_name(job.queue))[rank_of(job.params.priority)]
-                    self._go_first_script(keys=[of_priority], args=[job.id])
         except OperationalError as error:
             raise Unavailable("the broker does not take messages") from error
 
@@ -155,8 +138,8 @@ class InMemoryTaskQueue:
         self.job_ids: list[str] = []
 
     def enqueue(self, job: Job) -> None:
-        """Append a job's id, or put it in front."""
-        self.job_ids.insert(0 if job.goes_first else len(self.job_ids), job.id)
+        """Append a job's id."""
+        self.job_ids.append(job.id)
 
     def pending_ids(self) -> set[str]:
         """Ids in the list."""

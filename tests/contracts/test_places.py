@@ -30,6 +30,18 @@ def test_a_job_of_a_higher_priority_goes_first(jobs: JobStore) -> None:
     assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[1], IDS[2]]
 
 
+def test_a_job_that_was_returned_comes_last_of_its_priority(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    jobs.add(make_job(IDS[3], priority="low"))
+    jobs.update(IDS[0], start)
+
+    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
+
+    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0], IDS[3]]
+    assert jobs.places(*IDS).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3, IDS[3]: 4}
+
+
 def for_model(job: Job, name: str | None) -> Job:
     model = JobModel(name=name, version="1", sha256="0" * 64) if name else None
     return job.model_copy(update={"model": model})
@@ -62,34 +74,7 @@ def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> Non
 
     jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
 
-    assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[0]: 1, IDS[1]: 2}
-
-
-def test_a_job_that_had_its_turn_before_is_the_next_of_its_priority(jobs: JobStore) -> None:
-    for job_id in IDS[:4]:
-        jobs.add(make_job(job_id))
-    jobs.add(make_job(IDS[4], priority="high"))
-    for job_id in IDS[:2]:
-        jobs.update(job_id, start)
-
-    jobs.update(IDS[1], lambda job: job.lose_worker(at=LATER))
-    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
-
-    assert jobs.waiting() == [IDS[4], IDS[0], IDS[1], IDS[2], IDS[3]]
-    assert jobs.places(*IDS).positions == {IDS[4]: 1, IDS[0]: 2, IDS[1]: 3, IDS[2]: 4, IDS[3]: 5}
-    assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[4]]
-    jobs.wait_anew(jobs.get(IDS[1]))
-    assert jobs.waiting()[:3] == [IDS[4], IDS[1], IDS[0]]
-
-
-def test_a_job_that_a_client_wants_again_comes_after_those_that_wait(jobs: JobStore) -> None:
-    for job_id in IDS[:2]:
-        jobs.add(make_job(job_id))
-    jobs.update(IDS[0], lambda job: job.request_cancel(at=LATER))
-
-    jobs.update(IDS[0], lambda job: job.retry(at=LATER))
-
-    assert jobs.waiting() == [IDS[1], IDS[0]]
+    assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[1]: 1, IDS[0]: 2}
 
 
 def test_a_job_that_is_sent_again_comes_last_of_its_priority(jobs: JobStore) -> None:

@@ -23,7 +23,6 @@ from disyre.errors import Unavailable
 from disyre.priority import PRIORITIES
 from disyre.trace import Trace
 from tests.builders import JOB_ID, make_job
-from tests.contracts.stores import LATER
 from tests.live import LiveBroker, live_broker
 
 TIME_LIMIT_S = 60
@@ -89,23 +88,6 @@ def test_jobs_lie_in_the_queue_of_their_model_by_priority(broker: LiveBroker, cl
 
     assert found == dict(zip(LISTS, ([job.id] for job in jobs), strict=True))
     assert queue.pending_ids() == {job.id for job in jobs}
-
-
-def test_a_job_that_had_its_turn_before_is_taken_before_the_others_of_its_priority(
-    broker: LiveBroker, client: redis.Redis
-) -> None:
-    queue = make_queue(broker, client)
-    first, second, lost = (make_job(f"{JOB_ID[:-1]}{n}") for n in range(3))
-    for job in (first, second):
-        queue.enqueue(job)
-    client.rpush(NORMAL, "not a message of ours")
-
-    queue.enqueue(lost.start(at=LATER).lose_worker(at=LATER))
-
-    *waiting, next_one = client.lrange(NORMAL, 0, -1)
-    assert json.loads(next_one)["headers"]["id"] == lost.id
-    assert [json.loads(message)["headers"]["id"] for message in waiting[:2]] == [second.id, first.id]
-    assert len(waiting) == 3
 
 
 def test_a_message_is_seen_in_the_queue_where_it_lies_whatever_its_priority(
