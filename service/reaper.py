@@ -113,5 +113,4 @@ class Reaper:
         waits_s = (self._jobs.now() - job.history[-1].at).total_seconds()
         if job.state is JobState.QUEUED and waits_s > self._grace_s:
             logger.warning("job %s had no message in the queue: sent again", job_id)
-            self._jobs.wait_anew(job)
             self._queue.enqueue(job)

@@ -86,7 +86,9 @@ class JobRunner:
     def run_job(self, job_id: str, *, queue: str = "") -> None:
         """Run one job that a queue delivered; delivering it twice does no harm. Raises Unavailable."""
         job = self._run(job_id)
-        if job is not None and job.state is JobState.QUEUED and job.queue != queue:
+        if job is None or job.state is not JobState.QUEUED:
+            return
+        if job.queue != queue or self.stop.is_due():
             self._send_on(job)  # from the same queue it would come back at once; the reaper takes its time
 
     def _run(self, job_id: str) -> Job | None:
@@ -110,10 +112,9 @@ class JobRunner:
         return None
 
     def _send_on(self, job: Job) -> None:
-        """Give a job to the workers that have its model."""
-        logger.info("job %s is for a worker that has the model %s", job.id, job.queue)
+        """Give a job to the workers that have its model, or do not stop."""
+        logger.info("job %s is for another worker that has the model %s", job.id, job.queue)
         try:
-            self.jobs.wait_anew(job)
             self.queue.enqueue(job)
         except Unavailable:
             logger.warning("job %s is not in its queue yet: the reaper will send it", job.id)

@@ -50,7 +50,7 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         self._mark: StoreMark | None = None
         self._n_entries = 0
         self._entries: dict[str, int] = {}
-        """How many jobs had entered a queue before this one did."""
+        """How many jobs had come before this one did."""
         self.receipts: dict[str, Receipt] = {}
         """By the name of their idempotency key."""
         self.key_holders: dict[str, tuple[str, float]] = {}
@@ -109,7 +109,9 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
             if changed is not job and changed.run_s is not None and changed.model is not None:
                 self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
-            if changed.state is JobState.QUEUED is not job.state:
+            if (
+                changed.state is JobState.QUEUED and job.state.is_finished
+            ):  # a new wish; else it keeps its place
                 self._enter(job_id)
             if changed is not job:
                 self.events.tell(JobEvent.of(changed, before=job))
@@ -151,11 +153,6 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
                 positions[job.id] = turns.index(job.id) + 1
             found = {job_id: positions[job_id] for job_id in job_ids if job_id in positions}
             return Places(len(waiting), len(self.running()), found)
-
-    def wait_anew(self, job: Job) -> None:
-        """Put a job behind the others of its priority."""
-        with self.lock:
-            self._enter(job.id)
 
     def tidy(self) -> None:
         """There is nothing to do: all users of this store are of one version."""

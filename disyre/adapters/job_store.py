@@ -88,12 +88,10 @@ class JobStore(Leases, DueCalls, Protocol):
     def places(self, *job_ids: str, rivals: Rivals | None = None) -> Places:
         """How many jobs wait and run, and where these stand. Costs the same for any length of the queue.
 
-        A job comes after all of a higher priority, and after those of its own that entered its queue before.
+        A job comes after all of a higher priority, and after those of its own that came before. One that has
+        lost its worker, or was given back, has come when it did; one that is retried comes anew.
         Queues from which the same workers take, take turns: for each job of one, one of each other.
         """
-
-    def wait_anew(self, job: Job) -> None:
-        """Put a job behind the others of its priority, as its message is sent again; if it still waits."""
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait: a program of before there were queues took them."""

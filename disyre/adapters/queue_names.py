@@ -8,6 +8,8 @@ QUEUE_NAME: Final = "disyre"
 """Of jobs whose model is not known yet, and of all that programs sent from before there were other queues."""
 QUEUES_KEY: Final = "disyre:queues"
 """The set of all names of queues that jobs were ever sent to."""
+QUEUE_PREFIX: Final = "disyre:waiting:"
+"""Before the name of a queue: the index of the jobs that wait in it, in the order in which they begin."""
 PRIORITY_STEPS: Final = tuple(3 * rank_of(priority) for priority in PRIORITIES)
 """As Celery calls the priorities; on Redis, what has the lowest number goes first."""
 _SEPARATOR: Final = "\x06\x16"

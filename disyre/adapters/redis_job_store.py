@@ -27,7 +27,7 @@ from disyre.adapters.job_store import (
     voxels_of,
 )
 from disyre.adapters.leases import RedisLeases, lease_key
-from disyre.adapters.queue_names import QUEUES_KEY
+from disyre.adapters.queue_names import QUEUE_PREFIX, QUEUES_KEY
 from disyre.adapters.redis_scripts import (
     ALL_KEY,
     COUNTS_KEY,
@@ -35,7 +35,6 @@ from disyre.adapters.redis_scripts import (
     EXPIRY_KEY,
     INDEX_KEYS,
     MARK_KEY,
-    QUEUE_PREFIX,
     RANK,
     RUNNING_KEY,
     WAITING_KEY,
@@ -48,7 +47,7 @@ from disyre.adapters.stored_job import as_stored, duration_of, in_pairs, name_of
 from disyre.documents import read_document
 from disyre.errors import JobExpired, Unavailable, Undecided
 from disyre.job import Job
-from disyre.priority import PRIORITIES, rank_of
+from disyre.priority import PRIORITIES
 from disyre.queue_limits import UNLIMITED, QueueLimits
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
@@ -76,7 +75,6 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         self._store_script = client.register_script(scripts.STORE_UNTIL)
         self._n_voxels_script = client.register_script(scripts.N_VOXELS)
         self._places_script = client.register_script(scripts.PLACES)
-        self._wait_anew_script = client.register_script(scripts.WAIT_ANEW)
         self._tidy_script = client.register_script(scripts.TIDY)
         self._remove_script = client.register_script(scripts.REMOVE)
 
@@ -184,13 +182,6 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
             n_waiting, n_running, *places = self._places_script(keys=keys, args=[together, *job_ids])
         found = zip(job_ids, places, strict=True)
         return Places(n_waiting, n_running, {job_id: place for job_id, place in found if place})
-
-    def wait_anew(self, job: Job) -> None:
-        """Put a job that waits behind the others of its priority."""
-        keys = [*INDEX_KEYS, job_key(job.id)]
-        args: list[str | int] = [job.id, rank_of(job.params.priority), job.queue]
-        with broker_errors():
-            self._wait_anew_script(keys=keys, args=args)
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait."""

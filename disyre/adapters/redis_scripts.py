@@ -3,7 +3,7 @@
 from typing import Final
 
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
-from disyre.adapters.queue_names import QUEUES_KEY
+from disyre.adapters.queue_names import QUEUE_PREFIX, QUEUES_KEY
 from disyre.job import JobState
 from disyre.receipt import KEPT_S
 from disyre.tally import BEGUN_AT_S
@@ -13,11 +13,9 @@ WAITING_KEY: Final = "disyre:jobs:waiting"
 RUNNING_KEY: Final = "disyre:jobs:running"
 DURATIONS_KEY: Final = "disyre:durations"
 """Model and seconds of the jobs that succeeded lately, the last one first."""
-QUEUE_PREFIX: Final = "disyre:waiting:"
-"""Before the name of a queue: the index of the jobs that wait in it."""
 RANK: Final = 2**42
 """The score of a job that waits: the rank of its priority times this, and a number that grows with every job
-that enters a queue. Programs from before there were priorities give 0, which goes first."""
+that comes. Programs from before there were priorities give 0, which goes first."""
 _SEQUENCE_KEY: Final = "disyre:sequence"
 _JOB_PREFIX: Final = "disyre:job:"
 EXPIRY_KEY: Final = "disyre:jobs:expiry"
@@ -42,6 +40,7 @@ _MOST_EVENTS: Final = 10_000
 _MOST_EVENTS_OF_A_JOB: Final = 500
 
 # A job that waits is in an index of all of these, and in that of its queue, in the order in which they begin.
+# It keeps its number until it ends: one that is begun anew stands before all that came after it.
 _LEAVE: Final = f"""
 local function leave(job, id)
     redis.call('ZREM', KEYS[2], id)
@@ -52,8 +51,9 @@ end
 _ENTER: Final = f"""
 local function enter(job, id, rank, queue)
     if redis.call('ZSCORE', KEYS[2], id) then return end
-    local score = rank * {RANK} + redis.call('INCR', '{_SEQUENCE_KEY}')
-    redis.call('HSET', job, 'queue', queue)
+    local number = redis.call('HGET', job, 'number') or redis.call('INCR', '{_SEQUENCE_KEY}')
+    local score = rank * {RANK} + number
+    redis.call('HSET', job, 'queue', queue, 'number', number)
     redis.call('SADD', '{QUEUES_KEY}', queue)
     redis.call('ZADD', KEYS[2], score, id)
     redis.call('ZADD', '{QUEUE_PREFIX}' .. queue, score, id)
@@ -68,7 +68,8 @@ local function put(job, id, doc, revision, state, event, rank, queue)
     redis.call('ZADD', KEYS[1], 0, id)
     redis.call('ZREM', KEYS[3], id)
     if state == '{JobState.QUEUED}' then enter(job, id, rank, queue) else leave(job, id) end
-    if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id) end
+    if state == '{BEGUN[0]}' or state == '{BEGUN[1]}' then redis.call('ZADD', KEYS[3], 0, id)
+    elseif state ~= '{JobState.QUEUED}' then redis.call('HDEL', job, 'number') end
     local own = job .. ':events'
     redis.call('XADD', own, 'MAXLEN', '~', {_MOST_EVENTS_OF_A_JOB}, revision .. '-0', 'event', event)
     redis.call('XADD', '{EVENTS_KEY}', 'MAXLEN', '~', {_MOST_EVENTS}, '*', 'event', event)
@@ -224,12 +225,6 @@ for k = 2, #ARGV do
     else answer[k + 1] = redis.call('ZRANK', KEYS[1], ARGV[k]) + 1 end
 end
 return answer
-"""
-# KEYS: those of the indices, and the job's. ARGV: id, rank and queue.
-WAIT_ANEW: Final = f"""{_LEAVE}{_ENTER}
-if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return end
-leave(KEYS[4], ARGV[1])
-enter(KEYS[4], unpack(ARGV))
 """
 # KEYS: those of the index of what waits, and of the names of queues. Programs of before there were queues
 # take jobs out of the first only.

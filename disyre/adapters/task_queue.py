@@ -16,6 +16,7 @@ from disyre.adapters.broker import broker_errors
 from disyre.adapters.queue_names import (
     PRIORITY_STEPS,
     QUEUE_NAME,
+    QUEUE_PREFIX,
     QUEUES_KEY,
     lists_of,
     queue_name,
@@ -30,11 +31,47 @@ _HARD_LIMIT_S: Final = 30
 """Time between the soft and the hard limit of a job, for writing down that it failed."""
 
 
+# Celery's messages go in at the left, and workers take them from the right. From the left, a message passes
+# those of jobs that came later, and what is no message of a job that waits, if it is in the way.
+# KEYS: the list of messages, and the index of its queue. ARGV: id.
+_INTO_PLACE: Final = """
+local function score_of(message)
+    local is_json, fields = pcall(cjson.decode, message)
+    local headers = is_json and type(fields) == 'table' and fields.headers
+    local id = type(headers) == 'table' and headers.id
+    return type(id) == 'string' and tonumber(redis.call('ZSCORE', KEYS[2], id) or nil), id
+end
+local own, score, passed
+local function is_in_place(message)
+    local other, id = score_of(message)
+    if not own then
+        if id == ARGV[1] then own, score = message, other end
+        return own and not score
+    end
+    if other and other < score then return true end
+    if other and other > score then passed = message end
+end
+local function go_past()
+    local first = 0
+    repeat
+        local some = redis.call('LRANGE', KEYS[1], first, first + 15)
+        for _, message in ipairs(some) do if is_in_place(message) then return end end
+        first = first + 16
+    until #some == 0
+end
+go_past()
+if passed then
+    redis.call('LREM', KEYS[1], 1, own)
+    redis.call('LINSERT', KEYS[1], 'AFTER', passed, own)
+end
+"""
+
+
 class TaskQueue(Protocol):
     """Sends jobs to the workers."""
 
     def enqueue(self, job: Job) -> None:
-        """Have a worker run a job. Raises Unavailable."""
+        """Have a worker run a job, in its turn: before all that came later. Raises Unavailable."""
 
     def pending_ids(self) -> set[str]:
         """Ids of jobs whose message no worker has taken yet."""
@@ -99,9 +136,14 @@ class CeleryTaskQueue:
     def __init__(self, celery: Celery, client: redis.Redis) -> None:
         self._celery = celery
         self._client = client
+        self._into_place = client.register_script(_INTO_PLACE)
 
     def enqueue(self, job: Job) -> None:
-        """Send a job's id, with those of the request that made it; the id of the message is the job's."""
+        """Send a job's id, with those of the request that made it; the id of the message is the job's.
+
+        It is sent behind all others, and from there goes to where its job stands in the index of its queue.
+        """
+        step = step_of(job.params.priority)
         try:
             with broker_errors():
                 self._client.sadd(QUEUES_KEY, job.queue)  # first, so that no message lies where nobody looks
@@ -112,8 +154,10 @@ class CeleryTaskQueue:
                     retry=False,
                     headers=job.trace.headers if job.trace else {},
                     queue=queue_name(job.queue),
-                    priority=step_of(job.params.priority),
+                    priority=step,
                 )
+                messages = lists_of(queue_name(job.queue))[PRIORITY_STEPS.index(step)]
+                self._into_place(keys=[messages, QUEUE_PREFIX + job.queue], args=[job.id])
         except OperationalError as error:
             raise Unavailable("the broker does not take messages") from error
 

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from disyre.adapters.job_store import JobStore, Places
+from disyre.adapters.job_store import Change, JobStore, Places
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.job import Choice, Job, JobModel
 from disyre.modality import Guess
@@ -30,16 +30,49 @@ def test_a_job_of_a_higher_priority_goes_first(jobs: JobStore) -> None:
     assert sorted(job.id for job in jobs.heads()) == [IDS[0], IDS[1], IDS[2]]
 
 
-def test_a_job_that_was_returned_comes_last_of_its_priority(jobs: JobStore) -> None:
+@pytest.mark.parametrize(
+    "go_back", [lambda job: job.give_back(attempt=1, at=LATER), lambda job: job.lose_worker(at=LATER)]
+)
+def test_a_job_that_was_given_back_or_lost_its_worker_is_the_next_of_its_priority(
+    jobs: JobStore, go_back: Change
+) -> None:
+    jobs.add(make_job(IDS[3], priority="high"))
     for job_id in IDS[:3]:
         jobs.add(make_job(job_id))
-    jobs.add(make_job(IDS[3], priority="low"))
     jobs.update(IDS[0], start)
 
-    jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
+    jobs.update(IDS[0], go_back)
 
-    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0], IDS[3]]
-    assert jobs.places(*IDS).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3, IDS[3]: 4}
+    assert jobs.waiting() == [IDS[3], IDS[0], IDS[1], IDS[2]]
+    assert jobs.places(*IDS).positions == {IDS[3]: 1, IDS[0]: 2, IDS[1]: 3, IDS[2]: 4}
+
+
+def test_jobs_that_lost_their_workers_stand_as_they_came_whichever_was_missed_first(jobs: JobStore) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+        jobs.update(job_id, start)
+    jobs.add(make_job(IDS[3]))
+
+    for job_id in (IDS[1], IDS[0], IDS[2]):
+        jobs.update(job_id, lambda job: job.lose_worker(at=LATER))
+
+    assert jobs.waiting() == IDS[:4]
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_job_that_is_retried_comes_last_of_its_priority(jobs: JobStore, is_begun: bool) -> None:
+    for job_id in IDS[:3]:
+        jobs.add(make_job(job_id))
+    if is_begun:
+        jobs.update(IDS[0], start)
+    jobs.update(IDS[0], lambda job: job.request_cancel(at=LATER))
+    if is_begun:
+        jobs.update(IDS[0], lambda job: job.cancel(attempt=1, at=LATER))
+
+    jobs.update(IDS[0], lambda job: job.retry(at=LATER))
+
+    assert jobs.waiting() == [IDS[1], IDS[2], IDS[0]]
+    assert jobs.places(*IDS[:3]).positions == {IDS[1]: 1, IDS[2]: 2, IDS[0]: 3}
 
 
 def for_model(job: Job, name: str | None) -> Job:
@@ -65,7 +98,10 @@ def test_only_queues_with_the_same_workers_take_turns(jobs: JobStore) -> None:
     assert places.positions == {IDS[0]: 1, IDS[1]: 3, IDS[2]: 1, IDS[3]: 2, IDS[4]: 3}
 
 
-def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> None:
+def test_a_job_whose_model_was_decided_waits_in_its_queue_among_those_that_came_when_it_did(
+    jobs: JobStore,
+) -> None:
+    jobs.add(for_model(make_job(IDS[2]), "t2w"))
     jobs.add(for_model(make_job(IDS[0]), None), for_model(make_job(IDS[1]), "t2w"))
     jobs.update(IDS[0], start)
     guess = Guess(name="T2w", source="image", reason="so")
@@ -74,19 +110,8 @@ def test_a_job_whose_model_was_decided_waits_in_its_queue(jobs: JobStore) -> Non
 
     jobs.update(IDS[0], lambda job: job.give_back(attempt=1, at=LATER))
 
-    assert jobs.places(*IDS[:2], rivals={"t2w": ["t2w"]}).positions == {IDS[1]: 1, IDS[0]: 2}
-
-
-def test_a_job_that_is_sent_again_comes_last_of_its_priority(jobs: JobStore) -> None:
-    for job_id in IDS[:3]:
-        jobs.add(make_job(job_id))
-    jobs.update(IDS[2], start)
-
-    jobs.wait_anew(make_job(IDS[0]))
-    jobs.wait_anew(make_job(IDS[2]))  # it has begun meanwhile
-
-    assert jobs.waiting() == [IDS[1], IDS[0]]
-    assert jobs.places(*IDS[:3]).positions == {IDS[1]: 1, IDS[0]: 2}
+    places = jobs.places(*IDS[:3], rivals={"t2w": ["t2w"]})
+    assert places.positions == {IDS[2]: 1, IDS[0]: 2, IDS[1]: 3}
 
 
 def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_not_lost(

@@ -1,6 +1,7 @@
 """The queue on a real broker: what is sent, what is pending, and what happens when the broker is away."""
 
 import json
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,10 @@ from disyre.adapters.task_queue import (
     make_celery,
 )
 from disyre.errors import Unavailable
+from disyre.job import Job
 from disyre.priority import PRIORITIES
 from disyre.trace import Trace
-from tests.builders import JOB_ID, make_job
+from tests.builders import JOB_ID, NOON, make_job
 from tests.live import LiveBroker, live_broker
 
 TIME_LIMIT_S = 60
@@ -100,6 +102,63 @@ def test_a_message_is_seen_in_the_queue_where_it_lies_whatever_its_priority(
         assert not has_message(client, ["disyre", "disyre.other"])
         assert not has_message(client, [])
         client.flushall()
+
+
+def order(client: redis.Redis) -> list[str]:
+    """Ids in the messages of the jobs that `make_job` makes, in the order in which a worker takes them."""
+    return [json.loads(message)["headers"]["id"] for message in reversed(client.lrange(NORMAL, 0, -1))]
+
+
+def made(n_jobs: int) -> list[Job]:
+    return [make_job(f"{JOB_ID[:-2]}{n:02}") for n in range(n_jobs)]
+
+
+def test_messages_lie_in_the_order_in_which_their_jobs_came_whatever_the_order_of_sending(
+    broker: LiveBroker, client: redis.Redis
+) -> None:
+    queue, jobs, came = make_queue(broker, client), RedisJobStore(client), made(40)
+    jobs.add(*came)
+    sent = random.Random(1).sample(came, k=len(came))
+
+    for job in sent:
+        queue.enqueue(job)
+
+    assert order(client) == [job.id for job in came] == jobs.waiting()
+    places = jobs.places(*order(client)).positions
+    assert [places[job_id] for job_id in order(client)] == list(range(1, 41))
+
+
+def test_a_job_that_lost_its_worker_is_taken_next_and_once(broker: LiveBroker, client: redis.Redis) -> None:
+    queue, jobs, came = make_queue(broker, client), RedisJobStore(client), made(30)
+    jobs.add(*came)
+    for job in came:
+        queue.enqueue(job)
+    client.rpop(NORMAL)
+    jobs.update(came[0].id, lambda job: job.start(at=NOON))
+
+    queue.enqueue(jobs.update(came[0].id, lambda job: job.lose_worker(at=NOON)))
+
+    assert order(client) == [job.id for job in came]
+
+
+def test_what_is_no_message_of_a_job_that_waits_does_not_stand_in_the_way(
+    broker: LiveBroker, client: redis.Redis
+) -> None:
+    queue, jobs, came = make_queue(broker, client), RedisJobStore(client), made(5)
+    jobs.add(*came)
+    for message in ("not json", "[]", "{}", '{"headers": null}', '{"headers": {"id": 1}}'):
+        client.lpush(NORMAL, message)
+    for job in (came[4], came[1], came[3]):
+        queue.enqueue(job)
+    jobs.update(came[4].id, lambda job: job.request_cancel(at=NOON))
+
+    queue.enqueue(came[0])
+    queue.enqueue(came[2])
+
+    lying = [message for message in reversed(client.lrange(NORMAL, 0, -1)) if JOB_ID[:-2] in message]
+    waiting = [job_id for each in lying if (job_id := json.loads(each)["headers"]["id"]) != came[4].id]
+    assert waiting == [job.id for job in came[:4]]
+    assert client.llen(NORMAL) == 10
 
 
 def test_messages_that_a_program_of_before_there_were_queues_sent_are_pending(

@@ -39,6 +39,30 @@ def test_a_job_whose_worker_is_killed_is_finished_by_the_next(workplace: Workpla
     workplace.assert_one_whole_result(job)
 
 
+def test_a_job_whose_worker_was_killed_is_begun_before_those_that_came_later(workplace: Workplace) -> None:
+    lost = workplace.submit(model=SLOW_MODEL)
+    with workplace.worker("first") as first:
+        workplace.wait_until_restoring(lost)
+        later = [workplace.submit(model=SLOW_MODEL, severities=(0.5,)) for _ in range(2)]
+        urgent = workplace.submit(model=SLOW_MODEL, severities=(0.5,), priority="high")
+        first.kill_group()
+
+    def is_back() -> bool:
+        workplace.reap()
+        return workplace.jobs.get(lost).state is JobState.QUEUED
+
+    wait_for(is_back, "the job is back in its queue")
+    order = [urgent, lost, *later]
+    places = workplace.jobs.places(*order).positions
+    assert [places[job_id] for job_id in order] == [1, 2, 3, 4]
+    with workplace.worker("second"):
+        ended = [workplace.wait_until_finished(job_id) for job_id in order]
+
+    began = [max(each.at for each in job.history if each.state is JobState.RUNNING) for job in ended]
+    assert began == sorted(began)
+    assert [(job.state, job.attempt) for job in ended[:2]] == [(JobState.SUCCEEDED, n) for n in (1, 2)]
+
+
 def test_what_is_left_of_a_worker_that_was_killed_writes_nothing_of_another_form(
     workplace: Workplace,
 ) -> None:
@@ -102,6 +126,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(workplace: Workplace) 
     assert not workplace.jobs.is_leased(job_id)
     assert workplace.registry.workers() == []
     workplace.assert_nothing_is_left(job_id)
+    assert workplace.queue.pending_ids() == {job_id}, "it does not wait for a reaper"
 
 
 def test_a_worker_that_is_told_to_stop_may_finish_its_job(workplace: Workplace) -> None:
