@@ -123,8 +123,8 @@ def _add_submit(commands: Commands) -> None:
     submit.add_argument(
         "--each-series",
         action="store_true",
-        help="of several DICOM series in one folder or zip, make a job of each; else one has to be named "
-        "(--series-uid)",
+        help="make a job of each DICOM series in a folder or zip, with results in series-1 and so on; "
+        "without it, one of several has to be named (--series-uid)",
     )
     submit.add_argument("--no-wait", action="store_true", help="end once the scans are accepted")
     submit.add_argument("--json", action="store_true", help="print a JSON object for each scan")

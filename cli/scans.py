@@ -1,16 +1,20 @@
 """What of some files and folders is a scan of its own."""
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from cli.examples import find_scans, mask_beside, stem
 from disyre.errors import NotAnImage
 
 _PREAMBLE_BYTES: Final = 128
 _DICOM_MAGIC: Final = b"DICM"
+_NO_ZIP: Final = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, zlib.error)
+"""What is raised of a file that is no zip, or one that is broken, encrypted or packed in an unknown way."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,31 @@ def is_dicom(file: Path) -> bool:
         if not file.is_file():
             return False
         with file.open("rb") as content:
-            return content.read(_PREAMBLE_BYTES + len(_DICOM_MAGIC))[_PREAMBLE_BYTES:] == _DICOM_MAGIC
+            return _begins_as_dicom(content)
     except OSError:
         return False
+
+
+def holds_dicom(file: Path) -> bool:
+    """Whether a file is DICOM, or a zip with a DICOM file in it; one that cannot be read is neither."""
+    if is_dicom(file):
+        return True
+    try:
+        with ZipFile(file) as archive:
+            return any(_is_dicom_in(archive, member) for member in archive.infolist())
+    except _NO_ZIP:
+        return False
+
+
+def _is_dicom_in(archive: ZipFile, member: ZipInfo) -> bool:
+    if member.file_size <= _PREAMBLE_BYTES:
+        return False
+    with archive.open(member) as content:
+        return _begins_as_dicom(content)
+
+
+def _begins_as_dicom(content: IO[bytes]) -> bool:
+    return content.read(_PREAMBLE_BYTES + len(_DICOM_MAGIC))[_PREAMBLE_BYTES:] == _DICOM_MAGIC
 
 
 def folders_for(scans: Iterable[Scan], out: Path) -> Iterator[Path]:

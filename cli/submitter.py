@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.outcome import Outcome
+from cli.scans import holds_dicom
 from disyre.client import Client, ClientError
 from disyre.client.bar import job_bar
 from disyre.client.bodies import ScanPath
@@ -22,7 +23,7 @@ class Submitter:
     """Where bars are shown."""
     options: Mapping[str, Any]
     each_series: bool = False
-    """Whether of several series in one scan each becomes a job."""
+    """Whether each series of what is DICOM becomes a job, with results in a folder of its own."""
 
     def send(self, outcome: Outcome) -> list[Outcome]:
         """Submit a scan; what became of it, or of each of its series. What goes wrong is noted."""
@@ -30,31 +31,18 @@ class Submitter:
         files = scan.files[0] if len(scan.files) == 1 else scan.files
         try:
             with self.console.status(escape(f"sending {scan.name}")):
-                if self.each_series and len(scan.files) > 1 and scan.mask is None:
-                    return self._send_series(outcome, scan.files)
+                if self.each_series and scan.mask is None and any(map(holds_dicom, scan.files)):
+                    return self._send_series(outcome, files)
                 outcome.job = self.client.submit(files, mask=scan.mask, **self.options)
         except (ClientError, OSError) as error:
             outcome.error = error
-        if self._holds_series(outcome):
-            try:
-                with self.console.status(escape(f"sending {scan.name}, series by series")):
-                    return self._send_series(Outcome(scan, outcome.folder), files)
-            except (ClientError, OSError) as error:
-                outcome.error = error
         return [outcome]
 
-    def _holds_series(self, outcome: Outcome) -> bool:
-        """Whether one file, a zip, was refused for its several series, and each is to be sent."""
-        found = outcome.candidates if self.each_series and outcome.scan.mask is None else ()
-        return len({each.series_uid for each in found}) > 1
-
     def _send_series(self, outcome: Outcome, files: ScanPath) -> list[Outcome]:
-        """A job for each series. Raises ClientError or OSError."""
+        """A job and a folder for each series, also of a single one. Raises ClientError or OSError."""
         study = self.client.study(files, **self.options)
         scan, folder = outcome.scan, outcome.folder
-        is_one = len(study.jobs) == 1 and not study.left_out
-        folders = [folder] if is_one else [folder / f"series-{n}" for n in range(1, len(study.jobs) + 1)]
-        jobs = [Outcome(scan, place, job) for place, job in zip(folders, study.jobs, strict=True)]
+        jobs = [Outcome(scan, folder / f"series-{n}", job) for n, job in enumerate(study.jobs, start=1)]
         return [*jobs, *(Outcome(scan, folder, series=each) for each in study.left_out)]
 
     def follow(self, outcome: Outcome) -> None:

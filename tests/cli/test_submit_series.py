@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -63,7 +64,6 @@ def test_each_series_becomes_a_job_and_what_cannot_be_scored_is_told(
 def test_a_zip_is_taken_apart_as_a_folder_is_and_for_machines_each_series_is_an_object(
     api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """A zip of one volume, or of NIfTI, is a job as ever; so it is sent as a study only when that is seen."""
     path, images = tmp_path / name, [*series("T1w", **T1W), *series("T2w", **T1W)]
     if name == "folder":
         path.mkdir()
@@ -79,18 +79,46 @@ def test_a_zip_is_taken_apart_as_a_folder_is_and_for_machines_each_series_is_an_
     assert {each["scan"] for each in told} == {str(path)}
 
 
-def test_one_series_has_its_results_where_they_would_be_without_the_option(
+def test_a_single_series_in_a_folder_or_a_zip_has_a_line_and_a_folder_as_one_of_several_has(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, archive, out = tmp_path / "a", tmp_path / "b.zip", tmp_path / "out"
+    folder.mkdir()
+    images = list(series("T1w", **T1W))
+    archive.write_bytes(zipped_images(images))
+    for number, content in enumerate(images):
+        (folder / str(number)).write_bytes(content)
+
+    assert each_series(api, folder, archive, "--json", "--out", out) == 0
+
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["series_uid"] for each in told] == [UIDS["T1w"]] * 2
+    assert [each["results"] for each in told] == [str(out / name / "series-1") for name in ("a", "b")]
+
+
+def test_what_has_no_series_has_its_results_where_they_would_be_without_the_option(
     api: LiveApi, scans: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "a").mkdir()
-    for number, content in enumerate(series("T1w", **T1W)):
-        (tmp_path / "a" / str(number)).write_bytes(content)
+    with ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.write(scans / "one.nii.gz", "one.nii.gz")
+        archive.writestr("notes.txt", "short")
 
-    assert each_series(api, tmp_path / "a", "--out", tmp_path / "out") == 0
-    assert submit(api, scans / "one.nii.gz", "--each-series", "--out", tmp_path / "out") == 0
+    for path in (scans / "one.nii.gz", tmp_path / "packed.zip"):
+        assert submit(api, path, "--each-series", "--out", tmp_path / "out") == 0
 
-    places = sorted(path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.glob("out/*/*.gz"))
-    assert places == ["a/anomaly.nii.gz", "one/anomaly.nii.gz"]
+    places = sorted(path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.glob("out/*/anomaly*"))
+    assert places == ["one/anomaly.nii.gz", "packed/anomaly.nii.gz"]
+
+
+def test_a_zip_that_cannot_be_read_is_sent_as_it_is_and_refused_by_the_service(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.zip"
+    path.write_bytes(zipped_images(list(series("T1w", **T1W)))[:-40])
+
+    assert each_series(api, path) == 1
+
+    assert "  refused  422 unusable-archive: " in capsys.readouterr().out
 
 
 def test_what_is_no_study_is_refused_as_the_service_says(
