@@ -80,11 +80,11 @@ def check(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> None:
     on_step()
     _check_no_noise(volume, brain_mask)
     on_step()
-    layers = measure_layers(volume, brain_mask)
+    layers = measure_layers(volume, brain_mask, on_step=on_step)
     if layers is None or layers >= _LEAST_LAYERS:
         return
     on_step()
-    greys = _greys(volume, brain_mask)
+    greys = _greys(volume, brain_mask, on_step)
     on_step()
     if measure_edges(greys) >= _LEAST_EDGES:
         return
@@ -110,9 +110,9 @@ def measure_flat(volume: Volume, brain_mask: Mask) -> float:
     return int(np.count_nonzero(flat)) / max(1, int(np.count_nonzero(brain_mask)))
 
 
-def measure_layers(volume: Volume, brain_mask: Mask) -> float | None:
+def measure_layers(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> float | None:
     """How far the medians of a brain's shells are apart, on its own scale of grey; None if it has none."""
-    features = contrast_features.measure(volume, brain_mask)
+    features = contrast_features.measure(volume, brain_mask, on_step=on_step)
     return None if features is None else float(np.ptp(features[contrast_features.SHELLS]))
 
 
@@ -164,12 +164,12 @@ def _most_flat(volume: Volume) -> float:
     return float(_MOST_FLAT / max(1.0, size_mm) ** _FLAT_POWER)
 
 
-def _greys(volume: Volume, brain_mask: Mask) -> _Greys:
+def _greys(volume: Volume, brain_mask: Mask, on_step: OnStep) -> _Greys:
     crop = Crop.around(brain_mask, margins=(1, 1, 1))
     grid = GridMap.to_spacing(crop.volume(volume), _GRID_MM)
-    scanned = grid.to_model(crop.cut(np.ones_like(volume.voxels)))
-    inside = grid.mask_to_model(crop.cut(brain_mask)) & (scanned > _SCANNED)
-    values = grid.to_model(crop.cut(volume.voxels))
+    scanned = grid.to_model(crop.cut(np.ones_like(volume.voxels)), on_step=on_step)
+    inside = grid.mask_to_model(crop.cut(brain_mask), on_step=on_step) & (scanned > _SCANNED)
+    values = grid.to_model(crop.cut(volume.voxels), on_step=on_step)
     low, high = np.percentile(values[inside], _SCALE)
     depth_mm = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1, 1:-1] * _GRID_MM
     return _Greys(np.clip((values - low) / (high - low), 0, 1), inside, np.asarray(depth_mm, np.float32))

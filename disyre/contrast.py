@@ -16,6 +16,7 @@ from disyre import contrast_features
 from disyre.crop import Crop
 from disyre.frozen import Frozen
 from disyre.modality import Guess, Modality
+from disyre.progress import OnStep, go_on
 from disyre.types import Features, Mask
 from disyre.volume import Volume
 
@@ -98,9 +99,9 @@ class ContrastClassifier(Frozen):
         return self.names[int(np.argmax(out))] if max(out) > 0 else None
 
 
-def recognize(volume: Volume, brain_mask: Mask) -> Guess:
-    """The contrast of a brain in a scan, by its image."""
-    features = contrast_features.measure(volume, brain_mask)
+def recognize(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> Guess:
+    """The contrast of a brain in a scan, by its image. `on_step` is called between the steps of this."""
+    features = contrast_features.measure(volume, brain_mask, on_step=on_step)
     if features is None:
         return _nothing(_NO_BRAIN)
     return _nothing(_BOX) if _is_box(brain_mask) else ContrastClassifier.shipped().guess(features)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre.crop import Crop
+from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.types import Features, Mask
 from disyre.volume import Volume
@@ -72,16 +73,21 @@ def in_words(name: str) -> str:
     return _WORDS[name]
 
 
-def measure(volume: Volume, brain_mask: Mask) -> Features | None:
-    """The features of a brain, in the order of `NAMES`; None if it is small, thin or all of one grey."""
+def measure(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> Features | None:
+    """The features of a brain, in the order of `NAMES`; None if it is small, thin or all of one grey.
+
+    `on_step` is called between the steps of this.
+    """
     if not brain_mask.any():
         return None
     crop = Crop.around(brain_mask, margins=(1, 1, 1))  # what lies further away has no part in it
     grid = GridMap.to_spacing(crop.volume(volume), GRID_MM)
-    inside = grid.mask_to_model(crop.cut(brain_mask))
+    inside = grid.mask_to_model(crop.cut(brain_mask), on_step=on_step)
+    on_step()
     if np.count_nonzero(inside) * GRID_MM**3 / 1000 < LEAST_BRAIN_ML:
         return None
-    values = grid.to_model(crop.cut(volume.voxels))[inside]
+    values = grid.to_model(crop.cut(volume.voxels), on_step=on_step)[inside]
+    on_step()
     low, high = np.percentile(values, _SCALE)
     if high <= low:
         return None

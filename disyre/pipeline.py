@@ -14,7 +14,7 @@ from disyre.errors import Misconfigured
 from disyre.grey_rank import rank_weight
 from disyre.model_package import Grid, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
-from disyre.progress import OnProgress, Progress, Stage
+from disyre.progress import LastProgress, OnProgress, OnStep, Progress, Stage
 from disyre.restoration import Restorer
 from disyre.slice_restoration import ENDS, box_to_restore, restore_slices
 from disyre.smoothing import smooth_across
@@ -71,7 +71,8 @@ def score_volume(
     Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
     own. `batch_size` is the number of slices, or windows, of one network call; with `cuts_batches` each is
     cut to what there is of the brain in it, if the network allows that, so calls come in many shapes.
-    `on_progress` is called at every stage and after every network call; to stop, let it raise. `find_bias`
+    `on_progress` is called at every stage, after every network call and, with what it was told last, between
+    smaller steps; to stop, let it raise. `find_bias`
     and `find_pose` are needed for settings that ask for them; with `find_pose`, the tilt of the head is
     always measured.
 
@@ -79,8 +80,8 @@ def score_volume(
     they need.
     """
     settings = settings or manifest.scan
-    watch = Stopwatch()
-    stage = partial(_stage, watch, on_progress)
+    watch, told = Stopwatch(), LastProgress(on_progress)
+    stage = partial(_stage, watch, told)
     check_thickness(volume.shape)
     inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
     field = tilt = None
@@ -90,22 +91,25 @@ def score_volume(
             field = _bias_field(volume, inside, find_bias)
     if find_pose is not None or settings.align:
         with stage("measuring-tilt"):
-            tilt = _tilt(volume, inside, find_pose, swaps.append)
+            tilt = _tilt(volume, inside, find_pose, swaps.append, told.again)
     with stage("preparing"):
-        prepared = _prepare(volume, inside, manifest.grid, settings, field=field, tilt=tilt)
+        prepared = _prepare(
+            volume, inside, manifest.grid, settings, field=field, tilt=tilt, on_step=told.again
+        )
         box = box_to_restore(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
         cut_to = manifest.grid.stride if cuts_batches and manifest.grid.frame_invariant else None
         restored, residual = restore_slices(
-            restorer, slices, settings, batch_size=batch_size, cut_to=cut_to, on_progress=on_progress
+            restorer, slices, settings, batch_size=batch_size, cut_to=cut_to, on_progress=told
         )
     with stage("scoring"):
         residual = _smooth(residual, slices, prepared, settings.across_slices_mm)
         if settings.emphasis is not None:
             residual *= rank_weight(slices, settings.emphasis)
-        anomaly_map = prepared.to_scan(box.paste(residual))
-        healthy = _healthy(volume, prepared.to_scan(box.paste(restored - slices)), prepared, field)
+        anomaly_map = prepared.to_scan(box.paste(residual), on_step=told.again)
+        change = prepared.to_scan(box.paste(restored - slices), on_step=told.again)
+        healthy = _healthy(volume, change, prepared, field)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
         restored=volume.with_voxels(healthy),
@@ -130,13 +134,17 @@ def _bias_field(volume: Volume, brain_mask: Mask, find_bias: FindBias | None) ->
 
 
 def _tilt(
-    volume: Volume, brain_mask: Mask, find_pose: FindPose | None, on_swap: Callable[[Swap], None]
+    volume: Volume,
+    brain_mask: Mask,
+    find_pose: FindPose | None,
+    on_swap: Callable[[Swap], None],
+    on_step: OnStep,
 ) -> Tilt | None:
     if find_pose is None:
         raise Misconfigured("expected something that finds how a head lies, for align; got nothing")
     if brain.is_more_than_brain(brain_mask, volume):  # where its nose is nobody knows
         return None
-    return Tilt.measure(volume, brain_mask, find_pose, on_swap=on_swap)
+    return Tilt.measure(volume, brain_mask, find_pose, on_swap=on_swap, on_step=on_step)
 
 
 def _prepare(
@@ -147,6 +155,7 @@ def _prepare(
     *,
     field: BiasField | None,
     tilt: Tilt | None,
+    on_step: OnStep,
 ) -> Preparation:
     """The brain on the model's grid, without its shading; upright if it is tilted too far for the model."""
     to_turn = settings.align and tilt is not None and tilt.angle_deg > grid.max_tilt_deg
@@ -157,6 +166,7 @@ def _prepare(
         spacing_mm=grid.spacing_mm,
         slice_axis=None if settings.intensity.over == "frame" else grid.slice_axis,
         turn=tilt.turn if tilt is not None and to_turn else None,
+        on_step=on_step,
     )
 
 

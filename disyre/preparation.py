@@ -17,6 +17,7 @@ from disyre.errors import EmptyImage, UnusableVolume
 from disyre.figures import Coordinate, PerAxis
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
+from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.tilt import Swap, TiltRecord, Turn
 from disyre.types import Mask, Voxels
@@ -98,11 +99,12 @@ class Preparation:
         spacing_mm: float,
         slice_axis: int | None = None,
         turn: Turn | None = None,
+        on_step: OnStep = go_on,
     ) -> Self:
         """Prepare a scan for a model whose voxels are `spacing_mm` apart along all axes.
 
         Thick slices along the `slice_axis` are kept as they are (see GridMap), unless the head is to be
-        turned upright: `turn` is how it lies (see UprightGridMap).
+        turned upright: `turn` is how it lies (see UprightGridMap). `on_step` is called on the way.
 
         Raises EmptyImage if the brain is empty, on either grid, UnusableVolume if much of it is darker
         than the background.
@@ -110,6 +112,7 @@ class Preparation:
         if not brain_mask.any():
             raise EmptyImage("expected a brain mask with voxels in it, got an empty one")
         black = brain.background(volume)
+        on_step()
         _check_brighter(volume.voxels[brain_mask], black)
         crop = _crop(volume, brain_mask, rule, spacing_mm)
         inside = crop.cut(brain_mask)
@@ -119,10 +122,12 @@ class Preparation:
             grid = GridMap.to_spacing(cropped, spacing_mm, slice_axis=slice_axis)
         else:
             grid = UprightGridMap.around(cropped, inside, turn, spacing_mm)
-        mask = _not_empty(grid.mask_to_model(inside))
-        voxels = grid.to_model(np.where(inside, cropped.voxels - np.float32(black), 0))
+        on_step()
+        mask = _not_empty(grid.mask_to_model(inside, on_step=on_step))
+        voxels = grid.to_model(np.where(inside, cropped.voxels - np.float32(black), 0), on_step=on_step)
         scale = measure_scale(voxels, mask, rule)
-        share = grid.to_native(mask.astype(np.float32))
+        share = grid.to_native(mask.astype(np.float32), on_step=on_step)
+        on_step()
         return cls(
             black=black,
             crop=crop,
@@ -162,12 +167,13 @@ class Preparation:
             white=self.scale.white,
         )
 
-    def to_scan(self, values: Voxels) -> Voxels:
+    def to_scan(self, values: Voxels, *, on_step: OnStep = go_on) -> Voxels:
         """Values on the model's grid, on the scan's; 0 outside the brain.
 
         Interpolation is normalised by the brain's own, so that values at its edge are not drawn to 0.
         """
-        native = self.grid.to_native(np.where(self.mask, values, np.float32(0)))
+        native = self.grid.to_native(np.where(self.mask, values, np.float32(0)), on_step=on_step)
+        on_step()
         pasted = self.crop.paste(native / np.maximum(self._share, np.float32(_LEAST_SHARE)))
         return np.where(self.seen, pasted, np.float32(0))
 

@@ -85,9 +85,9 @@ class GridMap:
             voxels = self._interpolate(voxels, self._reordered_shape, list(self.zoom), on_step)
         return np.ascontiguousarray(self._restore_order(voxels), dtype=np.float32)
 
-    def mask_to_model(self, mask: Mask) -> Mask:
+    def mask_to_model(self, mask: Mask, *, on_step: OnStep = go_on) -> Mask:
         """A mask on the native grid, on the model's: where at least half a voxel is inside."""
-        return np.asarray(self.to_model(mask.astype(np.float32)) >= 0.5)
+        return np.asarray(self.to_model(mask.astype(np.float32), on_step=on_step) >= 0.5)
 
     @property
     def interpolated(self) -> tuple[bool, bool, bool]:

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from disyre import geometry
 from disyre.crop import Crop
 from disyre.frozen import Frozen
+from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
@@ -104,12 +105,14 @@ class Tilt:
         find_pose: FindPose,
         *,
         on_swap: Callable[[Swap], None] = _ignore,
+        on_step: OnStep = go_on,
     ) -> Self | None:
         """The tilt of a head; None if the brain has no shape of which it could be told.
 
         None too if the brain has the shape of one only with directions swapped; `on_swap` is told of them.
+        `on_step` is called on the way.
         """
-        brain = coarse_brain(volume, brain_mask)
+        brain = coarse_brain(volume, brain_mask, on_step=on_step)
         pose = find_pose(brain, SPACING_MM)
         swap = _swap(brain, pose, find_pose)
         if swap is not None:
@@ -132,21 +135,21 @@ class Tilt:
         return TiltRecord(**{name: round(float(angle), 1) + 0.0 for name, angle in angles.items()})  # no -0.0
 
 
-def coarse_brain(volume: Volume, brain_mask: Mask) -> Voxels:
+def coarse_brain(volume: Volume, brain_mask: Mask, *, on_step: OnStep = go_on) -> Voxels:
     """A brain mask, smooth, on a coarse grid in RAS order, with empty voxels around it.
 
     There are none where the scan ends in the brain: what is beyond is not known to be empty. Padding of one
-    value does not belong to the scan.
+    value does not belong to the scan. `on_step` is called on the way.
     """
     frame = Crop.without_padding(volume.voxels, keep=brain_mask)
+    on_step()
     volume, brain_mask = frame.volume(volume), frame.cut(brain_mask)
     crop = Crop.around(brain_mask)
     inside = crop.volume(volume.with_voxels(brain_mask.astype(np.float32)))
     grid = GridMap.to_spacing(inside, SPACING_MM, exactly=True)
     pads = [tuple(0 if is_cut else _MARGIN for is_cut in ends) for ends in _cuts(volume, brain_mask)]
-    return np.asarray(
-        ndimage.gaussian_filter(np.pad(grid.to_model(inside.voxels), pads), SMOOTHING_MM / SPACING_MM)
-    )
+    coarse = grid.to_model(inside.voxels, on_step=on_step)
+    return np.asarray(ndimage.gaussian_filter(np.pad(coarse, pads), SMOOTHING_MM / SPACING_MM))
 
 
 def _swap(brain: Voxels, pose: Pose, find_pose: FindPose) -> Swap | None:

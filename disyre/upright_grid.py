@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from disyre import geometry
+from disyre.progress import OnStep, go_on
 from disyre.tilt import Turn
 from disyre.types import Affine, Mask, Voxels
 from disyre.volume import Volume
@@ -49,21 +50,26 @@ class UprightGridMap:
         """Whether values between voxels are made, along the model's axes."""
         return (True, True, True)
 
-    def to_model(self, voxels: Voxels) -> Voxels:
-        """Voxels on the native grid, interpolated linearly on the upright one; 0 beyond the native grid."""
+    def to_model(self, voxels: Voxels, *, on_step: OnStep = go_on) -> Voxels:
+        """Voxels on the native grid, interpolated linearly on the upright one; 0 beyond the native grid.
+
+        `on_step` is called on the way.
+        """
         spacing_mm = geometry.spacing_mm(self.model_affine)[0]
         native_mm = geometry.spacing_mm(self.native_affine)
         sigma = [max(0.0, (spacing_mm / mm - 1) / 2) for mm in native_mm]  # against aliasing
         smooth = ndimage.gaussian_filter(voxels, sigma, mode="nearest") if any(sigma) else voxels
+        on_step()
         return _interpolate(smooth, self._model_to_native, self.model_shape)
 
-    def to_native(self, voxels: Voxels) -> Voxels:
+    def to_native(self, voxels: Voxels, *, on_step: OnStep = go_on) -> Voxels:
         """Voxels on the upright grid, interpolated linearly on the native one; 0 beyond the upright grid."""
+        on_step()
         return _interpolate(voxels, np.linalg.inv(self._model_to_native), self.native_shape)
 
-    def mask_to_model(self, mask: Mask) -> Mask:
+    def mask_to_model(self, mask: Mask, *, on_step: OnStep = go_on) -> Mask:
         """A mask on the native grid, on the upright one: where at least half a voxel is inside."""
-        return np.asarray(self.to_model(mask.astype(np.float32)) >= 0.5)
+        return np.asarray(self.to_model(mask.astype(np.float32), on_step=on_step) >= 0.5)
 
     @property
     def _model_to_native(self) -> Affine:

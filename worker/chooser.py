@@ -11,6 +11,7 @@ from disyre.job import Choice, Job, JobModel
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose
 from disyre.model_package import ModelPackage, ModelShelf
+from disyre.progress import OnStep, go_on
 from disyre.types import Mask
 from disyre.volume import Volume
 from worker.tasks import OnChoice
@@ -45,9 +46,20 @@ class Chooser:
     may_hold: Callable[[str], bool] = lambda name: True
     """Whether this worker is for a model."""
 
-    def __call__(self, job: Job, volume: Volume, brain_mask: Mask, on_choice: OnChoice) -> Decision:
-        """Decide, and tell. Raises NoModelForModality; then `on_choice` is told that there is no model."""
-        image = contrast.recognize(volume, _measured(volume, brain_mask))
+    def __call__(
+        self,
+        job: Job,
+        volume: Volume,
+        brain_mask: Mask,
+        on_choice: OnChoice,
+        *,
+        on_step: OnStep = go_on,
+    ) -> Decision:
+        """Decide, and tell. Raises NoModelForModality; then `on_choice` is told that there is no model.
+
+        `on_step` is called while the image is looked at.
+        """
+        image = contrast.recognize(volume, _measured(volume, brain_mask), on_step=on_step)
         known = job.modality or SILENT
         modality = image if known.name is None else known
         decision = Decision(modality, image, job.model or self._choose(job, modality, on_choice))

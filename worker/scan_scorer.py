@@ -90,7 +90,7 @@ class ScanScorer:
             scan = find_brain(reading, self.brain_network, on_step=told.again)
         with watch.stage("recognising"):
             told(Progress(stage="recognising", fraction=_FOUND))
-            decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice)
+            decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice, on_step=told.again)
         restorer = self.restorers.of(decision.model)
         manifest = restorer.package.manifest
         settings = settings_for(job.params, manifest)

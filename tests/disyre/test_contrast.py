@@ -13,6 +13,7 @@ from disyre import brain, contrast
 from disyre.adapters.nifti import read_nifti
 from disyre.contrast import ContrastClassifier
 from disyre.contrast_features import NAMES, measure
+from disyre.errors import JobCanceled
 from disyre.types import Mask
 from disyre.volume import Volume
 from tests.real_brain import make_real_brain
@@ -53,6 +54,19 @@ def test_brains_of_three_contrasts_are_told_apart(modality: str, spacing_mm: flo
     probabilities = ContrastClassifier.shipped().probabilities(features)
     assert max(probabilities, key=lambda name: probabilities[name]) == modality
     assert sum(probabilities.values()) == pytest.approx(1)
+
+
+def test_who_looks_at_a_fine_brain_can_be_stopped_before_all_is_seen() -> None:
+    volume, mask = make_brain("T1w", spacing_mm=1.0)
+    steps: list[int] = []
+
+    def stop_at_fifth() -> None:
+        steps.append(len(steps))
+        if len(steps) == 5:
+            raise JobCanceled
+
+    with pytest.raises(JobCanceled):
+        contrast.recognize(volume, mask, on_step=stop_at_fifth)
 
 
 @pytest.mark.parametrize("modality", GREYS)

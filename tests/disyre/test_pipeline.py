@@ -7,7 +7,8 @@ from disyre.errors import EmptyImage, JobCanceled, NotBrainMr, TooFewSlices, Unu
 from disyre.model_package import Mode, Windows
 from disyre.pipeline import ScoredVolume, score_volume
 from disyre.presets import parity
-from disyre.progress import Progress
+from disyre.progress import Progress, Stage
+from disyre.tilt import Pose
 from disyre.types import Batch
 from disyre.volume import Volume
 from tests.builders import make_manifest, make_settings, make_volume
@@ -185,6 +186,27 @@ def test_a_scan_stops_at_the_network_call_at_which_it_is_canceled() -> None:
 
     with pytest.raises(JobCanceled):
         score_volume(make_volume(), darken, make_manifest(), batch_size=1, on_progress=cancel)
+
+
+@pytest.mark.parametrize("stage", ["measuring-tilt", "preparing", "scoring"])
+def test_a_scan_can_be_canceled_between_the_steps_of_a_stage_that_calls_no_network(stage: Stage) -> None:
+    seen: list[Stage] = []
+
+    def cancel_later(progress: Progress) -> None:
+        seen.append(progress.stage)
+        if seen.count(stage) == 3:
+            raise JobCanceled
+
+    with pytest.raises(JobCanceled):
+        score_volume(
+            make_volume(affine=np.diag([0.5, 0.5, 0.5, 1.0])),
+            darken,
+            make_manifest(),
+            find_pose=lambda brain, spacing_mm: Pose(np.eye(3), 1.0),
+            on_progress=cancel_later,
+        )
+
+    assert seen[-3:] == [stage] * 3
 
 
 def test_a_scan_that_is_not_stripped_is_refused_without_a_mask() -> None:
