@@ -1,67 +1,23 @@
 """The client against the API as it is."""
 
 import hashlib
-import io
-import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from disyre.client import (
     Client,
     ClientError,
     Conflict,
     InvalidRequest,
-    JobDocument,
     JobOptions,
     MissingFile,
     NotFound,
     NothingToSend,
 )
-from disyre.client.bar import job_bar
-from disyre.job import Job
 from disyre.job_params import JobParams
-from disyre.progress import Progress
-from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
-from tests.live import wait_for
-from tests.service.conftest import make_mask, nifti_bytes
-from tests.service.live_api import LiveApi, live_api, succeed
-
-MAP = bytes(range(256)) * 40
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[LiveApi]:
-    with live_api(tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-def client(api: LiveApi) -> Iterator[Client]:
-    with Client(str(api.client.base_url), retry_for_s=5) as client:
-        yield client
-
-
-@pytest.fixture
-def scan(tmp_path: Path) -> Path:
-    path = tmp_path / "ZZCANARY.nii.gz"
-    path.write_bytes(nifti_bytes(tmp_path, make_volume()))
-    return path
-
-
-@pytest.fixture
-def mask(tmp_path: Path) -> Path:
-    path = tmp_path / "mask.nii.gz"
-    path.write_bytes(nifti_bytes(tmp_path, make_mask((40, 48, 36))))
-    return path
-
-
-def start(api: LiveApi, job: JobDocument) -> Job:
-    return api.jobs.update(job.id, lambda job: job.start(at=datetime.now(UTC)))
+from tests.service.live_api import LiveApi
 
 
 def test_a_file_is_submitted_with_its_options(api: LiveApi, client: Client, scan: Path) -> None:
@@ -203,107 +159,6 @@ def test_models_and_the_queue_are_looked_at(client: Client) -> None:
     assert [(worker.id, worker.models) for worker in queue.workers] == [("worker-1", ("t1w/1",))]
 
 
-def test_all_news_of_a_job_are_told_until_it_is_finished(api: LiveApi, client: Client, scan: Path) -> None:
-    job = client.submit(scan, model="t1w")
-    told: list[JobDocument] = []
-    waiting = threading.Thread(target=lambda: client.wait(job, told.append))
-    waiting.start()
-
-    wait_for(lambda: told, "the queued job is told of")
-    running = start(api, job)
-    wait_for(lambda: told[-1].state == "running", "the running job is told of")
-    step = Progress(stage="restoring", step=1, steps=4, fraction=0.25)
-    api.jobs.update(job.id, lambda job: job.report(step, attempt=1))
-    wait_for(lambda: told[-1].progress, "the step is told of")
-    succeed(api, running, {"anomaly.nii.gz": MAP})
-    waiting.join(30)
-
-    assert [each.state for each in told] == ["queued", "running", "running", "succeeded"]
-    assert told[2].progress is not None
-    assert (told[2].progress.stage, told[2].progress.fraction) == ("restoring", 0.25)
-    assert told[-1].has_succeeded
-    assert told[-1].summary is not None
-    assert told[-1].summary.anomaly_score == 0.25
-
-
-def test_the_place_in_the_queue_is_told_of_though_it_is_no_news_of_the_job(
-    api: LiveApi, client: Client, scan: Path
-) -> None:
-    first, second = client.submit(scan, model="t1w"), client.submit(scan, model="t1w")
-    places: list[int | None] = []
-
-    def note(job: JobDocument) -> None:
-        places.append(job.queue_position)
-        if len(places) == 1:
-            client.cancel(first)
-        elif len(places) == 2:
-            client.cancel(second)
-
-    assert client.wait(second, note).state == "canceled"
-    assert places == [2, 1, None]
-
-
-def test_without_a_listener_only_the_end_is_waited_for(api: LiveApi, client: Client, scan: Path) -> None:
-    job = client.submit(scan, model="t1w")
-    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
-
-    assert client.wait(job.id).has_succeeded
-
-
-def test_who_waits_with_a_limit_is_told_when_that_is_over(client: Client, scan: Path) -> None:
-    job = client.submit(scan, model="t1w")
-
-    with pytest.raises(TimeoutError, match=r"the job is queued after 0\.2 s") as told:
-        client.wait(job, timeout_s=0.2)
-
-    assert isinstance(told.value, ClientError)
-
-
-def test_a_running_job_that_has_no_news_goes_on_being_waited_for(
-    api: LiveApi, client: Client, scan: Path
-) -> None:
-    job = client.submit(scan, model="t1w")
-    start(api, job)
-    told: list[JobDocument] = []
-
-    with pytest.raises(TimeoutError):
-        client.wait(job, told.append, timeout_s=0.3)
-
-    assert {each.revision for each in told} == {2}
-
-
-def test_events_of_a_job_are_told_up_to_its_end(api: LiveApi, client: Client, scan: Path) -> None:
-    job = client.submit(scan, model="t1w")
-    events = client.events(job)
-
-    first = next(events)
-    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
-
-    assert (first.job_id, first.state, first.is_finished) == (job.id, "queued", False)
-    assert [each.state for each in events] == ["running", "succeeded"]
-    assert [each.state for each in client.events(job.id)] == ["succeeded"]
-    with pytest.raises(NotFound):
-        next(client.events("none"))
-
-
-def test_who_waits_may_have_a_bar_which_is_seen_on_a_terminal_only(
-    api: LiveApi, client: Client, scan: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    job = client.submit(scan, model="t1w")
-    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
-    told: list[JobDocument] = []
-
-    assert client.wait(job, told.append, progress=True).has_succeeded
-    assert client.wait(job.id, progress="my scan").has_succeeded
-    assert capsys.readouterr().err == ""
-    shown = io.StringIO()
-    with job_bar("my scan", Console(file=shown, force_terminal=True, width=100)) as bar:
-        client.wait(job, bar.show)
-
-    assert [each.state for each in told] == ["succeeded"]
-    assert "my scan: succeeded" in shown.getvalue()
-
-
 def test_all_series_of_a_study_are_submitted_at_once(api: LiveApi, client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     folder.mkdir()
@@ -318,34 +173,6 @@ def test_all_series_of_a_study_are_submitted_at_once(api: LiveApi, client: Clien
     assert [(each.series_uid, each.code) for each in study.left_out] == [("1.2.3", "too-few-slices")]
     again = client.study(folder, priority="low", labels={"cohort": "a"}, idempotency_key="study-1")
     assert [job.id for job in again.jobs] == [job.id for job in study.jobs]
-
-
-def test_results_are_downloaded_whole(api: LiveApi, client: Client, scan: Path, tmp_path: Path) -> None:
-    job = client.submit(scan, model="t1w")
-    with pytest.raises(Conflict, match="409 job-not-finished"):
-        client.results(job, tmp_path / "none")
-    files = {"anomaly.nii.gz": MAP, "summary.json": b"{}", "empty.json": b""}
-    succeed(api, start(api, job), files)
-
-    paths = client.results(job, tmp_path / "new" / "out")
-
-    assert {path.name: path.read_bytes() for path in paths} == files
-    assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == files.keys()
-    assert not (tmp_path / "none").exists()
-
-
-@pytest.mark.parametrize("rest", [MAP[:5000], b"of another file", MAP + b"longer", MAP])
-def test_what_an_earlier_download_left_is_gone_on_with_or_replaced(
-    api: LiveApi, client: Client, scan: Path, tmp_path: Path, rest: bytes
-) -> None:
-    job = client.submit(scan, model="t1w")
-    succeed(api, start(api, job), {"anomaly.nii.gz": MAP})
-    (tmp_path / "anomaly.nii.gz.part").write_bytes(rest)
-
-    (path,) = client.results(job, tmp_path)
-
-    assert path.read_bytes() == MAP
-    assert not (tmp_path / "anomaly.nii.gz.part").exists()
 
 
 def test_the_options_of_the_client_are_those_of_the_api() -> None:

@@ -1,91 +1,16 @@
 """What becomes of jobs whose time is over."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from disyre.adapters.clock_marks import ClockMark, InMemoryClockMarks
-from disyre.adapters.expiry import InMemoryExpiry
-from disyre.adapters.owner_index import InMemoryOwnerIndex, OwnerIndex
-from disyre.errors import Unavailable
-from service.lifetimes import Lifetimes
-from service.retention import Retention
-from service.steady_clock import SteadyClock, this_boot
-from tests.builders import NOON, make_job
+from disyre.adapters.owner_index import InMemoryOwnerIndex
 from tests.dicom_phantom import encoded, make_series
-from tests.service.key_files import client_of, write_keys
-from tests.service.live_api import LiveApi, live_api, succeed
+from tests.service.key_files import client_of
+from tests.service.live_api import LiveApi, live_api
+from tests.service.retention.clocks import Clocks, finish, finished, retention_of, run_down
 from tests.zip_files import zipped_images
-
-DAY_S = 86400.0
-
-
-@dataclass
-class Clocks:
-    """The broker's and this process's own."""
-
-    broker_s: float = 0.0
-    own_s: float = 0.0
-    expired: list[str] = field(default_factory=list)
-    """Ids of jobs of which it was told that they have expired."""
-    marks: InMemoryClockMarks = field(default_factory=InMemoryClockMarks)
-
-    def pass_by(self, seconds: float) -> None:
-        self.broker_s += seconds
-        self.own_s += seconds
-
-
-def retention_of(
-    api: LiveApi, clocks: Clocks, boot: str | None = "boot-1", owners: OwnerIndex | None = None
-) -> Retention:
-    """One of an API's jobs, by clocks of a test; another one is that of another process."""
-    api.jobs.clock = lambda: NOON + timedelta(seconds=clocks.broker_s)
-    return Retention(
-        api.jobs,
-        InMemoryExpiry(api.jobs),
-        owners or InMemoryOwnerIndex(),
-        api.artifacts,
-        SteadyClock(clocks.marks, boot, clock_s=lambda: clocks.own_s),
-        tombstone_s=60,
-        on_expired=clocks.expired.append,
-    )
-
-
-def finish(api: LiveApi, job_id: str) -> None:
-    """Have a job succeed."""
-    job = api.jobs.update(job_id, lambda job: job.start(at=api.jobs.now()))
-    succeed(api, job, {"summary.json": b"{}"})
-
-
-def finished(api: LiveApi, client: httpx.Client, scan: bytes) -> str:
-    """A job that a client has submitted, and that has ended."""
-    job_id = str(client.post("/v1/jobs", content=scan).json()["id"])
-    finish(api, job_id)
-    return job_id
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[LiveApi]:
-    """An API that asks for keys."""
-    with live_api(tmp_path, api_keys_file=write_keys(tmp_path), retention_s=2 * 86400) as api:
-        yield api
-
-
-@pytest.fixture
-def pacs(api: LiveApi) -> Iterator[httpx.Client]:
-    with client_of(api, "pacs") as client:
-        yield client
-
-
-def run_down(retention: Retention, clocks: Clocks, days: float) -> None:
-    """Have a steady time go by, and look once an hour."""
-    for _ in range(round(days * 24)):
-        clocks.pass_by(3600)
-        retention.expire_due()
 
 
 def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
@@ -222,29 +147,6 @@ def test_a_page_of_everybodys_jobs_goes_on_over_those_that_are_over(api: LiveApi
     assert [job["id"] for job in page["jobs"]] == [kept]
 
 
-def test_by_a_clock_that_was_seen_to_jump_no_job_is_over_for_an_hour() -> None:
-    clocks = Clocks()
-    steady = SteadyClock(clocks.marks, "boot-1", clock_s=lambda: clocks.own_s)
-    lifetimes = Lifetimes(lambda: NOON + timedelta(seconds=clocks.broker_s), steady)
-    job = make_job().model_copy(update={"expires_at": NOON + timedelta(days=2)})
-
-    def seen() -> bool:
-        steady.believed_since(lifetimes.now())
-        return lifetimes.is_over(job)
-
-    assert (lifetimes.is_over(make_job()), seen()) == (False, False)
-    clocks.broker_s += 365 * DAY_S
-    found = [lifetimes.is_over(job)]  # nobody has looked yet, and nothing is lost by that
-    for _ in range(61):
-        found.append(seen())
-        clocks.pass_by(60)
-    again = SteadyClock(clocks.marks, "boot-1", clock_s=lambda: clocks.own_s - 600)
-    again.believed_since(NOON + timedelta(seconds=clocks.broker_s - 600))
-
-    assert found == [True, *[False] * 60, True]
-    assert again.has_jumped_lately()
-
-
 def test_a_job_may_be_kept_for_less_and_not_for_more(api: LiveApi, pacs: httpx.Client, scan: bytes) -> None:
     retention_of(api, Clocks())
     less = pacs.post("/v1/jobs?retention_s=3600", content=scan).json()["id"]
@@ -270,103 +172,6 @@ def test_a_service_that_keeps_jobs_still_removes_those_that_ask_for_it(
         assert api.client.get(f"/v1/jobs/{job_id}").json()["expires_at"] == expires_at
         longer = api.client.post("/v1/jobs?retention_s=99999999999", content=scan)
         assert longer.json()["detail"] == "expected a retention_s of at most 3153600000, got 99999999999"
-
-
-def test_a_clock_that_jumps_expires_nothing(
-    api: LiveApi, pacs: httpx.Client, scan: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    clocks = Clocks()
-    retention = retention_of(api, clocks)
-    job_id = finished(api, pacs, scan)
-    run_down(retention, clocks, 1)
-
-    clocks.broker_s += 365 * DAY_S
-    for _ in range(50):
-        clocks.pass_by(60)
-        retention.expire_due()
-    clocks.broker_s -= 365 * DAY_S
-    run_down(retention, clocks, 0.5)
-
-    assert api.jobs.get(job_id).expires_at == NOON + timedelta(days=2)
-    assert caplog.messages[0] == "the broker's clock jumped by 31536000 s: no job expires in the next hour"
-
-
-def test_the_first_process_on_a_machine_expires_nothing(
-    api: LiveApi, pacs: httpx.Client, scan: bytes
-) -> None:
-    clocks = Clocks()
-    retention_of(api, clocks)
-    job_id = finished(api, pacs, scan)
-    clocks.pass_by(9 * DAY_S)
-
-    retention_of(api, clocks).expire_due()
-
-    assert api.jobs.get(job_id)
-
-
-@pytest.mark.parametrize(
-    ("jump_s", "boot", "n_expired"),
-    [(0, "boot-1", 1), (30, "boot-1", 1), (90, "boot-1", 0), (-90, "boot-1", 0), (0, "boot-2", 0)],
-)
-def test_a_process_that_is_started_again_expires_at_once_unless_a_clock_jumped_or_the_machine_was_started(
-    api: LiveApi, pacs: httpx.Client, scan: bytes, jump_s: float, boot: str, n_expired: int
-) -> None:
-    """None of the processes lives for an hour."""
-    clocks = Clocks()
-    retention_of(api, clocks)
-    job_id = finished(api, pacs, scan)
-    clocks.pass_by(3 * DAY_S)
-    for _ in range(3):
-        retention_of(api, clocks).expire_due()
-        clocks.pass_by(1200)
-    assert api.jobs.get(job_id)
-
-    clocks.broker_s += jump_s
-    retention_of(api, clocks, boot).expire_due()
-
-    assert clocks.expired == [job_id][:n_expired]
-
-
-def test_where_nobody_tells_when_the_machine_was_started_each_process_waits_for_an_hour(
-    api: LiveApi, pacs: httpx.Client, scan: bytes, tmp_path: Path
-) -> None:
-    clocks = Clocks()
-    retention_of(api, clocks)
-    job_id = finished(api, pacs, scan)
-    clocks.pass_by(3 * DAY_S)
-    boot = this_boot(tmp_path / "no such file")
-
-    for _ in range(9):
-        retention_of(api, clocks, boot).expire_due()
-        clocks.pass_by(1200)
-    assert api.jobs.get(job_id)
-    retention = retention_of(api, clocks, boot)
-    run_down(retention, clocks, 0.1)
-
-    assert clocks.expired == [job_id]
-
-
-class FullClockMarks(InMemoryClockMarks):
-    """Of a broker that has no room."""
-
-    def set(self, boot: str, mark: ClockMark) -> None:
-        raise Unavailable("no room")
-
-
-def test_a_broker_that_is_too_full_for_a_mark_is_relieved_of_jobs(
-    api: LiveApi, pacs: httpx.Client, scan: bytes
-) -> None:
-    clocks = Clocks(marks=FullClockMarks())
-    retention = retention_of(api, clocks)
-    job_id = finished(api, pacs, scan)
-
-    run_down(retention, clocks, 3)
-
-    assert clocks.expired == [job_id]
-
-
-def test_a_machine_is_known_for_as_long_as_it_runs() -> None:
-    assert this_boot() == this_boot()
 
 
 def test_a_job_that_another_process_removed_meanwhile_is_no_trouble(
