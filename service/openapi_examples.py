@@ -32,7 +32,7 @@ from service.state_schemas import (
     ServerLiveness,
     ServerReadiness,
 )
-from service.submission import Study
+from service.study import Study
 from service.view import View
 from service.waiting_line import WaitingLine
 from service.webhooks import EndedView

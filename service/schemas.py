@@ -19,7 +19,7 @@ from disyre.progress import Progress, Stage
 from disyre.scan_facts import ScanFacts
 from disyre.trace import Trace
 from service.problems import Problem, problem_of_job
-from service.submission import Study
+from service.study import Study
 from service.view import View
 from service.waiting_line import WaitingLine
 

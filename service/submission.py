@@ -12,7 +12,6 @@ from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
-from disyre.candidate import Candidate
 from disyre.errors import (
     InvalidInput,
     InvalidParams,
@@ -42,29 +41,17 @@ from service.egress import Hosts
 from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
+from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, facts_of, no_series
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
-_OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
-"""Options that make no sense for all series of a study."""
 _LONGEST_S: Final = 100 * 365 * 86400
 """A job may be kept for so long where the service keeps jobs for ever."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _MOST_EARLIER: Final = 100
 """So many earlier jobs of a series are looked at, to find one with other images."""
-_OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in _OF_ONE_SERIES)
-
-
-@dataclass(frozen=True)
-class Study:
-    """What became of a study: a job for each series that can be scored."""
-
-    jobs: tuple[Job, ...]
-    left_out: tuple[Candidate, ...]
-    """Each with a code and a reason."""
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -112,13 +99,13 @@ class Submission:
 
     def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
         """The options of all jobs of a study. Raises InvalidParams."""
-        given = [name for name in _OF_ONE_SERIES if name in options]
+        given = [name for name in OF_ONE_SERIES if name in options]
         if given:
             raise InvalidParams(
                 f"expected options that fit all series of a study, got {', '.join(given)}; the model is "
                 "chosen for each series, and a single series is sent as a job"
             )
-        return self.check_options(options, known=_OF_A_STUDY)
+        return self.check_options(options, known=OF_A_STUDY)
 
     def _check_callback(self, url: str) -> None:
         if self.callbacks is None:
@@ -164,7 +151,7 @@ class Submission:
         there is no job, and nothing of any in the artifact store.
         """
         given = {**options, **parse_params(upload.params)}
-        fingerprint = fingerprint_of("study", upload, read_options(given, known=_OF_A_STUDY))
+        fingerprint = fingerprint_of("study", upload, read_options(given, known=OF_A_STUDY))
         if ticket is not None and ticket.earlier is not None:
             return self._made_before(ticket.earlier, fingerprint)
         params = self.check_study_options(given)
@@ -179,7 +166,7 @@ class Submission:
                 raise NoWorker(str(each.reason))
         chosen = [each for each in series if each.code is None]
         if not chosen:
-            raise NothingToScore(_no_series(series), series)
+            raise NothingToScore(no_series(series), series)
         self.check_room(len(chosen))
         now = self.jobs.now()
         jobs = [
@@ -188,7 +175,7 @@ class Submission:
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
-                _facts_of(each),
+                facts_of(each),
                 marks.get(str(each.series_uid)),
             )
             for n, each in enumerate(chosen)
@@ -305,15 +292,3 @@ def _deleted() -> JobNotFound:
         f"expected an {HEADER} whose job is still there, got one whose job was deleted: "
         "to score the scan again, send it with another key"
     )
-
-
-def _facts_of(series: Candidate) -> ScanFacts:
-    """How the voxels lie of a series that can be scored."""
-    return ScanFacts.model_validate(series.model_dump(include={"shape", "spacing_mm", "orientation"}))
-
-
-def _no_series(series: Sequence[Candidate]) -> str:
-    """Why nothing of a study is scored."""
-    if len(series) == 1:
-        return f"the only series of this study cannot be scored: {series[0].reason}"
-    return f"none of the {len(series)} series of this study can be scored; candidates has the reason of each"

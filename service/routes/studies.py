@@ -12,7 +12,7 @@ from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, STUDY_SUBMISSION, UPL
 from service.openapi_headers import sent
 from service.receiving import admit, incoming, receive
 from service.schemas import StudyView
-from service.submission import Study
+from service.study import Study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 

@@ -1,0 +1,37 @@
+"""A study: several series in one upload, a job for each that can be scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from disyre.candidate import Candidate
+from disyre.job import Job
+from disyre.job_options import OPTIONS_OF_A_JOB
+from disyre.scan_facts import ScanFacts
+
+OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_index")
+"""Options that make no sense for all series of a study."""
+OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in OF_ONE_SERIES)
+"""The others."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What became of a study: a job for each series that can be scored."""
+
+    jobs: tuple[Job, ...]
+    left_out: tuple[Candidate, ...]
+    """Each with a code and a reason."""
+    warnings: tuple[str, ...]
+
+
+def facts_of(series: Candidate) -> ScanFacts:
+    """How the voxels lie of a series that can be scored."""
+    return ScanFacts.model_validate(series.model_dump(include={"shape", "spacing_mm", "orientation"}))
+
+
+def no_series(series: Sequence[Candidate]) -> str:
+    """Why nothing of a study is scored."""
+    if len(series) == 1:
+        return f"the only series of this study cannot be scored: {series[0].reason}"
+    return f"none of the {len(series)} series of this study can be scored; candidates has the reason of each"
