@@ -127,7 +127,9 @@ _FAILED: Final = _QUEUED.start(at=_after(1)).fail(
 _CHECKS: Final = dict.fromkeys(("broker", "worker", "queue", "disk", "artifacts"), True)
 ENDED: Final = EndedView.of(_SUCCEEDED)
 """What is told of a job that has ended."""
-_LINE: Final = WaitingLine(n_waiting=1, n_running=1, n_workers=1, typical_s=8.0, positions={_ID: 1})
+_LINE: Final = WaitingLine(
+    n_waiting=1, n_running=1, n_workers=1, typical_s=8.0, waiting={"t1w": 1}, ahead={_ID: {}}
+)
 _STUDY: Final = Study((_QUEUED,), left_out=(_LOCALIZER,), warnings=())
 
 

@@ -175,7 +175,7 @@ def _room_in_s(request: Request) -> int:
     """When to come back to a queue that is full: as a job would begin that were submitted now."""
     watch: QueueWatch = request.app.state.parts.queue
     line = watch.look_if_possible()
-    eta_s = line.eta_start_s(line.n_waiting + 1) if line is not None else None
+    eta_s = line.eta_of_next() if line is not None else None
     if eta_s is None:
         return _RETRY_AFTER_S
     return min(max(math.ceil(eta_s), _RETRY_SOON_S), _RETRY_LATE_S)

@@ -215,7 +215,7 @@ class JobView(View):
             supersedes=job.supersedes,
             params=job.params,
             attempt=job.attempt,
-            queue_position=line.positions.get(job.id) if line else None,
+            queue_position=line.position_of(job.id) if line else None,
             eta_start_s=line.eta_of(job) if line else None,
             progress=ProgressView.of(job.progress, job.state),
             history=job.history,

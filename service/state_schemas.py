@@ -23,7 +23,7 @@ class QueueView(View):
     @classmethod
     def of(cls, line: WaitingLine, workers: list[WorkerInfo]) -> Self:
         """View of the queue."""
-        eta_s = line.eta_start_s(line.n_waiting + 1)
+        eta_s = line.eta_of_next()
         return cls(depth=line.n_waiting, running=line.n_running, eta_s=eta_s, workers=workers)
 
 

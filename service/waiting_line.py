@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,42 +14,12 @@ from disyre.errors import Unavailable
 from disyre.job import Job, JobState
 from disyre.tally import BEGUN_AT_S, Counts
 from service.remembered import Remembered
+from service.staff import Staff
 
 _N_RECENT: Final = 20
 """As many of the newest jobs of a model tell how long a job takes."""
 _LEARN_EVERY_S: Final = 5.0
 _COUNT_EVERY_S: Final = 0.5
-
-
-@dataclass(frozen=True)
-class Staff:
-    """Workers for a model."""
-
-    n_workers: int
-    n_busy: int
-    left_s: Sequence[float] = ()
-    """Estimated time until those of their jobs end of which that is known."""
-
-    def begins_in_s(self, position: int, typical_s: float) -> float:
-        """Estimated time until the job at a position begins, where each takes so long.
-
-        A worker takes the next job as it ends one. Of jobs of which nobody knows how long they have run, one
-        is taken to be at its beginning, and the others to be spread over their time.
-
-        >>> Staff(1, 1).begins_in_s(2, 10), Staff(1, 1, [4]).begins_in_s(2, 10)
-        (20.0, 14)
-        """
-        n_unknown = self.n_busy - len(self.left_s)
-        unknown_s = [typical_s * n / n_unknown for n in range(1, n_unknown + 1)]
-        idle_s = [0.0] * (self.n_workers - self.n_busy)
-        free_in_s = sorted([*self.left_s, *unknown_s, *idle_s])
-        n_ahead = position - 1 + len(free_in_s) - self.n_workers  # those whose worker is gone are run again
-        del free_in_s[self.n_workers :]
-        while n_ahead and free_in_s[-1] - free_in_s[0] > typical_s:  # one runs for far longer than others
-            insort(free_in_s, free_in_s.pop(0) + typical_s)
-            n_ahead -= 1
-        n_rounds, place = divmod(n_ahead, self.n_workers)
-        return free_in_s[place] + n_rounds * typical_s
 
 
 @dataclass(frozen=True)
@@ -64,34 +33,45 @@ class WaitingLine:
     """How long a job takes; None if none has succeeded lately."""
     typical_of_model_s: Mapping[str, float] = field(default_factory=dict)
     """How long a job of a model takes."""
-    positions: Mapping[str, int] = field(default_factory=dict)
-    """1 for the job that is next; of the jobs that were asked about, and wait."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """How many wait, by queue: the name of their model, or nothing where that is not known yet."""
+    ahead: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How many of each queue begin before a job; of the jobs that were asked about, and wait."""
     left_s: Mapping[str, float] = field(default_factory=dict)
     """Estimated time until a job ends that a worker has, where that is known; by the id of the job."""
     staff: Mapping[str, Staff] = field(default_factory=dict)
     """Who takes jobs of a model: of one that is not here, nobody. Empty if it is not known: all."""
 
-    def eta_start_s(self, position: int, model: str | None = None) -> float | None:
-        """Estimated time until the job at a position begins; None if nobody can tell.
+    def position_of(self, job_id: str) -> int | None:
+        """1 for the job that is next; None for one that does not wait, or was not asked about."""
+        ahead = self.ahead.get(job_id)
+        return None if ahead is None else sum(ahead.values()) + 1
 
-        Those before it are taken to be jobs of the same model, if it is known.
+    def eta_of(self, job: Job) -> float | None:
+        """Estimated time until a job begins; None if it does not wait, or nobody can tell."""
+        ahead = self.ahead.get(job.id)
+        return None if ahead is None else self.eta_behind(ahead, job.queue)
+
+    def eta_of_next(self) -> float | None:
+        """Estimated time until a job begins that is submitted now; None if nobody can tell."""
+        return self.eta_behind(self.waiting)
+
+    def eta_behind(self, ahead: Mapping[str, int], model: str = "") -> float | None:
+        """Estimated time until a job of a model begins behind so many of each queue; None if nobody can tell.
+
+        Each of these takes as long as is usual for its own model, or for all where that is not known.
         """
         staff = Staff(self.n_workers, self.n_running, tuple(self.left_s.values()))
         if model and self.staff:
             staff = self.staff.get(model, Staff(0, 0))
         if not staff.n_workers:
             return None
-        if staff.n_busy + position - 1 < staff.n_workers:
+        if staff.n_busy + sum(ahead.values()) < staff.n_workers:
             return 0.0
-        typical_s = self.typical_of_model_s.get(model or "", self.typical_s)
-        if typical_s is None:
+        if self.typical_s is None:
             return None
-        return staff.begins_in_s(position, typical_s)
-
-    def eta_of(self, job: Job) -> float | None:
-        """Estimated time until a job begins; None if it does not wait, or nobody can tell."""
-        position = self.positions.get(job.id)
-        return None if position is None else self.eta_start_s(position, job.queue)
+        times_s = [(n, self.typical_of_model_s.get(each, self.typical_s)) for each, n in ahead.items()]
+        return staff.begins_in_s(times_s, self.typical_s)
 
 
 @dataclass(frozen=True)
@@ -130,7 +110,8 @@ class QueueWatch:
             n_workers=len(workers),
             typical_s=_typical_s(durations),
             typical_of_model_s=typical_s,
-            positions=places.positions,
+            waiting=places.waiting,
+            ahead=places.ahead,
             left_s=dict(islice(left_s.items(), places.n_running)),  # fewer run, if some ended meanwhile
             staff=_staff(workers, places.n_running, left_s),
         )

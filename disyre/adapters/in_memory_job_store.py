@@ -146,13 +146,13 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         """How many jobs wait and run, and where these stand."""
         with self.lock:
             waiting = [self._read(job_id) for job_id in self.waiting()]
-            positions = {}
+            ahead = {}
             for job in waiting:
                 together = {job.queue, *(rivals or {}).get(job.queue, (each.queue for each in waiting))}
                 turns = _in_turns([each for each in waiting if each.queue in together])
-                positions[job.id] = turns.index(job.id) + 1
-            found = {job_id: positions[job_id] for job_id in job_ids if job_id in positions}
-            return Places(len(waiting), len(self.running()), found)
+                ahead[job.id] = Counter(each.queue for each in turns[: turns.index(job)])
+            found = {job_id: ahead[job_id] for job_id in job_ids if job_id in ahead}
+            return Places(len(waiting), len(self.running()), Counter(job.queue for job in waiting), found)
 
     def tidy(self) -> None:
         """There is nothing to do: all users of this store are of one version."""
@@ -216,12 +216,12 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         return read_document(Job, self._docs[job_id])
 
 
-def _in_turns(waiting: Jobs) -> JobIds:
-    """Ids of jobs, which are in order, as they begin if their queues take turns."""
+def _in_turns(waiting: Jobs) -> Jobs:
+    """Jobs, which are in order, as they begin if their queues take turns."""
     n_before: Counter[tuple[str, str]] = Counter()
     turns = []
     for number, job in enumerate(waiting):
         priority, queue = job.params.priority, job.queue
-        turns.append((rank_of(priority), n_before[priority, queue], number, job.id))
+        turns.append((rank_of(priority), n_before[priority, queue], number))
         n_before[priority, queue] += 1
-    return [job_id for *_, job_id in sorted(turns)]
+    return [waiting[number] for *_, number in sorted(turns)]

@@ -37,8 +37,15 @@ class Places:
 
     n_waiting: int
     n_running: int
-    positions: Mapping[str, int]
-    """By id, of those that wait: 1 for the job that is next."""
+    waiting: Mapping[str, int]
+    """How many wait, by the name of their queue; without those of which there are none."""
+    ahead: Mapping[str, Mapping[str, int]]
+    """By id, of those that wait: how many of each queue begin before it."""
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """By id, of those that wait: 1 for the job that is next."""
+        return {job_id: sum(ahead.values()) + 1 for job_id, ahead in self.ahead.items()}
 
 
 class JobStore(Leases, DueCalls, Protocol):

@@ -179,9 +179,10 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         together = json.dumps({queue: sorted({queue, *others}) for queue, others in (rivals or {}).items()})
         keys = [WAITING_KEY, RUNNING_KEY, QUEUES_KEY]
         with broker_errors():
-            n_waiting, n_running, *places = self._places_script(keys=keys, args=[together, *job_ids])
-        found = zip(job_ids, places, strict=True)
-        return Places(n_waiting, n_running, {job_id: place for job_id, place in found if place})
+            n_waiting, n_running, waiting, *ahead = self._places_script(keys=keys, args=[together, *job_ids])
+        found = zip(job_ids, ahead, strict=True)
+        of_job = {job_id: _by_queue(each) for job_id, each in found if each is not None}
+        return Places(n_waiting, n_running, _by_queue(waiting), of_job)
 
     def tidy(self) -> None:
         """Forget places of jobs that no longer wait."""
@@ -275,3 +276,8 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         args: list[str | float] = [job.id, job.revision, *stored[1:], name]
         args += [duration_of(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
+
+
+def _by_queue(answer: list[str | int]) -> dict[str, int]:
+    """What a script says of queues: a name, a number, and so on."""
+    return {str(name): int(n_jobs) for name, n_jobs in zip(answer[::2], answer[1::2], strict=True)}

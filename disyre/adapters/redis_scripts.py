@@ -180,9 +180,10 @@ return is_stored
 # KEYS: the indices of jobs that wait, and that run.
 N_VOXELS: Final = f"{_VOXELS}return voxels_in(KEYS)"
 # KEYS: those of the indices of what waits and runs, and of the names of queues. ARGV: as JSON, by the name of
-# a queue those that take turns with it; then ids. Answers how many jobs wait and run, and where these stand;
-# 0 for one that does not wait. Queues take turns, one job of a priority each, so a job comes after all of a
-# higher priority, after those before it in its queue, and in each other queue after as many.
+# a queue those that take turns with it; then ids. Answers how many jobs wait and run, how many wait in each
+# queue, and how many of each begin before these; nothing for one that does not wait. Queues take turns, one
+# job of a priority each, so a job comes after all of a higher priority, after those before it in its queue,
+# and in each other queue after as many. Those that are in no queue are of a model that is not known.
 PLACES: Final = f"""
 local together, all = cjson.decode(ARGV[1]), redis.call('SMEMBERS', KEYS[3])
 local seen = {{}}
@@ -196,33 +197,44 @@ local function count(index, rank)
     end
     return unpack(seen[key])
 end
-local function place(id, score, queue)
-    local rank, own = math.floor(score / {RANK}), '{QUEUE_PREFIX}' .. queue
-    local n_before = redis.call('ZRANK', own, id) - count(own, rank)
-    local place = n_before + 1
+local function tell(list, queue, n)
+    if n > 0 then
+        list[#list + 1] = queue
+        list[#list + 1] = n
+    end
+end
+local function ahead(id, score, queue)
+    local found, rank, own = {{}}, math.floor(score / {RANK}), '{QUEUE_PREFIX}' .. queue
+    local n_ahead = redis.call('ZRANK', own, id)
+    local n_before = n_ahead - count(own, rank)
+    tell(found, queue, n_ahead)
     for _, other in ipairs(together[queue] or all) do
-        local index = '{QUEUE_PREFIX}' .. other
-        local n_higher, n_alike = count(index, rank)
-        place = place + n_higher
         if other ~= queue then
-            place = place + math.min(n_alike, n_before)
+            local index = '{QUEUE_PREFIX}' .. other
+            local n_higher, n_alike = count(index, rank)
+            local n = n_higher + math.min(n_alike, n_before)
             if n_alike > n_before then
-                local nth = n_higher + n_before
-                local rival = redis.call('ZRANGE', index, nth, nth, 'WITHSCORES')
-                if tonumber(rival[2]) < score then place = place + 1 end
+                local rival = redis.call('ZRANGE', index, n, n, 'WITHSCORES')
+                if tonumber(rival[2]) < score then n = n + 1 end
             end
+            tell(found, other, n)
         end
     end
-    return place
+    return found
 end
-local answer = {{redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2])}}
+local waiting = {{}}
+for _, queue in ipairs(all) do tell(waiting, queue, redis.call('ZCARD', '{QUEUE_PREFIX}' .. queue)) end
+local answer = {{redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2]), waiting}}
 for k = 2, #ARGV do
     local score = redis.call('ZSCORE', KEYS[1], ARGV[k])
     local queue = score and redis.call('HGET', '{_JOB_PREFIX}' .. ARGV[k], 'queue')
     local own = queue and redis.call('ZSCORE', '{QUEUE_PREFIX}' .. queue, ARGV[k])
-    if not score then answer[k + 1] = 0
-    elseif own then answer[k + 1] = place(ARGV[k], tonumber(own), queue)
-    else answer[k + 1] = redis.call('ZRANK', KEYS[1], ARGV[k]) + 1 end
+    if not score then answer[k + 2] = false
+    elseif own then answer[k + 2] = ahead(ARGV[k], tonumber(own), queue)
+    else
+        answer[k + 2] = {{}}
+        tell(answer[k + 2], '', redis.call('ZRANK', KEYS[1], ARGV[k]))
+    end
 end
 return answer
 """

@@ -132,6 +132,7 @@ def test_jobs_that_a_program_of_before_there_were_queues_left_go_first_and_are_n
     assert [job.id for job in jobs.heads()] == [IDS[0], IDS[3]]
     client.zrem("disyre:waiting:toy", IDS[3])  # it took this one, too, and gave it back
     assert jobs.places(IDS[3]).positions == {IDS[3]: 3}
+    assert jobs.places(IDS[3]).ahead == {IDS[3]: {"": 2}}
     jobs.update(IDS[0], start)
     assert jobs.waiting() == [IDS[1], IDS[3]]
 
@@ -156,8 +157,28 @@ def test_jobs_that_wait_have_a_place(jobs: JobStore) -> None:
         jobs.add(make_job(job_id))
     jobs.update(IDS[0], start)
 
-    assert jobs.places(IDS[0], IDS[3], IDS[1], IDS[4]) == Places(3, 1, {IDS[3]: 3, IDS[1]: 1})
-    assert jobs.places() == Places(3, 1, {})
+    ahead = {IDS[3]: {"toy": 2}, IDS[1]: {}}
+    assert jobs.places(IDS[0], IDS[3], IDS[1], IDS[4]) == Places(3, 1, {"toy": 3}, ahead)
+    assert jobs.places() == Places(3, 1, {"toy": 3}, {})
+
+
+def test_of_a_job_it_is_known_how_many_of_each_queue_are_ahead(jobs: JobStore) -> None:
+    names = ("t1w", "t1w", "t2w", "t2w", None)
+    for job_id, name, priority in zip(
+        IDS, names, ("normal", "normal", "high", "normal", "normal"), strict=True
+    ):
+        jobs.add(for_model(make_job(job_id, priority=priority), name))
+
+    places = jobs.places(*IDS, rivals={"t1w": {"t1w", "t2w"}})
+
+    assert places.waiting == {"t1w": 2, "t2w": 2, "": 1}
+    assert places.ahead == {
+        IDS[0]: {"t2w": 1},
+        IDS[1]: {"t1w": 1, "t2w": 2},
+        IDS[2]: {},
+        IDS[3]: {"t1w": 1, "t2w": 1},
+        IDS[4]: {"t1w": 1, "t2w": 2},
+    }
 
 
 def test_the_next_job_that_waits_is_found(jobs: JobStore) -> None:

@@ -1,13 +1,17 @@
 """Where a job stands in the queue, and when it begins."""
 
+from bisect import insort
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
-from disyre.job import JobModel
+from disyre.job import Job, JobModel
 from disyre.progress import Progress
+from service.staff import Staff
 from service.waiting_line import Pace, QueueWatch, WaitingLine
 from tests.builders import NOON, make_job
 from tests.service.live_api import LiveApi, make_worker
@@ -35,14 +39,14 @@ def line(
 
 
 def test_the_next_job_begins_at_once_if_a_worker_is_free() -> None:
-    assert line(n_running=0, typical_s=None).eta_start_s(1) == 0
+    assert line(n_running=0, typical_s=None).eta_behind({}) == 0
 
 
 @pytest.mark.parametrize(
     ("n_workers", "position", "eta_s"), [(1, 1, 10), (1, 3, 30), (2, 1, 0), (2, 2, 10), (2, 4, 20)]
 )
 def test_a_job_begins_when_those_before_it_have_passed(n_workers: int, position: int, eta_s: float) -> None:
-    assert line(n_workers=n_workers).eta_start_s(position) == eta_s
+    assert line(n_workers=n_workers).eta_behind({"": position - 1}) == eta_s
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ def test_what_running_jobs_have_done_is_taken_off(
     left = {f"job-{n}": each for n, each in enumerate(left_s)}
     line = WaitingLine(9, len(left), n_workers, 10, left_s=left)
 
-    assert [line.eta_start_s(position) for position in range(1, len(etas_s) + 1)] == etas_s
+    assert [line.eta_behind({"": n_ahead}) for n_ahead in range(len(etas_s))] == etas_s
 
 
 def test_a_job_that_runs_is_as_far_as_it_says_or_as_it_has_run_so_long() -> None:
@@ -73,7 +77,7 @@ def test_a_job_that_runs_is_as_far_as_it_says_or_as_it_has_run_so_long() -> None
     workers = InMemoryWorkerRegistry(make_worker(busy_with=SECOND))
 
     def eta_s() -> float | None:
-        return QueueWatch(jobs, workers).look().eta_start_s(1)
+        return QueueWatch(jobs, workers).look().eta_behind({})
 
     found = [eta_s()]
     progress = Progress(stage="restoring", fraction=0.5, eta_s=30)
@@ -94,15 +98,70 @@ def test_of_a_job_of_another_model_nobody_knows_how_long_it_runs() -> None:
 
 
 def test_without_a_worker_nobody_can_tell() -> None:
-    assert line(n_workers=0).eta_start_s(1) is None
+    assert line(n_workers=0).eta_behind({}) is None
 
 
 def test_without_an_example_nobody_can_tell() -> None:
-    assert line(typical_s=None).eta_start_s(1) is None
+    assert line(typical_s=None).eta_behind({}) is None
 
 
-def test_the_jobs_before_one_are_taken_to_be_of_its_model() -> None:
-    assert [line().eta_start_s(2, model) for model in ("slow", "unknown", None)] == [2000, 20, 20]
+def test_the_jobs_before_one_take_as_long_as_those_of_their_own_models() -> None:
+    ahead: list[dict[str, int]] = [{"slow": 1}, {"unknown": 1}, {"": 1}, {"slow": 1, "": 2}]
+
+    assert [line().eta_behind(each) for each in ahead] == [1010, 20, 20, 1030]
+
+
+@given(
+    n_workers=st.integers(1, 5),
+    left_s=st.lists(st.floats(0, 2000), max_size=6),
+    n_unknown=st.integers(0, 2),
+    ahead=st.dictionaries(st.sampled_from(["slow", "quick", ""]), st.integers(0, 40)),
+    more=st.sampled_from(["slow", "quick", ""]),
+)
+def test_a_later_place_never_begins_earlier(
+    n_workers: int, left_s: list[float], n_unknown: int, ahead: dict[str, int], more: str
+) -> None:
+    left = {f"job-{n}": each for n, each in enumerate(left_s)}
+    line = WaitingLine(0, len(left) + n_unknown, n_workers, 10, {"slow": 1000.0, "quick": 0.7}, left_s=left)
+    behind = {**ahead, more: ahead.get(more, 0) + 1}
+
+    etas_s = [line.eta_behind(each) for each in (ahead, behind)]
+
+    assert etas_s[0] is not None
+    assert etas_s[1] is not None
+    assert etas_s[0] <= etas_s[1] + 1e-6
+
+
+@given(
+    free_s=st.lists(st.floats(0, 2000), min_size=1, max_size=5),
+    n_jobs=st.integers(0, 60),
+    each_s=st.sampled_from([0.0, 0.7, 10.0, 1000.0]),
+)
+def test_a_job_begins_as_if_each_worker_had_taken_the_next_one_as_it_ended_one(
+    free_s: list[float], n_jobs: int, each_s: float
+) -> None:
+    one_by_one = sorted(free_s)
+    for _ in range(n_jobs):
+        insort(one_by_one, one_by_one.pop(0) + each_s)
+
+    begins_in_s = Staff(len(free_s), len(free_s), free_s).begins_in_s([(n_jobs, each_s)], 10)
+
+    assert begins_in_s == pytest.approx(one_by_one[0])
+
+
+def test_a_quick_job_behind_slow_ones_waits_for_them(api: LiveApi) -> None:
+    ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 110)]
+    for job_id, model, seconds in ((FIRST, "slow", 50), (SECOND, "quick", 2)):
+        add_succeeded(api.jobs, job_id, seconds, model=model)
+    for job_id in ids[:7]:
+        api.jobs.add(of_model(make_job(job_id, priority="high"), "slow"))
+    api.jobs.add(of_model(make_job(ids[7]), "quick"), of_model(make_job(ids[8]), "quick"))
+
+    views = [api.client.get(f"/v1/jobs/{job_id}").json() for job_id in ids[:9]]
+
+    assert [view["queue_position"] for view in views] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert [view["eta_start_s"] for view in views] == [0, 50, 100, 150, 200, 250, 300, 350, 352]
+    assert api.client.get("/v1/queue").json()["eta_s"] == 354
 
 
 def test_a_job_waits_for_the_workers_that_have_its_model() -> None:
@@ -111,8 +170,7 @@ def test_a_job_waits_for_the_workers_that_have_its_model() -> None:
     ids = [f"019b7a00-0000-7000-8000-{n:012d}" for n in range(100, 105)]
     add_succeeded(jobs, FIRST, 60)
     for job_id, name in zip(ids, names, strict=True):
-        model = JobModel(name=name, version="1", sha256="0" * 64)
-        jobs.add(make_job(job_id).model_copy(update={"model": model}))
+        jobs.add(of_model(make_job(job_id), name))
     held = [
         {"name": name, "version": "1", "sha256": "0" * 64, "modality": "T1w"} for name in ("t1w", "flair")
     ]
@@ -123,10 +181,11 @@ def test_a_job_waits_for_the_workers_that_have_its_model() -> None:
 
     line = queue.look(*ids)
 
-    assert [line.positions[job_id] for job_id in ids[:4]] == [1, 2, 1, 2]
+    assert [line.position_of(job_id) for job_id in ids[:4]] == [1, 2, 1, 2]
     assert [line.eta_of(jobs.get(job_id)) for job_id in ids] == [0, 60, 60, 120, None]
     workers.beat(make_worker("old"))  # of before workers said what they hold
-    assert QueueWatch(jobs, workers).look(*ids).positions == dict(zip(ids, [1, 4, 2, 5, 3], strict=True))
+    line = QueueWatch(jobs, workers).look(*ids)
+    assert [line.position_of(job_id) for job_id in ids] == [1, 4, 2, 5, 3]
 
 
 def test_a_job_that_no_worker_takes_is_no_sign_of_a_queue_that_stands_still() -> None:
@@ -143,8 +202,12 @@ def test_a_job_that_does_not_wait_has_no_time_at_which_it_begins() -> None:
     assert line().eta_of(make_job()) is None
 
 
-def add_succeeded(jobs: InMemoryJobStore, job_id: str, seconds: float) -> None:
-    jobs.add(make_job(job_id))
+def of_model(job: Job, name: str) -> Job:
+    return job.model_copy(update={"model": JobModel(name=name, version="1", sha256="0" * 64)})
+
+
+def add_succeeded(jobs: InMemoryJobStore, job_id: str, seconds: float, *, model: str = "toy") -> None:
+    jobs.add(of_model(make_job(job_id), model))
     jobs.update(job_id, lambda job: job.start(at=NOON))
     end = NOON + timedelta(seconds=seconds)
     jobs.update(job_id, lambda job: job.succeed(attempt=1, artifacts=(), summary={}, provider="CPU", at=end))
