@@ -84,7 +84,7 @@ class Once:
     """Gives requests what they may do with their idempotency keys."""
 
     keys: IdempotencyKeys
-    hold_s: float = 30.0
+    hold_s: float = 12.0
     """So long after the end of a process that held a key, another request may have it."""
     _to_let_go: deque[tuple[str, str]] = field(default_factory=deque, init=False)
     """Keys, and who may hold them: requests that have ended while the broker did not answer."""
@@ -138,9 +138,12 @@ class Once:
         return self.keys.take(name, holder, for_s=self.hold_s)
 
     async def _hold(self, ticket: Ticket) -> None:
-        """Hold on to a key; whether that was in vain is seen when its jobs are added."""
+        """Hold on to a key; whether that was in vain is seen when its jobs are added.
+
+        It is asked for often enough to be held if a broker that is slow does not answer once.
+        """
         while ticket.earlier is None:
-            await asyncio.sleep(self.hold_s / 3)
+            await asyncio.sleep(self.hold_s / 4)
             with suppress(Unavailable):
                 await run_in_threadpool(self._take, ticket.name, ticket.holder)
 

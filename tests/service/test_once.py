@@ -186,6 +186,33 @@ def test_a_key_is_held_for_as_long_as_its_request_takes() -> None:
     asyncio.run(take_long())
 
 
+class FalteringKeys(InMemoryIdempotencyKeys):
+    """Gives every second request no answer, and does not do it."""
+
+    n_asked = 0
+
+    def take(self, name: str, holder: str, *, for_s: float) -> str | None:
+        self.n_asked += 1
+        if self.n_asked % 2 == 0:
+            raise Unavailable("the broker does not answer")
+        return super().take(name, holder, for_s=for_s)
+
+
+def test_a_key_is_held_though_the_broker_does_not_answer_now_and_then() -> None:
+    jobs = InMemoryJobStore()
+    once, others = Once(FalteringKeys(jobs), hold_s=1.2), InMemoryIdempotencyKeys(jobs)
+
+    async def take_long() -> None:
+        async with once.ticket(Headers(KEY), "pacs") as ticket:
+            assert ticket is not None
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                with pytest.raises(StillReceiving):
+                    others.take(ticket.name, "another", for_s=1)
+
+    asyncio.run(take_long())
+
+
 class SilentKeys(InMemoryIdempotencyKeys):
     """Does what it is told, and for a while does not say so."""
 
@@ -278,6 +305,45 @@ def test_an_api_that_is_killed_before_it_answers_leaves_one_job(
 
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (202, "true")
     assert [job["id"] for job in listed] == [again.json()["id"]]
+
+
+def test_the_key_of_an_api_that_was_killed_in_an_upload_is_free_within_15_s(
+    tmp_path: Path, scan: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_toy_model(tmp_path / "models")
+    monkeypatch.setenv("DISYRE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
+    is_killed = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield scan[:1000]
+        is_killed.wait(PATIENCE_S)
+        yield scan[1000:]
+
+    with live_broker(tmp_path / "broker") as broker, connect(broker.url, timeout_s=2) as client:
+        monkeypatch.setenv("DISYRE_BROKER_URL", broker.url)
+        with api_process(tmp_path / "log") as (api, url), ThreadPoolExecutor(1) as pool:
+            first = pool.submit(httpx.post, f"{url}/v1/jobs", content=slowly(), headers=KEY)
+            wait_for(lambda: list((tmp_path / "data/incoming").glob("*/000001")), "it has begun")
+            api.kill()
+            api.wait()
+            is_killed.set()
+            assert isinstance(first.exception(), httpx.RequestError)
+        with served(production_app(read_settings(ServiceSettings))) as url:
+
+            def again() -> httpx.Response:
+                return httpx.post(f"{url}/v1/jobs", content=scan, headers=KEY, timeout=PATIENCE_S)
+
+            before = again()
+            (key,) = client.scan_iter("disyre:once:*")
+            left_ms = client.pttl(key)
+            client.pexpire(key, 1)
+            wait_for(lambda: not client.exists(key), "that time is over")
+            after = again()
+
+    assert problem_of(before) == (409, "still-receiving")
+    assert 0 < left_ms <= 15_000
+    assert after.status_code == 202
 
 
 @contextmanager
