@@ -10,8 +10,8 @@ from typing import Final
 
 from disyre.errors import StorageFull
 
-_LOOK_EVERY_BYTES: Final = 64 * 2**20
-"""Of a body that did not say how long it is."""
+_STEP_BYTES: Final = 4 * 2**20
+"""Kept for a body that did not say how long it is, and again when they are used up."""
 
 
 @dataclass
@@ -29,21 +29,35 @@ class DiskRoom:
         with self._lock:
             self._check(n_bytes)
 
-    def reserve(self, n_bytes: int) -> "Reservation":
-        """Keep room for so many bytes. Raises StorageFull."""
+    def reserve(self, n_bytes: int | None) -> "Reservation":
+        """Keep room for so many bytes; None if nobody knows how many will come. Raises StorageFull."""
         with self._lock:
-            self._check(n_bytes)
-            self._awaited_bytes += n_bytes
-        return Reservation(self, n_bytes)
+            if n_bytes is not None:
+                self._check(n_bytes)
+                self._awaited_bytes += n_bytes
+        return Reservation(self, self.extend(1) if n_bytes is None else n_bytes)
+
+    def extend(self, n_bytes: int) -> int:
+        """Keep room for so many bytes and, if there is some, for those that may follow; returns for how many.
+
+        Raises StorageFull.
+        """
+        with self._lock:
+            kept_bytes = min(max(n_bytes, _STEP_BYTES), self._check(n_bytes))
+            self._awaited_bytes += kept_bytes
+        return kept_bytes
 
     def give_back(self, n_bytes: int) -> None:
         """So many bytes have come, or will not."""
         with self._lock:
             self._awaited_bytes -= n_bytes
 
-    def _check(self, n_bytes: int) -> None:
-        if self.free_bytes() - self._awaited_bytes - n_bytes < self.min_free_bytes:
+    def _check(self, n_bytes: int) -> int:
+        """How much room there is. Raises StorageFull if that is less than so many bytes."""
+        room_bytes = self.free_bytes() - self._awaited_bytes - self.min_free_bytes
+        if room_bytes < n_bytes:
             raise StorageFull("there is no room for more uploads now")
+        return room_bytes
 
 
 class Reservation:
@@ -52,17 +66,16 @@ class Reservation:
     def __init__(self, room: DiskRoom, n_bytes: int) -> None:
         self._room = room
         self._awaited_bytes = n_bytes
-        self._unlooked_bytes = 0
+
+    def expect(self, n_bytes: int) -> None:
+        """So many bytes come next. Raises StorageFull if more come than were kept, and there is no room."""
+        if n_bytes > self._awaited_bytes:
+            self._awaited_bytes += self._room.extend(n_bytes - self._awaited_bytes)
 
     def use(self, n_bytes: int) -> None:
-        """So many bytes are on the disk. Raises StorageFull if more come than were said, and it is full."""
-        awaited = min(n_bytes, self._awaited_bytes)
-        self._awaited_bytes -= awaited
-        self._room.give_back(awaited)
-        self._unlooked_bytes += n_bytes - awaited
-        if self._unlooked_bytes >= _LOOK_EVERY_BYTES:
-            self._unlooked_bytes = 0
-            self._room.check(0)
+        """So many bytes that were expected are on the disk."""
+        self._awaited_bytes -= n_bytes
+        self._room.give_back(n_bytes)
 
     def end(self) -> None:
         """No more bytes will come."""

@@ -106,7 +106,8 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     Raises InvalidInput, StorageFull, ClientDisconnect, or Unavailable if the process stops meanwhile.
     """
     settings, disk = parts.settings, parts.limiters.disk
-    announced_bytes = int(request.headers.get("content-length", 0))
+    announced = request.headers.get("content-length")
+    announced_bytes = None if announced is None else int(announced)
     reservation = await _to_disk(disk, parts.room.reserve, announced_bytes)
     body: Body | None = None
     writing: asyncio.Task[None] | None = None
@@ -148,6 +149,7 @@ def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
 def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
     # Large ones are not copied again; small ones cost less together.
     for chunk in chunks if len(chunks) <= _FEW_CHUNKS else [b"".join(chunks)]:
+        reservation.expect(len(chunk))
         body.feed(chunk)
         reservation.use(len(chunk))
 

@@ -2,13 +2,18 @@
 
 import shutil
 import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.errors import StorageFull
-from service.disk_room import DiskRoom
+from service.disk_room import DiskRoom, Reservation
 from tests.live import wait_for
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 
@@ -30,15 +35,73 @@ def test_what_is_still_to_come_is_kept_from_others() -> None:
     room.reserve(90)
 
 
-def test_a_body_that_does_not_say_how_long_it_is_is_watched() -> None:
-    free = [1000 * MIB]
-    upload = DiskRoom(lambda: free[0], min_free_bytes=10).reserve(0)
+@dataclass
+class Disk:
+    """A disk that is written to."""
 
-    upload.use(63 * MIB)
-    free[0] = 0
-    upload.use(MIB // 2)
+    free_bytes: int
+
+    def take(self, upload: Reservation, n_bytes: int) -> None:
+        upload.expect(n_bytes)
+        self.free_bytes -= n_bytes
+        upload.use(n_bytes)
+
+
+def test_bodies_that_do_not_say_how_long_they_are_leave_the_room_that_is_to_be_left_together() -> None:
+    disk = Disk(1100 * MIB)
+    room = DiskRoom(lambda: disk.free_bytes, min_free_bytes=1000 * MIB)
+    uploads = [room.reserve(None) for _ in range(5)]
+
     with pytest.raises(StorageFull):
-        upload.use(MIB // 2)
+        while True:
+            for upload in uploads:
+                disk.take(upload, MIB)
+
+    assert disk.free_bytes == 1000 * MIB
+    for upload in uploads:
+        upload.end()
+    disk.free_bytes = 1001 * MIB
+    room.reserve(MIB)
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_kept_4_mib_or_what_there_is() -> None:
+    disk = Disk(10 * MIB)
+    room = DiskRoom(lambda: disk.free_bytes, min_free_bytes=MIB)
+
+    first, second, third = (room.reserve(None) for _ in range(3))
+    with pytest.raises(StorageFull):
+        room.reserve(None)
+
+    disk.take(third, MIB)
+    with pytest.raises(StorageFull):
+        disk.take(third, 1)
+    third.end()
+    disk.take(first, 4 * MIB)
+    with pytest.raises(StorageFull):
+        disk.take(first, 1)
+    second.end()
+    disk.take(first, 4 * MIB)
+
+
+def test_of_two_scans_that_do_not_fit_together_and_do_not_say_how_long_they_are_one_is_refused(
+    tmp_path: Path, scan: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield scan[:5000]
+        goes_on.wait(PATIENCE_S)
+        yield scan[5000:]
+
+    monkeypatch.setattr(FolderArtifactStore, "free_bytes", lambda store: MIB + len(scan) * 3 // 2)
+    with live_api(tmp_path, min_free_bytes=MIB) as api, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api.client.post, "/v1/jobs", content=slowly())
+        wait_for(lambda: list((api.root / "incoming").glob("*/000001")), "the first one has begun")
+        second = api.client.post("/v1/jobs", content=iter([scan]))
+        goes_on.set()
+
+        assert (second.status_code, second.json()["code"]) == (507, "storage-full")
+        assert first.result().status_code == 202
 
 
 def begin(api: LiveApi, n_bytes: int) -> socket.socket:
