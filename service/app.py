@@ -131,5 +131,5 @@ def _parts(
         events=backends.events,
         hub=upkeep.hub,
         once=Once(backends.idempotency_keys),
-        room=DiskRoom(backends.artifacts.free_bytes, settings.min_free_bytes),
+        room=DiskRoom(backends.artifacts.free_room, settings.min_free_bytes),
     )

@@ -8,21 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from disyre.adapters.free_room import FreeRoom
 from disyre.errors import StorageFull
 
 _STEP_BYTES: Final = 4 * 2**20
 """Kept for a body that did not say how long it is, and again when they are used up."""
+_MIN_FREE_FILES: Final = 256
+"""Files and folders that must be left, which some jobs need; of an upload nobody knows how many it brings."""
 
 
 @dataclass
 class DiskRoom:
     """How much may still be admitted."""
 
-    free_bytes: Callable[[], int]
+    free: Callable[[], FreeRoom]
     min_free_bytes: int
     """Uploads must leave this much room."""
     _awaited_bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_left(self) -> bool:
+        """Whether the disk has as much room now as uploads must leave."""
+        free = self.free()
+        return free.n_bytes >= self.min_free_bytes and not _is_short_of_files(free)
 
     def check(self, n_bytes: int) -> None:
         """Raise StorageFull if there is no room for so many more bytes."""
@@ -54,10 +62,15 @@ class DiskRoom:
 
     def _check(self, n_bytes: int) -> int:
         """How much room there is. Raises StorageFull if that is less than so many bytes."""
-        room_bytes = self.free_bytes() - self._awaited_bytes - self.min_free_bytes
-        if room_bytes < n_bytes:
+        free = self.free()
+        room_bytes = free.n_bytes - self._awaited_bytes - self.min_free_bytes
+        if room_bytes < n_bytes or _is_short_of_files(free):
             raise StorageFull("there is no room for more uploads now")
         return room_bytes
+
+
+def _is_short_of_files(free: FreeRoom) -> bool:
+    return free.n_files is not None and free.n_files < _MIN_FREE_FILES
 
 
 class Reservation:

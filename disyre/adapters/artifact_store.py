@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+from disyre.adapters.free_room import FreeRoom
 from disyre.adapters.spool import Spool, opened
 from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, StorageFull
@@ -39,8 +40,8 @@ class ArtifactStore(Protocol):
     def prepare(self) -> None:
         """Make what is missing on this machine. Never asks another one."""
 
-    def free_bytes(self) -> int:
-        """Room that is left for uploads on this machine."""
+    def free_room(self) -> FreeRoom:
+        """What is left for uploads on this machine."""
 
     def is_reachable(self) -> bool:
         """Whether the files can be had now."""
@@ -118,9 +119,9 @@ class FolderArtifactStore:
         (self._root / "jobs").mkdir(parents=True, exist_ok=True, mode=0o700)
         self._spool.prepare()
 
-    def free_bytes(self) -> int:
-        """Room that is left."""
-        return shutil.disk_usage(self._root).free
+    def free_room(self) -> FreeRoom:
+        """What is left."""
+        return FreeRoom.of(self._root)
 
     def incoming(self) -> AbstractContextManager[Path]:
         """A folder for an upload; gone at the end, unless it was accepted."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from disyre.adapters.bucket import Bucket
+from disyre.adapters.free_room import FreeRoom
 from disyre.adapters.spool import Spool, age_s
 from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull, Unavailable
@@ -65,9 +66,9 @@ class BucketArtifactStore:
         self._scratch.prepare()
         self._cache.mkdir(exist_ok=True, mode=0o700)
 
-    def free_bytes(self) -> int:
-        """Room that is left on this machine; nobody knows how much there is in a bucket."""
-        return shutil.disk_usage(self._root).free
+    def free_room(self) -> FreeRoom:
+        """What is left on this machine; nobody knows how much there is in a bucket."""
+        return FreeRoom.of(self._root)
 
     def is_reachable(self) -> bool:
         """Whether the bucket is there, as of a few seconds ago."""

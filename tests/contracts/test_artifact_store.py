@@ -182,5 +182,5 @@ def test_the_store_can_be_reached_and_has_room(machines: Machines) -> None:
     api = machines("api")
 
     assert api.is_reachable()
-    assert api.free_bytes() > 0
+    assert api.free_room().n_bytes > 0
     assert api.sweep(older_than_s=60) == []

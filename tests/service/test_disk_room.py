@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.free_room import FreeRoom
 from disyre.errors import StorageFull
 from service.disk_room import DiskRoom, Reservation
 from tests.live import wait_for
@@ -21,7 +22,7 @@ MIB = 2**20
 
 
 def test_what_is_still_to_come_is_kept_from_others() -> None:
-    room = DiskRoom(lambda: 100, min_free_bytes=10)
+    room = DiskRoom(lambda: FreeRoom(100), min_free_bytes=10)
     first = room.reserve(60)
 
     with pytest.raises(StorageFull):
@@ -49,7 +50,7 @@ class Disk:
 
 def test_bodies_that_do_not_say_how_long_they_are_leave_the_room_that_is_to_be_left_together() -> None:
     disk = Disk(1100 * MIB)
-    room = DiskRoom(lambda: disk.free_bytes, min_free_bytes=1000 * MIB)
+    room = DiskRoom(lambda: FreeRoom(disk.free_bytes), min_free_bytes=1000 * MIB)
     uploads = [room.reserve(None) for _ in range(5)]
 
     with pytest.raises(StorageFull):
@@ -66,7 +67,7 @@ def test_bodies_that_do_not_say_how_long_they_are_leave_the_room_that_is_to_be_l
 
 def test_a_body_that_does_not_say_how_long_it_is_is_kept_4_mib_or_what_there_is() -> None:
     disk = Disk(10 * MIB)
-    room = DiskRoom(lambda: disk.free_bytes, min_free_bytes=MIB)
+    room = DiskRoom(lambda: FreeRoom(disk.free_bytes), min_free_bytes=MIB)
 
     first, second, third = (room.reserve(None) for _ in range(3))
     with pytest.raises(StorageFull):
@@ -93,7 +94,8 @@ def test_of_two_scans_that_do_not_fit_together_and_do_not_say_how_long_they_are_
         goes_on.wait(PATIENCE_S)
         yield scan[5000:]
 
-    monkeypatch.setattr(FolderArtifactStore, "free_bytes", lambda store: MIB + len(scan) * 3 // 2)
+    free = FreeRoom(MIB + len(scan) * 3 // 2)
+    monkeypatch.setattr(FolderArtifactStore, "free_room", lambda store: free)
     with live_api(tmp_path, min_free_bytes=MIB) as api, ThreadPoolExecutor(1) as pool:
         first = pool.submit(api.client.post, "/v1/jobs", content=slowly())
         wait_for(lambda: list((api.root / "incoming").glob("*/000001")), "the first one has begun")
@@ -102,6 +104,19 @@ def test_of_two_scans_that_do_not_fit_together_and_do_not_say_how_long_they_are_
 
         assert (second.status_code, second.json()["code"]) == (507, "storage-full")
         assert first.result().status_code == 202
+
+
+@pytest.mark.parametrize(("n_files", "status"), [(255, 507), (256, 202), (None, 202)])
+def test_a_disk_that_is_out_of_files_takes_no_scan_and_is_not_ready(
+    tmp_path: Path, scan: bytes, monkeypatch: pytest.MonkeyPatch, n_files: int | None, status: int
+) -> None:
+    monkeypatch.setattr(FolderArtifactStore, "free_room", lambda store: FreeRoom(MIB, n_files))
+
+    with live_api(tmp_path) as api:
+        answer = api.client.post("/v1/jobs", content=scan)
+        checks = api.client.get("/readyz").json()["checks"]
+
+    assert (answer.status_code, checks["disk"]) == (status, status == 202)
 
 
 def begin(api: LiveApi, n_bytes: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -9,6 +10,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.free_room import FreeRoom
 from disyre.errors import ArtifactNotFound, StorageFull
 from disyre.store_mark import StoreMark
 from tests.builders import JOB_ID
@@ -225,8 +227,21 @@ def test_nobody_else_on_the_machine_can_look(store: FolderArtifactStore, tmp_pat
     assert {oct(path.stat().st_mode & 0o077) for path in folders} == {"0o0"}
 
 
-def test_there_is_room(store: FolderArtifactStore) -> None:
-    assert store.free_bytes() > 0
+def test_there_is_room(store: FolderArtifactStore, tmp_path: Path) -> None:
+    free = store.free_room()
+
+    assert 0 < free.n_bytes <= shutil.disk_usage(tmp_path).total
+    assert free.n_files is None or free.n_files > 0
+
+
+@pytest.mark.parametrize(("n_in_all", "n_free"), [(1000, 10), (0, None)])
+def test_a_file_system_that_has_no_number_for_its_files_is_not_short_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_in_all: int, n_free: int | None
+) -> None:
+    found = os.statvfs_result((4096, 4096, 100, 50, 40, n_in_all, n_free or 0, n_free or 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: found)
+
+    assert FreeRoom.of(tmp_path) == FreeRoom(40 * 4096, n_free)
 
 
 def test_the_files_carry_a_mark_that_is_never_half_written(tmp_path: Path) -> None:
