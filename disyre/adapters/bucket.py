@@ -16,7 +16,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    EndpointProviderError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
 )
 from botocore.session import Session
@@ -282,6 +284,8 @@ def _translated() -> Iterator[None]:
             "expected a key of the bucket that results are kept in, from DISYRE_ARTIFACTS_KEY_ID, AWS_ "
             "variables or the machine's role, got none"
         ) from error
+    except (ParamValidationError, EndpointProviderError) as error:  # nobody was asked
+        raise ArtifactsRefused("expected the name of a bucket, got one that no bucket can have") from error
     except BotoCoreError as error:
         raise ArtifactsAway("the bucket that scans and results are kept in does not answer") from error
 

@@ -216,7 +216,7 @@ def test_of_an_upload_whose_process_was_killed_there_is_no_object(live: LiveBuck
 # Which store the settings ask for.
 
 
-def settings(live: LiveBucket, folder: Path, **more: str) -> SharedSettings:
+def settings(live: LiveBucket, folder: Path, **more: str | None) -> SharedSettings:
     given = {name.removeprefix("DISYRE_").lower(): each for name, each in live.settings(folder).items()}
     return SharedSettings.model_validate({**given, "data_dir": str(folder), **more})
 
@@ -251,6 +251,16 @@ def test_an_address_that_is_none_of_a_bucket_is_refused(live: LiveBucket, tmp_pa
         open_artifact_store(settings(live, tmp_path, artifacts_url=url), timeout_s=5)
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ho sp", "ward:80", "hôpital", "x" * 256, "scans--x-s3"])
+def test_a_name_that_no_bucket_can_have_is_refused_at_the_start(
+    live: LiveBucket, tmp_path: Path, name: str
+) -> None:
+    of_amazon = settings(live, tmp_path, artifacts_url=f"s3://{name}/x", artifacts_endpoint=None)
+
+    with pytest.raises(Misconfigured, match=r"DISYRE_ARTIFACTS_URL cannot be used: .*no bucket can have"):
+        open_artifact_store(of_amazon, timeout_s=5)
 
 
 def test_an_endpoint_that_is_no_address_is_refused(live: LiveBucket, tmp_path: Path) -> None:
