@@ -4,13 +4,13 @@ Only refusals are counted by each process for itself: nothing may be written for
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -26,6 +26,14 @@ _HISTOGRAMS: Final = {
     UPLOAD: ("disyre_upload_bytes", "Size of accepted uploads", ()),
     WAIT: ("disyre_queue_wait_seconds", "How long jobs were in the queue before a worker began them", ()),
     STAGE: ("disyre_stage_duration_seconds", "How long the stages of jobs took that succeeded", ("stage",)),
+}
+_DEPTH: Final = "disyre_queue_depth"
+_RUNNING: Final = "disyre_jobs_running"
+_OLDEST: Final = "disyre_oldest_queued_seconds"
+_FIGURES: Final = {
+    _DEPTH: "Jobs that wait",
+    _RUNNING: "Jobs that a worker has begun and not ended",
+    _OLDEST: "How long the first of the waiting jobs has been in the queue",
 }
 
 
@@ -65,6 +73,19 @@ class Counted(Collector):
         return list(zip(bounds, accumulate(counted), strict=True)), self.counts[f"{name} sum"]
 
 
+class Figures(Collector):
+    """Of the queue, a number each."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, float] = {}
+        """As the broker said it last; nothing while it is away."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Those that are known."""
+        for name, value in self.known.items():
+            yield GaugeMetricFamily(name, _FIGURES[name], value=value)
+
+
 class Refused(Collector):
     """Submissions that this process refused, by error code."""
 
@@ -91,11 +112,8 @@ class Metrics:
         self._counted = Counted()
         self._registry.register(self._counted)
         self._broker_up = self._gauge("disyre_broker_up", "Whether the broker answers")
-        self._queue_depth = self._gauge("disyre_queue_depth", "Jobs that wait")
-        self._oldest = self._gauge(
-            "disyre_oldest_queued_seconds", "How long the first of the waiting jobs has been in the queue"
-        )
-        self._running = self._gauge("disyre_jobs_running", "Jobs that a worker has begun and not ended")
+        self._figures = Figures()
+        self._registry.register(self._figures)
         self._workers = self._gauge("disyre_workers", "Workers that are ready", "state")
         self._models = self._gauge(
             "disyre_model_info", "Models that workers take jobs for", "name", "version", "provider"
@@ -122,10 +140,8 @@ class Metrics:
     ) -> None:
         """Take over how the queue and the workers are, and what was counted."""
         self._counted.counts = counts
-        self._oldest.set(pace.oldest_s)
+        self._figures.known = {_DEPTH: line.n_waiting, _RUNNING: line.n_running, _OLDEST: pace.oldest_s}
         self._broker_up.set(1)
-        self._queue_depth.set(line.n_waiting)
-        self._running.set(line.n_running)
         n_busy = sum(worker.busy_with is not None for worker in workers)
         self._workers.labels(state="busy").set(n_busy)
         self._workers.labels(state="idle").set(len(workers) - n_busy)
@@ -138,8 +154,7 @@ class Metrics:
         """The broker does not answer; what it said last is forgotten."""
         self._broker_up.set(0)
         self._counted.counts = {}
-        for gauge in (self._queue_depth, self._oldest, self._running):
-            gauge.set(float("nan"))
+        self._figures.known = {}
         self._workers.clear()
         self._models.clear()
 

@@ -151,7 +151,9 @@ def test_without_its_broker_the_service_lives_and_says_so(tmp_path: Path) -> Non
     with live_api(tmp_path, jobs=RedisJobStore(client), workers=RedisWorkerRegistry(client)) as api:
         assert api.client.get("/livez").status_code == 200
         assert api.client.get("/readyz").json()["checks"]["broker"] is False
-        assert "disyre_broker_up 0.0" in api.client.get("/metrics").text
+        metrics = api.client.get("/metrics").text
+        assert "disyre_broker_up 0.0" in metrics
+        assert not re.search("NaN|disyre_(queue_depth|jobs_running|oldest_queued_seconds)", metrics)
         refusals = [
             api.client.post("/v1/jobs", content=b"scan"),
             api.client.get("/v1/jobs"),
