@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cli.scans import scan_at
 from disyre import INTENDED_USE
-from disyre.adapters.settings import EX_CONFIG, find_models, read_settings
+from disyre.adapters.settings import EX_CONFIG, own_models, read_settings
 from disyre.errors import InvalidInput, InvalidParams, Misconfigured
 from disyre.progress import Progress
 from disyre.result_names import SUMMARY
@@ -69,9 +69,10 @@ def score(
 
 
 def _scored_by(out: Path, models: Path) -> str:
-    """Which model it was, by the results, and from where if that is not the usual folder."""
+    """Which model it was, by the results, and from where if that is not the folder of those that ship."""
     name = "{name}/{version}".format_map(json.loads((out / SUMMARY).read_bytes())["model"])
-    return f"scored by {name}" if models == find_models() else f"scored by {name} of {models}"
+    folder = models.resolve()
+    return f"scored by {name}" if folder == own_models().resolve() else f"scored by {name} of {folder}"
 
 
 def _look_for(*files: Path | None) -> None:

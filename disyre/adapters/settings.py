@@ -46,9 +46,13 @@ _BESIDE: Final = Path(__file__).resolve().parents[2]
 
 def find_models(beside: Path = _BESIDE) -> Path:
     """The folder of models that counts if none is set: in the current folder, or else beside disyre."""
-    there = beside / _MODELS
-    found = (folder for folder in (_MODELS, there) if any(folder.glob("*/*/model.json")))
+    found = (folder for folder in (_MODELS, own_models(beside)) if any(folder.glob("*/*/model.json")))
     return next(found, _MODELS)
+
+
+def own_models(beside: Path = _BESIDE) -> Path:
+    """The folder of models beside disyre: in a checkout, of those that ship."""
+    return beside / _MODELS
 
 
 class SharedSettings(BaseSettings):

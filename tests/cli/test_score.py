@@ -238,19 +238,24 @@ def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(
     assert "DISYRE_MODELS_DIR names the folder of models" in told
 
 
-def test_the_folder_of_models_is_told_only_if_it_is_not_the_usual_one(
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_folder_of_models_is_told_unless_it_is_that_of_those_that_ship(
     models: Path,
     scan: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    is_own: bool,
 ) -> None:
     monkeypatch.delenv("DISYRE_MODELS_DIR")
-    monkeypatch.chdir(models.parent)
+    monkeypatch.chdir(models.parent)  # its models go before those of the checkout
+    if is_own:
+        monkeypatch.setattr("cli.score.own_models", lambda: models)
 
     assert run(scan, tmp_path / "out") == 0
 
-    assert capsys.readouterr().err.splitlines()[-1] == "disyre: scored by t1w/1"
+    where = "" if is_own else f" of {models.resolve()}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"disyre: scored by t1w/1{where}"
 
 
 def test_options_that_cannot_be_are_a_wrong_command(
