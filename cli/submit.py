@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from cli.batch import Batch
+from cli.out_folder import unwritable
 from cli.outcome import Outcome
 from cli.scan_tree import LeftOut, ScanTree
 from cli.scans import folders_for
@@ -18,9 +20,9 @@ from disyre.client import (
     CandidateDocument,
     Client,
     ClientError,
-    ConnectionLost,
-    Unreachable,
 )
+from disyre.errors import InvalidParams
+from disyre.job_options import read_options
 from disyre.wording import counted
 
 _SEVERAL: Final = "multiple-volumes"
@@ -44,7 +46,7 @@ def submit(
 ) -> int:
     """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted).
 
-    1 too if something was left out that may be a scan.
+    1 if not, or if something was left out that may be a scan; 2 if the command was wrong.
     """
     trees = [ScanTree.at(path, results=out) for path in paths]
     scans = [scan for tree in trees for scan in tree.scans]
@@ -57,50 +59,43 @@ def submit(
         return 1
     if mask is not None:
         if each_series:
-            print(
-                "disyre: expected --mask or --each-series, got both: series have grids of their own",
-                file=sys.stderr,
-            )
-            return 2
+            return _wrong("expected --mask or --each-series, got both: series have grids of their own")
         if len(scans) > 1:
-            print(f"disyre: expected one scan with --mask, got {len(scans)}", file=sys.stderr)
-            return 2
+            return _wrong(f"expected one scan with --mask, got {len(scans)}")
         scans = [replace(scans[0], mask=mask)]
     outcomes = [Outcome(*each) for each in zip(scans, folders_for(scans, out), strict=True)]
     console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     try:
+        read_options(options)
         client = Client(url, key=key, retry_for_s=retry_for_s)
-    except ClientError as error:
-        print(f"disyre: {error}", file=sys.stderr)
-        return 2
+    except (ClientError, InvalidParams) as error:
+        return _wrong(str(error))
+    refused = unwritable([out, *(each.folder for each in outcomes)]) if waits else None
+    if refused is not None:
+        folder, reason = refused
+        return _wrong(f"no results can be written to {folder}: {reason.strerror}")
     with client:
-        submitter = Submitter(client, console, options, each_series)
-        outcomes = _send_all(submitter, outcomes)
-        for outcome in outcomes:
+        batch = Batch(Submitter(client, console, options, each_series), deque(outcomes))
+        try:
+            for _ in batch.send():
+                pass
+        except ClientError as error:
+            return _wrong(str(error))
+        for outcome in batch.sent:
             if waits:
-                submitter.follow(outcome)
+                batch.submitter.follow(outcome)
             print(_json(outcome) if as_json else _lines(outcome), flush=True)
     _tell_of(left_out, as_json=as_json)
     if any(path.is_dir() for path in paths) and not as_json:
-        print(f"disyre: {_tally(outcomes, left_out)}", file=sys.stderr)
-    all_done = all(each.is_fetched if waits else each.job for each in outcomes)
+        print(f"disyre: {_tally(batch.sent, left_out)}", file=sys.stderr)
+    all_done = all(each.is_fetched if waits else each.job for each in batch.sent)
     return 0 if all_done and not any(each.may_be_scan for each in left_out) else 1
 
 
-def _send_all(submitter: Submitter, outcomes: list[Outcome]) -> list[Outcome]:
-    """Send all scans; once the service is not there, no more. What became of each, or of each series."""
-    away: Unreachable | None = None
-    sent: list[Outcome] = []
-    for outcome in outcomes:
-        if away is not None:
-            outcome.error = away
-            sent.append(outcome)
-            continue
-        became = submitter.send(outcome)
-        sent += became
-        if isinstance(became[0].error, Unreachable) and not isinstance(became[0].error, ConnectionLost):
-            away = became[0].error
-    return sent
+def _wrong(reason: str) -> int:
+    """Say what is wrong with the command; its exit status."""
+    print(f"disyre: {reason}", file=sys.stderr)
+    return 2
 
 
 def _tell_of(left_out: Sequence[LeftOut], *, as_json: bool) -> None:

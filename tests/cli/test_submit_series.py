@@ -128,11 +128,12 @@ def test_what_is_no_study_is_refused_as_the_service_says(
     path = tmp_path / "study.zip"
     path.write_bytes(zipped_images([*series("T1w", **T1W), *series("T2w", **T1W)]))
 
-    assert submit(api, path, "--each-series") == 1
+    assert submit(api, path, "--each-series") == 2
     assert submit(api, path, "--each-series", "--mask", path) == 2
 
     told = capsys.readouterr()
-    assert "  refused  422 invalid-params: expected options that fit all series of a study" in told.out
+    assert told.out == ""
+    assert "disyre: 422 invalid-params: expected options that fit all series of a study" in told.err
     assert "got both: series have grids of their own" in told.err
     assert not api.jobs.list(limit=1)
 
