@@ -71,6 +71,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         waits=not arguments.no_wait,
         as_json=arguments.json,
         retry_for_s=arguments.retry_for,
+        cancels=arguments.cancel_on_interrupt,
     )
 
 

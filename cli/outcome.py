@@ -32,6 +32,8 @@ class Outcome:
     error: Exception | None = None
     """Why there is no job, or no more news of it, or no results."""
     is_fetched: bool = False
+    is_told: bool = False
+    """Whether its line was printed."""
     series: CandidateDocument | None = None
     """Of a study that was sent series by series, which one it is, if it was left out."""
 

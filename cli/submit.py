@@ -11,6 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from cli.batch import Batch
+from cli.interruption import Interruption
 from cli.out_folder import unwritable
 from cli.outcome import Outcome
 from cli.scan_tree import LeftOut, ScanTree
@@ -43,10 +44,13 @@ def submit(
     waits: bool = True,
     as_json: bool = False,
     retry_for_s: float = 60.0,
+    cancels: bool = False,
 ) -> int:
     """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted).
 
     1 if not, or if something was left out that may be a scan; 2 if the command was wrong.
+    At Ctrl-C it is told which jobs go on at the service; with `cancels`, they are canceled. Raises
+    KeyboardInterrupt then.
     """
     trees = [ScanTree.at(path, results=out) for path in paths]
     scans = [scan for tree in trees for scan in tree.scans]
@@ -77,19 +81,37 @@ def submit(
     with client:
         batch = Batch(Submitter(client, console, options, each_series), deque(outcomes))
         try:
-            for _ in batch.send():
-                pass
+            _run(batch, waits=waits, as_json=as_json)
         except ClientError as error:
             return _wrong(str(error))
-        for outcome in batch.sent:
-            if waits:
-                batch.submitter.follow(outcome)
-            print(_json(outcome) if as_json else _lines(outcome), flush=True)
+        except KeyboardInterrupt:
+            for outcome in batch.sent if as_json else ():
+                _tell(outcome, as_json=True)
+            Interruption(batch, url, cancels=cancels).tell()
+            raise
     _tell_of(left_out, as_json=as_json)
     if any(path.is_dir() for path in paths) and not as_json:
         print(f"disyre: {_tally(batch.sent, left_out)}", file=sys.stderr)
     all_done = all(each.is_fetched if waits else each.job for each in batch.sent)
     return 0 if all_done and not any(each.may_be_scan for each in left_out) else 1
+
+
+def _run(batch: Batch, *, waits: bool, as_json: bool) -> None:
+    """Send all scans, then wait for each and tell of it. Raises the ClientError that is of the command."""
+    for outcome in batch.send():
+        if outcome.job is not None and not as_json:
+            print(f"disyre: {outcome.name}: job {outcome.job.id}", file=sys.stderr, flush=True)
+    for outcome in batch.sent:
+        if waits:
+            batch.submitter.follow(outcome)
+        _tell(outcome, as_json=as_json)
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
+    """Print what became of a scan, unless that was done before."""
+    if not outcome.is_told:
+        outcome.is_told = True
+        print(_json(outcome) if as_json else _lines(outcome), flush=True)
 
 
 def _wrong(reason: str) -> int:

@@ -28,7 +28,10 @@ def test_each_scan_of_a_folder_becomes_a_job_and_its_results_come_into_a_folder_
         f"{scans}/study/a  succeeded  score 0.250  {tmp_path}/out/study/a",
         f"{scans}/study/b  succeeded  score 0.250  {tmp_path}/out/study/b",
     ]
+    jobs = list(reversed(api.jobs.list(limit=9)))
+    found = [line.partition("  ")[0] for line in told.out.splitlines()]
     assert told.err.splitlines() == [
+        *(f"disyre: {scan}: job {job.id}" for scan, job in zip(found, jobs, strict=True)),
         f"disyre: left out (hidden): {scans}/.trash",
         f"disyre: left out (neither NIfTI (.nii, .nii.gz), zip nor DICOM): {scans}/notes.txt",
         "disyre: 4 scans: 4 succeeded; 2 paths left out",
@@ -36,7 +39,6 @@ def test_each_scan_of_a_folder_becomes_a_job_and_its_results_come_into_a_folder_
     results = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
     places = ("one", "study/a", "study/b", "two")
     assert results == [tmp_path / "out" / place / "anomaly.nii.gz" for place in places]
-    jobs = list(reversed(api.jobs.list(limit=9)))
     assert [job.input.mask is not None for job in jobs] == [False, True, False, False]
     assert [len(job.input.files) for job in jobs[2:]] == [len(make_series()) + 1, len(make_series())]
     assert [job.params for job in jobs] == [JobParams(model="t1w", labels={"cohort": "a=b"})] * 4
@@ -87,7 +89,7 @@ def test_what_may_be_a_scan_and_is_not_looked_at_is_told_and_the_exit_status_too
     (root / "IM1").symlink_to(elsewhere / "none")
     assert submit(api, root, "--out", tmp_path / "out") == 1
 
-    assert capsys.readouterr().err.splitlines() == [
+    assert capsys.readouterr().err.splitlines()[1:] == [
         f"disyre: left out (a link to a folder, which has to be named itself): {root}/link",
         f"disyre: left out (an index of DICOM files): {root}/DICOMDIR",
         f"disyre: left out (cannot be read): {root}/IM1",
