@@ -1,5 +1,6 @@
 """The scans in a folder, and the brain masks that lie beside them."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ def is_single(file: Path) -> bool:
 def mask_beside(scan: Path) -> Path | None:
     """The brain mask of a scan, if it lies beside it."""
     mask = scan.with_name(f"{stem(scan)}{_MASK_SUFFIX}")
-    return mask if mask.exists() else None
+    return mask if os.path.exists(mask) else None  # of the longest names there is none
 
 
 def stem(scan: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is said, and done, of scans that are at a service when Ctrl-C is pressed here."""
+"""What is said, and done, of scans that are at a service when Ctrl-C or SIGTERM ends the command."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ import httpx
 
 from cli.batch import Batch
 from cli.outcome import Outcome
+from cli.shown import shown
 from disyre.client import ClientError, Conflict, JobDocument, Unreachable
 from disyre.client.address import origin_of, prefix_of
 from disyre.wording import counted
@@ -18,7 +19,7 @@ _HOW: Final = "    GET shows how each is, POST to its address with /cancel ends 
 
 @dataclass(frozen=True)
 class Interruption:
-    """Ctrl-C in the middle of a batch."""
+    """The end in the middle of a batch."""
 
     batch: Batch
     url: str
@@ -74,10 +75,9 @@ class Interruption:
 
 
 def _left(outcomes: Sequence[Outcome]) -> list[tuple[str, JobDocument]]:
-    """Scans with jobs that go on, as far as is known here, or have results that are not here."""
-    jobs = ((each.name, each.job) for each in outcomes if not each.is_fetched)
-    return [(name, job) for name, job in jobs if job and (job.has_succeeded or not job.is_finished)]
+    """Scans of which the service has something still, with the job."""
+    return [(each.name, each.job) for each in outcomes if each.job is not None and each.is_left]
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(shown(line), file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """The `disyre` command. Each subcommand starts one program; what that program needs is imported only then."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -54,6 +55,10 @@ def _submit(arguments: argparse.Namespace) -> int:
     from cli.submit import read_key, submit
     from disyre.client import ClientError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not have all characters of a name
+    signal.signal(signal.SIGTERM, _end)
     key_file = arguments.key_file or os.environ.get(KEY_FILE_VARIABLE)
     try:
         key = read_key(Path(key_file)) if key_file else None

@@ -51,6 +51,12 @@ class Outcome:
         return self.job.params.series_uid if self.job is not None else None
 
     @property
+    def is_left(self) -> bool:
+        """Whether there is a job that goes on, as far as is known, or has results that are not here."""
+        job = self.job
+        return job is not None and not self.is_fetched and (job.has_succeeded or not job.is_finished)
+
+    @property
     def state(self) -> str:
         """Of the job, or why there is none."""
         if self.job is not None:

@@ -92,8 +92,8 @@ def _add_submit(commands: Commands) -> None:
         help="score scans with a service that runs already",
         epilog="Exit status: 0 if all scans were scored and their results are here (with --no-wait: if all "
         "were accepted); 1 if one was not, whatever became of the others, or if a folder was left out that "
-        "may have scans; 2 if the command was wrong; 130 after Ctrl-C: what was sent goes on, "
-        "and stderr says where, unless --cancel-on-interrupt is given.",
+        "may have scans; 2 if the command was wrong; 130 after Ctrl-C, 143 after SIGTERM: "
+        "what was sent goes on, and stderr says where, unless --cancel-on-interrupt is given.",
     )
     submit.add_argument(
         "scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder with scans in it or below"
@@ -137,7 +137,9 @@ def _add_submit(commands: Commands) -> None:
         help="seconds to ask again a service that is busy or does not answer; default: %(default)g",
     )
     submit.add_argument(
-        "--cancel-on-interrupt", action="store_true", help="at Ctrl-C, cancel the jobs that were accepted"
+        "--cancel-on-interrupt",
+        action="store_true",
+        help="at Ctrl-C or SIGTERM, cancel the jobs that were accepted",
     )
     add_options(submit)
     submit.set_defaults(environment="serve", parser=submit)

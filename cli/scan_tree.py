@@ -8,12 +8,14 @@ from typing import Final, Self
 
 from cli.examples import is_mask, is_single, mask_beside
 from cli.scans import Scan, is_dicom
+from disyre.result_names import ANOMALY_MAP, SUMMARY
 
 _NO_SCAN: Final = "neither NIfTI (.nii, .nii.gz), zip nor DICOM"
 _HIDDEN: Final = "hidden"
 _LONE_MASK: Final = "a brain mask without its scan"
 _INDEX: Final = "an index of DICOM files"
 _RESULTS: Final = "the folder for the results"
+_EARLIER_RESULTS: Final = "results of an earlier time"
 _UNREADABLE: Final = "cannot be read"
 _LINK: Final = "a link to a folder, which has to be named itself"
 
@@ -39,9 +41,9 @@ class ScanTree:
     def at(cls, path: Path, *, results: Path) -> Self:
         """The scan in a file; of a folder each NIfTI file, each zip and each folder with DICOM files.
 
-        All folders below are looked into, but for hidden ones, links, and `results`. A mask
-        `<scan>_mask.nii.gz` that lies beside a scan goes with it. A path where nothing is is a scan all the
-        same: whoever opens it finds out.
+        All folders below are looked into, but for hidden ones, links, `results`, and those with results. A
+        mask `<scan>_mask.nii.gz` that lies beside a scan goes with it. A path where nothing is is a scan all
+        the same: whoever opens it finds out.
         """
         if not path.is_dir():
             return cls((Scan(path, (path,), mask_beside(path)),))
@@ -75,7 +77,10 @@ def _reason(folder: Path, results: Path) -> str | None:
         return _HIDDEN
     if os.path.islink(folder):
         return _LINK
-    return _RESULTS if os.path.realpath(folder) == os.path.realpath(results) else None
+    if os.path.realpath(folder) == os.path.realpath(results):
+        return _RESULTS
+    is_scored = all(os.path.isfile(folder / name) for name in (ANOMALY_MAP, SUMMARY))
+    return _EARLIER_RESULTS if is_scored else None
 
 
 def _in_folder(folder: Path, names: list[str], root: Path) -> Iterator[Scan | LeftOut]:

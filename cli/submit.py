@@ -16,11 +16,13 @@ from cli.out_folder import unwritable
 from cli.outcome import Outcome
 from cli.scan_tree import LeftOut, ScanTree
 from cli.scans import folders_for
+from cli.shown import shown
 from cli.submitter import Submitter
 from disyre.client import (
     CandidateDocument,
     Client,
     ClientError,
+    Unreachable,
 )
 from disyre.errors import InvalidParams
 from disyre.job_options import read_options
@@ -49,15 +51,15 @@ def submit(
     """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted).
 
     1 if not, or if something was left out that may be a scan; 2 if the command was wrong.
-    At Ctrl-C it is told which jobs go on at the service; with `cancels`, they are canceled. Raises
-    KeyboardInterrupt then.
+    Before a KeyboardInterrupt or SystemExit is raised again, it is told which jobs go on at the service;
+    with `cancels`, they are canceled.
     """
     trees = [ScanTree.at(path, results=out) for path in paths]
     scans = [scan for tree in trees for scan in tree.scans]
     left_out = [each for tree in trees for each in tree.left_out]
     if not scans:
         _tell_of(left_out, as_json=as_json)
-        where = ", ".join(map(str, paths))
+        where = ", ".join(map(shown, paths))
         wanted = f"expected scans (NIfTI, zip, or folders of DICOM files) in {where}"
         print(f"disyre: {wanted}, found none", file=sys.stderr)
         return 1
@@ -84,7 +86,7 @@ def submit(
             _run(batch, waits=waits, as_json=as_json)
         except ClientError as error:
             return _wrong(str(error))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             for outcome in batch.sent if as_json else ():
                 _tell(outcome, as_json=True)
             Interruption(batch, url, cancels=cancels).tell()
@@ -100,10 +102,14 @@ def _run(batch: Batch, *, waits: bool, as_json: bool) -> None:
     """Send all scans, then wait for each and tell of it. Raises the ClientError that is of the command."""
     for outcome in batch.send():
         if outcome.job is not None and not as_json:
-            print(f"disyre: {outcome.name}: job {outcome.job.id}", file=sys.stderr, flush=True)
+            print(f"disyre: {shown(outcome.name)}: job {outcome.job.id}", file=sys.stderr, flush=True)
+    away: Unreachable | None = None
     for outcome in batch.sent:
-        if waits:
+        if away is not None and outcome.job is not None:
+            outcome.error = away  # and not asked for again: that took long enough for one
+        elif waits:
             batch.submitter.follow(outcome)
+            away = outcome.error if outcome.job and isinstance(outcome.error, Unreachable) else None
         _tell(outcome, as_json=as_json)
 
 
@@ -116,7 +122,7 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
 
 def _wrong(reason: str) -> int:
     """Say what is wrong with the command; its exit status."""
-    print(f"disyre: {reason}", file=sys.stderr)
+    print(f"disyre: {shown(reason)}", file=sys.stderr)
     return 2
 
 
@@ -128,7 +134,7 @@ def _tell_of(left_out: Sequence[LeftOut], *, as_json: bool) -> None:
         return
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for each in left_out:
-        by_reason[each.reason].append(str(each.path))
+        by_reason[each.reason].append(shown(each.path))
     for reason, paths in by_reason.items():
         more = f" and {len(paths) - _NAMED} more (--json names all)" if len(paths) > _NAMED else ""
         print(f"disyre: left out ({reason}): {', '.join(paths[:_NAMED])}{more}", file=sys.stderr)
@@ -166,10 +172,10 @@ def _lines(outcome: Outcome) -> str:
         words.append(str(outcome.folder))
     elif outcome.reason:
         words.append(outcome.reason)
-    elif outcome.job is not None:
+    if outcome.job is not None and outcome.is_left:
         words.append(f"job {outcome.job.id}")
-    lines = ["  ".join(words), *(f"    {_line(each)}" for each in outcome.candidates)]
-    return "\n".join([*lines, *_ways_out(outcome)])
+    lines = ["  ".join(words), *(f"    {_line(each)}" for each in outcome.candidates), *_ways_out(outcome)]
+    return "\n".join(map(shown, lines))
 
 
 def _ways_out(outcome: Outcome) -> list[str]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cli.outcome import Outcome
 from cli.scans import holds_dicom
+from cli.shown import shown
 from disyre.client import Client, ClientError
 from disyre.client.bar import job_bar
 from disyre.client.bodies import ScanPath
@@ -30,7 +31,7 @@ class Submitter:
         scan = outcome.scan
         files = scan.files[0] if len(scan.files) == 1 else scan.files
         try:
-            with self.console.status(escape(f"sending {scan.name}")):
+            with self.console.status(escape(f"sending {shown(scan.name)}")):
                 if self.each_series and scan.mask is None and any(map(holds_dicom, scan.files)):
                     return self._send_series(outcome, files)
                 outcome.job = self.client.submit(files, mask=scan.mask, **self.options)
@@ -50,10 +51,12 @@ class Submitter:
         if outcome.job is None:
             return
         try:
-            with job_bar(outcome.name, self.console) as bar:
+            with job_bar(shown(outcome.name), self.console) as bar:
                 outcome.job = self.client.wait(outcome.job, bar.show)
             if outcome.job.has_succeeded:
                 self.client.results(outcome.job, outcome.folder)
                 outcome.is_fetched = True
-        except (ClientError, OSError) as error:
+        except ClientError as error:
             outcome.error = error
+        except OSError as error:  # of a full disk, none says where
+            outcome.error = OSError(error.errno, error.strerror, error.filename or str(outcome.folder))

@@ -120,6 +120,8 @@ def make_body(scan: ScanPath, mask: Path | str | None, options: Mapping[str, Any
     for file in files if mask is None else [*files, mask]:
         if not file.exists():
             raise MissingFile(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
+        if not (file.is_file() or file.is_dir()):
+            raise NothingToSend(f"expected files, got a pipe, a socket or a device: {file}")
     if len(files) == 1 and mask is None and fit_a_query(options):
         return FileBody(files[0], options)
     return FormBody(files, mask, options)

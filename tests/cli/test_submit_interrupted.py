@@ -43,20 +43,21 @@ def submitting(url: object, *arguments: str | Path) -> Iterator[subprocess.Popen
             run.kill()
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_each_job_is_told_when_it_is_accepted_and_at_ctrl_c_which_go_on(
-    idle_api: LiveApi, scans: Path, tmp_path: Path
+    idle_api: LiveApi, scans: Path, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     url = idle_api.client.base_url
     paths = [scans / f"{name}.nii.gz" for name in ("one", "two")]
     with submitting(url, *paths, "--model", "t1w", "--out", tmp_path / "out") as run:
         assert run.stderr is not None
         accepted = [run.stderr.readline() for _ in paths]
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         out, err = run.communicate()
 
     two, one = (stored.id for stored in idle_api.jobs.list(limit=9))
     assert accepted == [f"disyre: {paths[0]}: job {one}\n", f"disyre: {paths[1]}: job {two}\n"]
-    assert (run.returncode, out) == (130, "")
+    assert (run.returncode, out) == (status, "")
     assert err.splitlines() == [
         "disyre: interrupted; 2 jobs go on at the service, unless ended:",
         f"    {paths[0]}  {str(url).rstrip('/')}/v1/jobs/{one}",

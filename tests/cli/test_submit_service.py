@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from tests.disyre.client.scripted_api import HANGS_UP, document, job, scripted_api
+from tests.disyre.client.scripted_api import HANGS_UP, Answer, document, job, scripted_api
 from tests.live import free_port
 
 
@@ -105,3 +105,36 @@ def test_an_address_that_is_none_is_refused(
     assert main(["submit", str(scans), "--url", address]) == 2
     said = "disyre: expected the address of an API, such as http://127.0.0.1:8000"
     assert capsys.readouterr().err == f"{said}, {reason}\n"
+
+
+def test_a_service_that_goes_away_is_asked_for_one_job_and_no_more_and_all_jobs_are_named(
+    scans: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [str(scans / f"{name}.nii.gz") for name in ("one", "two")]
+    accepted = [document({"id": name, "state": "queued"}) for name in ("a", "b")]
+    with scripted_api(*accepted, HANGS_UP) as api:
+        assert main(["submit", *paths, "--url", api.url, "--retry-for", "0"]) == 1
+
+    assert len(api.asked) == 3
+    reason = f"queued  {api.url} gave no whole answer (RemoteProtocolError)"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{paths[0]}  {reason}  job a",
+        f"{paths[1]}  {reason}  job b",
+    ]
+
+
+def test_results_that_cannot_be_written_are_told_with_their_folder_and_the_job_that_has_them(
+    scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is full, which is a device here; the system names no file then."""
+    place = tmp_path / "out" / "one"
+    place.mkdir(parents=True)
+    (place / "map.part").symlink_to("/dev/full")
+    manifest = {"job_id": "a", "results": [{"name": "map", "size_bytes": 3, "sha256": "0"}]}
+    answers = (job(), job("succeeded"), document(manifest), Answer(body=b"map"))
+    with scripted_api(*answers) as api:
+        arguments = [str(scans / "one.nii.gz"), "--out", str(tmp_path / "out")]
+        assert main(["submit", *arguments, "--url", api.url]) == 1
+
+    said = f"{place} cannot be read or written: No space left on device  job a"
+    assert capsys.readouterr().out == f"{scans}/one.nii.gz  succeeded  {said}\n"

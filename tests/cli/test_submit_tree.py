@@ -131,3 +131,58 @@ def test_a_folder_without_a_scan_is_told_of(tmp_path: Path, capsys: pytest.Captu
         f"expected scans (NIfTI, zip, or folders of DICOM files) in {tmp_path}, found none"
         in capsys.readouterr().err
     )
+
+
+def test_results_of_an_earlier_time_are_not_taken_for_scans_even_beside_the_scans(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = nifti_bytes(tmp_path, make_volume())
+    root, earlier = tmp_path / "scans", tmp_path / "scans" / "a"
+    earlier.mkdir(parents=True)
+    (root / "a.nii.gz").write_bytes(scan)
+    for name in ("anomaly.nii.gz", "restored.nii.gz", "mask.nii.gz", "summary.json"):
+        (earlier / name).write_bytes(scan)
+
+    assert submit(api, root, "--out", root) == 0
+
+    told = capsys.readouterr()
+    assert told.out == f"{root}/a.nii.gz  succeeded  score 0.250  {root}/a\n"
+    assert f"disyre: left out (results of an earlier time): {earlier}\n" in told.err
+
+
+def test_a_scan_with_the_longest_name_that_there_may_be_is_sent_as_the_others(
+    api: LiveApi, tmp_path: Path
+) -> None:
+    """A mask beside it would have a longer one."""
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / f"{'n' * 248}.nii.gz").write_bytes(nifti_bytes(tmp_path, make_volume()))
+
+    assert submit(api, tmp_path / "scans", "--out", tmp_path / "out") == 0
+
+
+def test_names_that_would_move_the_cursor_or_are_no_text_are_spelt_out(
+    api: LiveApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scans").mkdir()
+    for name in ("new\nline", "\x1b[31mred", os.fsdecode(b"caf\xe9")):
+        (tmp_path / "scans" / f"{name}.nii.gz").write_bytes(nifti_bytes(tmp_path, make_volume()))
+
+    assert submit(api, tmp_path / "scans", "--out", tmp_path / "out", "--no-wait") == 0
+
+    told = capsys.readouterr()
+    for lines in (told.out.splitlines(), told.err.splitlines()):
+        names = [line.partition("/scans/")[2].partition(".nii")[0] for line in lines[:3]]
+        assert names == [r"\x1b[31mred", r"caf\udce9", r"new\nline"]
+
+
+def test_a_pipe_that_is_named_as_a_scan_is_not_waited_for(
+    api: LiveApi, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = scans / "pipe.nii.gz"
+    os.mkfifo(pipe)
+
+    assert submit(api, pipe, scans / "one.nii.gz", "--no-wait") == 1
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{pipe}  not sent  expected files, got a pipe, a socket or a device: {pipe}"
+    assert "  queued  job " in second
