@@ -6,7 +6,10 @@ from service.openapi_examples import ENDED
 from service.webhooks import EndedView
 
 _HEADERS: Final = {
-    "webhook-id": ("the same however often the message comes", f"{ENDED.data.id}-1-{ENDED.data.state}"),
+    "webhook-id": (
+        "the same however often the message comes; another for each end of a job that was retried",
+        f"{ENDED.data.id}-9-{ENDED.data.state}",
+    ),
     "webhook-timestamp": ("when it was sent, in seconds since 1970", "1795780800"),
     "webhook-signature": (
         "`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body with dots between; several with "

@@ -77,8 +77,11 @@ def body_of(job: Job) -> bytes:
 
 
 def headers_of(job: Job, body: bytes, secrets: Secrets, at: datetime) -> dict[str, str]:
-    """The headers of a message: its id is the same however often it is sent."""
-    name, sent_at = f"{job.id}-{job.attempt}-{job.state}", str(int(at.timestamp()))
+    """The headers of a message: its id is the same however often it is sent.
+
+    The revision tells two ends of a job apart that was retried, also where no worker began it in between.
+    """
+    name, sent_at = f"{job.id}-{job.revision}-{job.state}", str(int(at.timestamp()))
     signed = f"{name}.{sent_at}.".encode() + body
     signatures = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in secrets]
     return {

@@ -72,6 +72,23 @@ def test_who_has_not_heard_is_called_again_later_with_the_same_id(receiver: Rece
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.calls}) == 3
 
 
+def test_each_end_of_a_job_that_was_retried_is_told_with_an_id_of_its_own(receiver: Receiver) -> None:
+    clock = Clock()
+    jobs = InMemoryJobStore(clock=clock)
+    jobs.add(make_job(callback=receiver.url))
+    receiver.answers = [500, 200, 500, 200]
+
+    for _ in range(2):  # it is canceled while it waits: no attempt is begun
+        jobs.update(JOB_ID, lambda job: job.request_cancel(at=NOON))
+        for _ in range(2):
+            Postman(jobs, LOOPBACK, [SECRET]).deliver()
+            clock.go_on(6)
+        jobs.update(JOB_ID, lambda job: job.retry(at=NOON))
+
+    first, first_again, second, second_again = (headers["webhook-id"] for headers, _ in receiver.calls)
+    assert first == first_again != second == second_again
+
+
 def test_who_is_gone_is_not_called_again(receiver: Receiver) -> None:
     clock = Clock()
     jobs = ended(receiver.url, clock)
