@@ -172,7 +172,8 @@ def _add_keys(commands: Commands) -> None:
     revoked = keys.add_parser(
         "revoke",
         help="take all keys of a name out of the file",
-        epilog="The API refuses them a second later, without a restart. Exit status: 0 if they are revoked; "
+        epilog="The API refuses them a second later, without a restart, and ends what listens with them. "
+        "Exit status: 0 if they are revoked; "
         "1 if not, as where no key would be left, and then nothing was written; 2 if the command was wrong.",
     )
     revoked.add_argument("name", metavar="NAME", help="whose keys they are")

@@ -1,6 +1,6 @@
 """Who calls, and what they may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -25,10 +25,16 @@ class Caller:
     name: str
     """That of the key; jobs belong to it, so that a new key of the same name finds those of the old one."""
     scopes: frozenset[Scope]
+    ends_at_s: float | None = field(default=None, compare=False)
+    """When the token ends that was shown, in seconds since 1970; None of a key, which the operator ends."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller may do what a scope is about."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def may_all_of(self, other: "Caller") -> bool:
+        """Whether it is the same one, and may do all that the other may."""
+        return self.name == other.name and self.scopes >= other.scopes
 
     @property
     def sees_all(self) -> bool:

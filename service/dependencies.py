@@ -1,6 +1,7 @@
 """What the handlers are given: the parts that the composition root made, and an id that can be a job's."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeAlias
 
@@ -40,6 +41,10 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 _BLANK_ZONE: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})$")
 
 
+def _let_stay() -> None:
+    """Of those who have shown no key: nobody takes it away."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """All parts of the service, as a caller may use them."""
@@ -61,6 +66,8 @@ class Parts:
     """Of all jobs: only for one that the caller was seen to have."""
     hub: EventHub
     """The same, as they come."""
+    check_still: Callable[[], None] = _let_stay
+    """Raises Unauthenticated once the caller's key or token is none any more: for who waits for long."""
 
 
 async def _open_parts(request: Request) -> Parts:
@@ -71,7 +78,8 @@ async def _open_parts(request: Request) -> Parts:
 async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
     parts = await _open_parts(request)
     submission = replace(parts.submission, owner=caller.name, trace=request.state.trace)
-    return replace(parts, jobs=parts.jobs.of(caller, lambda: _note_others(request)), submission=submission)
+    jobs = parts.jobs.of(caller, lambda: _note_others(request))
+    return replace(parts, jobs=jobs, submission=submission, check_still=request.state.check_still)
 
 
 def _note_others(request: Request) -> None:

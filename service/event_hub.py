@@ -63,7 +63,7 @@ class Listener:
         """End the wait, if there is one."""
         self._woken.set()
 
-    async def news(self, *, within_s: float | None) -> News:
+    async def news(self, *, within_s: float) -> News:
         """What has come; if nothing has, waits, but not for longer than the process is to live."""
         if not self._drain.has_begun:
             with suppress(TimeoutError):

@@ -8,18 +8,24 @@ from fastapi.concurrency import run_in_threadpool
 from disyre.errors import JobNotFound, Unavailable
 from disyre.job_event import JobEvent
 from service.dependencies import Parts
+from service.errors import Unauthenticated
 
+_LOOK_EVERY_S: Final = 2.0
+"""Whether the client may still listen."""
 _PAUSE_S: Final = 0.5
 """Before the broker is asked again that did not answer."""
 
 
 async def follow(job_id: str, parts: Parts, *, after: int) -> AsyncIterator[JobEvent]:
-    """What happens to a job after a revision; of 0, first how it is now. Ends with the job or the process."""
+    """What happens to a job after a revision; of 0, first how it is now.
+
+    Ends with the job, with the process, and with the key or the token of who listens.
+    """
     seen = after
     with parts.hub.listen(job_id) as listener:
         missed = True
         events: tuple[JobEvent, ...] = ()
-        while not parts.drain.has_begun:
+        while not parts.drain.has_begun and _may_listen(parts):
             if missed:
                 try:
                     events = tuple(await run_in_threadpool(_since, job_id, parts, seen))
@@ -34,8 +40,16 @@ async def follow(job_id: str, parts: Parts, *, after: int) -> AsyncIterator[JobE
                     yield event
             if events and events[-1].state.is_finished:
                 return
-            news = await listener.news(within_s=None)
+            news = await listener.news(within_s=_LOOK_EVERY_S)
             missed, events = news.missed, news.events
+
+
+def _may_listen(parts: Parts) -> bool:
+    try:
+        parts.check_still()
+    except Unauthenticated:
+        return False
+    return True
 
 
 def _since(job_id: str, parts: Parts, seen: int) -> Sequence[JobEvent]:

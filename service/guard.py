@@ -1,5 +1,7 @@
 """The guard: lets in who may, and says so in the OpenAPI document; decided before a body is read."""
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -100,6 +102,18 @@ class Guard:
             return await in_thread(threads, self._tokens.find, shown)
         return found
 
+    def check_still(self, shown: str | None, caller: Caller) -> None:
+        """Raise Unauthenticated if who was let in is not to be any more: asks nobody, and costs little."""
+        if caller.ends_at_s is not None:
+            may_stay = time.time() < caller.ends_at_s
+        else:
+            now = self._keys.find(shown) if self._keys is not None and shown is not None else None
+            may_stay = self.is_open or (now is not None and now.may_all_of(caller))
+        if not may_stay:
+            raise Unauthenticated(
+                "expected an API key that is good for as long as the wait, got one that ended"
+            )
+
     def count_submit(self, caller: Caller) -> None:
         """Count a call that needs the scope `submit`. Raises RateLimited, or Unavailable."""
         if self.is_open:
@@ -151,12 +165,14 @@ async def _caller(
     """
     guard: Guard = request.app.state.guard
     guard.check_page(request)
+    shown = bearer.credentials if bearer else api_key
     try:
-        caller = await guard.caller(bearer.credentials if bearer else api_key)
+        caller = await guard.caller(shown)
     except Unauthenticated as error:
         _slow_down(request, guard.strangers, error)
         raise
     request.state.caller = caller
+    request.state.check_still = partial(guard.check_still, shown, caller)
     scope = Scope.READ if request.method in _READING else Scope.SUBMIT
     if not caller.may(scope):
         raise Forbidden(f"expected an API key with the scope {scope}, got one without")

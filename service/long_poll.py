@@ -16,7 +16,7 @@ from service.event_hub import Listener, News
 
 LONGEST_S: Final = 25.0
 _LOOK_EVERY_S: Final = 1.0
-"""Whether the client is still there."""
+"""Whether the client is still there, and may still read."""
 _PREFERENCE: Final = re.compile(r'wait="?([0-9]{1,9})"?', re.IGNORECASE)
 
 
@@ -31,6 +31,7 @@ async def news_of(request: Request, job_id: str, parts: Parts, *, wait_s: float)
     """The job once there is something to tell, or the time is over, or the client or this process leaves.
 
     A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
+    Raises Unauthenticated if the client's key or token ends meanwhile.
     """
     if wait_s <= 0:
         return await run_in_threadpool(parts.jobs.get, job_id)
@@ -38,6 +39,7 @@ async def news_of(request: Request, job_id: str, parts: Parts, *, wait_s: float)
     deadline = clock() + wait_s
     with parts.hub.listen(job_id) as listener:
         while True:
+            parts.check_still()
             try:
                 job = await run_in_threadpool(parts.jobs.get, job_id)
             except Unavailable:
@@ -56,6 +58,7 @@ async def _wait(request: Request, parts: Parts, listener: Listener, deadline: fl
     clock = asyncio.get_running_loop().time
     while True:
         news = await listener.news(within_s=min(_LOOK_EVERY_S, max(0.0, deadline - clock())))
+        parts.check_still()
         if _is_worth_a_look(request, news):
             return True
         if clock() >= deadline or parts.drain.has_begun:

@@ -127,7 +127,7 @@ class Tokens:
             )
         except jwt.PyJWTError:
             return None
-        return Caller(_pseudonym(claims), _scopes(claims))
+        return Caller(_pseudonym(claims), _scopes(claims), ends_at_s=int(claims["exp"]) + _LEEWAY_S)
 
 
 def _key_id(token: str) -> str | None:

@@ -1,5 +1,6 @@
 """An API that takes tokens of an identity provider, beside keys or alone."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_ec_key
 
 from disyre.errors import Misconfigured
+from service import following, oidc
+from tests.builders import JOB_ID, make_job
 from tests.live import wait_for
 from tests.service.live_api import PATIENCE_S, LiveApi, live_api
 from tests.service.oidc.provider import AUDIENCE, ISSUER, NO_HTTP, Provider
@@ -98,3 +101,19 @@ def test_an_api_that_takes_tokens_only_may_be_reached_by_others(tmp_path: Path, 
 
     with live_api(tmp_path, listen_host="0.0.0.0", oidc_keys_url=provider.url, **settings) as api:
         assert api.client.get("/v1/jobs").status_code == 401
+
+
+def test_a_stream_of_events_ends_with_the_token_that_it_was_opened_with(
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(oidc, "_LEEWAY_S", 0.0)
+    with live_api(tmp_path, oidc_issuer=ISSUER, oidc_audience=AUDIENCE, oidc_keys_url=provider.url) as api:
+        token = provider.token(scope="disyre:admin", exp=time.time() + 3)
+        api.jobs.add(make_job(JOB_ID))
+        path, headers = f"/v1/jobs/{JOB_ID}/events", {"Authorization": f"Bearer {token}"}
+        with api.client.stream("GET", path, headers=headers) as response:
+            first, *_ = response.iter_lines()  # which end
+        assert first.startswith("event: state")
+
+        assert api.client.get(path, headers=headers).status_code == 401
