@@ -15,6 +15,7 @@ from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
 from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest
 from service.problems import problem_response
+from service.request_head import fault_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head of the request is whole; its body has a deadline of its own."""
+        """The head of the request is whole; its body has a deadline of its own.
+
+        Raises what is wrong with it for any request, which ends the reading.
+        """
+        self._refusal = fault_of(self.parser.get_http_version(), self.headers)
+        if self._refusal is not None:
+            raise self._refusal
         self._lift_deadline()
         super().on_headers_complete()
 

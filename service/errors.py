@@ -9,6 +9,18 @@ class MalformedRequest(InvalidInput):
     code = "malformed-request"
 
 
+class VersionNotSupported(InvalidInput):
+    """The request is of a version of HTTP that is not spoken here."""
+
+    code = "http-version-not-supported"
+
+
+class TransferCodingUnknown(InvalidInput):
+    """The body is encoded for its way in one that is not read here."""
+
+    code = "transfer-coding-unknown"
+
+
 class InvalidRequest(InvalidInput):
     """A field of the query is wrong, or there is none of that name."""
 

@@ -83,6 +83,8 @@ ANY_ERRORS: Final = (
     request_errors.MalformedRequest,
     request_errors.HeadTimedOut,
     request_errors.HeadTooLarge,
+    request_errors.VersionNotSupported,
+    request_errors.TransferCodingUnknown,
     request_errors.InternalError,
     errors.Misconfigured,
 )

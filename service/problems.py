@@ -55,6 +55,8 @@ STATUS: Final[dict[type[errors.DisyreError], HTTPStatus]] = {
     request_errors.UploadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     request_errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    request_errors.VersionNotSupported: HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+    request_errors.TransferCodingUnknown: HTTPStatus.NOT_IMPLEMENTED,
     request_errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     request_errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     request_errors.ModelNotFound: HTTPStatus.NOT_FOUND,

@@ -67,6 +67,24 @@ INPUTS: Final = [
     ),
     Hostile(
         "HTTP",
+        "chunks of what is gzipped on the way",
+        over_the_wire(_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        Outcome(501, "transfer-coding-unknown"),
+    ),
+    Hostile(
+        "HTTP",
+        "two Hosts",
+        over_the_wire(_HEAD + b"Host: localhost\r\nContent-Length: 0\r\n\r\n"),
+        Outcome(400, "malformed-request"),
+    ),
+    Hostile(
+        "HTTP",
+        "HTTP/2.0 as text",
+        over_the_wire(_HEAD.replace(b"1.1", b"2.0") + b"Content-Length: 0\r\n\r\n"),
+        Outcome(505, "http-version-not-supported"),
+    ),
+    Hostile(
+        "HTTP",
         "no HTTP at all",
         over_the_wire(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n"),
         Outcome(400, "malformed-request"),
