@@ -202,8 +202,12 @@ class JobExpired(JobNotFound):
 
     code = "job-expired"
 
-    def __init__(self, owner: str) -> None:
-        super().__init__("expected the id of a job, got one whose time is over: no more is told of it")
+    def __init__(
+        self,
+        owner: str,
+        message: str = "expected the id of a job, got one whose time is over: no more is told of it",
+    ) -> None:
+        super().__init__(message)
         self.owner = owner
         """Whose it was."""
 

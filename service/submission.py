@@ -195,14 +195,14 @@ class Submission:
         Raises IdempotencyMismatch, JobNotFound or JobExpired.
         """
         earlier.check(fingerprint)
-        jobs, gone = [], _deleted()
+        jobs, gone = [], JobNotFound(_no_more("was deleted"))
         for job_id in earlier.job_ids:
             try:
                 job = self.jobs.get(job_id)
                 self.lifetimes.check(job)
                 jobs.append(job)
             except JobExpired as error:
-                gone = error
+                gone = JobExpired(error.owner, _no_more("has expired"))
             except JobNotFound:
                 continue
         if not jobs:
@@ -286,9 +286,9 @@ class Submission:
             raise
 
 
-def _deleted() -> JobNotFound:
-    """What is raised where an idempotency key has made jobs, and all of them were deleted."""
-    return JobNotFound(
-        f"expected an {HEADER} whose job is still there, got one whose job was deleted: "
+def _no_more(what: str) -> str:
+    """What is told where an idempotency key has made jobs, and none of them is there any more."""
+    return (
+        f"expected an {HEADER} whose job is still there, got one whose job {what}: "
         "to score the scan again, send it with another key"
     )

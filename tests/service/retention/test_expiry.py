@@ -36,6 +36,10 @@ def test_a_job_says_when_it_expires_and_is_gone_then_with_its_files(
         pacs.post("/v1/jobs?model=t1w", content=scan, headers={"Idempotency-Key": "a"}),
     ]
     assert [(each.status_code, each.json()["code"]) for each in gone] == [(410, "job-expired")] * 6
+    assert gone[-1].json()["detail"] == (
+        "expected an Idempotency-Key whose job is still there, got one whose job has expired: "
+        "to score the scan again, send it with another key"
+    )
     assert (api.left_behind(), api.jobs.list(limit=9), pacs.get("/v1/jobs").json()["jobs"]) == ([], [], [])
     with client_of(api, "ward-3") as ward:
         assert ward.get(path).json()["code"] == ward.delete(path).json()["code"] == "job-not-found"
