@@ -39,6 +39,19 @@ class Unauthenticated(InvalidInput):
     code = "unauthenticated"
 
 
+class InvalidToken(Unauthenticated):
+    """The caller has shown a token that does not count, or not any more."""
+
+
+class ProviderAway(Unavailable):
+    """The identity provider has given no keys, so nobody knows whether a token counts."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When it is asked again."""
+
+
 class Forbidden(InvalidInput):
     """The caller's key is not for this."""
 

@@ -1,5 +1,6 @@
 """The guard: lets in who may, and says so in the OpenAPI document; decided before a body is read."""
 
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
@@ -14,7 +15,7 @@ from disyre.adapters.rate_limiter import RateLimiter
 from disyre.errors import Misconfigured
 from disyre.wording import counted
 from service.caller import LOCAL, Caller, Scope
-from service.errors import Forbidden, RateLimited, Unauthenticated
+from service.errors import Forbidden, InvalidToken, RateLimited, Unauthenticated
 from service.key_file import KeyFile, OnChange, ignore
 from service.limiters import in_thread
 from service.own_hosts import OwnHosts
@@ -23,6 +24,8 @@ from service.strangers import Strangers
 
 if TYPE_CHECKING:
     from service.oidc import Tokens
+
+logger = logging.getLogger(__name__)
 
 _OWN_MACHINE: Final = ("http", "127.0.0.1")
 _READING: Final = ("GET", "HEAD")
@@ -86,7 +89,7 @@ class Guard:
             self._hosts.check(request.method, request.headers)
 
     async def caller(self, shown: str | None) -> Caller:
-        """Who has shown this key or token. Raises Unauthenticated, or Unavailable."""
+        """Who has shown this key or token. Raises Unauthenticated, InvalidToken, or Unavailable."""
         if self.is_open:
             return LOCAL
         found = await self._find(shown) if shown is not None else None
@@ -103,13 +106,15 @@ class Guard:
         return found
 
     def check_still(self, shown: str | None, caller: Caller) -> None:
-        """Raise Unauthenticated if who was let in is not to be any more: asks nobody, and costs little."""
+        """Raise Unauthenticated or InvalidToken if who was let in is not to be any more. Asks nobody."""
         if caller.ends_at_s is not None:
-            may_stay = time.time() < caller.ends_at_s
-        else:
-            now = self._keys.find(shown) if self._keys is not None and shown is not None else None
-            may_stay = self.is_open or (now is not None and now.may_all_of(caller))
-        if not may_stay:
+            if time.time() >= caller.ends_at_s:
+                raise InvalidToken(
+                    "expected a token that is good for as long as the wait, got one that ended"
+                )
+            return
+        now = self._keys.find(shown) if self._keys is not None and shown is not None else None
+        if not (self.is_open or (now is not None and now.may_all_of(caller))):
             raise Unauthenticated(
                 "expected an API key that is good for as long as the wait, got one that ended"
             )
@@ -170,6 +175,8 @@ async def _caller(
         caller = await guard.caller(shown)
     except Unauthenticated as error:
         _slow_down(request, guard.strangers, error)
+        if isinstance(error, InvalidToken):
+            logger.info("%s", error)
         raise
     request.state.caller = caller
     request.state.check_still = partial(guard.check_still, shown, caller)

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import jwt
 
-from disyre.errors import Unavailable
 from service.caller import Caller, Scope
+from service.errors import InvalidToken, ProviderAway
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,15 @@ _NO_KEYS: Final = (
     jwt.PyJWTError,
 )
 """What comes of asking a provider that does not answer, or answers with something else than keys."""
+_REASONS: Final[dict[type[jwt.PyJWTError], str]] = {
+    jwt.ExpiredSignatureError: "that has ended",
+    jwt.ImmatureSignatureError: "that is not good yet",
+    jwt.InvalidAudienceError: "for another service",
+    jwt.InvalidIssuerError: "of another issuer",
+    jwt.MissingRequiredClaimError: f"without one of {', '.join(_NEEDED)}",
+}
+"""What a token is that the provider has signed and that does not count. Of others, nothing is told."""
+_SIGNED_BY_OTHERS: Final = "that is not signed with a key of the provider's"
 _SCOPE_PREFIX: Final = "disyre:"
 
 
@@ -59,7 +68,7 @@ class SigningKeys:
         return self._is_due(key_id) and not (key_id in self._keys and self._asking.locked())
 
     def find(self, key_id: str) -> jwt.PyJWK | None:
-        """The key of this id; None if there is none. Raises Unavailable if the provider has given no keys.
+        """The key of this id; None if there is none. Raises ProviderAway if the provider has given no keys.
 
         One thread at a time asks the provider. Others wait for what comes of it, but for a key that is known.
         """
@@ -70,13 +79,14 @@ class SigningKeys:
             finally:
                 self._asking.release()
         if not self._keys:
-            raise Unavailable("the identity provider has given no keys")
+            left_s = self._tried_at + _ASK_AGAIN_S - self._clock_s()
+            raise ProviderAway("the identity provider has given no keys", retry_after_s=max(1.0, left_s))
         return self._keys.get(key_id)
 
     def _is_due(self, key_id: str) -> bool:
         now_s = self._clock_s()
         is_wanted = key_id not in self._keys or now_s - self._fetched_at > _KEEP_S
-        return is_wanted and now_s - self._tried_at > _ASK_AGAIN_S
+        return is_wanted and now_s - self._tried_at >= _ASK_AGAIN_S
 
     def _ask(self) -> None:
         """Fetch the keys; if that fails, those that are known stay."""
@@ -110,11 +120,16 @@ class Tokens:
         return key_id is not None and self._keys.has_to_wait(key_id)
 
     def find(self, token: str) -> Caller | None:
-        """Whose token this is; None if it is none that counts. Raises Unavailable."""
+        """Whose token this is; None if it is none at all.
+
+        Raises InvalidToken if it does not count, and ProviderAway.
+        """
         key_id = _key_id(token)
-        key = self._keys.find(key_id) if key_id is not None else None
-        if key is None:
+        if key_id is None:
             return None
+        key = self._keys.find(key_id)
+        if key is None:
+            raise _invalid(_SIGNED_BY_OTHERS)
         try:
             claims = jwt.decode(
                 token,
@@ -125,13 +140,19 @@ class Tokens:
                 leeway=_LEEWAY_S,
                 options={"require": list(_NEEDED)},
             )
-        except jwt.PyJWTError:
-            return None
+        except jwt.PyJWTError as error:
+            raise _invalid(_REASONS.get(type(error), _SIGNED_BY_OTHERS)) from None
         return Caller(_pseudonym(claims), _scopes(claims), ends_at_s=int(claims["exp"]) + _LEEWAY_S)
 
 
+def _invalid(what: str) -> InvalidToken:
+    return InvalidToken(
+        f"expected a token of the identity provider, for this service and for now; got one {what}"
+    )
+
+
 def _key_id(token: str) -> str | None:
-    """Which key a token says that it is signed with; None if it does not say, or is no token."""
+    """Which key a token says that it is signed with; None if it does not say, or is none."""
     try:
         return str(jwt.get_unverified_header(token)["kid"])
     except (jwt.PyJWTError, KeyError):

@@ -33,6 +33,8 @@ _RETRY_AFTER_S: Final = 5
 _RETRY_SOON_S: Final = 1
 _RETRY_LATE_S: Final = 120
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="disyre"'}
+_INVALID_TOKEN: Final = {"WWW-Authenticate": 'Bearer realm="disyre", error="invalid_token"'}
+"""As RFC 6750 says it, so that a client gets itself another one."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
     "jobs": is_job_id,
@@ -120,12 +122,14 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
         detail = "the service is set up wrongly; its log says how"
     candidates = list(error.candidates) if isinstance(error, errors.InvalidInput) else []
     headers = {}
-    if isinstance(error, request_errors.RateLimited):
+    if isinstance(error, request_errors.RateLimited | request_errors.ProviderAway):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, request_errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
     if isinstance(error, errors.StillReceiving):
         headers["Retry-After"] = str(_RETRY_SOON_S)
+    if isinstance(error, request_errors.InvalidToken):
+        headers |= _INVALID_TOKEN
     return _respond(
         status_of(type(error)), error.code, detail, request, candidates=candidates, headers=headers
     )
@@ -279,6 +283,6 @@ def _respond(
         # What a document lacks is left out; a candidate has all fields, as where an upload is inspected.
         {name: value for name, value in problem.model_dump().items() if value is not None},
         status_code=status,
-        headers={**(headers or {}), **retry, **challenge, "Cache-Control": "no-store"},
+        headers={**retry, **challenge, **(headers or {}), "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,
     )

@@ -38,8 +38,27 @@ def test_without_its_provider_a_token_has_to_wait_and_a_key_has_not(api: LiveApi
     provider.answer = b"down"
 
     bearer = {"Authorization": f"Bearer {provider.token()}"}
-    check_refused(api, api.client.get("/v1/jobs", headers=bearer), 503, "unavailable")
+    away = api.client.get("/v1/jobs", headers=bearer)
+    check_refused(api, away, 503, "unavailable")
+    assert 20 < int(away.headers["Retry-After"]) <= 30  # then it is asked again
     assert api.client.get("/v1/jobs", headers={"X-API-Key": "pacs"}, timeout=PATIENCE_S).status_code == 200
+
+
+def test_who_shows_a_token_that_ended_is_told_so_and_the_log_too(
+    api: LiveApi, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = provider.token(exp=time.time() - 60)
+
+    with caplog.at_level("INFO"):
+        refused = api.client.get("/v1/jobs", headers={"Authorization": f"Bearer {token}"})
+        unknown = api.client.get("/v1/jobs", headers={"Authorization": "Bearer unknown"})
+
+    check_refused(api, refused, 401, "unauthenticated")
+    assert refused.headers["WWW-Authenticate"] == 'Bearer realm="disyre", error="invalid_token"'
+    assert refused.json()["detail"].endswith("got one that has ended")
+    assert refused.json()["detail"] in caplog.messages
+    assert not any(part in caplog.text for part in token.split("."))
+    assert unknown.headers["WWW-Authenticate"] == 'Bearer realm="disyre"'
 
 
 def test_a_provider_that_answers_with_garbage_is_away(api: LiveApi, provider: Provider) -> None:

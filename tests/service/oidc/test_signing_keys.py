@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as new_rsa_key
 
 from disyre.errors import Unavailable
+from service.errors import ProviderAway
 from service.oidc import SigningKeys
 from tests.live import wait_for
 from tests.service.oidc.provider import NO_HTTP, NO_KEYS, Provider
@@ -63,10 +64,10 @@ def test_a_provider_that_has_never_given_keys_is_not_asked_all_the_time(provider
     keys = SigningKeys(provider.url, clock_s=clock)
     provider.answer = b"down"
 
-    for n_asked, clock.now_s in ((1, 0.0), (1, 1.0), (1, 29.0), (2, 31.0), (2, 60.0)):
-        with pytest.raises(Unavailable):
+    for n_asked, clock.now_s, left_s in ((1, 0, 30), (1, 1, 29), (1, 29.5, 1), (2, 31, 30), (2, 60, 1)):
+        with pytest.raises(ProviderAway) as error:
             keys.find("first")
-        assert provider.n_asked == n_asked
+        assert (provider.n_asked, error.value.retry_after_s) == (n_asked, left_s)
 
 
 def test_keys_that_are_old_are_asked_for_again_soon_after_that_has_failed(provider: Provider) -> None:

@@ -10,8 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as new_rsa_key
 
 from service.caller import Scope
+from service.errors import InvalidToken
 from service.oidc import Tokens
 from tests.service.oidc.provider import Provider
+
+SIGNED_BY_OTHERS = "that is not signed with a key of the provider's"
 
 
 def test_a_token_says_who_calls_and_what_for_and_names_nobody(provider: Provider, tokens: Tokens) -> None:
@@ -47,31 +50,43 @@ def test_only_scopes_of_this_service_count(
 
 
 @pytest.mark.parametrize(
-    "claims",
+    ("claims", "what"),
     [
-        {"aud": "another service"},
-        {"iss": "https://another.example"},
-        {"exp": time.time() - 3600},
-        {"nbf": time.time() + 3600},
-        *({name: None} for name in ("aud", "iss", "exp", "sub")),
-        {"key_id": None},
-        {"key_id": "unknown"},
-        {"key": new_rsa_key(65537, 2048)},
-        {"key": new_ec_key(SECP256R1()), "algorithm": "ES256"},
-        {"key": "", "algorithm": "none"},
-        {"algorithm": "PS256"},
+        ({"aud": "another service"}, "for another service"),
+        ({"iss": "https://another.example"}, "of another issuer"),
+        ({"exp": time.time() - 3600}, "that has ended"),
+        ({"nbf": time.time() + 3600}, "that is not good yet"),
+        *(({name: None}, "without one of exp, iss, aud, sub") for name in ("aud", "iss", "exp", "sub")),
+        ({"key_id": "unknown"}, SIGNED_BY_OTHERS),
+        ({"key": new_rsa_key(65537, 2048)}, SIGNED_BY_OTHERS),
+        ({"key": new_rsa_key(65537, 2048), "exp": 1}, SIGNED_BY_OTHERS),
+        ({"key": new_ec_key(SECP256R1()), "algorithm": "ES256"}, SIGNED_BY_OTHERS),
+        ({"key": "", "algorithm": "none"}, SIGNED_BY_OTHERS),
+        ({"algorithm": "PS256"}, SIGNED_BY_OTHERS),
     ],
 )
-def test_a_token_that_is_not_the_providers_for_this_service_and_for_now_is_none(
-    provider: Provider, tokens: Tokens, claims: dict[str, Any]
+def test_a_token_that_is_not_the_providers_for_this_service_and_for_now_is_refused_and_says_why(
+    provider: Provider, tokens: Tokens, claims: dict[str, Any], what: str
 ) -> None:
-    assert tokens.find(provider.token(**claims)) is None
+    """But for one that the provider has not signed: what is in it is nobody's business."""
+    with pytest.raises(InvalidToken) as error:
+        tokens.find(provider.token(**claims))
+
+    assert str(error.value).endswith(f"; got one {what}")
+    assert "ZZCANARY" not in str(error.value)
 
 
-def test_a_token_signed_with_the_public_key_as_a_secret_is_none(provider: Provider, tokens: Tokens) -> None:
+def test_a_token_that_names_no_key_is_none(provider: Provider, tokens: Tokens) -> None:
+    assert tokens.find(provider.token(key_id=None)) is None
+
+
+def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(
+    provider: Provider, tokens: Tokens
+) -> None:
     secret = json.loads(provider.document())["keys"][0]["n"]
 
-    assert tokens.find(provider.token(key=secret, algorithm="HS256")) is None
+    with pytest.raises(InvalidToken, match=SIGNED_BY_OTHERS):
+        tokens.find(provider.token(key=secret, algorithm="HS256"))
 
 
 @pytest.mark.parametrize("token", ["", "disyre_key", "a.b.c", "ä.ö.ü", "." * 1000])
