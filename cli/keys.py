@@ -17,7 +17,6 @@ from service.keys import KeyEntry, KeyRing, make_entry, new_key
 FILE_VARIABLE: Final = "DISYRE_API_KEYS_FILE"
 _HEADINGS: Final = ("NAME", "ID", "SCOPES", "END")
 _MODE: Final = 0o600
-_ID_DIGITS: Final = 8
 """Of the SHA-256 of a key: they tell keys of one name apart."""
 _ENTRY: Final = re.compile(r"^(?=\s*\[\[)", re.MULTILINE)
 """Where an entry of the file begins."""
@@ -64,7 +63,7 @@ def show(*, file: Path | None) -> int:
         end = "does not end" if entry.not_after is None else f"ends {entry.not_after.isoformat()}"
         if entry.not_after is not None and entry.not_after <= now:
             end = f"ended {entry.not_after.isoformat()}"
-        rows.append((entry.name, _id_of(entry), ",".join(sorted(entry.scopes)), end))
+        rows.append((entry.name, entry.id, ",".join(sorted(entry.scopes)), end))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
@@ -87,13 +86,9 @@ def revoke(name: str, *, key_id: str | None, file: Path | None) -> int:
             "make another one first"
         )
     _rewrite(file, _without(text, gone, left))
-    told = ", ".join(map(_id_of, gone))
+    told = ", ".join(key.id for key in gone)
     print(f"revoked {counted(len(gone), 'key')} of {name} ({told}); {len(left)} left in {file}")
     return 0
-
-
-def _id_of(entry: KeyEntry) -> str:
-    return entry.sha256[:_ID_DIGITS]
 
 
 def _keys(text: str) -> tuple[KeyEntry, ...]:

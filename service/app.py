@@ -53,7 +53,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
     """
     drain, audit = Drain(), backends.audit
-    guard = Guard.of(settings, backends.rates, lambda what, name: audit.note(what, key=name))
+    guard = Guard.of(settings, backends.rates, audit.note_key)
     clock = SteadyClock(backends.clock_marks, this_boot())
     lifetimes = Lifetimes(backends.jobs.now, clock)
     upkeep = Upkeep(

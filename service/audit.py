@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.job_id import is_job_id
 from service.audit_chain import hash_of, last_line
+from service.keys import KeyEntry
 from service.limiters import in_thread
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Event:
     """That of the answer; None of what the service did by itself."""
     key: str | None = None
     """The name of a key that came or went."""
+    key_id: str | None = None
+    """Of the key that was shown, or that came or went: the first digits of its hash."""
     request: str | None = None
     """The `X-Request-ID` of the request, as the program's log names it."""
 
@@ -76,9 +79,14 @@ class AuditLog:
             lost = "; ".join(json.dumps(asdict(event)) for event in events)
             logger.error("the audit log cannot be written: %s; lost: %s", error.strerror, lost)
 
-    def note(self, what: str, *, job_id: str | None = None, key: str | None = None) -> None:
+    def note(self, what: str, *, job_id: str | None = None) -> None:
         """Write down what the service did by itself."""
-        self.write([Event(at=_now(), who=SERVICE, what=what, job_id=job_id, status=None, key=key)])
+        self.write([Event(at=_now(), who=SERVICE, what=what, job_id=job_id, status=None)])
+
+    def note_key(self, what: str, entry: KeyEntry | None) -> None:
+        """Write down that a key came or went, or that a file of keys was not taken."""
+        of_key = {"key": entry.name, "key_id": entry.id} if entry is not None else {}
+        self.write([Event(at=_now(), who=SERVICE, what=what, job_id=None, status=None, **of_key)])
 
     def _chained(self, events: Sequence[Event], name: str) -> bytes:
         """The next lines of a file of this name, which nobody else writes to meanwhile."""
@@ -163,6 +171,7 @@ class Audited:
             what=what,
             job_id=None,
             status=status,
+            key_id=caller and caller.key_id,
             request=state["trace"].request_id,
         )
         events = [replace(event, job_id=job_id) for job_id in jobs_of(scope) or (None,)]

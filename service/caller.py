@@ -28,6 +28,9 @@ class Caller:
     ends_at_s: float | None = field(default=None, compare=False)
     """When the token ends that was shown, in seconds since 1970; None of a key, which the operator ends."""
 
+    key_id: str | None = field(default=None, compare=False)
+    """By which the key is told from others of its name; None of a token, and where no key is asked for."""
+
     def may(self, scope: Scope) -> bool:
         """Whether the caller may do what a scope is about."""
         return scope in self.scopes or Scope.ADMIN in self.scopes

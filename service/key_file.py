@@ -9,17 +9,17 @@ from typing import Final, TypeAlias
 
 from disyre.errors import Misconfigured
 from service.caller import Caller
-from service.keys import KeyRing
+from service.keys import KeyEntry, KeyRing
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
 _Stamp: TypeAlias = tuple[int, int, int]
-OnChange: TypeAlias = Callable[[str, str | None], None]
-"""Is told of each key that came or went (`add_key`, `remove_key`) its name; of a wrong file, `keep_keys`."""
+OnChange: TypeAlias = Callable[[str, KeyEntry | None], None]
+"""Is told of each key that came or went (`add_key`, `remove_key`) and, of a wrong file, `keep_keys`."""
 
 
-def ignore(what: str, name: str | None) -> None:
+def ignore(what: str, entry: KeyEntry | None) -> None:
     """Be told, and do nothing."""
 
 
@@ -60,7 +60,7 @@ class KeyFile:
         for what, entries, others in (("remove_key", before, now), ("add_key", now, before)):
             for entry in entries:
                 if entry not in others:
-                    self._on_change(what, entry.name)
+                    self._on_change(what, entry)
 
 
 def _look(path: Path) -> _Stamp | None:

@@ -21,6 +21,7 @@ from disyre.frozen import Frozen
 from service.caller import Caller, Scope
 
 _PREFIX: Final = "disyre_"
+_ID_DIGITS: Final = 8
 _LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 """By which those who look for secrets in the wrong places know one."""
 
@@ -34,6 +35,11 @@ class KeyEntry(Frozen):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     not_after: AwareDatetime | None = None
     """From then on the key is none."""
+
+    @property
+    def id(self) -> str:
+        """By which it is told from others of its name: the first digits of the hash, which hide the key."""
+        return self.sha256[:_ID_DIGITS]
 
     def as_toml(self) -> str:
         """The entry as it stands in a file."""
@@ -75,7 +81,7 @@ class KeyRing(Frozen):
         for entry in self.key:
             is_it = hmac.compare_digest(entry.sha256, sha256)
             if is_it and (entry.not_after is None or now < entry.not_after):
-                found = Caller(entry.name, entry.scopes)
+                found = Caller(entry.name, entry.scopes, key_id=entry.id)
         return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.audit import SERVICE, AuditLog, Event
-from service.keys import make_entry
+from service.keys import make_entry, sha256_of
 from tests.builders import JOB_ID, NOON
 from tests.live import wait_for
 from tests.service.key_files import client_of, write_keys
@@ -141,6 +141,20 @@ def test_nothing_that_a_client_wrote_is_in_it(api: LiveApi, tmp_path: Path, scan
     assert len(audited(tmp_path)) == 3
 
 
+def test_a_line_says_which_key_of_a_name_it_was(tmp_path: Path) -> None:
+    path = write_keys(tmp_path)
+    path.write_text(path.read_text() + make_entry("pacs", ("submit",), key="a second one").as_toml())
+    with live_api(tmp_path, api_keys_file=path) as api:
+        for key in ("pacs", "a second one", "stranger"):
+            api.client.post(f"/v1/jobs/{JOB_ID}/cancel", headers={"X-API-Key": key})
+
+    assert [(who, *key) for who, _, _, _, *key in audited(tmp_path, "key_id", "key")] == [
+        ("pacs", sha256_of("pacs")[:8], None),
+        ("pacs", sha256_of("a second one")[:8], None),
+        (None, None, None),
+    ]
+
+
 def test_a_line_names_the_request_as_the_answer_does(api: LiveApi, tmp_path: Path, scan: bytes) -> None:
     with client_of(api, "pacs") as client:
         made = client.post("/v1/jobs", content=scan, headers={"X-Request-ID": "pacs-7"})
@@ -169,10 +183,10 @@ def test_keys_that_come_and_go_are_written_down_and_so_is_a_file_that_is_wrong(
 
             wait_for(is_noted, "the file was read again")
 
-    assert [(who, what, key) for who, what, _, _, key in audited(tmp_path, "key")] == [
-        (SERVICE, "start", None),
-        (SERVICE, "add_key", "ward-4"),
-        (SERVICE, "keep_keys", None),
+    assert [(who, what, *key) for who, what, _, _, *key in audited(tmp_path, "key", "key_id")] == [
+        (SERVICE, "start", None, None),
+        (SERVICE, "add_key", "ward-4", sha256_of("ward-4")[:8]),
+        (SERVICE, "keep_keys", None, None),
     ]
 
 
