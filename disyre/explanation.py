@@ -12,7 +12,9 @@ _LIKE_A_NAME: Final = re.compile(r"[a-z_-]{1,30}")
 
 NO_SUCH_PARAMETER: Final = "no_such_parameter"
 """The type of the error for a parameter that there is not."""
-_OUR_OWN: Final = {"cursor", "label", "time", NO_SUCH_PARAMETER}
+TWICE: Final = "twice"
+"""The type of the error for a parameter that may be there once."""
+_OUR_OWN: Final = {"cursor", "label", "time", NO_SUCH_PARAMETER, TWICE}
 """Types of checks that are no pydantic's, and speak for themselves."""
 
 

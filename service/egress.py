@@ -53,13 +53,17 @@ class Hosts:
         """The parts of an address that may be called, without asking whose it is. Raises InvalidParams."""
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            host, port = parts.hostname or "", parts.port
         except ValueError:
             raise InvalidParams("expected callback to be a URL, got something else") from None
         if not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in _PORTS or not host:
             raise InvalidParams("expected callback to be a URL that begins with https://")
         if "@" in parts.netloc or parts.fragment:
             raise InvalidParams("expected callback to be a URL without a user and without a fragment")
+        if port == 0:
+            raise InvalidParams(
+                "expected callback to be a URL with a port of 1 to 65535, or with none, got 0"
+            )
         literal = _literal(host)
         if not (host in self.names if literal is None else self._lists(literal)):
             raise InvalidParams("expected callback to be at a host that the operator has listed")

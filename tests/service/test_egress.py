@@ -42,7 +42,13 @@ HOME = Hosts.read("127.0.0.1,listed.example")
             "http://listed.example:{port}/",
             "https:///",
         ),
-        *("https://listed.example:99999/", "https://listed.example/#a", "//listed.example/", "https://[::1"),
+        *(
+            "https://listed.example:99999/",
+            "https://listed.example:0/",
+            "https://listed.example/#a",
+            "//listed.example/",
+            "https://[::1",
+        ),
         *(
             "https://listed.example/ a",
             "https://listed.example/\n",

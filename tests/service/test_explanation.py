@@ -125,6 +125,7 @@ def test_a_field_of_a_query_that_is_wrong_is_explained(api: LiveApi, query: str,
     assert "CANARY" not in str(problem)
 
 
+ONCE = "expected this parameter once, got it more than once"
 ALL_FILTERS = (
     "expected one of state, model, label, series_uid, created_after, created_before, limit, cursor, "
     "got a name that is none of them"
@@ -135,6 +136,8 @@ ALL_FILTERS = (
     ("path", "field", "words"),
     [
         ("/v1/jobs?zzz=zzz", "query.zzz", ALL_FILTERS),
+        ("/v1/jobs?limit=1&limit=2", "query.limit", ONCE),
+        (f"/v1/jobs/{JOB_ID}?wait=1&wait=1", "query.wait", ONCE),
         (
             "/v1/jobs?limit=2&lim=CANARY",
             "query.lim",
