@@ -42,6 +42,7 @@ class Postman:
         try:
             job = self.jobs.get(job_id)
         except JobNotFound:
+            logger.info("job %s: its callback is given up, as the job was deleted or has expired", job_id)
             self.jobs.end_call(job_id)
             return
         if (

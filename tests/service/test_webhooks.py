@@ -142,13 +142,19 @@ def test_a_call_of_a_process_that_died_is_made_by_another(receiver: Receiver) ->
     assert receiver.n_connections == 1
 
 
-def test_nobody_is_called_about_a_job_that_was_deleted(receiver: Receiver) -> None:
+def test_nobody_is_called_about_a_job_that_was_deleted(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs = ended(receiver.url, Clock())
     jobs._docs.clear()
 
-    Postman(jobs, LOOPBACK, [SECRET]).deliver()
+    with caplog.at_level("INFO"):
+        Postman(jobs, LOOPBACK, [SECRET]).deliver()
 
     assert receiver.n_connections == 0
+    assert caplog.messages == [
+        f"job {JOB_ID}: its callback is given up, as the job was deleted or has expired"
+    ]
 
 
 @pytest.fixture
