@@ -125,7 +125,7 @@ def _as_written(time: object) -> object:
 
 
 def _check_label(label: str) -> str:
-    if ":" not in label:
+    if not label.partition(":")[0] or ":" not in label:
         raise PydanticCustomError("label", "expected the name of a label and its value, with a colon between")
     return label
 
@@ -139,9 +139,9 @@ GivenJobId: TypeAlias = Annotated[str, Depends(_given_job_id)]
 GivenCursor: TypeAlias = Annotated[str, AfterValidator(_check_cursor), Field(json_schema_extra=_IS_A_UUID)]
 """The id of the last job of another page; its form is nobody's business."""
 GivenLabel: TypeAlias = Annotated[
-    str, AfterValidator(_check_label), Field(json_schema_extra={"pattern": ":"})
+    str, AfterValidator(_check_label), Field(json_schema_extra={"pattern": "^[^:]+:"})
 ]
-"""A label by which jobs are listed, as `name:value`; both may hold further colons."""
+"""A label by which jobs are listed, as `name:value`; the value may hold further colons."""
 GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_as_written)]
 """A moment with its offset from UTC."""
 GivenModelName: TypeAlias = Annotated[str, Path(description="of a model")]

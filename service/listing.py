@@ -24,7 +24,7 @@ class Wanted:
     model: str | None = None
     """The name of the model that scores the job, if that is decided."""
     labels: Collection[str] = ()
-    """All of them, as name and value with a colon between."""
+    """All of them, as name and value; the first colon is what is between."""
     series_uid: str | None = None
     """The job's option of this name."""
     created_after: datetime | None = None
@@ -44,11 +44,11 @@ class Wanted:
 
     def fits(self, job: Job) -> bool:
         """Whether a job of the time is in the list."""
-        labels = {f"{name}:{value}" for name, value in job.params.labels.items()}
+        wanted = [label.partition(":") for label in self.labels]
         return (
             (not self.states or job.state in self.states)
             and (self.model is None or (job.model is not None and job.model.name == self.model))
-            and labels.issuperset(self.labels)
+            and all(job.params.labels.get(name) == value for name, _, value in wanted)
             and (self.series_uid is None or job.params.series_uid == self.series_uid)
         )
 

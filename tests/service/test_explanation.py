@@ -63,6 +63,10 @@ def test_an_option_that_is_wrong_is_explained(
     ("params", "words"),
     [
         ('{"labels": {"CANARY": 1}}', "labels: expected text, got 1"),
+        ('{"labels": {"": "CANARY"}}', "labels: expected names of at least one character, got an empty one"),
+        ('{"labels": {"CANARY:a": "b"}}', "labels: expected names without colons"),
+        ('{"labels": {"a": "CANARY\\u0000"}}', "labels: expected names and values without control"),
+        ('{"labels": {"CANARY\\n": "b"}}', "labels: expected names and values without control"),
         ('{"labels": 7}', "labels: expected names with values, got 7"),
         ('{"severities": []}', "severities: expected at least 1 value, got 0 values"),
         ('{"severities": 0.5}', "severities: expected a list, got 0.5"),
