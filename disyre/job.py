@@ -181,6 +181,8 @@ class Job(Frozen):
     artifacts: tuple[Artifact, ...] = ()
     error: JobProblem | None = None
     history: tuple[Transition, ...] = ()
+    is_leaving: bool = False
+    """Whether it is being deleted, and so not retried any more."""
 
     @classmethod
     def submit(
@@ -320,8 +322,22 @@ class Job(Frozen):
         if self.state not in _MAY_BE_RETRIED:
             expected = "expected a job that has failed or was canceled"
             raise IllegalTransition(f"{expected}, got one that is {self.state}")
+        if self.is_leaving:
+            raise IllegalTransition("expected a job that is to stay, got one that is being deleted")
         begun = {"started_at": None, "finished_at": None, "error": None, "n_losses": 0}
         return self._enter(JobState.QUEUED, at, **begun)
+
+    def let_go(self, *, at: datetime) -> Self:
+        """A client wants the job to be forgotten, which no worker has or will have. Asking twice is no harm.
+
+        Raises IllegalTransition if a worker has it.
+        """
+        if self.state in (JobState.RUNNING, JobState.CANCELING):
+            raise IllegalTransition(f"expected a job that does not run, got one that is {self.state}")
+        if self.is_leaving:
+            return self
+        ended = self.request_cancel(at=at) if self.state is JobState.QUEUED else self
+        return ended.model_copy(update={"is_leaving": True, "revision": self.revision + 1})
 
     def _to(self, state: JobState, at: datetime, **changes: object) -> Self:
         if state not in _NEXT[self.state]:

@@ -106,7 +106,7 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         with self.lock:
             job = self.get(job_id)
             changed = change(job)
-            if changed is not job and changed.run_s is not None and changed.model is not None:
+            if job.run_s is None and changed.run_s is not None and changed.model is not None:
                 self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
             if (

@@ -274,7 +274,8 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
         args: list[str | float] = [job.id, job.revision, *stored[1:], name]
-        args += [duration_of(changed), "call" if ends_with_call(job, changed) else "", *counted, until_s]
+        took = "" if job.state.is_finished else duration_of(changed)
+        args += [took, "call" if ends_with_call(job, changed) else "", *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
 
 

@@ -1,7 +1,5 @@
 """Jobs: submit, list, poll, cancel, delete."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -218,14 +216,10 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
     responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),
 )
 def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
-    """Forget a job, its input and its results. A running job has to be canceled first."""
-    parts.jobs.update(job_id, lambda job: _let_go(job, parts.jobs.now))
+    """Forget a job, its input and its results. A running job has to be canceled first.
+
+    From the first step on it is not retried, and the record goes last: a call that failed can be made again.
+    """
+    parts.jobs.update(job_id, lambda job: job.let_go(at=parts.jobs.now()))
     parts.artifacts.remove(job_id)
     parts.jobs.remove(job_id)
-
-
-def _let_go(job: Job, now: Callable[[], datetime]) -> Job:
-    """A job that no worker has or will take. Raises IllegalTransition if one has it."""
-    if job.state in (JobState.RUNNING, JobState.CANCELING):
-        raise errors.IllegalTransition(f"expected a job that does not run, got one that is {job.state}")
-    return job.request_cancel(at=now()) if job.state is JobState.QUEUED else job

@@ -35,6 +35,18 @@ def test_how_long_jobs_took_is_kept_of_the_attempt_that_succeeded(jobs: JobStore
     assert jobs.durations() == [("toy", 1.25)]
 
 
+def test_how_long_a_job_took_is_kept_once_also_if_it_is_deleted(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[0]))
+    jobs.update(IDS[0], start)
+    jobs.update(IDS[0], succeed)
+    before = jobs.durations(), jobs.counts()
+
+    let_go = [jobs.update(IDS[0], lambda job: job.let_go(at=LATER)) for _ in range(2)]
+
+    assert (jobs.durations(), jobs.counts()) == before
+    assert let_go[0] == let_go[1] == jobs.get(IDS[0])
+
+
 def test_only_the_last_durations_are_kept(client: redis.Redis) -> None:
     jobs = RedisJobStore(client)
     client.lpush("disyre:durations", *(f"toy {n}" for n in range(N_DURATIONS)))

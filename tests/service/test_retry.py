@@ -4,8 +4,10 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import Unavailable
 from disyre.job import Job, JobProblem
@@ -128,3 +130,22 @@ def test_a_job_that_cannot_be_sent_again_at_once_is_queued_all_the_same(
 
         assert api.client.post(f"/v1/jobs/{job_id}/retry").status_code == 202
         assert api.jobs.waiting() == [job_id]
+
+
+def test_a_job_that_is_being_deleted_is_not_retried(tmp_path: Path, scan: bytes, mask: bytes) -> None:
+    """Who is told that it waits again would find it gone, or a worker without its files."""
+    retried: list[httpx.Response] = []
+
+    class SlowStore(FolderArtifactStore):
+        def remove(self, job_id: str) -> None:
+            retried.append(api.client.post(f"/v1/jobs/{job_id}/retry"))
+            super().remove(job_id)
+
+    with live_api(tmp_path, files=SlowStore(tmp_path / "data")) as api:
+        waiting, failed = submit(api, scan, mask), submit(api, scan, mask)
+        fail(api, failed)
+        for job_id in (waiting, failed):
+            assert api.client.delete(f"/v1/jobs/{job_id}").status_code == 204
+
+    assert [(each.status_code, each.json()["code"]) for each in retried] == [(409, "illegal-transition")] * 2
+    assert (api.left_behind(), api.jobs.list(limit=9)) == ([], [])
