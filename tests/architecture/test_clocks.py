@@ -11,6 +11,7 @@ _ALLOWED = {
     "disyre/adapters/in_memory_job_store.py": "the store of the tests",
     "disyre/client/connection.py": "a client's own, where Retry-After names a date",
     "service/audit.py": "when something was asked for, whatever became of it",
+    "service/guard.py": "until when a token is good",
     "service/key_file.py": "until when a key is good",
     "worker/heartbeat.py": "what people are shown of a worker",
     "worker/one_shot.py": "a job that no store holds",
