@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from disyre.adapters.due_calls import DueCall
 from disyre.adapters.job_store import JobStore
 from disyre.errors import InvalidParams, JobNotFound
 from disyre.job import Job
@@ -36,28 +37,29 @@ class Postman:
             due = self.jobs.take_call(lease_s=_LEASE_S)
             if due is None:
                 return
-            self._deliver(*due)
+            self._deliver(due)
 
-    def _deliver(self, job_id: str, n_tries: int) -> None:
+    def _deliver(self, due: DueCall) -> None:
+        job_id, n_tries, _ = due
         try:
             job = self.jobs.get(job_id)
         except JobNotFound:
             logger.info("job %s: its callback is given up, as the job was deleted or has expired", job_id)
-            self.jobs.end_call(job_id)
+            self.jobs.end_call(due)
             return
         if (
             not job.state.is_finished
             or job.params.callback is None
             or self._is_told(job, job.params.callback)
         ):
-            self.jobs.end_call(job_id)
+            self.jobs.end_call(due)
         elif n_tries > len(self.retry_after_s):
             logger.warning(
                 "job %s: its callback was called %d times in vain, and is given up", job_id, n_tries
             )
-            self.jobs.end_call(job_id)
+            self.jobs.end_call(due)
         else:
-            self.jobs.put_off_call(job_id, after_s=self.retry_after_s[n_tries - 1])
+            self.jobs.put_off_call(due, after_s=self.retry_after_s[n_tries - 1])
 
     def _is_told(self, job: Job, url: str) -> bool:
         """Call, and say whether that was that."""

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from disyre.adapters.due_calls import TRIES_KEY
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
 from disyre.adapters.queue_names import QUEUE_PREFIX, QUEUES_KEY
 from disyre.job import JobState
@@ -162,6 +163,7 @@ end
 if ARGV[11] ~= '' then
     local now = redis.call('TIME')
     redis.call('ZADD', KEYS[7], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
+    redis.call('HDEL', '{TRIES_KEY}', ARGV[1])
 end
 count(KEYS[6], 12)
 return 1

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from disyre.adapters.broker import connect
+from disyre.adapters.due_calls import DueCall
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound
@@ -239,10 +240,35 @@ def test_a_callback_is_due_at_the_end_of_its_job_until_it_has_ended(jobs: JobSto
     for job_id in IDS[:2]:
         jobs.update(job_id, lambda job: job.fail(JobProblem(code="a", detail=""), attempt=1, at=LATER))
 
-    assert jobs.take_call(lease_s=LONG_S) == (IDS[0], 1)
+    first = taken(jobs)
+    assert (first.job_id, first.n_tries) == (IDS[0], 1)
     assert jobs.take_call(lease_s=LONG_S) is None
-    jobs.put_off_call(IDS[0], after_s=0.001)
-    assert wait_for(lambda: jobs.take_call(lease_s=0.001), "it is due") == (IDS[0], 2)
-    assert wait_for(lambda: jobs.take_call(lease_s=0.001), "the lease is over") == (IDS[0], 3)
-    jobs.end_call(IDS[0])
+    jobs.put_off_call(first, after_s=0.001)
+    second = wait_for(lambda: jobs.take_call(lease_s=0.001), "it is due")
+    third = wait_for(lambda: jobs.take_call(lease_s=LONG_S), "the lease is over")
+    assert [(due.job_id, due.n_tries) for due in (second, third) if due] == [(IDS[0], 2), (IDS[0], 3)]
+    assert third is not None
+    jobs.end_call(third)
+    assert jobs.take_call(lease_s=LONG_S) is None
+
+
+def taken(jobs: JobStore) -> DueCall:
+    """A callback that is due now."""
+    due = jobs.take_call(lease_s=LONG_S)
+    assert due is not None
+    return due
+
+
+def test_a_job_that_ends_anew_while_it_is_called_is_due_again_as_if_never_tried(jobs: JobStore) -> None:
+    jobs.add(make_job(IDS[0], callback="https://a.example/"))
+    jobs.update(IDS[0], lambda job: job.request_cancel(at=LATER))
+    early = taken(jobs)
+
+    jobs.update(IDS[0], lambda job: job.retry(at=LATER))
+    jobs.update(IDS[0], lambda job: job.request_cancel(at=LATER))
+    jobs.end_call(early)
+
+    anew = taken(jobs)
+    assert (anew.job_id, anew.n_tries) == (IDS[0], 1)
+    jobs.put_off_call(early, after_s=0)
     assert jobs.take_call(lease_s=LONG_S) is None

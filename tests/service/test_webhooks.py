@@ -133,7 +133,9 @@ def test_who_is_slow_has_not_heard(receiver: Receiver, monkeypatch: pytest.Monke
 def test_a_call_of_a_process_that_died_is_made_by_another(receiver: Receiver) -> None:
     clock = Clock()
     jobs = ended(receiver.url, clock)
-    assert jobs.take_call(lease_s=30) == (JOB_ID, 1)
+    due = jobs.take_call(lease_s=30)
+    assert due is not None
+    assert due.job_id == JOB_ID
 
     Postman(jobs, LOOPBACK, [SECRET]).deliver()
     assert receiver.n_connections == 0
