@@ -174,6 +174,8 @@ def _complete(operation: dict[str, Any]) -> None:
             name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
             if name in EXAMPLES:
                 content["examples"] = EXAMPLES[name]
+            if "itemSchema" in content:  # a word of OpenAPI 3.2, which readers of 3.1 refuse
+                content["schema"] = {"type": "string", "x-item-schema": content.pop("itemSchema")}
     operation["responses"] = dict(sorted(responses.items()))
 
 

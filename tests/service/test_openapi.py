@@ -38,6 +38,18 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield method.upper(), path, operation
 
 
+def test_a_body_is_described_with_the_words_of_its_version_of_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    bodies = [
+        content
+        for _, _, operation in operations(document)
+        for part in (operation.get("requestBody", {}), *operation["responses"].values())
+        for content in part.get("content", {}).values()
+    ]
+
+    assert {word for content in bodies for word in content} == {"schema", "example", "examples"}
+
+
 def test_the_document_says_what_the_service_is_not_for(document: dict[str, Any]) -> None:
     assert INTENDED_USE in document["info"]["description"]
 
