@@ -33,6 +33,9 @@ def _check_labels(labels: Mapping[str, str]) -> None:
     if not all(labels):
         raise InvalidParams("labels: expected names of at least one character, got an empty one")
     if any(":" in name for name in labels):
-        raise InvalidParams("labels: expected names without colons, as in a list one ends them; got one with")
+        raise InvalidParams(
+            "labels: expected names without colons, got one with a colon, which separates name and value "
+            "where jobs are listed (?label=name:value)"
+        )
     if any(map(_CONTROL.search, [*labels, *labels.values()])):
         raise InvalidParams("labels: expected names and values without control characters, got one with")

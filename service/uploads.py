@@ -169,7 +169,10 @@ class MultipartBody:
         elif part == "params" and self._params is None:
             self._params = bytearray()
         else:
-            raise MalformedRequest("expected parts named 'file', and at most one 'mask' and one 'params'")
+            raise MalformedRequest(
+                "expected parts named 'file', and at most one 'mask' and one 'params', got another part or a "
+                "second one; options go into 'params' as JSON, or into the query: ?model=t1w"
+            )
 
     def _write(self, data: bytes | bytearray) -> None:
         if self._writer is not None:

@@ -36,7 +36,9 @@ def idle_api(tmp_path: Path) -> Iterator[LiveApi]:
 def submitting(url: object, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """The command as a program of its own."""
     command = [sys.executable, "-m", "cli", "submit", *map(str, arguments), "--url", str(url)]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+    # Where the tests run in the background, Ctrl-C means nothing to what they start, unless they say so.
+    heeding = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(heeding, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         try:
             yield run
         finally:

@@ -96,7 +96,10 @@ def test_not_a_byte_is_asked_for_and_few_are_taken_of_who_does_not_ask(
     left = api.left_behind()
     with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
         connection.sendall(head_of(refusal, "Expect: 100-continue"))
-        answer = connection.recv(65536)
+        answer = b""
+        while (piece := connection.recv(65536)) and b"}" not in answer + piece:  # the body may come later
+            answer += piece
+        answer += piece
 
     status, code = refusal.expected
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer

@@ -11,6 +11,7 @@ from disyre.adapters.job_store import Jobs
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.job import JobState
 from disyre.job_id import new_job_id
+from service import listing
 from service.caller import LOCAL
 from service.listing import Page, Wanted
 from service.own_jobs import OwnJobs
@@ -181,9 +182,12 @@ def test_few_jobs_among_many_are_found_in_few_steps() -> None:
     assert (len(page.jobs), jobs.n_lists) == (1, 3)
 
 
-def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on() -> None:
+def test_a_page_ends_after_many_jobs_that_are_not_wanted_and_says_where_to_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "_MAX_LOOKED_AT", 200)
     jobs = InMemoryJobStore()
-    for n in range(1005):
+    for n in range(205):
         jobs.add(make_job(f"019b7a00-0000-7000-8000-{n:012d}"))
 
     wanted = Wanted(states=[JobState.FAILED])
