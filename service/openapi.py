@@ -175,7 +175,7 @@ def _complete(operation: dict[str, Any]) -> None:
             if name in EXAMPLES:
                 content["examples"] = EXAMPLES[name]
             if "itemSchema" in content:  # a word of OpenAPI 3.2, which readers of 3.1 refuse
-                content["schema"] = {"type": "string", "x-item-schema": content.pop("itemSchema")}
+                content["schema"] = content.pop("itemSchema")  # of each event, as tools for 3.1 take it
     operation["responses"] = dict(sorted(responses.items()))
 
 
