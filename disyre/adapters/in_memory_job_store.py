@@ -109,9 +109,8 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
             if job.run_s is None and changed.run_s is not None and changed.model is not None:
                 self._durations.insert(0, (changed.model.name, changed.run_s))
             self._docs[job_id] = write_document(changed, over=self._docs[job_id])
-            if (
-                changed.state is JobState.QUEUED and job.state.is_finished
-            ):  # a new wish; else it keeps its place
+            is_new_wish = changed.state is JobState.QUEUED and job.state.is_finished
+            if is_new_wish:  # else it keeps its place
                 self._enter(job_id)
             if changed is not job:
                 self.events.tell(JobEvent.of(changed, before=job))
