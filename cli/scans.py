@@ -86,6 +86,8 @@ def holds_dicom(file: Path) -> bool:
     if is_dicom(file):
         return True
     try:
+        if not file.is_file():  # a pipe would be waited for
+            return False
         with ZipFile(file) as archive:
             return any(_is_dicom_in(archive, member) for member in archive.infolist())
     except _NO_ZIP:

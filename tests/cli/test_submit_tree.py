@@ -175,13 +175,14 @@ def test_names_that_would_move_the_cursor_or_are_no_text_are_spelt_out(
         assert names == [r"\x1b[31mred", r"caf\udce9", r"new\nline"]
 
 
+@pytest.mark.parametrize("option", ["--no-wait", "--each-series"])
 def test_a_pipe_that_is_named_as_a_scan_is_not_waited_for(
-    api: LiveApi, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    api: LiveApi, scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     pipe = scans / "pipe.nii.gz"
     os.mkfifo(pipe)
 
-    assert submit(api, pipe, scans / "one.nii.gz", "--no-wait") == 1
+    assert submit(api, pipe, scans / "one.nii.gz", "--no-wait", option) == 1
 
     first, second = capsys.readouterr().out.splitlines()
     assert first == f"{pipe}  not sent  expected files, got a pipe, a socket or a device: {pipe}"
