@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
 from disyre.errors import IllegalTransition, JobNotFound, StaleAttempt
@@ -30,6 +31,7 @@ class Reaper:
         self,
         jobs: JobStore,
         queue: TaskQueue,
+        artifacts: ArtifactStore,
         *,
         grace_s: float = 10.0,
         settle_s: float = 4.0,
@@ -42,6 +44,7 @@ class Reaper:
         """
         self._jobs = jobs
         self._queue = queue
+        self._artifacts = artifacts
         self._grace_s = grace_s
         self._settle_s = settle_s
         self._clock_s = clock_s
@@ -90,6 +93,8 @@ class Reaper:
         logger.warning("job %s lost its worker in attempt %d: now %s", job_id, job.attempt, job.state)
         if job.state is JobState.QUEUED:
             self._queue.enqueue(job)
+        else:
+            self._artifacts.keep_only(job_id, None)
 
     def _is_lost(self, job_id: str, attempt: int) -> bool:
         """Whether no worker has held this attempt for some time."""

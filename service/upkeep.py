@@ -78,7 +78,7 @@ class Upkeep:
             on_expired=lambda job_id: audit.note("expire_job", job_id=job_id),
         )
         return Caretaker(
-            Reaper(jobs, self.backends.queue),
+            Reaper(jobs, self.backends.queue, artifacts),
             self.withdrawals,
             Orphans(jobs, artifacts),
             retention,

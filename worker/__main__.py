@@ -25,7 +25,7 @@ from disyre.adapters.settings import EX_CONFIG, read_settings, refuse_to_start
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, has_message
 from disyre.adapters.worker_registry import RedisWorkerRegistry, worker_prefix
 from disyre.errors import Misconfigured
-from worker.app import CHILD_REFUSES, STOP_CHILD, make_app
+from worker.app import CHILD_REFUSES, STOP_CHILD, make_app, open_artifacts
 from worker.assembly import check, make_holdings
 from worker.log import tell_lost
 from worker.lost import give_back_soon
@@ -90,7 +90,7 @@ def main() -> int:
     jobs, queue = _job_store_and_queue(app, settings)
 
     def give_back_lost(task_id: str, **_: object) -> None:
-        give_back_soon(task_id, jobs, queue)
+        give_back_soon(task_id, jobs, queue, lambda: open_artifacts(settings))
 
     signal.signal(CHILD_REFUSES, _give_up)
     worker_shutting_down.connect(stop, weak=False)

@@ -19,6 +19,7 @@ from celery.app.task import Context
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.library_messages import silence_libraries
@@ -70,15 +71,18 @@ class Child:
     stop: StopRequest
 
 
+def open_artifacts(settings: WorkerSettings) -> ArtifactStore:
+    """Where scans are and results go, for a worker. Raises Misconfigured."""
+    return open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S, patience_s=_ARTIFACTS_PATIENCE_S)
+
+
 def make_child(settings: WorkerSettings) -> Child:
     """Load the default model, or another one that the worker is for, and put all parts together.
 
     Raises UnknownModel, or Misconfigured if the model or the device cannot be used.
     """
     client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
-    artifacts = open_artifact_store(
-        settings, timeout_s=_ARTIFACTS_TIMEOUT_S, patience_s=_ARTIFACTS_PATIENCE_S
-    )
+    artifacts = open_artifacts(settings)
     artifacts.prepare()
     holdings = make_holdings(settings)
     restorers = make_restorers(settings, holdings)

@@ -10,12 +10,14 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
 from disyre.adapters.worker_registry import worker_prefix
-from disyre.errors import IllegalTransition, JobNotFound, StaleAttempt, Unavailable
+from disyre.errors import ArtifactsAway, IllegalTransition, JobNotFound, StaleAttempt, Unavailable
 from disyre.job import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -30,15 +32,23 @@ def child_prefix() -> str:
     return f"{_of_parent(os.getppid())}{os.getpid()}:"
 
 
-def give_back_soon(job_id: str, jobs: JobStore, queue: TaskQueue) -> threading.Thread:
+def give_back_soon(
+    job_id: str, jobs: JobStore, queue: TaskQueue, open_artifacts: Callable[[], ArtifactStore]
+) -> threading.Thread:
     """Give back a job whose child has died, without keeping the parent from its work."""
-    thread = threading.Thread(target=give_back, args=(job_id, jobs, queue), name="lost job", daemon=True)
+    told = job_id, jobs, queue, open_artifacts
+    thread = threading.Thread(target=give_back, args=told, name="lost job", daemon=True)
     thread.start()
     return thread
 
 
-def give_back(job_id: str, jobs: JobStore, queue: TaskQueue) -> None:
-    """Put a job that a dead child of this process holds back into the queue, or end it; else do nothing."""
+def give_back(
+    job_id: str, jobs: JobStore, queue: TaskQueue, open_artifacts: Callable[[], ArtifactStore]
+) -> None:
+    """Put a job that a dead child of this process holds back into the queue, or end it; else do nothing.
+
+    Of a job that ends, nothing stays that its attempts had written.
+    """
     try:
         job = jobs.get(job_id)  # before its holder: the other way round, its attempt may be another's
         holder = jobs.holder(job_id)
@@ -50,8 +60,12 @@ def give_back(job_id: str, jobs: JobStore, queue: TaskQueue) -> None:
         jobs.release(job_id, holder)
         if job.state is JobState.QUEUED:
             queue.enqueue(job)
+        if job.state.is_finished:
+            open_artifacts().keep_only(job_id, None)
     except (IllegalTransition, JobNotFound):
         return  # it went on meanwhile
+    except ArtifactsAway as error:
+        logger.warning("job %s has ended, but what its attempts left stays for now: %s", job_id, error)
     except Unavailable:
         logger.warning("job %s stays as it is for now: the reaper will see to it", job_id)
 

@@ -103,6 +103,7 @@ class JobRunner:
                 job = _patiently(lambda: self.jobs.update(job_id, begin))
                 if job.state is not JobState.RUNNING:
                     logger.info("job %s is %s: nothing to do", job_id, job.state)
+                    self._tidy(job)
                     return job
                 return self._finish(job, self._attempt(job, lease))
             except JobNotFound:
@@ -146,20 +147,20 @@ class JobRunner:
     def _finish(self, job: Job, change: Change) -> Job:
         """Store how an attempt ended, patiently, and remove what other attempts left. Raises Unavailable."""
         ended = _patiently(lambda: self.jobs.update(job.id, change))
-        try:
-            self._tidy(job, ended)
-        except ArtifactsAway as error:
-            logger.warning("job %s: what it needs no more stays as long as it does: %s", job.id, error)
+        self._tidy(ended)
         logger.info("job %s, attempt %d: now %s", job.id, job.attempt, ended.state)
         return ended
 
-    def _tidy(self, job: Job, ended: Job) -> None:
-        """Remove what nobody will ask for any more. Raises ArtifactsAway."""
-        if ended.error and ended.error.code in _REFUSALS:
-            self.artifacts.remove(job.id)  # it would be refused again
-        else:
-            # Results may be in place by the time that a wish to cancel is seen.
-            self.artifacts.keep_only(job.id, None if ended.state is JobState.CANCELED else job.attempt)
+    def _tidy(self, job: Job) -> None:
+        """Remove what nobody will ask for any more, once nobody runs a job."""
+        try:
+            if job.error and job.error.code in _REFUSALS:
+                self.artifacts.remove(job.id)  # it would be refused again
+            else:
+                # Results may be in place by the time that a wish to cancel is seen.
+                self.artifacts.keep_only(job.id, job.attempt if job.state is JobState.SUCCEEDED else None)
+        except ArtifactsAway as error:
+            logger.warning("job %s: what it needs no more stays as long as it does: %s", job.id, error)
 
 
 def _begin(job: Job, holds: Holds, now: Now) -> Job:

@@ -159,7 +159,7 @@ def test_while_the_bucket_is_away_lost_jobs_are_brought_back_and_withdrawn_ones_
     clock = SteadyClock(InMemoryClockMarks(), None)
     retention = Retention(jobs, InMemoryExpiry(jobs), InMemoryOwnerIndex(), store, clock, tombstone_s=60)
     caretaker = Caretaker(
-        Reaper(jobs, queue, grace_s=0.0, settle_s=0.0),
+        Reaper(jobs, queue, store, grace_s=0.0, settle_s=0.0),
         withdrawals,
         Orphans(jobs, store),
         retention,

@@ -2,9 +2,11 @@
 
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
@@ -14,6 +16,7 @@ from tests.builders import NOON, make_job
 IDS = [f"019b7a00-0000-7000-8000-00000000000{n}" for n in (1, 2)]
 LONG_S = 60.0
 MUCH_LATER = NOON + timedelta(hours=1)
+NO_FILES = FolderArtifactStore(Path("nothing-is-here"))
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def queue() -> InMemoryTaskQueue:
 
 def reap(jobs: InMemoryJobStore, queue: InMemoryTaskQueue, *, at: datetime = MUCH_LATER) -> None:
     jobs.clock = lambda: at
-    Reaper(jobs, queue, grace_s=10, settle_s=0).reap_once()
+    Reaper(jobs, queue, NO_FILES, grace_s=10, settle_s=0).reap_once()
 
 
 def start(jobs: InMemoryJobStore, job: Job, *, times: int = 1) -> None:
@@ -64,7 +67,7 @@ def test_a_worker_that_takes_its_lease_again_after_an_outage_is_not_lost(
 ) -> None:
     start(jobs, make_job())
     clock_s = [0.0]
-    reaper = Reaper(jobs, queue, settle_s=4, clock_s=lambda: clock_s[0])
+    reaper = Reaper(jobs, queue, NO_FILES, settle_s=4, clock_s=lambda: clock_s[0])
 
     reaper.reap_once()
     jobs.claim(make_job().id, "worker", lease_s=LONG_S)
@@ -92,6 +95,19 @@ def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queu
     assert job.error is not None
     assert job.error.code == WORKER_LOST
     assert queue.job_ids == []
+
+
+def test_nothing_stays_of_what_the_attempts_of_a_job_had_written_that_lost_too_many_workers(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue, tmp_path: Path
+) -> None:
+    start(jobs, make_job(), times=MAX_LOSSES)
+    left = tmp_path / "jobs" / make_job().id / f"attempt-{MAX_LOSSES}.partial"
+    left.mkdir(parents=True)
+
+    Reaper(jobs, queue, FolderArtifactStore(tmp_path), settle_s=0).reap_once()
+
+    assert jobs.get(make_job().id).state is JobState.FAILED
+    assert not left.exists()
 
 
 def test_a_job_whose_worker_died_while_it_was_canceled_is_canceled(
@@ -190,7 +206,7 @@ def test_a_job_that_another_worker_just_took_is_left_to_it(queue: InMemoryTaskQu
     taken_over = TakenOver()
     taken_over.add(jobs.get(make_job().id))
 
-    reaper = Reaper(taken_over, queue, settle_s=0)
+    reaper = Reaper(taken_over, queue, NO_FILES, settle_s=0)
     reaper._return_if_lost(make_job().id)
 
     job = taken_over.get(make_job().id)

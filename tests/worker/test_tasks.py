@@ -151,7 +151,10 @@ def test_a_job_whose_worker_died_is_run_again(run: Run, jobs: InMemoryJobStore, 
     assert folders(tmp_path) == {"attempt-2"}
 
 
-def test_a_job_that_has_lost_too_many_workers_is_not_run(run: Run, jobs: InMemoryJobStore) -> None:
+def test_a_job_that_has_lost_too_many_workers_is_not_run_and_keeps_nothing_of_what_they_wrote(
+    run: Run, jobs: InMemoryJobStore, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs" / JOB_ID / "attempt-1.partial").mkdir()
     for _ in range(MAX_LOSSES - 1):
         jobs.update(JOB_ID, lambda job: job.start(at=NOON).lose_worker(at=NOON))
     jobs.update(JOB_ID, lambda job: job.start(at=NOON))
@@ -161,6 +164,7 @@ def test_a_job_that_has_lost_too_many_workers_is_not_run(run: Run, jobs: InMemor
     assert job.state is JobState.FAILED
     assert job.error is not None
     assert job.error.code == WORKER_LOST
+    assert folders(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
