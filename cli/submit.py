@@ -87,8 +87,9 @@ def submit(
         except ClientError as error:
             return _wrong(str(error))
         except (KeyboardInterrupt, SystemExit):
-            for outcome in batch.sent if as_json else ():
-                _tell(outcome, as_json=True)
+            for outcome in batch.sent:
+                if as_json or outcome.job is None:
+                    _tell(outcome, as_json=as_json)
             Interruption(batch, url, cancels=cancels).tell()
             raise
     _tell_of(left_out, as_json=as_json)

@@ -332,7 +332,8 @@ class ModelShelf:
 
 
 def _unknown(usable: Sequence[ModelPackage]) -> UnknownModel:
-    known = ", ".join(package.name for package in usable) or "none"
+    names = (package.manifest for package in usable)
+    known = ", ".join(f"{each.name} version {each.version}" for each in names) or "none"
     return UnknownModel(f"expected one of the installed models ({known})")
 
 

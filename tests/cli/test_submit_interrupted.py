@@ -83,6 +83,19 @@ def test_for_machines_what_was_accepted_is_an_object_all_the_same(scans: Path, t
     assert f"{api.url}/v1/jobs/a\n" in err
 
 
+def test_a_scan_that_was_refused_before_is_told_with_its_reason(scans: Path, tmp_path: Path) -> None:
+    paths = [scans / f"{name}.nii.gz" for name in ("one", "two")]
+    with (
+        scripted_api(problem(422, "unreadable-volume"), *[job()] * 100_000) as api,
+        submitting(api.url, *paths, "--out", tmp_path / "out") as run,
+    ):
+        wait_for(lambda: len(api.asked) > 2, "the job of the other is waited for")
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate()
+
+    assert out == f"{paths[0]}  refused  422 unreadable-volume: it is odd\n"
+
+
 def test_a_scan_that_was_being_sent_is_told_of_and_those_that_were_not(scans: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

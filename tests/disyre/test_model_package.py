@@ -83,7 +83,7 @@ def test_a_model_that_is_not_installed_is_refused_and_the_others_named(
 ) -> None:
     write_package(tmp_path)
 
-    with pytest.raises(UnknownModel, match="toy/1"):
+    with pytest.raises(UnknownModel, match="toy version 1"):
         ModelShelf(tmp_path).find(name, version)
 
 
@@ -139,5 +139,5 @@ def test_packages_of_a_version_are_found_whatever_they_are_called(tmp_path: Path
 
     assert [package.name for package in shelf.packages_of("1")] == ["a/1", "b/1"]
     assert len(shelf.packages_of(None)) == 3
-    with pytest.raises(UnknownModel, match="a/1, b/1, b/2"):
+    with pytest.raises(UnknownModel, match="a version 1, b version 1, b version 2"):
         shelf.packages_of("3")

@@ -70,8 +70,12 @@ def test_of_a_nifti_the_model_is_not_known_yet(api: LiveApi, scan: bytes) -> Non
     [
         ({"modality": "FLAIR"}, "no-model-for-modality", "got FLAIR by the submission"),
         ({"modality": "PDw"}, "invalid-params", "modality: expected one of 'T1w', 'T2w' or 'FLAIR'"),
-        ({"modality": "T2w", "version": "7"}, "unknown-model", "the installed models (t1w/1, t2w/1)"),
-        ({"version": "7"}, "unknown-model", "the installed models (t1w/1, t2w/1)"),
+        (
+            {"modality": "T2w", "version": "7"},
+            "unknown-model",
+            "the installed models (t1w version 1, t2w version 1)",
+        ),
+        ({"version": "7"}, "unknown-model", "the installed models (t1w version 1, t2w version 1)"),
         ({"preset": "parity", "severities": "0.5"}, "invalid-params", "either a preset or severities"),
     ],
 )
