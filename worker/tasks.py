@@ -156,9 +156,11 @@ class JobRunner:
         try:
             if job.error and job.error.code in _REFUSALS:
                 self.artifacts.remove(job.id)  # it would be refused again
-            else:
-                # Results may be in place by the time that a wish to cancel is seen.
-                self.artifacts.keep_only(job.id, job.attempt if job.state is JobState.SUCCEEDED else None)
+            elif job.state is JobState.SUCCEEDED:
+                self.artifacts.keep_only(job.id, job.attempt)
+                self.artifacts.remove_input(job.id)
+            else:  # results may be in place by the time that a wish to cancel is seen
+                self.artifacts.keep_only(job.id, None)
         except ArtifactsAway as error:
             logger.warning("job %s: what it needs no more stays as long as it does: %s", job.id, error)
 

@@ -1,6 +1,6 @@
 """Where a job's files are, and the store that is a folder: in it one folder a job.
 
-jobs/<id>/input/000001        uploaded files, under neutral names
+jobs/<id>/input/000001        uploaded files, under neutral names, as long as the job may be begun
 jobs/<id>/attempt-<n>/        results of an attempt; there only when whole
 store-mark.json               what tells whose records these files belong to
 incoming/<random>/            an upload that is not a job yet
@@ -79,6 +79,9 @@ class ArtifactStore(Protocol):
 
     def keep_only(self, job_id: str, attempt: int | None) -> None:
         """Remove what other attempts have left; what all have, if it is None."""
+
+    def remove_input(self, job_id: str) -> None:
+        """Remove what was uploaded for a job, which is not begun again."""
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
@@ -210,6 +213,10 @@ class FolderArtifactStore:
         for folder in self._job(job_id).glob("attempt-*"):
             if folder.name != f"attempt-{attempt}":
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_input(self, job_id: str) -> None:
+        """Remove what was uploaded for a job."""
+        shutil.rmtree(self._job(job_id) / "input", ignore_errors=True)
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""

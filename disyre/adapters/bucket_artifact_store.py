@@ -134,7 +134,8 @@ class BucketArtifactStore:
         """A folder for the results of an attempt; they are put when the block ends without an error.
 
         `on_step` is called from several threads; what was put before it raised stays, for `keep_only`. Raises
-        ArtifactNotFound in the end if the job was deleted, and then leaves nothing of it.
+        ArtifactNotFound in the end if the job was deleted, or has succeeded in another attempt, and then
+        leaves nothing of this one.
         """
         self._scratch.sweep(older_than_s=86400.0)  # of workers that were killed on this machine
         with self._scratch.folder() as folder:
@@ -154,8 +155,9 @@ class BucketArtifactStore:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
             list(threads.map(put, folder.iterdir()))
         if not self._bucket.has(_key(job_id, _INPUT)):
-            self.remove(job_id)
-            raise ArtifactNotFound("the job was deleted")
+            for key in self._bucket.keys(_key(job_id, f"attempt-{attempt}/")):
+                self._bucket.remove(key)
+            raise ArtifactNotFound("the job was deleted, or has succeeded without this attempt")
 
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
@@ -178,6 +180,10 @@ class BucketArtifactStore:
         for key in self._bucket.keys(_key(job_id, "attempt-")):
             if not key.startswith(kept):
                 self._bucket.remove(key)
+
+    def remove_input(self, job_id: str) -> None:
+        """Remove what was uploaded for a job."""
+        self._bucket.remove(_key(job_id, _INPUT))
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""

@@ -151,6 +151,20 @@ def test_other_attempts_than_the_one_that_counts_are_removed(machines: Machines,
     assert other.has_input(JOB_ID, given(FILES))
 
 
+def test_without_its_input_a_job_keeps_its_results(machines: Machines) -> None:
+    submit(machines("api"), JOB_ID)
+    worker = machines("worker")
+    score(worker)
+
+    for _ in range(2):
+        worker.remove_input(JOB_ID)
+
+    other = machines("other-api")
+    assert not other.has_input(JOB_ID, given(FILES))
+    assert other.result_file(JOB_ID, 1, "map").read_bytes() == b"1"
+    assert other.job_ids() == {JOB_ID}
+
+
 def test_of_a_job_that_is_removed_nothing_can_be_had_and_nothing_can_be_added(machines: Machines) -> None:
     api, worker = machines("api"), machines("worker")
     submit(api, JOB_ID)

@@ -84,8 +84,7 @@ def test_a_job_goes_back_to_the_queue_as_long_as_its_bucket_is_away(
     job = run(jobs, store, write_map)
 
     assert job.state is JobState.SUCCEEDED
-    results = {f"disyre/jobs/{job.id}/attempt-{job.attempt}/map"}
-    assert set(bucket.objects()) == results | {f"disyre/jobs/{job.id}/input.tar"}
+    assert set(bucket.objects()) == {f"disyre/jobs/{job.id}/attempt-{job.attempt}/map"}
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -204,6 +204,16 @@ def test_a_scan_that_would_be_refused_again_is_not_kept(
     assert scan.exists() is left
 
 
+def test_the_scan_of_a_job_that_has_succeeded_is_not_kept(run: Run, tmp_path: Path) -> None:
+    scan = tmp_path / "jobs" / JOB_ID / "input" / "000001"
+    scan.parent.mkdir(parents=True, exist_ok=True)
+    scan.touch()
+
+    assert run(write_map).state is JobState.SUCCEEDED
+
+    assert folders(tmp_path) == {"attempt-1"}
+
+
 def test_what_is_wrong_with_an_input_is_told(run: Run) -> None:
     job = run(raising(MaskMismatch("expected a mask, got a hat")))
 
