@@ -15,7 +15,8 @@ from cli.tied import tied
 _REFUSAL: Final = ": cannot start: "
 """In the line with which a program of ours says why it cannot start."""
 _FIRST_WAIT_S: Final = 1.0
-_LONGEST_WAIT_S: Final = 30.0
+_LONGEST_WAIT_S: Final = 4.0
+"""Whoever waits for a job does not wait much longer for a program that was killed a few times."""
 _STEADY_S: Final = 10.0
 """A program that ran for this long is started again as if it had never failed."""
 

@@ -7,8 +7,6 @@ at a time does the work.
 
 import logging
 import secrets
-import time
-from collections.abc import Callable
 from typing import Final
 
 from disyre.adapters.artifact_store import ArtifactStore
@@ -35,22 +33,19 @@ class Reaper:
         *,
         grace_s: float = 10.0,
         settle_s: float = 4.0,
-        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s` is how long a queued job may be on its way into or out of the queue.
 
         `settle_s` is how long a running job has to be seen without a lease before its worker counts as lost:
-        after an outage of the broker, a worker that lives takes its lease again by then.
+        after an outage of the broker, a worker that lives takes its lease again by then. The broker remembers
+        it, so that it begins to count before a reaper that has taken over from one that died.
         """
         self._jobs = jobs
         self._queue = queue
         self._artifacts = artifacts
         self._grace_s = grace_s
         self._settle_s = settle_s
-        self._clock_s = clock_s
         self._name = secrets.token_hex(8)
-        self._without_lease: dict[tuple[str, int], float] = {}
-        """When an attempt at a job was first seen without a lease."""
 
     def reap_once(self) -> None:
         """Go over all jobs that are not finished, unless another reaper does so now. Raises Unavailable."""
@@ -63,9 +58,7 @@ class Reaper:
 
     def _go_over_jobs(self) -> None:
         """Look at each, as long as no other reaper has taken over from one that was too slow."""
-        running = self._jobs.running()
-        self._without_lease = {k: v for k, v in self._without_lease.items() if k[0] in running}
-        for job_id in running:
+        for job_id in self._jobs.running():
             if not self._goes_on():
                 return
             self._return_if_lost(job_id)
@@ -85,7 +78,8 @@ class Reaper:
         """Put a job that no worker holds back into the queue, or end it."""
         try:
             attempt = self._jobs.get(job_id).attempt
-            if not self._is_lost(job_id, attempt):
+            unheld_s = self._jobs.unheld_for_s(job_id)
+            if unheld_s is None or unheld_s < self._settle_s:
                 return
             job = self._jobs.update(job_id, lambda job: self._lose_worker(job, attempt))
         except (IllegalTransition, JobNotFound):
@@ -95,14 +89,6 @@ class Reaper:
             self._queue.enqueue(job)
         else:
             self._artifacts.keep_only(job_id, None)
-
-    def _is_lost(self, job_id: str, attempt: int) -> bool:
-        """Whether no worker has held this attempt for some time."""
-        if self._jobs.is_leased(job_id):
-            self._without_lease.pop((job_id, attempt), None)
-            return False
-        now_s = self._clock_s()
-        return now_s - self._without_lease.setdefault((job_id, attempt), now_s) >= self._settle_s
 
     def _lose_worker(self, job: Job, attempt: int) -> Job:
         if job.attempt != attempt:

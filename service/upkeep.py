@@ -101,12 +101,16 @@ def make_postman(backends: Backends, settings: ServiceSettings) -> Postman | Non
 
 
 async def _repeat(work: Callable[[], None], every_s: float, threads: CapacityLimiter) -> None:
-    """Do a work now and then, in a thread of its own, as long as the app lives."""
+    """Do a work now and then, in a thread of its own, as long as the app lives.
+
+    The first time is soon: whoever did it before may have been killed in between.
+    """
+    await asyncio.sleep(every_s / 10)
     while True:
-        await asyncio.sleep(every_s)
         try:
             await in_thread(threads, work)
         except Unavailable:
             logger.warning("the broker is away: lost jobs are not looked for, and nobody is called")
         except Exception:
             logger.exception("what is done every few seconds failed")
+        await asyncio.sleep(every_s)

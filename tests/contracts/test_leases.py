@@ -34,6 +34,19 @@ def test_a_lease_that_ended_is_taken_again_by_its_holder_if_nobody_else_has_it(j
     assert not jobs.claim(IDS[0], "b", lease_s=LONG_S)
 
 
+def test_since_when_nobody_holds_a_job_is_remembered_from_the_first_look_to_the_next_lease(
+    jobs: JobStore,
+) -> None:
+    assert jobs.unheld_for_s(IDS[0]) == pytest.approx(0, abs=0.05)
+    wait_for(lambda: (jobs.unheld_for_s(IDS[0]) or 0) > 0.1, "time has gone by")
+
+    for take in (jobs.claim, jobs.renew):
+        assert take(IDS[0], "a", lease_s=LONG_S)
+        assert jobs.unheld_for_s(IDS[0]) is None
+        jobs.release(IDS[0], "a")
+        assert jobs.unheld_for_s(IDS[0]) == pytest.approx(0, abs=0.05)
+
+
 def test_a_renewed_lease_goes_on(jobs: JobStore) -> None:
     jobs.claim(IDS[0], "a", lease_s=0.5)
 

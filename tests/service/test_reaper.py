@@ -1,6 +1,5 @@
 """Lost jobs come back, and others are left alone."""
 
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -67,7 +66,8 @@ def test_a_worker_that_takes_its_lease_again_after_an_outage_is_not_lost(
 ) -> None:
     start(jobs, make_job())
     clock_s = [0.0]
-    reaper = Reaper(jobs, queue, NO_FILES, settle_s=4, clock_s=lambda: clock_s[0])
+    jobs.clock_s = lambda: clock_s[0]
+    reaper = Reaper(jobs, queue, NO_FILES, settle_s=4)
 
     reaper.reap_once()
     jobs.claim(make_job().id, "worker", lease_s=LONG_S)
@@ -83,6 +83,19 @@ def test_a_worker_that_takes_its_lease_again_after_an_outage_is_not_lost(
     reaper.reap_once()
     assert jobs.get(make_job().id).state is JobState.QUEUED
     assert queue.job_ids == [make_job().id]
+
+
+def test_a_reaper_goes_on_where_one_that_was_killed_had_seen_a_job_without_a_lease(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue
+) -> None:
+    start(jobs, make_job())
+    clock_s = [0.0]
+    jobs.clock_s = lambda: clock_s[0]
+
+    for clock_s[0] in (0.0, 4.0):
+        Reaper(jobs, queue, NO_FILES, settle_s=4).reap_once()
+
+    assert jobs.get(make_job().id).state is JobState.QUEUED
 
 
 def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
@@ -179,7 +192,7 @@ def test_a_reaper_that_another_has_taken_over_from_stops(queue: InMemoryTaskQueu
 
         def is_leased(self, job_id: str) -> bool:
             if job_id != "reaper":
-                self._leases["reaper"] = ("another", time.monotonic() + LONG_S)
+                self._leases["reaper"] = ("another", self.clock_s() + LONG_S)
             return super().is_leased(job_id)
 
     jobs = SlowLook()
