@@ -19,6 +19,15 @@ def is_job_id(text: str) -> bool:
     return re.fullmatch(_PATTERN, text) is not None
 
 
+def read_job_id(text: str) -> str | None:
+    """An id as it is written here, from one whose letters may be large, as in any UUID; None if it is none.
+
+    >>> read_job_id("018BCFE5-6800-7000-8000-000000000001"), read_job_id("../etc")
+    ('018bcfe5-6800-7000-8000-000000000001', None)
+    """
+    return text.lower() if is_job_id(text.lower()) else None
+
+
 def new_job_id(at: datetime) -> str:
     """An id for a moment, which it holds to the microsecond; no two are the same.
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from anyio import CapacityLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from disyre.job_id import is_job_id
+from disyre.job_id import read_job_id
 from service.audit_chain import hash_of, last_line
 from service.keys import KeyEntry
 from service.limiters import in_thread
@@ -118,8 +118,8 @@ def action_of(scope: Scope, status: int) -> str | None:
 def jobs_of(scope: Scope) -> tuple[str, ...]:
     """Ids of the jobs that a request is about; of one that was refused before, the id that it asked for."""
     noted: tuple[str, ...] = scope.get("state", {}).get("job_ids", ())
-    asked = scope.get("path_params", {}).get("job_id", "")
-    return noted or ((asked,) if is_job_id(asked) else ())
+    asked = read_job_id(scope.get("path_params", {}).get("job_id", ""))
+    return noted or ((asked,) if asked else ())
 
 
 def only_reads(scope: Scope) -> bool:

@@ -12,8 +12,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     JsonValue,
-    TypeAdapter,
-    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
@@ -21,7 +19,7 @@ from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_events import JobEvents
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
-from disyre.job_id import JobId
+from disyre.job_id import read_job_id
 from disyre.model_package import ModelShelf
 from service.disk_room import DiskRoom
 from service.drain import Drain
@@ -35,7 +33,6 @@ from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
 
-_JOB_ID: Final[TypeAdapter[str]] = TypeAdapter(JobId)
 _IS_A_UUID: Final[dict[str, JsonValue]] = {"format": "uuid"}
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 _BLANK_ZONE: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})$")
@@ -95,19 +92,18 @@ def note_jobs(request: Request, *job_ids: str) -> None:
 async def _given_job_id(
     request: Request, job_id: Annotated[str, Path(description="UUID of a job", json_schema_extra=_IS_A_UUID)]
 ) -> str:
-    try:
-        job_id = _JOB_ID.validate_python(job_id)
-    except ValidationError as error:
-        raise JobNotFound("expected the id of a job, got one that no job has") from error
-    note_jobs(request, job_id)
-    return job_id
+    as_written_here = read_job_id(job_id)
+    if as_written_here is None:
+        raise JobNotFound("expected the id of a job, got one that no job has")
+    note_jobs(request, as_written_here)
+    return as_written_here
 
 
 def _check_cursor(cursor: str) -> str:
-    try:
-        return _JOB_ID.validate_python(cursor)
-    except ValidationError:
-        raise PydanticCustomError("cursor", "expected the next_cursor of another page") from None
+    last = read_job_id(cursor)
+    if last is None:
+        raise PydanticCustomError("cursor", "expected the next_cursor of another page")
+    return last
 
 
 def _as_written(time: object) -> object:

@@ -21,7 +21,7 @@ from disyre import errors
 from disyre.candidate import Candidate
 from disyre.explanation import in_words
 from disyre.job import JobProblem
-from disyre.job_id import is_job_id
+from disyre.job_id import read_job_id
 from disyre.result_names import RESULT_NAMES
 from service import errors as request_errors
 from service.waiting_line import QueueWatch
@@ -37,7 +37,7 @@ _INVALID_TOKEN: Final = {"WWW-Authenticate": 'Bearer realm="disyre", error="inva
 """As RFC 6750 says it, so that a client gets itself another one."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
-    "jobs": is_job_id,
+    "jobs": read_job_id,
     "results": RESULT_NAMES.__contains__,
     "models": re.compile(r"[a-z][a-z0-9-]{0,62}").fullmatch,
     "versions": re.compile(r"[1-9][0-9]{0,5}").fullmatch,
@@ -253,8 +253,7 @@ def _address(request: Request) -> str | None:
 
 def _job_id(request: Request) -> str | None:
     """The job that an address names, if it can be one."""
-    job_id = request.path_params.get("job_id", "")
-    return job_id if is_job_id(job_id) else None
+    return read_job_id(request.path_params.get("job_id", ""))
 
 
 def _respond(

@@ -38,6 +38,14 @@ def test_the_revision_is_the_entity_tag(api: LiveApi) -> None:
     assert int(response.headers["Retry-After"]) >= 1
 
 
+def test_an_id_may_be_written_in_large_letters_as_any_uuid(api: LiveApi) -> None:
+    api.jobs.add(make_job("019b7a00-0000-7000-8000-00000000000a"))
+
+    response = api.client.get("/v1/jobs/019B7A00-0000-7000-8000-00000000000A")
+
+    assert (response.status_code, response.json()["id"]) == (200, "019b7a00-0000-7000-8000-00000000000a")
+
+
 def test_a_job_that_has_not_changed_is_not_sent_again(api: LiveApi) -> None:
     api.jobs.add(make_job(FIRST))
 

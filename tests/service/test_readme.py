@@ -19,7 +19,9 @@ def test_the_lines_fetch_the_results_of_a_job_that_takes_longer_than_one_wait(
     api: LiveApi, tmp_path: Path
 ) -> None:
     commands = re.findall(
-        r"^    (ID=.*\\\n.*|while curl .*|curl .*results/.*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^    (ID=.*\\\n.*|while curl .*\\\n.*|curl .*results/.*)$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
     )
     assert len(commands) == 4
     script = "\n".join(commands).replace(ADDRESS, str(api.client.base_url)).replace("wait=25", "wait=0.1")
