@@ -26,6 +26,7 @@ import torch
 
 from disyre import brain
 from disyre.adapters.nifti import read_nifti
+from disyre.course import Course
 from disyre.model_package import ModelManifest, ModelShelf
 from disyre.preparation import Preparation
 from disyre.restoration import restore_ensemble
@@ -131,7 +132,7 @@ def _as_it_ships(restorer: ExportedRestorer, slices: Slices, manifest: ModelMani
         manifest.scan,
         batch_size=n_at_once,
         cut_to=cut_to,
-        on_progress=lambda progress: None,
+        course=Course(),
     )
 
 

@@ -4,33 +4,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import numpy as np
 
 from disyre import brain, geometry
 from disyre.bias_field import BiasField, FindBias
+from disyre.course import Course
 from disyre.errors import Misconfigured
 from disyre.grey_rank import rank_weight
 from disyre.model_package import Grid, ModelManifest, ScanSettings
 from disyre.preparation import Preparation, PreparationRecord
-from disyre.progress import LastProgress, OnProgress, OnStep, Progress, Stage
+from disyre.progress import OnStep, Stage
 from disyre.restoration import Restorer
-from disyre.slice_restoration import ENDS, box_to_restore, restore_slices
+from disyre.slice_restoration import box_to_restore, restore_slices
 from disyre.smoothing import smooth_across
 from disyre.stopwatch import Stopwatch
 from disyre.thickness import check_thickness
 from disyre.tilt import FindPose, Swap, Tilt
 from disyre.types import Mask, Slices, Voxels
 from disyre.volume import Volume
-
-_FRACTIONS: Final[dict[Stage, float]] = {
-    "correcting-bias": 0.02,
-    "measuring-tilt": 0.03,
-    "preparing": 0.04,
-    "scoring": ENDS,
-}
-"""Shares of a job's progress at which its stages begin; the restoration reports its own steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +56,23 @@ def score_volume(
     cuts_batches: bool = True,
     find_bias: FindBias | None = None,
     find_pose: FindPose | None = None,
-    on_progress: OnProgress = lambda progress: None,
+    course: Course | None = None,
 ) -> ScoredVolume:
     """Score a scan with a network.
 
     Without a `brain_mask` (native grid) the scan has to be skull-stripped. `settings` replace the manifest's
     own. `batch_size` is the number of slices, or windows, of one network call; with `cuts_batches` each is
     cut to what there is of the brain in it, if the network allows that, so calls come in many shapes.
-    `on_progress` is called at every stage, after every network call and, with what it was told last, between
-    smaller steps; to stop, let it raise. `find_bias`
-    and `find_pose` are needed for settings that ask for them; with `find_pose`, the tilt of the head is
-    always measured.
+    The `course` is told of every stage, every network call and, between, of smaller steps; to stop, let the
+    one raise whom it tells. `find_bias` and `find_pose` are needed for settings that ask for them; with
+    `find_pose`, the tilt of the head is always measured.
 
     Raises InvalidInput for a scan that cannot be scored, Misconfigured for settings without what
     they need.
     """
     settings = settings or manifest.scan
-    watch, told = Stopwatch(), LastProgress(on_progress)
-    stage = partial(_stage, watch, told)
+    watch, course = Stopwatch(), course or Course()
+    stage = partial(_stage, watch, course)
     check_thickness(volume.shape)
     inside = brain.stripped_mask(volume) if brain_mask is None else brain_mask
     field = tilt = None
@@ -91,24 +82,24 @@ def score_volume(
             field = _bias_field(volume, inside, find_bias)
     if find_pose is not None or settings.align:
         with stage("measuring-tilt"):
-            tilt = _tilt(volume, inside, find_pose, swaps.append, told.again)
+            tilt = _tilt(volume, inside, find_pose, swaps.append, course.again)
     with stage("preparing"):
         prepared = _prepare(
-            volume, inside, manifest.grid, settings, field=field, tilt=tilt, on_step=told.again
+            volume, inside, manifest.grid, settings, field=field, tilt=tilt, on_step=course.again
         )
         box = box_to_restore(prepared.mask, manifest.grid.stride, settings)
         slices = box.cut(prepared.voxels)
     with watch.stage("restoring"):
         cut_to = manifest.grid.stride if cuts_batches and manifest.grid.frame_invariant else None
         restored, residual = restore_slices(
-            restorer, slices, settings, batch_size=batch_size, cut_to=cut_to, on_progress=told
+            restorer, slices, settings, batch_size=batch_size, cut_to=cut_to, course=course
         )
     with stage("scoring"):
         residual = _smooth(residual, slices, prepared, settings.across_slices_mm)
         if settings.emphasis is not None:
             residual *= rank_weight(slices, settings.emphasis)
-        anomaly_map = prepared.to_scan(box.paste(residual), on_step=told.again)
-        change = prepared.to_scan(box.paste(restored - slices), on_step=told.again)
+        anomaly_map = prepared.to_scan(box.paste(residual), on_step=course.again)
+        change = prepared.to_scan(box.paste(restored - slices), on_step=course.again)
         healthy = _healthy(volume, change, prepared, field)
     return ScoredVolume(
         anomaly_map=volume.with_voxels(anomaly_map),
@@ -120,10 +111,10 @@ def score_volume(
 
 
 @contextmanager
-def _stage(watch: Stopwatch, on_progress: OnProgress, name: Stage) -> Iterator[None]:
+def _stage(watch: Stopwatch, course: Course, name: Stage) -> Iterator[None]:
     """Announce a stage, and measure what is done inside the block."""
     with watch.stage(name):
-        on_progress(Progress(stage=name, fraction=_FRACTIONS[name]))
+        course.begin(name)
         yield
 
 

@@ -34,7 +34,9 @@ class Progress(Frozen):
     fraction: Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: round(share, 4))]
     """Of the whole job."""
     eta_s: Seconds | None = None
-    """Estimated seconds until the job ends; null while nobody can tell."""
+    """Estimated seconds until the job ends, when this was said; null while nobody can tell."""
+    elapsed_s: Seconds | None = None
+    """From the beginning of the attempt until this was said; null of jobs from before that was noted."""
 
 
 OnStep: TypeAlias = Callable[[], None]
@@ -45,20 +47,3 @@ OnProgress: TypeAlias = Callable[[Progress], None]
 
 def go_on() -> None:
     """Let everything go on."""
-
-
-class LastProgress:
-    """Passes progress on, and says the last of it again where a step is too small for more."""
-
-    def __init__(self, on_progress: OnProgress) -> None:
-        self._on_progress = on_progress
-        self._last = Progress(stage="reading", fraction=0.0)
-
-    def __call__(self, progress: Progress) -> None:
-        """There is news. Raises what the one who is told raises."""
-        self._last = progress
-        self._on_progress(progress)
-
-    def again(self) -> None:
-        """There is none, but whoever is told may stop the scoring."""
-        self._on_progress(self._last)

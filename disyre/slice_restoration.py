@@ -1,15 +1,15 @@
 """Restoring the slices of a brain: whole or through windows, a few at a time."""
 
 import math
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
+from disyre.course import Course
 from disyre.model_package import Mode, ScanSettings
-from disyre.progress import OnProgress, Progress
 from disyre.restoration import (
     Restoration,
     RestorationLoop,
@@ -21,9 +21,6 @@ from disyre.restoration import (
 from disyre.types import Batch, Mask, Slices
 from disyre.windows import BrainBox, WindowGrid
 
-BEGINS: Final = 0.05
-ENDS: Final = 0.90
-"""Shares of a job's progress at which the restoration begins and ends."""
 _LOOPS: Final[dict[Mode, RestorationLoop]] = {"ensemble": restore_ensemble, "stepwise": restore_stepwise}
 
 
@@ -42,11 +39,11 @@ def restore_slices(
     *,
     batch_size: int,
     cut_to: int | None = None,
-    on_progress: OnProgress,
+    course: Course,
 ) -> tuple[Slices, Slices]:
     """Restored slices and their residual.
 
-    `batch_size` is the number of slices, or windows, of one network call; `on_progress` is called after each.
+    `batch_size` is the number of slices, or windows, of one network call; the `course` is told of each.
     Whole slices of one call are cut to what there is of the brain in them, at multiples of `cut_to`, if it is
     given; the slices then have to have edges at such multiples.
     """
@@ -56,7 +53,7 @@ def restore_slices(
         windows = WindowGrid.over(edges, window=settings.windows.window, stride=settings.windows.stride)
         cut_to = None
     batch = slices[:, np.newaxis] if windows is None else windows.cut(slices)
-    restored, residual = _restore_batches(restorer, batch, settings, batch_size, cut_to, on_progress)
+    restored, residual = _restore_batches(restorer, batch, settings, batch_size, cut_to, course)
     if settings.foreground_weight:
         residual *= (batch > 0).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float32)
     if windows is None:
@@ -70,25 +67,31 @@ def _restore_batches(
     settings: ScanSettings,
     batch_size: int,
     cut_to: int | None,
-    on_progress: OnProgress,
+    course: Course,
 ) -> tuple[Batch, Batch]:
     """Run the loop over a few slices at a time, so that memory does not grow with the scan."""
     restored, residual = np.zeros_like(batch), np.zeros_like(batch)
-    starts = range(0, len(batch), batch_size)
-    report = _StepReport(len(starts) * len(settings.severities), on_progress)
-    for start in starts:
-        few = slice(start, start + batch_size)
-        part = (few, slice(None), *(_inside(batch[few], cut_to) if cut_to else (slice(None), slice(None))))
+    parts = [_part(batch, start, batch_size, cut_to) for start in range(0, len(batch), batch_size)]
+    n_calls = len(settings.severities)
+    course.begin("restoring", steps=len(parts) * n_calls)
+    report = _StepReport(course, n_calls, work=np.cumsum([0, *(batch[part].size for part in parts)]))
+    for number, part in enumerate(parts):
         done: Restoration = _LOOPS[settings.mode](
             restorer,
             np.ascontiguousarray(batch[part]),
             settings.severities,
             told_severities=settings.told_severities,
             size_of=np.abs if settings.emphasis is None else settings.emphasis.size,
-            on_step=report,
+            on_step=partial(report, number),
         )
         restored[part], residual[part] = done.restored, done.residual
     return restored, residual
+
+
+def _part(batch: Batch, start: int, n: int, cut_to: int | None) -> tuple[slice, ...]:
+    """Where `n` slices lie in a batch, and what there is of the brain in them."""
+    few = slice(start, start + n)
+    return few, slice(None), *(_inside(batch[few], cut_to) if cut_to else (slice(None), slice(None)))
 
 
 def _inside(batch: Batch, stride: int) -> tuple[slice, slice]:
@@ -104,22 +107,18 @@ def _span(is_brain: Bool[np.ndarray, " n"], stride: int) -> slice:
     return slice(first // stride * stride, (last // stride + 1) * stride)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _StepReport:
-    """Turns the steps of many batches into the progress of one scan."""
+    """Turns the steps of many batches into those of one scan; a batch of larger slices is more work."""
 
-    steps: int
-    on_progress: OnProgress
-    step: int = 0
-    start: float = field(default_factory=time.perf_counter)
+    course: Course
+    n_calls: int
+    """For each batch."""
+    work: Int64[np.ndarray, " parts_and_1"]
+    """Voxels before each batch, and in all of them."""
 
-    def __call__(self, step: Step) -> None:
-        self.step += 1
-        share = self.step / self.steps
-        eta_s = (time.perf_counter() - self.start) * (1 / share - 1)
-        fraction = BEGINS + (ENDS - BEGINS) * share
-        self.on_progress(
-            Progress(
-                stage="restoring", step=self.step, steps=self.steps, fraction=fraction, eta_s=round(eta_s, 1)
-            )
-        )
+    def __call__(self, number: int, step: Step) -> None:
+        """A step of the batch of a number (from 0) is done."""
+        before, after = self.work[number : number + 2]
+        done = before + (after - before) * step.number / step.total
+        self.course.step(number * self.n_calls + step.number, share=float(done / self.work[-1]))

@@ -103,8 +103,11 @@ class ProgressView(View):
     """Estimated seconds until the job ends; null while nobody can tell."""
 
     @classmethod
-    def of(cls, progress: Progress | None, state: JobState) -> Self | None:
-        """View of the progress of a job in a state; None unless it runs, or has succeeded."""
+    def of(cls, progress: Progress | None, state: JobState, left_s: float | None = None) -> Self | None:
+        """View of the progress of a job in a state; None unless it runs, or has succeeded.
+
+        `left_s` are the seconds until it ends, if they are known better than when the worker told of them.
+        """
         if state is JobState.SUCCEEDED:
             return cls(stage="succeeded", step=None, steps=None, fraction=1.0, eta_s=0.0)
         if progress is None:
@@ -115,7 +118,7 @@ class ProgressView(View):
             step=steps[0],
             steps=steps[1],
             fraction=progress.fraction,
-            eta_s=progress.eta_s,
+            eta_s=progress.eta_s if left_s is None else left_s,
         )
 
 
@@ -196,9 +199,11 @@ class JobView(View):
     """What the service is for, and what it is not for."""
 
     @classmethod
-    def of(cls, job: Job, line: WaitingLine | None = None) -> Self:
-        """View of a job; `line` is the queue it may wait in."""
+    def of(cls, job: Job, line: WaitingLine | None = None, left_s: float | None = None) -> Self:
+        """View of a job; `line` is the queue it may wait in, `left_s` how long it still takes if it runs."""
         path = f"{JOBS_PATH}/{job.id}"
+        if left_s is None and line is not None:
+            left_s = line.left_s.get(job.id)
         return cls(
             id=job.id,
             state=job.state,
@@ -217,7 +222,7 @@ class JobView(View):
             attempt=job.attempt,
             queue_position=line.position_of(job.id) if line else None,
             eta_start_s=line.eta_of(job) if line else None,
-            progress=ProgressView.of(job.progress, job.state),
+            progress=ProgressView.of(job.progress, job.state, left_s),
             history=job.history,
             summary=job.summary,
             error=problem_of_job(job.error, path, job.id) if job.error else None,

@@ -95,6 +95,7 @@ class QueueWatch:
         self._durations = Remembered(jobs.durations, _LEARN_EVERY_S, clock)
         self._who = Remembered(workers.workers, _COUNT_EVERY_S, clock)
         self._begun = Remembered(self._look_at_begun, _COUNT_EVERY_S, clock)
+        self._now = Remembered(jobs.now, _COUNT_EVERY_S, clock)
 
     def look(self, *job_ids: str) -> WaitingLine:
         """The queue as it is, and where these jobs stand. Raises Unavailable."""
@@ -141,6 +142,13 @@ class QueueWatch:
         left_s = (now - min(left)).total_seconds()
         return Pace(oldest_s, max(0.0, min(left_s, since_begun_s)))
 
+    def left_s(self, job: Job) -> float | None:
+        """Estimated time until a job ends that was begun; None if nobody can tell, or the broker is away."""
+        try:
+            return _left_s(job, self._now(), _typical_of_model_s(self._durations()))
+        except Unavailable:
+            return None
+
     def look_if_possible(self, *job_ids: str) -> WaitingLine | None:
         """The queue as it is; None if the broker does not answer."""
         try:
@@ -153,12 +161,13 @@ def _left_s(job: Job, now: datetime, typical_of_model_s: Mapping[str, float]) ->
     """Estimated time until a job that was begun ends: as it says, or by how long it ran; None: unknown."""
     if job.state is JobState.CANCELING:
         return 0.0
-    if job.progress is not None and job.progress.eta_s is not None:
-        return job.progress.eta_s
+    ran_s = max(0.0, (now - job.history[-1].at).total_seconds())
+    told = job.progress
+    if told is not None and told.eta_s is not None:
+        silent_s = 0.0 if told.elapsed_s is None else max(0.0, ran_s - told.elapsed_s)
+        return max(0.0, told.eta_s - silent_s)
     typical_s = typical_of_model_s.get(job.queue)
-    if typical_s is None:
-        return None
-    return min(max(0.0, typical_s - (now - job.history[-1].at).total_seconds()), typical_s)
+    return None if typical_s is None else max(0.0, typical_s - ran_s)
 
 
 def _typical_s(durations: Durations) -> float | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -10,13 +10,15 @@ from typing import TypeAlias
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.admission import RAISE_LIMIT
+from disyre.course import Course
 from disyre.errors import TooLarge
 from disyre.job import Choice, Job
 from disyre.model_choice import warnings as warnings_of
 from disyre.model_package import Grid
+from disyre.pace import Kind, Pace
 from disyre.pipeline import score_volume
 from disyre.presets import settings_for
-from disyre.progress import LastProgress, OnProgress, OnStep, Progress
+from disyre.progress import OnProgress, OnStep
 from disyre.scan_facts import ScanFacts
 from disyre.stopwatch import Stopwatch
 from disyre.summary import summarize
@@ -49,14 +51,6 @@ def _ignore_scan(scan: ScanFacts) -> None:
     """Be told, and do nothing."""
 
 
-_READ: float = 0.01
-"""Share of a job's progress at which its scan is read."""
-_FOUND: float = 0.015
-"""Share of a job's progress at which its brain is found."""
-_WRITING: float = 0.95
-"""Share of a job's progress at which its files are written."""
-
-
 @dataclass(frozen=True)
 class ScanScorer:
     """Scores the scans of jobs with the networks that this process holds."""
@@ -69,6 +63,7 @@ class ScanScorer:
     brain_network: OnnxBrainNetwork | None = None
     """Finds the brain of a scan that came without a mask; without it only stripped scans are scored."""
     fetch: Fetch = _at_hand
+    pace: Pace = field(default_factory=Pace)
 
     def __call__(
         self,
@@ -79,18 +74,21 @@ class ScanScorer:
         on_scan: OnScan = _ignore_scan,
     ) -> Outcome:
         """Score a job's scan and write the results into a folder. Raises InvalidInput or Misconfigured."""
-        watch, told = Stopwatch(), LastProgress(on_progress)
+        watch, course = Stopwatch(), Course(on_progress)
+        course.expect(self.pace.usual_s(Kind.of(job, job.model)))
         grid = self.restorers.of(job.model).package.manifest.grid if job.model else Grid()
         with watch.stage("reading"):
-            told(Progress(stage="reading", fraction=0.0))
-            reading = self._read(job, grid, told.again)
+            course.begin("reading")
+            reading = self._read(job, grid, course.again)
             on_scan(ScanFacts.of(reading.volume, reading.warnings))
         with watch.stage("finding-brain"):
-            told(Progress(stage="finding-brain", fraction=_READ))
-            scan = find_brain(reading, self.brain_network, on_step=told.again)
+            course.begin("finding-brain")
+            scan = find_brain(reading, self.brain_network, on_step=course.again)
         with watch.stage("recognising"):
-            told(Progress(stage="recognising", fraction=_FOUND))
-            decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice, on_step=told.again)
+            course.begin("recognising")
+            decision = self.chooser(job, scan.volume, scan.brain_mask, on_choice, on_step=course.again)
+        kind = Kind.of(job, decision.model)
+        course.expect(self.pace.usual_s(kind))
         restorer = self.restorers.of(decision.model)
         manifest = restorer.package.manifest
         settings = settings_for(job.params, manifest)
@@ -103,9 +101,9 @@ class ScanScorer:
             settings=settings,
             batch_size=self.batch_size,
             cuts_batches=restorer.provider == PROVIDERS["cpu"],  # others plan anew for each new shape
-            find_bias=partial(find_bias, on_step=told.again),
-            find_pose=partial(find_pose, on_step=told.again),
-            on_progress=told,
+            find_bias=partial(find_bias, on_step=course.again),
+            find_pose=partial(find_pose, on_step=course.again),
+            course=course,
         )
         summary = summarize(
             scan.volume,
@@ -125,10 +123,11 @@ class ScanScorer:
             ),
         )
         with watch.stage("writing"):
-            told(Progress(stage="writing", fraction=_WRITING))
-            results.write_volumes(folder, scored, on_step=told.again)
+            course.begin("writing")
+            results.write_volumes(folder, scored, on_step=course.again)
             results.write_picture(folder, scan.volume, scored, summary)
         timings_s = _in_order(watch.timings_s, scored.timings_s)
+        self.pace.learn(kind, timings_s)
         summary = summary.model_copy(update={"timings_s": timings_s})
         results.write_summary(folder, summary)
         files = results.describe(folder)

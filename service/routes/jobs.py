@@ -165,8 +165,9 @@ async def get_job(
 
 
 def _view(job: Job, parts: Parts) -> JobView:
-    line = parts.queue.look(job.id) if job.state is JobState.QUEUED else None
-    return JobView.of(job, line)
+    if job.state is JobState.QUEUED:
+        return JobView.of(job, parts.queue.look(job.id))
+    return JobView.of(job, left_s=None if job.state.is_finished else parts.queue.left_s(job))
 
 
 @router.post(

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from disyre.course import Course
 from disyre.model_package import Grid, Mode, ModelPackage, ModelShelf, Windows
 from disyre.pipeline import score_volume
+from disyre.progress import Progress
 from disyre.types import Batch
 from tests.builders import make_manifest, make_settings, make_volume
 from tests.disyre.one_line_restorers import darken
@@ -55,6 +57,26 @@ def test_a_batch_holds_all_of_its_brain_and_no_whole_stride_without() -> None:
         for line in map(np.asarray, (inside.any(axis=1), inside.any(axis=0))):
             assert line[:4].any()
             assert line[-4:].any()
+
+
+def test_a_batch_that_is_more_work_counts_for_more_of_the_time_that_is_left() -> None:
+    now_s = [0.0]
+    told: list[tuple[float, Progress]] = []
+
+    def take_time(x: Batch, severity: float) -> Batch:
+        now_s[0] += x.size / 1000
+        return darken(x, severity)
+
+    course = Course(lambda progress: told.append((now_s[0], progress)), clock=lambda: now_s[0])
+    grid = Grid(stride=4, frame_invariant=True)
+    score_volume(make_volume(), take_time, make_manifest(grid=grid), batch_size=2, course=course)
+
+    steps = [(at, progress) for at, progress in told if progress.step]
+    after = steps[-1][1].eta_s
+    assert after is not None
+    lefts_s = [now_s[0] - at for at, progress in steps]
+    behind_s = [(progress.eta_s or 0) - left for (_, progress), left in zip(steps, lefts_s, strict=True)]
+    np.testing.assert_allclose(behind_s, after, atol=0.1)  # what is behind the restoration is always the same
 
 
 def test_slices_without_brain_between_others_are_one_stride_wide() -> None:

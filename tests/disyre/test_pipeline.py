@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from disyre.course import Course
 from disyre.errors import EmptyImage, JobCanceled, NotBrainMr, TooFewSlices, UnusableVolume
 from disyre.model_package import Mode, Windows
 from disyre.pipeline import ScoredVolume, score_volume
@@ -171,12 +172,12 @@ def test_a_single_slice_is_no_volume() -> None:
 def test_progress_only_grows_and_counts_every_network_call() -> None:
     seen: list[Progress] = []
 
-    score_volume(make_volume(), darken, make_manifest(), batch_size=10, on_progress=seen.append)
+    score_volume(make_volume(), darken, make_manifest(), batch_size=10, course=Course(seen.append))
 
     steps = [p for p in seen if p.stage == "restoring"]
     assert [p.fraction for p in seen] == sorted(p.fraction for p in seen)
-    assert [p.step for p in steps] == list(range(1, steps[-1].steps + 1))
-    assert steps[-1].eta_s == 0
+    assert [p.step for p in steps] == list(range(steps[-1].steps + 1))
+    assert seen[-1].fraction < 1
 
 
 def test_a_scan_stops_at_the_network_call_at_which_it_is_canceled() -> None:
@@ -185,7 +186,7 @@ def test_a_scan_stops_at_the_network_call_at_which_it_is_canceled() -> None:
             raise JobCanceled
 
     with pytest.raises(JobCanceled):
-        score_volume(make_volume(), darken, make_manifest(), batch_size=1, on_progress=cancel)
+        score_volume(make_volume(), darken, make_manifest(), batch_size=1, course=Course(cancel))
 
 
 @pytest.mark.parametrize("stage", ["measuring-tilt", "preparing", "scoring"])
@@ -203,7 +204,7 @@ def test_a_scan_can_be_canceled_between_the_steps_of_a_stage_that_calls_no_netwo
             darken,
             make_manifest(),
             find_pose=lambda brain, spacing_mm: Pose(np.eye(3), 1.0),
-            on_progress=cancel_later,
+            course=Course(cancel_later),
         )
 
     assert seen[-3:] == [stage] * 3

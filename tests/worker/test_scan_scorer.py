@@ -126,6 +126,20 @@ def test_progress_goes_from_0_towards_1_through_all_stages(
     assert tuple(dict.fromkeys(progress.stage for progress in seen)) == get_args(Stage)
 
 
+def test_when_a_job_ends_is_known_from_its_beginning_once_one_like_it_has_succeeded(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    write_nifti(upload / "000001", make_volume())
+    seen: list[Progress] = []
+
+    first = score(scorer, make_scan_job(package, NIFTI), results)
+    scorer(make_scan_job(package, NIFTI), results, seen.append)
+
+    took_s = sum(s for stage, s in first.timings_s.items() if stage in get_args(Stage))
+    assert seen[0].eta_s == pytest.approx(took_s, abs=0.06)  # of which none is known better than 0.1 s
+    assert None not in [progress.eta_s for progress in seen]
+
+
 def test_a_given_mask_is_the_brain(
     scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
 ) -> None:
