@@ -7,7 +7,6 @@ from typing import Final, Self, TypeAlias
 import numpy as np
 
 from disyre.crop import Crop
-from disyre.frozen import Frozen
 from disyre.resampling import GridMap
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
@@ -22,25 +21,6 @@ _MARGIN: Final = 2
 """Coarse voxels around the brain."""
 _LEAST_ML: Final = 50.0
 """In less brain, shading cannot be told from tissue."""
-
-
-class BiasSettings(Frozen):
-    """How shading is looked for."""
-
-    method: str
-    spacing_mm: float
-    """Of the grid on which it is looked for; on that grid nothing is left out."""
-    iterations: tuple[int, ...]
-    """At most, of each level."""
-    control_points: int
-    """Of the B-spline along each axis, in the first level; each level halves their distance."""
-    spline_order: int
-    convergence: float
-    """A level ends early where the field changes by less (coefficient of variation)."""
-    histogram_bins: int
-    histogram_fwhm: float
-    """Full width at half maximum of the blur of log intensities that is taken back."""
-    wiener_noise: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,15 @@ class HealthyComparison(Frozen):
     """How many healthy brains show less than a scan does."""
 
     n_brains: int
+    """Of the model's calibration."""
     n_with_lower_score: int
+    """So many of them have a lower anomaly score."""
     n_with_less_volume: int
     """With less volume above the threshold."""
     false_positive_ml: Number
     """Mean volume above the threshold in a healthy brain."""
     in_words: str
+    """The same, to be read."""
 
     @classmethod
     def of(cls, anomaly_score: float, volume_ml: float, calibration: Calibration) -> Self | None:

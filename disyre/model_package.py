@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AwareDatetime,
@@ -27,6 +27,10 @@ from disyre.modality import Modality
 NETWORK_FILE = "model.onnx"
 MANIFEST_FILE = "model.json"
 CARD_FILE = "MODEL_CARD.md"
+
+MODEL_NAME: Final = r"^[a-z0-9][a-z0-9-]*$"
+VERSION: Final = r"^[1-9][0-9]*$"
+"""What models and their versions are called."""
 
 Severity = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Mode = Literal["ensemble", "stepwise"]
@@ -150,8 +154,8 @@ class ModelManifest(Frozen):
     """Everything that is needed to score a scan with a network, and to judge whether to."""
 
     manifest_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    version: str = Field(pattern=r"^[1-9][0-9]*$")
+    name: str = Field(pattern=MODEL_NAME)
+    version: str = Field(pattern=VERSION)
     modality: Modality
     created_at: AwareDatetime
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

@@ -13,14 +13,15 @@ from disyre.course import Course
 from disyre.errors import Misconfigured
 from disyre.grey_rank import rank_weight
 from disyre.model_package import Grid, ModelManifest, ScanSettings
-from disyre.preparation import Preparation, PreparationRecord
+from disyre.preparation import Preparation
+from disyre.preparation_record import PreparationRecord, Swap
 from disyre.progress import OnStep, Stage
 from disyre.restoration import Restorer
 from disyre.slice_restoration import box_to_restore, restore_slices
 from disyre.smoothing import smooth_across
 from disyre.stopwatch import Stopwatch
 from disyre.thickness import check_thickness
-from disyre.tilt import FindPose, Swap, Tilt
+from disyre.tilt import FindPose, Tilt
 from disyre.types import Mask, Slices, Voxels
 from disyre.volume import Volume
 

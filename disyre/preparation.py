@@ -14,12 +14,11 @@ import numpy as np
 from disyre import brain, geometry
 from disyre.crop import Crop
 from disyre.errors import EmptyImage, UnusableVolume
-from disyre.figures import Coordinate, PerAxis
-from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule, IntensityScale, measure_scale
+from disyre.preparation_record import PreparationRecord, Swap, TiltRecord
 from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
-from disyre.tilt import Swap, TiltRecord, Turn
+from disyre.tilt import Turn
 from disyre.types import Mask, Voxels
 from disyre.upright_grid import UprightGridMap
 from disyre.volume import Volume
@@ -34,39 +33,6 @@ _LEAST_SHARE: Final = 0.05
 _SLICE_AXIS: Final = 2
 """Of the model's grid, in RAS order: slices are axial."""
 _AXES: Final = ("left-right", "back-front", "foot-head")
-
-
-class PreparationRecord(Frozen):
-    """The steps from a scan to what the network saw, in their order; nothing else was done."""
-
-    orientation: str
-    """Of the scan's axes, as it is stored; they are put in the order of RAS."""
-    spacing_mm: PerAxis
-    background: float
-    """The intensity that stands for nothing, and is subtracted."""
-    bias_field: tuple[float, float] | None
-    """Smallest and largest factor in the brain of the shading that was divided by; null if none was."""
-    tilt_deg: TiltRecord | None
-    """How the head lay in the scan's grid; null if that was not, or could not be, found out."""
-    swapped: Swap | None = None
-    """Directions that the header seems to have the wrong way round, by the shape of the brain."""
-    aligned: bool
-    """Whether the head was turned upright."""
-    crop_start: tuple[int, int, int]
-    """First voxel of the box around the brain, in the scan's own order; below 0 where its margin lies outside
-    the scan."""
-    crop_shape: tuple[int, int, int]
-    model_spacing_mm: PerAxis
-    """Of the grid that the network saw, in RAS order."""
-    model_shape: tuple[int, int, int]
-    model_affine: tuple[tuple[Coordinate, ...], ...]
-    """Where that grid lies: four rows, voxel to mm in the scan's world (RAS+); turned, if `aligned`."""
-    own_slices: bool
-    """Whether the network saw the scan's own slices, and not some between them."""
-    interpolated: tuple[str, ...]
-    """Directions along which values between voxels were made."""
-    white: float
-    """Intensity above the background that became 1."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,18 @@
 """What is said of a scored scan: `summary.json`."""
 
 from dataclasses import asdict
-from typing import Any, Literal
 
 import numpy as np
 
-from disyre import INTENDED_USE, __version__, scoring
-from disyre.bias_field import BiasSettings
-from disyre.figures import Number, PerAxis
-from disyre.frozen import Frozen
+from disyre import scoring
+from disyre.bias_settings import BiasSettings
 from disyre.healthy_comparison import HealthyComparison
 from disyre.modality import Guess
 from disyre.model_package import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
-from disyre.preparation import PreparationRecord
-from disyre.scan_record import BrainSource, Certainty, MaskSource, Position, ScanSource
+from disyre.preparation_record import PreparationRecord
+from disyre.scan_record import BrainSource, MaskSource, ScanSource
+from disyre.summary_record import ModelSummary, RegionSummary, ScanSummary, Summary
 from disyre.volume import Volume
 
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -62,104 +60,6 @@ _RESLICED = (
 )
 
 
-class RegionSummary(Frozen):
-    """A connected region of the brain in which the map is above the threshold."""
-
-    volume_ml: Number
-    peak: Number
-    mean: Number
-    peak_position_mm: PerAxis
-    """World, RAS+."""
-    centroid_mm: PerAxis
-    """World, RAS+."""
-
-
-class ModelSummary(Frozen):
-    """The network that made the map."""
-
-    name: str
-    version: str
-    sha256: str
-    modality: str
-    licence: str
-
-
-class ScanSummary(Frozen):
-    """The scan, as it was read."""
-
-    shape: tuple[int, int, int]
-    spacing_mm: PerAxis
-    orientation: str
-    brain_ml: Number
-    brain_mask: MaskSource
-    position: Position | None = None
-    """What said where the scan lies; null in summaries from before this was recorded."""
-    volume_index: int | None = None
-    """Which volume of a NIfTI file was asked for, counted from 0."""
-    n_images: int | None = None
-    """How many DICOM images, or frames of Enhanced MR, the scan is made of; null of NIfTI."""
-    transfer_syntaxes: tuple[str, ...] | None = None
-    """How those were stored, as the standard calls it; null of NIfTI."""
-    padding: Number | None = None
-    """Value below 0 of a background that was taken for padding and set to 0."""
-    brain_network: str | None
-    """What looked for the brain, as `name/version`; null if nothing had to."""
-    brain_certainty: Certainty | None = None
-    """Of that network."""
-    modality: Guess | None = None
-    """What the scan was taken for, and why."""
-
-
-class Summary(Frozen):
-    """Scores, regions and circumstances of one scored scan."""
-
-    intended_use: str = INTENDED_USE
-    software: str = f"disyre {__version__}"
-    anomaly_score: Number
-    """Mean of the map over the hundredth of the brain where it is highest."""
-    max: Number
-    mean: Number
-    percentiles: dict[str, Number]
-    """Of the map over the brain, as `p99`."""
-    threshold: Number
-    threshold_source: Literal["calibration", "request"]
-    healthy_percentile: Number | None
-    """Percentile of healthy brain voxels that lie below the threshold, if known for these settings."""
-    volume_above_threshold_ml: Number
-    share_above_threshold: Number
-    """Of the brain."""
-    healthy_share_above_threshold: Number | None
-    """The same in the healthy scans of the calibration, if known for these settings."""
-    healthy_comparison: HealthyComparison | None = None
-    """Where the scan stands among these, if they were noted one by one and the settings are theirs."""
-    least_region_ml: Number = scoring.LEAST_REGION_ML
-    """What is smaller is not counted as a region."""
-    n_regions: int
-    regions: tuple[RegionSummary, ...]
-    """The largest first; at most 50."""
-    model: ModelSummary
-    provider: str
-    """ONNX Runtime execution provider that ran the network."""
-    scan: ScanSummary
-    preparation: PreparationRecord
-    bias_correction: BiasSettings | None = None
-    """How the shading of `preparation.bias_field` was looked for; null if it was not."""
-    settings: ScanSettings
-    timings_s: dict[str, Number]
-    """Seconds by stage."""
-    warnings: tuple[str, ...] = ()
-
-    def short(self) -> dict[str, Any]:
-        """What a job document says of its result: no settings, and the five largest regions."""
-        facts = self.model_dump(mode="json")
-        kept = ("anomaly_score", "max", "threshold", "volume_above_threshold_ml", "n_regions", "warnings")
-        return {
-            **{name: facts[name] for name in kept},
-            "p99": facts["percentiles"]["p99"],
-            "regions": facts["regions"][:5],
-        }
-
-
 def summarize(
     volume: Volume,
     scored: ScoredVolume,
@@ -204,6 +104,7 @@ def summarize(
         share_above_threshold=share,
         healthy_share_above_threshold=healthy_share,
         healthy_comparison=compared if is_calibrated else None,
+        least_region_ml=scoring.LEAST_REGION_ML,
         n_regions=regions.n_regions,
         regions=tuple(RegionSummary(**asdict(region)) for region in regions.listed),
         model=ModelSummary.model_validate(manifest.model_dump(include=set(ModelSummary.model_fields))),

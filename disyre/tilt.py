@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from disyre import geometry
 from disyre.crop import Crop
-from disyre.frozen import Frozen
+from disyre.preparation_record import Swap, TiltRecord
 from disyre.progress import OnStep, go_on
 from disyre.resampling import GridMap
 from disyre.types import Mask, Voxels
@@ -59,8 +59,6 @@ class Pose:
         return self.overlap if self.share >= _LEAST_SHARE else 0.0
 
 
-Swap: TypeAlias = Literal["up and down", "front and back", "up and down, front and back"]
-"""Directions that a header has the wrong way round. Left and right look alike, and cannot be told so."""
 _SWAPS: Final[tuple[tuple[Swap, tuple[int, ...]], ...]] = (
     ("up and down", (2,)),
     ("front and back", (1,)),
@@ -74,20 +72,6 @@ FindPose: TypeAlias = Callable[[Voxels, float], Pose]
 
 def _ignore(swap: Swap) -> None:
     """Be told, and do nothing."""
-
-
-class TiltRecord(Frozen):
-    """Turns that bring an upright head to how it lies in the scan's grid: about x, then y, then z; degrees.
-
-    The axes are those of the grid in RAS order, and a turn is right-handed: a positive pitch lifts the nose,
-    a positive roll moves the top of the head to its right, a positive yaw moves the nose to its left.
-    """
-
-    pitch: float
-    roll: float
-    yaw: float
-    angle: float
-    """Of the one turn that does all three, at least 0."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from service.middleware import Edge
 from service.negotiation import ACCEPTABLE
 from service.offers import OfferedModels, Offers
 from service.once import Once
-from service.openapi import GUARD_ERRORS, DocumentedApi, problems
+from service.openapi import GUARD_ERRORS, DocumentedApi, Terms, problems
 from service.own_jobs import OwnJobs
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
@@ -31,7 +31,7 @@ from service.routes import events as event_routes
 from service.routes import health, inspect, jobs, models, open_inference, queue, results, studies
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock, this_boot
-from service.submission import Submission
+from service.submission import Submission, longest_s
 from service.upkeep import Upkeep, make_postman
 from service.waiting_line import QueueWatch
 from service.withdrawals import Withdrawals
@@ -66,6 +66,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         asks_for_no_key=guard.is_open,
     )
     app = DocumentedApi(
+        terms=Terms(guard.is_open, guard.takes_tokens, longest_s(settings.retention_s)),
         title="DISYRE",
         version=__version__,
         description=_DESCRIPTION,

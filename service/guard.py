@@ -83,6 +83,11 @@ class Guard:
         """Whether nobody is asked who they are."""
         return self._keys is None and self._tokens is None
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether tokens of an identity provider are keys too."""
+        return self._tokens is not None
+
     def check_page(self, request: Request) -> None:
         """Raise ForeignHost or ForeignOrigin if it may be a web page that asks, where no key is asked for."""
         if self.is_open:

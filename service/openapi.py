@@ -1,6 +1,7 @@
 """What `/openapi.json` says beyond what the handlers' signatures tell."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -8,76 +9,18 @@ from fastapi import FastAPI
 
 from disyre import errors
 from disyre.errors import DisyreError
+from disyre.summary_record import ShortSummary
 from service import errors as request_errors
-from service.openapi_callback import CALLBACK
 from service.openapi_examples import EXAMPLES
-from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent, taken
-from service.openapi_options import OPTIONS, OPTIONS_OF_A_STUDY
+from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent
+from service.openapi_options import OPTIONS_SCHEMA, STUDY_OPTIONS_SCHEMA, option_schemas
 from service.problems import MEDIA_TYPE, Problem, status_of
+from service.schemas import JobView
+from service.summary_schemas import summary_schemas
 from service.webhooks import EndedView
 
 _REF: Final = "#/components/schemas/{model}"
-_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
-
-_SENT_ONCE: Final = taken("Idempotency-Key")
-_CHECKED: Final = taken("Content-Digest")
-SUBMISSION: Final[dict[str, Any]] = {
-    "parameters": [*OPTIONS, *_SENT_ONCE, *_CHECKED],
-    "callbacks": CALLBACK,
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "one NIfTI, one zip of DICOM, or the DICOM files of one series",
-                        },
-                        "mask": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "brain mask as NIfTI, on the grid of the scan",
-                        },
-                        "params": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "description": "the options of the query as one JSON object, and `labels`",
-                        },
-                    },
-                }
-            },
-            "application/octet-stream": _BINARY,
-            "application/gzip": _BINARY,
-            "application/x-gzip": _BINARY,
-            "application/zip": _BINARY,
-            "application/x-zip": _BINARY,
-            "application/x-zip-compressed": _BINARY,
-            "application/dicom": _BINARY,
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "string",
-                    "format": "binary",
-                    "description": "the file as it is, in spite of the name: for `curl --data-binary`",
-                }
-            },
-        },
-    },
-}
-"""Options and bodies of a submission, which no handler's signature tells because the body is streamed."""
-STUDY_SUBMISSION: Final[dict[str, Any]] = {
-    **SUBMISSION,
-    "parameters": [*OPTIONS_OF_A_STUDY, *_SENT_ONCE, *_CHECKED],
-}
-"""The same for a study."""
-INSPECTION: Final[dict[str, Any]] = {
-    "requestBody": SUBMISSION["requestBody"],
-    "parameters": [*OPTIONS, *_CHECKED],
-}
-"""The same for an upload of which no job is made."""
+_OR_TOKEN: Final = " Or a token (JWT) of the identity provider that the operator trusts (OpenID Connect)."
 
 ANY_ERRORS: Final = (
     request_errors.MalformedRequest,
@@ -129,8 +72,22 @@ ADMISSION_ERRORS: Final = (
 """What any route that makes jobs of an upload may refuse, once it looks into the files."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the document of one server says, and that of another does not."""
+
+    asks_for_no_key: bool
+    takes_tokens: bool
+    most_retention_s: int
+
+
 class DocumentedApi(FastAPI):
     """An app whose OpenAPI document knows the problem documents, all headers, and examples."""
+
+    def __init__(self, *, terms: Terms, **options: Any) -> None:
+        """`options` are those of FastAPI."""
+        super().__init__(**options)
+        self._terms = terms
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
@@ -141,13 +98,42 @@ class DocumentedApi(FastAPI):
                 schema = view.model_json_schema(ref_template=_REF, mode="serialization")
                 schemas = {**schema.pop("$defs", {}), view.__name__: schema}
                 document["components"]["schemas"].update(schemas)
+            _add_summaries(document["components"]["schemas"])
+            document["components"]["schemas"].update(option_schemas())
             document["components"]["responses"] = {"MethodNotAllowed": _NO_SUCH_METHOD}
             for path in document["paths"].values():
                 for operation in path.values():
                     _complete(operation)
                 _empty(path.get("head", {"responses": {}}))
+            _agree(document, self._terms)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _add_summaries(schemas: dict[str, Any]) -> None:
+    """Add what `summary.json` says; of what is said elsewhere too, such as settings, that stays as it is."""
+    for name, schema in summary_schemas(_REF).items():
+        if name not in schemas:
+            schemas[name] = schema
+    # A job passes on what was stored, so its view cannot have the type.
+    said = schemas[JobView.__name__]["properties"]["summary"]
+    said["anyOf"][0] = {"$ref": _REF.format(model=ShortSummary.__name__)}
+
+
+def _agree(document: dict[str, Any], terms: Terms) -> None:
+    """Say what holds for this server."""
+    if terms.takes_tokens:
+        document["components"]["securitySchemes"]["bearer"]["description"] += _OR_TOKEN
+    longest = {"maximum": terms.most_retention_s}
+    for name in (OPTIONS_SCHEMA, STUDY_OPTIONS_SCHEMA):
+        document["components"]["schemas"][name]["properties"]["retention_s"]["anyOf"][0].update(longest)
+    for path in document["paths"].values():
+        for operation in path.values():
+            if terms.asks_for_no_key and "security" in operation:
+                operation["security"] = [{}, *operation["security"]]
+            for parameter in operation["parameters"]:
+                if parameter["name"] == "retention_s":
+                    parameter["schema"].update(longest)
 
 
 def _forget_validation_errors(document: dict[str, Any]) -> None:

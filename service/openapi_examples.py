@@ -16,6 +16,7 @@ from disyre.model_package import Calibration, ModelManifest, ModelPackage, ScanS
 from disyre.progress import Progress
 from disyre.trace import Trace
 from service.model_schemas import ModelList, ModelView
+from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.schemas import (
     InspectionView,
     JobEventView,
@@ -115,7 +116,7 @@ _RUNNING: Final = (
 _SUCCEEDED: Final = _RUNNING.succeed(
     attempt=1,
     artifacts=(_MAP,),
-    summary={"anomaly_score": 0.026},
+    summary=SHORT_SUMMARY,
     provider="CPUExecutionProvider",
     at=_after(9),
 )
@@ -159,6 +160,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         last=JobPage(jobs=[JobView.of(_SUCCEEDED)], next_cursor=None),
         more=JobPage(jobs=[JobView.of(_SUCCEEDED)], next_cursor=_ID),
     ),
+    "Summary": SUMMARY,
     "StudyView": _examples(study=StudyView.of(_STUDY, _LINE)),
     "InspectionView": _examples(study=InspectionView(volumes=(_SERIES, _LOCALIZER), warnings=())),
     "ResultsView": _examples(results=ResultsView.of(_SUCCEEDED)),

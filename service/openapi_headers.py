@@ -34,8 +34,12 @@ _SENT: Final[dict[str, tuple[str, dict[str, Any], str | int]]] = {
     "X-Content-Type-Options": ("that nobody is to guess a type", {"const": "nosniff"}, "nosniff"),
     "X-Request-ID": ("the request's own, or one that was made for it", _TEXT, "pacs-7"),
 }  # fmt: skip
-_TAKEN: Final[dict[str, tuple[str, dict[str, Any], str]]] = {
-    "Content-Digest": ("`sha-256=:<base64>:` of the body, which is then checked (RFC 9530)", _TEXT, _DIGEST),
+_TAKEN: Final[dict[str, tuple[str, dict[str, Any], str | None]]] = {
+    "Content-Digest": (  # of an example, no body has it
+        "`sha-256=:<base64>:` of the body, which is then checked (RFC 9530)",
+        _TEXT,
+        None,
+    ),
     IDEMPOTENCY_KEY: (
         "for 24 h, the same submission with the same key makes no second job",
         {"type": "string", "pattern": _KEY},
@@ -73,7 +77,7 @@ def _parameter(name: str) -> dict[str, Any]:
         "required": False,
         "description": description,
         "schema": schema,
-        "example": example,
+        **({"example": example} if example is not None else {}),
     }
 
 

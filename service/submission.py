@@ -93,7 +93,7 @@ class Submission:
 
     def _check_retention(self, params: JobParams) -> None:
         """Raise InvalidParams if a job is to be kept for longer than jobs are."""
-        wanted_s, most_s = params.retention_s, self.retention_s or _LONGEST_S
+        wanted_s, most_s = params.retention_s, longest_s(self.retention_s)
         if wanted_s is not None and wanted_s > most_s:
             raise InvalidParams(f"expected a retention_s of at most {most_s}, got {wanted_s}")
 
@@ -284,6 +284,11 @@ class Submission:
             for job in jobs:
                 self.artifacts.remove(job.id)
             raise
+
+
+def longest_s(retention_s: int) -> int:
+    """The most seconds for which a job may be kept where jobs are kept for so many; 0: for ever."""
+    return retention_s or _LONGEST_S
 
 
 def _no_more(what: str) -> str:

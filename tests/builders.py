@@ -8,7 +8,7 @@ import numpy as np
 from disyre.job import InputFile, Job, JobInput, JobModel
 from disyre.job_params import JobParams
 from disyre.model_package import Calibration, ModelManifest, ScanSettings, TrainingData
-from disyre.preparation import PreparationRecord
+from disyre.preparation_record import PreparationRecord
 from disyre.types import Affine
 from disyre.volume import Volume
 

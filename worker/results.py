@@ -12,7 +12,7 @@ from disyre.job import Artifact
 from disyre.pipeline import ScoredVolume
 from disyre.progress import OnStep
 from disyre.result_names import ANOMALY_MAP, BRAIN_MASK, PREVIEW, RESTORED, SUMMARY
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from disyre.volume import Volume
 
 _KINDS: Final = {

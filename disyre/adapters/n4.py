@@ -6,7 +6,8 @@ import numpy as np
 import SimpleITK
 
 from disyre.adapters.itk_steps import asking
-from disyre.bias_field import SPACING_MM, BiasSettings
+from disyre.bias_field import SPACING_MM
+from disyre.bias_settings import BiasSettings
 from disyre.progress import OnStep, go_on
 from disyre.types import Mask, Voxels
 

@@ -21,7 +21,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from disyre.pipeline import ScoredVolume
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from disyre.views import AXIAL, CORONAL, SAGITTAL, Views, plane
 from disyre.volume import Volume
 from disyre.wording import counted

@@ -14,7 +14,8 @@ from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
 from service.given_options import parse_params, query_options
 from service.limiters import in_thread
-from service.openapi import INSPECTION, UPLOAD_ERRORS, problems
+from service.openapi import UPLOAD_ERRORS, problems
+from service.openapi_submission import INSPECTION
 from service.receiving import admit_body, incoming, receive
 from service.schemas import InspectionView
 

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
+from fastapi.openapi.models import Example
 
 from disyre import errors
 from disyre.job import Job, JobState
@@ -16,13 +17,20 @@ from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
-from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent, taken
+from service.openapi_submission import SUBMISSION
 from service.receiving import admit, incoming, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
+
+
+def _shown(value: object) -> dict[str, Example]:
+    """The one example of a parameter."""
+    return {"such": {"value": value}}
+
 
 _NO_JOB: Final = (errors.JobNotFound, errors.JobExpired)
 _OF_A_JOB: Final = ("ETag", "Cache-Control")
@@ -89,16 +97,43 @@ def list_jobs(
     response: Response,
     request: Request,
     parts: GivenParts,
-    state: Annotated[list[JobState] | None, Query(description="one of these")] = None,
-    model: Annotated[str | None, Query(description="name of the model, once it is decided")] = None,
-    label: Annotated[list[GivenLabel] | None, Query(description="all of these, as `name:value`")] = None,
-    series_uid: Annotated[
-        str | None, Query(pattern=SERIES_UID, description="what the job has as its option `series_uid`")
+    state: Annotated[
+        list[JobState] | None,
+        Query(description="one of these", openapi_examples=_shown(["failed", "canceled"])),
     ] = None,
-    created_after: Annotated[GivenTime | None, Query(description="then or later")] = None,
-    created_before: Annotated[GivenTime | None, Query(description="earlier than that")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="at most so many in a page")] = 50,
-    cursor: Annotated[GivenCursor | None, Query(description="`next_cursor` of another page")] = None,
+    model: Annotated[
+        str | None,
+        Query(description="name of the model, once it is decided", openapi_examples=_shown("t1w")),
+    ] = None,
+    label: Annotated[
+        list[GivenLabel] | None,
+        Query(description="all of these, as `name:value`", openapi_examples=_shown(["cohort:a"])),
+    ] = None,
+    series_uid: Annotated[
+        str | None,
+        Query(
+            pattern=SERIES_UID,
+            description="what the job has as its option `series_uid`",
+            openapi_examples=_shown("1.2.840.1"),
+        ),
+    ] = None,
+    created_after: Annotated[
+        GivenTime | None, Query(description="then or later", openapi_examples=_shown("2026-01-01T00:00:00Z"))
+    ] = None,
+    created_before: Annotated[
+        GivenTime | None,
+        Query(description="earlier than that", openapi_examples=_shown("2027-01-01T00:00:00+01:00")),
+    ] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=200, description="at most so many in a page", openapi_examples=_shown(20))
+    ] = 50,
+    cursor: Annotated[
+        GivenCursor | None,
+        Query(
+            description="`next_cursor` of another page",
+            openapi_examples=_shown("019b7a00-0000-7000-8000-000000000001"),
+        ),
+    ] = None,
 ) -> JobPage:
     """List jobs, the newest first: those for which all holds that is asked for, exactly.
 

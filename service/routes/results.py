@@ -11,7 +11,7 @@ from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
 from service.negotiation import check_accept
 from service.openapi import problems
-from service.openapi_downloads import BYTES, MAPS, PARTS, PICTURE, SUMMARY
+from service.openapi_downloads import BYTES, MAPS, PARTS, PICTURE
 from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
@@ -34,7 +34,7 @@ _NO_RESULTS = (
 _CONTENT: Final = {
     "application/gzip": {"schema": BYTES, "examples": MAPS},
     "image/png": {"schema": BYTES, "examples": PICTURE},
-    "application/json": {"examples": SUMMARY},
+    "application/json": {"schema": {"$ref": "#/components/schemas/Summary"}},
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     **problems(

@@ -8,8 +8,9 @@ from service.dependencies import GivenParts, Parts, note_jobs
 from service.given_options import query_options
 from service.limiters import in_thread
 from service.once import REPLAYED, Ticket
-from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, STUDY_SUBMISSION, UPLOAD_ERRORS, problems
+from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent
+from service.openapi_submission import STUDY_SUBMISSION
 from service.receiving import admit, incoming, receive
 from service.schemas import StudyView
 from service.study import Study

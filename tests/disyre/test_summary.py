@@ -11,10 +11,11 @@ from disyre import INTENDED_USE
 from disyre.adapters.n4 import BIAS_SETTINGS
 from disyre.model_package import HealthyBrain, Mode, ModelManifest
 from disyre.pipeline import ScoredVolume
-from disyre.preparation import PreparationRecord
+from disyre.preparation_record import PreparationRecord, Swap
 from disyre.scan_record import BrainSource, Certainty, ImageSource, MaskSource, ScanSource
-from disyre.summary import Summary, summarize
-from disyre.tilt import Swap, Tilt
+from disyre.summary import summarize
+from disyre.summary_record import Summary
+from disyre.tilt import Tilt
 from disyre.volume import Volume
 from tests.builders import make_manifest, make_record, make_settings, make_volume
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from disyre.tilt import SPACING_MM, Pose, Swap, Tilt, coarse_brain
+from disyre.preparation_record import Swap
+from disyre.tilt import SPACING_MM, Pose, Tilt, coarse_brain
 from disyre.types import Mask, Voxels
 from disyre.volume import Volume
 from tests.builders import make_volume

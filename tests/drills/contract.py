@@ -29,6 +29,7 @@ _CONFIG: Final = Path(__file__).with_suffix(".toml")
 _CASES: Final = re.compile(r"^Test cases:\s+([\d,]+) generated", re.MULTILINE)
 _FAILURES: Final = re.compile(r"found ([\d,]+) unique failures?")
 _N_JOBS: Final = 2
+_AUTH: Final = '\n[auth.openapi.apiKey]\napi_key = "${CONTRACT_KEY}"\n'
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,23 @@ class Outcome:
 
 
 def check_contract(
-    folder: Path, *, n_examples: int, seed: int = 1, phases: tuple[str, ...] = PHASES
+    folder: Path,
+    *,
+    n_examples: int,
+    seed: int = 1,
+    phases: tuple[str, ...] = PHASES,
+    asks_for_keys: bool = True,
 ) -> Outcome:
     """Start a stack with a toy model in a folder, call it in many ways, and end it.
 
-    `n_examples` is the most for each call and way to make them up.
+    `n_examples` is the most for each call and way to make them up. A stack that asks for no keys has another
+    document, and is called without.
     """
     models, keys = folder / "models", folder / "api-keys"
     make_toy_model(models)
     keys.write_text(make_entry("contract", ("admin",), key=_KEY).as_toml(), encoding="utf-8")
     settings = {
-        "DISYRE_API_KEYS_FILE": str(keys),
+        **({"DISYRE_API_KEYS_FILE": str(keys)} if asks_for_keys else {}),
         "DISYRE_MAX_SUBMITS_PER_MINUTE": "1000000",
         "DISYRE_MAX_QUEUED_JOBS": "100000",
     }
@@ -63,7 +70,9 @@ def check_contract(
         ids = _jobs(serve)
         config = folder / "contract.toml"
         config.write_text(
-            _CONFIG.read_text(encoding="utf-8") + f"\n[dictionaries.jobs]\nvalues = {json.dumps(ids)}\n",
+            _CONFIG.read_text(encoding="utf-8")
+            + f"\n[dictionaries.jobs]\nvalues = {json.dumps(ids)}\n"
+            + (_AUTH if asks_for_keys else ""),
             encoding="utf-8",
         )
         begun = time.monotonic()
@@ -113,9 +122,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills.contract", description=__doc__)
     parser.add_argument("--examples", type=int, default=60, help="of each call and way, at most")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--without-keys", action="store_true", help="a stack that asks for none")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = check_contract(Path(folder), n_examples=options.examples, seed=options.seed)
+        outcome = check_contract(
+            Path(folder),
+            n_examples=options.examples,
+            seed=options.seed,
+            asks_for_keys=not options.without_keys,
+        )
     if not outcome.passed:
         sys.stderr.write(outcome.report)
     figures: dict[str, Any] = {

@@ -16,3 +16,11 @@ def test_what_is_made_up_from_the_contract_is_answered_as_that_says(tmp_path: Pa
 
     assert outcome.passed, outcome.report
     assert outcome.n_calls > 60
+
+
+@pytest.mark.timeout(300)
+def test_so_is_a_stack_that_asks_for_no_keys(tmp_path: Path) -> None:
+    outcome = check_contract(tmp_path, n_examples=1, phases=("examples",), asks_for_keys=False)
+
+    assert outcome.passed, outcome.report
+    assert outcome.n_calls > 40

@@ -1,6 +1,7 @@
 """The API on a real server and a free port, over stores that a test can look into."""
 
 import hashlib
+import json
 import os
 import socket
 import threading
@@ -30,6 +31,7 @@ from disyre.model_package import ModelShelf
 from service.app import create_app
 from service.audit import AuditLog
 from service.backends import Backends
+from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.server import Server
 from service.settings import ServiceSettings
 from tests.documented import Contract
@@ -37,6 +39,8 @@ from tests.live import wait_for
 from tests.toy_model import make_toy_model
 
 PATIENCE_S = 10.0
+SUMMARY_FILE: Final = json.dumps(SUMMARY["summary"]["value"]).encode()
+"""A `summary.json`, as a worker writes it."""
 
 
 def make_worker(worker_id: str = "worker-1", **facts: Any) -> WorkerInfo:
@@ -161,7 +165,7 @@ def succeed(api: LiveApi, job: Job, files: dict[str, bytes], store: ArtifactStor
         lambda job: job.succeed(
             attempt=job.attempt,
             artifacts=artifacts,
-            summary={"anomaly_score": 0.25},
+            summary={**SHORT_SUMMARY, "anomaly_score": 0.25},
             provider="CPUExecutionProvider",
             timings_s={"reading": 0.25, "restoring": 3.0, "total": 3.25},
             at=api.jobs.now(),

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders import NOON, make_job
-from tests.service.live_api import LiveApi, succeed
+from tests.service.live_api import SUMMARY_FILE, LiveApi, succeed
 from tests.service.refused import check_refused
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -48,7 +48,7 @@ def test_a_result_is_what_it_is_or_bytes(
 ) -> None:
     job_id = api.client.post("/v1/jobs?model=t1w", content=scan).json()["id"]
     job = api.jobs.update(job_id, lambda job: job.start(at=NOON))
-    succeed(api, job, {name: b"{}"})
+    succeed(api, job, {name: SUMMARY_FILE})
 
     response = api.client.get(f"/v1/jobs/{job_id}/results/{name}", headers={"Accept": accept})
 

@@ -10,10 +10,9 @@ import pytest
 from disyre import INTENDED_USE
 from disyre.job import Job, JobProblem
 from tests.builders import JOB_ID, NOON, make_job
-from tests.service.live_api import LiveApi, succeed
+from tests.service.live_api import SUMMARY_FILE, LiveApi, succeed
 
 MAP = bytes(range(256)) * 1000
-SUMMARY = b'{"anomaly_score": 0.25}'
 SHA256 = hashlib.sha256(MAP)
 DIGEST = f"sha-256=:{base64.b64encode(SHA256.digest()).decode()}:"
 ETAG = f'"{SHA256.hexdigest()}"'
@@ -26,7 +25,7 @@ def finished(api: LiveApi) -> Job:
     api.artifacts.accept(make_incoming(api), JOB_ID)
     api.jobs.add(make_job())
     running = api.jobs.update(JOB_ID, lambda job: job.start(at=NOON))
-    return succeed(api, running, {"anomaly.nii.gz": MAP, "summary.json": SUMMARY})
+    return succeed(api, running, {"anomaly.nii.gz": MAP, "summary.json": SUMMARY_FILE})
 
 
 def make_incoming(api: LiveApi) -> Any:
@@ -48,7 +47,7 @@ def test_the_manifest_names_every_file_and_where_it_is(api: LiveApi, finished: J
         "sha256": SHA256.hexdigest(),
         "href": PATH,
     }
-    assert api.client.get(manifest["results"][1]["href"]).content == SUMMARY
+    assert api.client.get(manifest["results"][1]["href"]).content == SUMMARY_FILE
 
 
 def test_a_file_arrives_whole_and_can_be_proved_to(api: LiveApi, finished: Job) -> None:

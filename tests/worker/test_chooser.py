@@ -15,7 +15,7 @@ from disyre.job import Choice, Job, JobModel
 from disyre.job_params import JobParams
 from disyre.modality import Guess, Modality
 from disyre.model_package import ModelPackage, ModelShelf
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from tests.builders import NOON
 from tests.real_brain import make_real_brain
 from tests.toy_model import make_toy_model

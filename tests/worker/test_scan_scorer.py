@@ -17,7 +17,7 @@ from disyre.adapters.nifti_write import write_nifti
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
 from disyre.progress import Progress, Stage
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_volume

@@ -21,7 +21,7 @@ from disyre.job import JobInput, JobModel
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
 from disyre.scan_facts import ScanFacts
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from tests.builders import make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.nifti_files import nifti_bytes

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from disyre import brain, geometry
 from disyre.adapters.brain_registration import find_pose, upright_brain
 from disyre.adapters.nifti import read_nifti
-from disyre.tilt import Swap, Tilt, Turn, coarse_brain
+from disyre.preparation_record import Swap
+from disyre.tilt import Tilt, Turn, coarse_brain
 from disyre.types import Mask
 from disyre.volume import Volume
 from tests.builders import make_volume

@@ -16,7 +16,8 @@ from disyre import INTENDED_USE
 from disyre.adapters.preview import draw_preview, write_preview
 from disyre.pipeline import ScoredVolume
 from disyre.scan_record import BrainSource, ScanSource
-from disyre.summary import Summary, summarize
+from disyre.summary import summarize
+from disyre.summary_record import Summary
 from disyre.types import Affine
 from disyre.volume import Volume
 from tests.builders import make_manifest, make_record, make_settings, make_volume

@@ -8,7 +8,7 @@ from disyre.candidate import Candidate
 from disyre.client import documents, job_documents
 from disyre.job_params import JobParams
 from disyre.modality import Guess
-from disyre.summary import RegionSummary
+from disyre.summary_record import RegionSummary
 from service import model_schemas, problems, schemas, state_schemas
 from tests.disyre.client.scripted_api import document, scripted_api
 from tests.disyre.test_summary import make_summary
