@@ -16,16 +16,15 @@ from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
     InspectionDocument,
-    ModelDocument,
-    ModelListDocument,
-    QueueDocument,
     ResultsDocument,
 )
 from disyre.client.downloads import download
 from disyre.client.errors import ClientError, Conflict, NotFound, WaitTimeout
 from disyre.client.events import events
 from disyre.client.job_documents import EventDocument, JobDocument, JobPageDocument, StudyDocument
+from disyre.client.model_documents import ModelDocument, ModelListDocument
 from disyre.client.options import JobOptions
+from disyre.client.queue_documents import QueueDocument
 
 D = TypeVar("D", bound=Document)
 

@@ -29,6 +29,8 @@ class ModalityDocument(Document):
     name: str | None = None
     source: str | None = None
     reason: str | None = None
+    likely: str | None = None
+    """What it looks most like, where that is too uncertain to be the name."""
 
 
 class InputDocument(Document):
@@ -127,6 +129,7 @@ class ResultsDocument(Document):
     job_id: str
     results: tuple[ResultDocument, ...]
     model: ModelRefDocument | None = None
+    intended_use: str = ""
 
 
 class InspectionDocument(Document):
@@ -134,64 +137,4 @@ class InspectionDocument(Document):
 
     volumes: tuple[CandidateDocument, ...]
     warnings: tuple[str, ...] = ()
-
-
-class ModelDocument(Document):
-    """A model package that is installed; `model_extra` has its grid, calibration and metrics."""
-
-    name: str
-    version: str
-    modality: str | None = None
-    sha256: str | None = None
-    created_at: AwareDatetime | None = None
-    licence: str = ""
-    href: str = ""
     intended_use: str = ""
-
-
-class LeftOutDocument(Document):
-    """A model package that is there, and not offered."""
-
-    name: str
-    version: str
-    code: str = ""
-
-
-class ModelListDocument(Document):
-    """Model packages."""
-
-    models: tuple[ModelDocument, ...]
-    left_out: tuple[LeftOutDocument, ...] = ()
-
-
-class HeldModelDocument(Document):
-    """A version of a model that a worker takes jobs for."""
-
-    name: str
-    version: str
-    sha256: str = ""
-
-
-class WorkerDocument(Document):
-    """A worker that is alive."""
-
-    id: str
-    provider: str | None = None
-    models: tuple[str, ...] = ()
-    """What it holds in memory, as `name/version`."""
-    holds: tuple[HeldModelDocument, ...] | None = None
-    """What it takes jobs for."""
-    left_out: tuple[str, ...] = ()
-    """Packages that it would hold if they were whole, as `name/version`."""
-    busy_with: str | None = None
-
-
-class QueueDocument(Document):
-    """The queue, and who works on it."""
-
-    depth: int
-    """Jobs that wait."""
-    running: int = 0
-    eta_s: float | None = None
-    """Estimated time until a job that is submitted now begins."""
-    workers: tuple[WorkerDocument, ...] = ()

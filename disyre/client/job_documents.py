@@ -18,6 +18,14 @@ from disyre.client.documents import (
 _FINISHED: Final = frozenset({"succeeded", "failed", "canceled"})
 
 
+class TraceDocument(Document):
+    """Ids of the request that made a job."""
+
+    request_id: str
+    """The client's own `X-Request-ID`, or one that was made for it."""
+    traceparent: str | None = None
+
+
 class LinksDocument(Document):
     """Where to go on, as paths of the API."""
 
@@ -86,6 +94,7 @@ class JobDocument(Document):
     revision: int = 0
     owner: str = ""
     """The name of the key that it was sent with."""
+    trace: TraceDocument | None = None
     created_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -144,6 +153,7 @@ class StudyDocument(Document):
     left_out: tuple[CandidateDocument, ...] = ()
     """The other series, each with a code and a reason."""
     warnings: tuple[str, ...] = ()
+    intended_use: str = ""
 
 
 class JobPageDocument(Document):
@@ -151,3 +161,4 @@ class JobPageDocument(Document):
 
     jobs: tuple[JobDocument, ...]
     next_cursor: str | None = None
+    intended_use: str = ""

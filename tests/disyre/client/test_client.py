@@ -153,8 +153,8 @@ def test_models_and_the_queue_are_looked_at(client: Client) -> None:
     (model,), queue = client.models(), client.queue()
 
     assert (model.name, model.version, model.modality) == ("t1w", "1", "T1w")
-    assert model.model_extra is not None
-    assert model.model_extra["calibration"]["threshold"] == 0.3
+    assert model.calibration is not None
+    assert model.calibration.threshold == 0.3
     assert (queue.depth, queue.running) == (0, 0)
     assert [(worker.id, worker.models) for worker in queue.workers] == [("worker-1", ("t1w/1",))]
 

@@ -1,48 +1,114 @@
 """Documents as the client reads them."""
 
-import pytest
-from pydantic import BaseModel
+import inspect
+from collections.abc import Iterator
+from typing import Any, Final
 
-from disyre.adapters.worker_registry import HeldModel, WorkerInfo
-from disyre.candidate import Candidate
-from disyre.client import documents, job_documents
+from disyre.client import documents, job_documents, model_documents, queue_documents
+from disyre.client.documents import Document
 from disyre.job_params import JobParams
-from disyre.modality import Guess
-from disyre.summary_record import RegionSummary
-from service import model_schemas, problems, schemas, state_schemas
 from tests.disyre.client.scripted_api import document, scripted_api
 from tests.disyre.test_summary import make_summary
+from tests.service.live_api import LiveApi
 
-SAME: dict[type[documents.Document], type[BaseModel]] = {
-    job_documents.JobDocument: schemas.JobView,
-    documents.ModelRefDocument: schemas.ModelRef,
-    documents.ModalityDocument: Guess,
-    documents.InputDocument: schemas.InputView,
-    documents.ProgressDocument: schemas.ProgressView,
-    job_documents.LinksDocument: schemas.JobLinks,
-    documents.ProblemDocument: problems.Problem,
-    documents.FieldErrorDocument: problems.FieldError,
-    documents.CandidateDocument: Candidate,
-    job_documents.ParamsDocument: JobParams,
-    job_documents.RegionDocument: RegionSummary,
-    job_documents.EventDocument: schemas.JobEventView,
-    job_documents.StudyDocument: schemas.StudyView,
-    job_documents.JobPageDocument: schemas.JobPage,
-    documents.ResultDocument: schemas.ResultView,
-    documents.ResultsDocument: schemas.ResultsView,
-    documents.InspectionDocument: schemas.InspectionView,
-    documents.ModelDocument: model_schemas.ModelView,
-    documents.ModelListDocument: model_schemas.ModelList,
-    documents.LeftOutDocument: model_schemas.LeftOutView,
-    documents.HeldModelDocument: HeldModel,
-    documents.QueueDocument: state_schemas.QueueView,
-    documents.WorkerDocument: WorkerInfo,
+SAME: Final[dict[type[Document], str]] = {
+    job_documents.JobDocument: "JobView",
+    job_documents.TraceDocument: "Trace",
+    documents.ModelRefDocument: "ModelRef",
+    documents.ModalityDocument: "Guess",
+    documents.InputDocument: "InputView",
+    documents.ProgressDocument: "ProgressView",
+    documents.TransitionDocument: "Transition",
+    job_documents.LinksDocument: "JobLinks",
+    documents.ProblemDocument: "Problem",
+    documents.FieldErrorDocument: "FieldError",
+    documents.CandidateDocument: "Candidate",
+    job_documents.ParamsDocument: "JobParams",
+    job_documents.SummaryDocument: "ShortSummary",
+    job_documents.RegionDocument: "RegionSummary",
+    job_documents.EventDocument: "JobEventView",
+    job_documents.StudyDocument: "StudyView",
+    job_documents.JobPageDocument: "JobPage",
+    documents.ResultDocument: "ResultView",
+    documents.ResultsDocument: "ResultsView",
+    documents.InspectionDocument: "InspectionView",
+    model_documents.ModelDocument: "ModelView",
+    model_documents.GridDocument: "Grid",
+    model_documents.WindowsDocument: "Windows",
+    model_documents.EmphasisDocument: "Emphasis",
+    model_documents.IntensityDocument: "IntensityRule",
+    model_documents.ScanSettingsDocument: "ScanSettings",
+    model_documents.HealthyBrainDocument: "HealthyBrain",
+    model_documents.CalibrationDocument: "Calibration",
+    model_documents.TrainingDataDocument: "TrainingData",
+    model_documents.ModelListDocument: "ModelList",
+    model_documents.LeftOutDocument: "LeftOutView",
+    model_documents.HeldModelDocument: "HeldModel",
+    queue_documents.QueueDocument: "QueueView",
+    queue_documents.WorkerDocument: "WorkerInfo",
 }
+NOT_READ: Final = {
+    *("Liveness", "ServerLiveness", "Readiness", "ServerReadiness", "ModelReadiness"),  # of probes
+    "Summary",  # of a file, which is downloaded as it is
+}
+"""Bodies for which the client has no method, or that it does not look into."""
 
 
-@pytest.mark.parametrize("kind", SAME, ids=lambda kind: kind.__name__)
-def test_the_client_expects_no_field_that_the_api_does_not_send(kind: type[documents.Document]) -> None:
-    assert kind.model_fields.keys() <= SAME[kind].model_fields.keys()
+def test_documents_have_the_fields_that_openapi_says_and_of_their_types(api: LiveApi) -> None:
+    said = api.client.get("/openapi.json").json()["components"]["schemas"]
+
+    for kind, name in SAME.items():
+        own = kind.model_json_schema()
+        assert shapes_of(own, own.get("$defs", {})) == shapes_of(said[name], said), kind
+
+
+def shapes_of(schema: dict[str, Any], known: dict[str, Any]) -> dict[str, object]:
+    """The type of each field of an object."""
+    return {name: shape_of(field, known) for name, field in schema["properties"].items()}
+
+
+def shape_of(schema: dict[str, Any], known: dict[str, Any]) -> object:
+    """The type of a field, by the names of OpenAPI, whatever its limits, and whether it may be null."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        target = known[name]
+        return OURS.get(name, name) if "properties" in target else shape_of(target, known)
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if kinds:
+        (kind,) = {str(shape_of(each, known)): shape_of(each, known) for each in kinds}.values()
+        return kind
+    if schema.get("type") == "array":
+        items = schema.get("items") or schema["prefixItems"][0]
+        return ["array", shape_of(items, known)]
+    if schema.get("type") == "object":
+        return ["object", shape_of(schema["additionalProperties"], known)]
+    return "date-time" if schema.get("format") == "date-time" else schema["type"]
+
+
+OURS: Final = {kind.__name__: name for kind, name in SAME.items()}
+
+
+def test_every_document_of_the_client_is_compared_and_every_body_of_the_api_has_one(api: LiveApi) -> None:
+    ours = {
+        kind
+        for module in (documents, job_documents, model_documents, queue_documents)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Document) and kind is not Document
+    }
+    said = api.client.get("/openapi.json").json()
+
+    assert ours == SAME.keys()
+    assert set(bodies(said)) - NOT_READ <= set(SAME.values())
+
+
+def bodies(said: dict[str, Any]) -> Iterator[str]:
+    """The schemas of the bodies of all answers, by name."""
+    for path in said["paths"].values():
+        for operation in path.values():
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    if "$ref" in content.get("schema", {}):
+                        yield content["schema"]["$ref"].rpartition("/")[2]
 
 
 def test_what_a_newer_service_adds_is_kept_and_no_obstacle() -> None:
