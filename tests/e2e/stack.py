@@ -66,7 +66,7 @@ class ApiClient:
         return wait_for(finished, "the job is finished", within_s=within_s)
 
     def assert_one_whole_result(self, job: Document) -> None:
-        """A job has succeeded, its results can be fetched, and neither another attempt nor the scan is left."""
+        """A job has succeeded, its results can be fetched, and no other attempt nor the scan is left."""
         assert job["state"] == "succeeded", job["error"]
         artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
         for artifact in artifacts:
