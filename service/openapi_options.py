@@ -12,6 +12,7 @@ from service.study import OF_ONE_SERIES
 OPTIONS_SCHEMA: Final = "JobOptions"
 STUDY_OPTIONS_SCHEMA: Final = "StudyOptions"
 _ONLY_IN_FORMS: Final = "labels"
+_NULL: Final = {"type": "null"}
 _FRACTION: Final = r"0?\.[0-9]{0,20}[1-9][0-9]{0,20}"
 _POWER: Final = r"[1-9](\.[0-9]{1,20})?[eE]-(0?[1-9]|[1-9][0-9])"
 _SEVERITY: Final = rf"({_FRACTION}|1(\.0{{0,20}})?|{_POWER})"
@@ -106,7 +107,6 @@ def _in_json(name: str, field: dict[str, Any]) -> dict[str, Any]:
     return {**field, "anyOf": kinds} if kinds else field
 
 
-_NULL: Final = {"type": "null"}
 OPTIONS: Final = [_parameter(name, field) for name, field in _fields().items() if name != _ONLY_IN_FORMS]
 """Of a job."""
 OPTIONS_OF_A_STUDY: Final = [each for each in OPTIONS if each["name"] not in OF_ONE_SERIES]
