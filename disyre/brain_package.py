@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from disyre.brain_extraction import BrainFinder, BrainNetwork
-from disyre.errors import Misconfigured
 from disyre.frozen import Frozen
+from disyre.manifest_file import read_manifest
 from disyre.model_package import NETWORK_FILE, TrainingData, verified_network
 
 FOLDER: Final = "brain"
@@ -53,11 +53,7 @@ class BrainPackage:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read a package. Raises Misconfigured if there is none that can be used."""
-        try:
-            manifest = BrainManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise Misconfigured(f"no usable brain network at {folder}: {error}") from error
-        return cls(folder, manifest)
+        return cls(folder, read_manifest(BrainManifest, folder / MANIFEST_FILE, what="brain network"))
 
     @classmethod
     def newest(cls, models: Path) -> Self | None:

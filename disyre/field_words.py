@@ -32,6 +32,7 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'value')}",
     "too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'value')}",
     "dict_type": "names with values",
+    "model_type": "names with values",
     "timezone_aware": _TIME,
     "datetime_parsing": _TIME,
     "datetime_from_date_parsing": _TIME,
@@ -59,6 +60,8 @@ def in_words(error: Mapping[str, Any]) -> str:
         return str(error["ctx"]["error"])  # a check of ours, which speaks for itself
     if kind == "missing":
         return "expected a value, got none"
+    if kind == "extra_forbidden":
+        return "expected no field of this name, got one"
     return f"expected {_expected(kind, error)}, got {_came(error['input'])}"
 
 

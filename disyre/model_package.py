@@ -13,7 +13,6 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 from pydantic import (
     AwareDatetime,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -22,6 +21,7 @@ from disyre.emphasis import Emphasis
 from disyre.errors import DisyreError, Misconfigured, Unavailable, UnknownModel
 from disyre.frozen import Frozen
 from disyre.intensity import IntensityRule
+from disyre.manifest_file import read_manifest
 from disyre.modality import Modality
 
 NETWORK_FILE = "model.onnx"
@@ -222,11 +222,7 @@ class ModelPackage:
 
         Raises Misconfigured if there is none that can be used.
         """
-        try:
-            manifest = ModelManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise Misconfigured(f"no usable model package at {folder}: {error}") from error
-        return cls(folder, manifest)
+        return cls(folder, read_manifest(ModelManifest, folder / MANIFEST_FILE, what="model package"))
 
     def verified_network(self) -> bytes:
         """The bytes of the network, after they were compared with the manifest's SHA-256.
@@ -252,6 +248,18 @@ class UnusablePackage:
     """Why."""
     manifest: ModelManifest | None
     """None if it cannot be read."""
+
+
+def refusal_of(unusable: Sequence[UnusablePackage]) -> DisyreError:
+    """Why none of these can be used, of which there is at least one: all that is for the operator to mend.
+
+    It is what is said of the last of them, unless that is for the operator.
+    """
+    newest = unusable[-1].error
+    wrong = [each for each in unusable if isinstance(each.error, Misconfigured)]
+    if len(wrong) == 1 or not isinstance(newest, Misconfigured):
+        return newest
+    return Misconfigured("; ".join(f"{each.name}/{each.version}: {each.error}" for each in wrong))
 
 
 Check: TypeAlias = Callable[[ModelPackage], None]
@@ -280,14 +288,15 @@ class ModelShelf:
     def find(self, name: str, version: str | None = None) -> ModelPackage:
         """The package of this name and version, or its newest version that can be used.
 
-        Raises UnknownModel if there is none; Misconfigured, or what the check raises, if none can be used.
+        Raises UnknownModel if there is none; Misconfigured, which names each, or what the check raises, if
+        none can be used.
         """
         usable, unusable = self._look()
         fitting = [p for p in usable if p.manifest.name == name and version in (None, p.manifest.version)]
         if fitting:
             return fitting[-1]
         refused = [each for each in unusable if each.name == name and version in (None, each.version)]
-        raise refused[-1].error if refused else _unknown(usable)
+        raise refusal_of(refused) if refused else _unknown(usable)
 
     def packages_of(self, version: str | None) -> list[ModelPackage]:
         """Every package, or those of a version. Raises UnknownModel if there is none."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from disyre.adapters.worker_registry import HeldModel
 from disyre.errors import Misconfigured
 from disyre.job import JobModel
-from disyre.model_package import ModelShelf
+from disyre.model_package import ModelShelf, refusal_of
 from disyre.verification import Verification
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Holdings:
         for name in self._names or ():
             unusable = [each for each in self.shelf.unusable() if each.name == name]
             if unusable:
-                raise Misconfigured(f"the model {name!r} cannot be held: {unusable[0].error}")
+                raise Misconfigured(f"the model {name!r} cannot be held: {refusal_of(unusable)}")
             if name not in self.names():
                 raise Misconfigured(f"there is no model {name!r} in {self._folder.absolute()}")
 

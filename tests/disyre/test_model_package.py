@@ -67,6 +67,45 @@ def test_a_manifest_with_a_key_that_nobody_knows_is_refused(tmp_path: Path) -> N
         ModelPackage.read(package.folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "expected JSON, got text that is none from line 1, column 1 on"),
+        ("[]", "expected names with values, got 0 values"),
+        ('{"name": 3}', "name: expected text, got 3; version: expected a value, got none; "),
+        ('{"sevrities": []}', "sevrities: expected no field of this name, got one"),
+        (None, "model.json cannot be read: No such file or directory"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_said_in_words_for_whom_they_are(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    package = write_package(tmp_path)
+    manifest = package.folder / "model.json"
+    manifest.unlink()
+    if text is not None:
+        manifest.write_text(text, encoding="utf-8")
+
+    with pytest.raises(Misconfigured) as refusal:
+        ModelPackage.read(package.folder)
+
+    assert said in str(refusal.value)
+    assert str(refusal.value).startswith(f"no usable model package at {package.folder}: ")
+    assert "pydantic" not in str(refusal.value)
+
+
+def test_each_damaged_package_is_named_if_no_version_can_be_used(tmp_path: Path) -> None:
+    for version in ("5", "6", "7"):
+        package = write_package(tmp_path, version=version)
+        (package.folder / "model.json").write_text("{", encoding="utf-8")
+
+    with pytest.raises(Misconfigured) as refusal:
+        ModelShelf(tmp_path).find("toy")
+
+    named = [part.split(": ")[0] for part in str(refusal.value).split("; ")]
+    assert named == ["toy/5", "toy/6", "toy/7"]
+
+
 def test_a_shelf_finds_the_newest_version_by_number(tmp_path: Path) -> None:
     for version in ("2", "10", "9"):
         write_package(tmp_path, version=version)
