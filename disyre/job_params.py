@@ -20,7 +20,7 @@ def _url_of(given: object) -> str:
     return url
 
 
-Url = Annotated[str, BeforeValidator(_url_of), Field(max_length=2000)]
+Url = Annotated[str, Field(max_length=2000), BeforeValidator(_url_of)]
 """A URL; also taken as an object with a `url`, and nothing else."""
 Label = Annotated[str, Field(max_length=200)]
 

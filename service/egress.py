@@ -51,12 +51,17 @@ class Hosts:
 
     def check(self, url: str) -> SplitResult:
         """The parts of an address that may be called, without asking whose it is. Raises InvalidParams."""
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise InvalidParams(
+                "expected callback to be a URL of ASCII characters without blanks and line breaks, which are "
+                "written as %20 and the like; got one with others"
+            )
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
         except ValueError:
             raise InvalidParams("expected callback to be a URL, got something else") from None
-        if not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in _PORTS or not host:
+        if parts.scheme not in _PORTS or not host:
             raise InvalidParams("expected callback to be a URL that begins with https://")
         if "@" in parts.netloc or parts.fragment:
             raise InvalidParams("expected callback to be a URL without a user and without a fragment")

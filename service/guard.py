@@ -29,10 +29,13 @@ logger = logging.getLogger(__name__)
 
 _OWN_MACHINE: Final = ("http", "127.0.0.1")
 _READING: Final = ("GET", "HEAD")
-_HINT: Final = "A key of the operator's. Not asked for where only the API's own machine can reach it."
+_HINT: Final = (
+    "A key of the operator's, or a token of the identity provider that the operator has named. Not asked for "
+    "where only the API's own machine can reach it."
+)
 _BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=False)
 _API_KEY: Final = APIKeyHeader(
-    name="X-API-Key", scheme_name="apiKey", description="The same key.", auto_error=False
+    name="X-API-Key", scheme_name="apiKey", description="The same key or token.", auto_error=False
 )
 
 
@@ -100,8 +103,16 @@ class Guard:
         found = await self._find(shown) if shown is not None else None
         if found is None:
             came = "none" if shown is None else "one that is not known"
-            raise Unauthenticated(f"expected an API key, as Authorization: Bearer or X-API-Key; got {came}")
+            raise Unauthenticated(
+                f"expected {self._taken()}, as Authorization: Bearer or X-API-Key; got {came}"
+            )
         return found
+
+    def _taken(self) -> str:
+        """What callers show."""
+        if self._tokens is None:
+            return "an API key"
+        return "a token" if self._keys is None else "an API key or a token"
 
     async def _find(self, shown: str) -> Caller | None:
         found = self._keys.find(shown) if self._keys is not None else None
@@ -187,7 +198,8 @@ async def _caller(
     request.state.check_still = partial(guard.check_still, shown, caller)
     scope = Scope.READ if request.method in _READING else Scope.SUBMIT
     if not caller.may(scope):
-        raise Forbidden(f"expected an API key with the scope {scope}, got one without")
+        came = "an API key" if caller.ends_at_s is None else "a token"
+        raise Forbidden(f"expected {came} with the scope {scope}, got one without")
     if scope is Scope.SUBMIT:
         await run_in_threadpool(guard.count_submit, caller)
     return caller

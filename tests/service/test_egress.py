@@ -68,6 +68,20 @@ def test_a_url_that_is_not_of_a_listed_host_is_refused_and_connected_to_by_nobod
 
 
 @pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:80/200/x y", "without blanks"),
+        ("https://listed.example/\n", "without blanks and line breaks"),
+        ("https://listed.examplé/", "of ASCII characters"),
+        ("ftp://listed.example/", "begins with https://"),
+    ],
+)
+def test_of_a_url_that_no_call_can_go_to_it_is_said_what_is_wrong_with_it(url: str, said: str) -> None:
+    with pytest.raises(InvalidParams, match=said):
+        HOME.check(url)
+
+
+@pytest.mark.parametrize(
     "addresses",
     [
         *(["127.0.0.1"], ["10.0.0.1"], ["::1"], ["::ffff:127.0.0.1"], ["fe80::1%eth0"], ["169.254.169.254"]),

@@ -227,6 +227,10 @@ def test_a_callback_may_be_an_object_with_its_url(
             assert answer.json()["detail"] == (
                 "callback: expected a URL, or an object with a URL as its `url`, got something else"
             )
+        for long in ("https://a.example/" + "x" * 2990, {"url": "https://a.example/" + "x" * 2990}):
+            assert post(long).json()["detail"] == (
+                "callback: expected at most 2000 characters, got text of 3008 characters"
+            )
 
 
 def test_without_listed_hosts_a_callback_is_refused(tmp_path: Path, scan: bytes) -> None:

@@ -28,10 +28,16 @@ def test_tokens_and_keys_are_taken_side_by_side(api: LiveApi, provider: Provider
     assert api.client.get(path, headers=bearer).status_code == 200
     assert api.client.get(path, headers={"X-API-Key": "pacs"}).status_code == 404
     assert api.client.get(path, headers={"X-API-Key": "boss"}).json()["owner"] == job["owner"]
+    assert api.client.get(path, headers={"X-API-Key": provider.token()}).status_code == 200
     check = {"Authorization": f"Bearer {provider.token(scope='openid')}"}
-    assert api.client.get(path, headers=check).status_code == 403
+    without = api.client.get(path, headers=check)
+    assert (without.status_code, without.json()["detail"]) == (
+        403,
+        "expected a token with the scope read, got one without",
+    )
     refused = httpx.get(api.client.base_url.join(path), headers={"Authorization": "Bearer a.b.c"})
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+    assert refused.json()["detail"].startswith("expected an API key or a token, as Authorization: Bearer ")
 
 
 def test_without_its_provider_a_token_has_to_wait_and_a_key_has_not(api: LiveApi, provider: Provider) -> None:
@@ -119,7 +125,9 @@ def test_an_api_that_takes_tokens_only_may_be_reached_by_others(tmp_path: Path, 
     settings: dict[str, Any] = {"oidc_issuer": ISSUER, "oidc_audience": AUDIENCE}
 
     with live_api(tmp_path, listen_host="0.0.0.0", oidc_keys_url=provider.url, **settings) as api:
-        assert api.client.get("/v1/jobs").status_code == 401
+        refused = api.client.get("/v1/jobs")
+        assert refused.status_code == 401
+        assert refused.json()["detail"].startswith("expected a token, as Authorization: Bearer ")
 
 
 def test_a_stream_of_events_ends_with_the_token_that_it_was_opened_with(
