@@ -4,7 +4,6 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -14,7 +13,7 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import StorageFull, TooLarge, Unavailable
-from disyre.intake.early import refuse_by_beginning, refuse_too_large
+from disyre.intake.early import refuse_by_beginning, refuse_nifti
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
@@ -22,6 +21,7 @@ from service.content_digest import given_digest
 from service.dependencies import Parts
 from service.disk_room import Reservation
 from service.errors import UnsupportedMediaType, UploadTimedOut
+from service.given_options import parse_params
 from service.limiters import in_thread
 from service.once import Ticket
 from service.pace import paced
@@ -100,9 +100,12 @@ async def incoming(parts: Parts) -> AsyncIterator[Path]:
     await in_thread(disk, folder.__exit__, None, None, None)
 
 
-async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
+async def receive(
+    request: Request, folder: Path, parts: Parts, options: Mapping[str, Any] | None = None
+) -> Upload:
     """Stream the body of a request into a folder.
 
+    `options` are those of the job that it is to be, as far as they are in the query; None if it is for none.
     Raises InvalidInput, StorageFull, ClientDisconnect, or Unavailable if the process stops meanwhile.
     """
     settings, disk = parts.settings, parts.limiters.disk
@@ -112,7 +115,7 @@ async def receive(request: Request, folder: Path, parts: Parts) -> Upload:
     body: Body | None = None
     writing: asyncio.Task[None] | None = None
     try:
-        body = await _to_disk(disk, _open_body, request.headers, folder, settings)
+        body = await _to_disk(disk, _open_body, request.headers, folder, settings, options)
         async with asyncio.timeout(settings.upload_timeout_s) as deadline:
             with parts.drain.waking(lambda: _hasten(deadline, settings)):
                 async for chunks in _batches(request, settings):
@@ -154,16 +157,28 @@ def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
         reservation.use(len(chunk))
 
 
-def _open_body(headers: Headers, folder: Path, settings: ServiceSettings) -> Body:
+def _open_body(
+    headers: Headers, folder: Path, settings: ServiceSettings, options: Mapping[str, Any] | None
+) -> Body:
     digest = given_digest(headers)
+    refuse = refuse_nifti if is_form(headers) else refuse_by_beginning
+
+    def on_head(head: bytes, *, params: bytes | None) -> None:
+        refuse(head, max_voxels=settings.max_voxels, has_to_be_one=_picks_none(options, params))
+
     if not is_form(headers):
-        on_head = partial(refuse_by_beginning, max_voxels=settings.max_voxels)
         return RawBody(folder, digest=digest, on_head=on_head)
-    on_head = partial(refuse_too_large, max_voxels=settings.max_voxels)
-    _, options = parse_options_header(headers["content-type"])
+    _, said = parse_options_header(headers["content-type"])
     return MultipartBody(
-        folder, options.get("boundary", ""), max_files=settings.max_files, digest=digest, on_head=on_head
+        folder, said.get("boundary", ""), max_files=settings.max_files, digest=digest, on_head=on_head
     )
+
+
+def _picks_none(options: Mapping[str, Any] | None, params: bytes | None) -> bool:
+    """Whether it is known already that no option of a job picks one of several volumes of NIfTI."""
+    if options is None or params is None:
+        return False
+    return {**options, **parse_params(params)}.get("volume_index") is None
 
 
 async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[list[bytes]]:

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
@@ -30,18 +31,21 @@ class Body(Protocol):
         """Let go of open files, whatever happened."""
 
 
-OnHead: TypeAlias = Callable[[bytes], None]
-"""Is shown how a file begins, while the rest is still to come."""
+class OnHead(Protocol):
+    """Is shown how a file begins, while the rest is still to come."""
+
+    def __call__(self, head: bytes, *, params: bytes | None) -> None:
+        """See it, and the part `params` of the form: empty without a form, None if it may still come."""
 
 
-def ignore(head: bytes) -> None:
+def ignore(head: bytes, *, params: bytes | None = None) -> None:
     """See it, and do nothing."""
 
 
 class FileWriter:
     """One uploaded file, from its first byte to its last."""
 
-    def __init__(self, path: Path, on_head: OnHead) -> None:
+    def __init__(self, path: Path, on_head: Callable[[bytes], None]) -> None:
         self.name = path.name
         self.facts = FileFacts()
         self._file = path.open("xb")
@@ -69,7 +73,7 @@ class RawBody:
     def __init__(self, folder: Path, *, digest: bytes | None = None, on_head: OnHead = ignore) -> None:
         self._digest = digest
         """SHA-256 that the client expects."""
-        self._writer = FileWriter(folder / file_name(1), on_head)
+        self._writer = FileWriter(folder / file_name(1), partial(on_head, params=b""))
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -163,7 +167,8 @@ class MultipartBody:
         if part == "file":
             if len(self._files) == self._max_files:
                 raise TooLarge(f"expected at most {counted(self._max_files, 'file')}")
-            self._writer = FileWriter(self._folder / file_name(len(self._files) + 1), self._on_head)
+            on_head = partial(self._on_head, params=None if self._params is None else bytes(self._params))
+            self._writer = FileWriter(self._folder / file_name(len(self._files) + 1), on_head)
         elif part == "mask" and self._mask is None:
             self._writer = FileWriter(self._folder / MASK_NAME, ignore)
         elif part == "params" and self._params is None:

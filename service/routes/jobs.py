@@ -80,7 +80,7 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
         parts.limiters.admission, admit, request.headers, options, parts, submission.check_options, ticket
     )
     async with incoming(parts) as folder:
-        upload = await receive(request, folder, parts)
+        upload = await receive(request, folder, parts, options)
         limiter = parts.limiters.inspection
         return await in_thread(limiter, submission.submit, upload, folder, options, ticket)
 

@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from disyre.errors import TooLarge
-from disyre.intake.early import LOOKED_AT_BYTES, refuse_too_large
+from disyre.errors import NotThreeDimensional, TooLarge
+from disyre.intake.early import LOOKED_AT_BYTES, refuse_nifti
 
 
 def begin(shape: tuple[int, ...]) -> bytes:
@@ -21,11 +21,24 @@ def begin(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_scan_above_the_limit_is_known_by_its_header(pack: type[bytes]) -> None:
     with pytest.raises(TooLarge, match="expected at most 1000000 voxels, got 8000000"):
-        refuse_too_large(pack(begin((200, 200, 200)))[:LOOKED_AT_BYTES], max_voxels=1_000_000)
+        refuse_nifti(pack(begin((200, 200, 200)))[:LOOKED_AT_BYTES], max_voxels=1_000_000)
 
-    refuse_too_large(pack(begin((200, 200, 200)))[:LOOKED_AT_BYTES], max_voxels=8_000_000)
+    refuse_nifti(pack(begin((200, 200, 200)))[:LOOKED_AT_BYTES], max_voxels=8_000_000)
 
 
 @pytest.mark.parametrize("head", [b"", b"PK\3\4", b"\x1f\x8b" + bytes(100), begin((200, 200))])
 def test_what_else_is_wrong_is_told_later(head: bytes) -> None:
-    refuse_too_large(head, max_voxels=10)
+    refuse_nifti(head, max_voxels=10)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("shape", [(9, 9, 9, 3), (9, 9)])
+def test_what_has_to_be_one_volume_and_is_not_is_known_by_its_header(
+    pack: type[bytes], shape: tuple[int, ...]
+) -> None:
+    head = pack(begin(shape))[:LOOKED_AT_BYTES]
+
+    with pytest.raises(NotThreeDimensional):
+        refuse_nifti(head, max_voxels=10_000, has_to_be_one=True)
+
+    refuse_nifti(head, max_voxels=10_000)

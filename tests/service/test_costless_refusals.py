@@ -1,5 +1,6 @@
 """300 MB that are refused cost no transfer: the bytes are counted at the socket."""
 
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from tests.dicom_phantom import encoded, make_series
@@ -173,6 +176,49 @@ def test_a_scan_of_too_many_voxels_is_refused_by_the_beginning_of_its_file(
         assert b"expected at most 90000000 voxels, got 216000000" in answer
         assert sent_until_refused(api, head, begins) < BUFFERED_BYTES
         assert api.left_behind() == []
+
+
+_OPTIONS: Final = b'--edge\r\nContent-Disposition: form-data; name="params"\r\n\r\n{"model": "t1w"}\r\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "begins"),
+    [
+        ((), b""),
+        (("Content-Type: multipart/form-data; boundary=edge",), _OPTIONS + _PART),
+    ],
+    ids=["the body itself", "a form whose options come first"],
+)
+def test_several_volumes_of_which_nothing_picks_one_are_refused_by_the_beginning_of_their_file(
+    tmp_path: Path, headers: tuple[str, ...], begins: bytes
+) -> None:
+    head = head_of(Refusal((422, "not-3d"), headers=headers))
+    begins += begin((200, 200, 200, 4))
+    with live_api(tmp_path) as api:
+        with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+            connection.sendall(head + begins + bytes(2_000_000))
+            answer = connection.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 422 ")
+        assert b"the option volume_index, from 0 to 3, picks one" in answer
+        assert sent_until_refused(api, head, begins) < BUFFERED_BYTES
+        assert api.left_behind() == []
+
+
+def test_several_volumes_are_taken_if_an_option_that_comes_later_picks_one_or_no_job_is_wanted(
+    tmp_path: Path,
+) -> None:
+    image = nib.Nifti1Image(np.arange(4 * 40**3, dtype=np.float32).reshape(4, 40, 40, 40).T, np.eye(4))
+    one = {"volume_index": 3}
+    with live_api(tmp_path) as api:
+
+        def send(path: str, **request: Any) -> int:
+            return api.client.post(path, **request).status_code
+
+        assert send("/v1/jobs", files={"file": image.to_bytes(), "params": (None, json.dumps(one))}) == 202
+        assert send("/v1/jobs", content=image.to_bytes(), params=one) == 202
+        assert send("/v1/inspect", content=image.to_bytes()) == 200
+        assert send("/v1/jobs", files={"file": image.to_bytes()}) == 422
 
 
 def test_who_has_sent_2_mb_more_before_it_listens_hears_the_answer_to_its_end(tmp_path: Path) -> None:
