@@ -81,19 +81,18 @@ class Views:
         """At most `n` slices of the brain with the highest total above a threshold, some way apart.
 
         Where that is equal, as in a map that is low everywhere, more of the map is worse, then more brain.
-        Behind the first, slices with hardly any brain come after the others that have something above the
-        threshold.
+        Behind the first, slices with hardly any brain are left out: nobody would see where that is.
         """
         others = tuple(other for other in range(3) if other != axis)
         above = np.where(self.anomaly_map > threshold, self.anomaly_map, 0).sum(axis=others)
         area = self.brain.sum(axis=others)
         order = np.lexsort((-area, -self.anomaly_map.sum(axis=others), -above))
-        rest = order[1:]
-        less_telling = 2 * (above[rest] == 0) + (area[rest] < _THIN * area.max())
-        order = np.append(order[:1], rest[np.argsort(less_telling, kind="stable")])
+        order = order[area[order] > 0]
+        is_shown = area[order] >= _THIN * area.max()
+        is_shown[0] = True
         apart = max(1.0, _WORST_APART_MM / geometry.spacing_mm(self.affine)[axis])
         chosen: list[int] = []
-        for index in order[area[order] > 0]:
+        for index in order[is_shown]:
             if len(chosen) < n and all(abs(int(index) - other) >= apart for other in chosen):
                 chosen.append(int(index))
         return chosen

@@ -217,7 +217,7 @@ def test_every_row_says_its_plane_its_place_in_the_world_and_why_it_is_shown() -
     affine[:3, 3] = 100, -50, 20
     volume, scored = scored_lesion(affine=affine)
     scored.anomaly_map.voxels[15, 20, 18] = 0.35
-    scored.anomaly_map.voxels[15, 20, 4] = 0.34
+    scored.anomaly_map.voxels[15, 20, 5] = 0.34
 
     words = words_of(draw(volume, scored))
 
