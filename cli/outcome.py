@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cli.file_words import told
 from cli.scans import Scan
 from disyre.client import (
     CandidateDocument,
@@ -99,4 +100,4 @@ def _in_words(error: Exception, scan: Scan) -> str:
     if not isinstance(error, OSError):
         return str(error)
     other = error.filename is not None and Path(error.filename) != scan.path
-    return f"{f'{error.filename} ' if other else ''}cannot be read or written: {error.strerror}"
+    return told(error, name=str(error.filename) if other else "")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cli.file_words import told
 from cli.scans import scan_at
 from disyre import INTENDED_USE
 from disyre.adapters.settings import EX_CONFIG, own_models, read_settings
@@ -59,7 +60,7 @@ def score(
     except OSError as error:
         which, path = _which(error, {"OUT": out, "the mask": mask, "IN": source})
         named = f"{which} ({path})" if names_paths and path else which
-        return _fail(f"{named} cannot be read or written: {error.strerror}", 1)
+        return _fail(told(error, name=named), 1)
     except Exception as error:
         return _refuse(error)
     print(f"disyre: {_scored_by(out, settings.models_dir)}", file=sys.stderr)
@@ -84,7 +85,11 @@ def _look_for(*files: Path | None) -> None:
 def _which(error: OSError, named: Mapping[str, Path | None]) -> tuple[str, Path | None]:
     """Which of the paths in the command is meant, and that path: not a file in it, named after a patient."""
     at = Path(error.filename) if isinstance(error.filename, str | Path) else None
-    found = ((word, path) for word, path in named.items() if at and path and at.is_relative_to(path))
+    found = (
+        (word if at == path else f"a file in {word}", path)
+        for word, path in named.items()
+        if at and path and at.is_relative_to(path)
+    )
     return next(found, ("a file", None))
 
 

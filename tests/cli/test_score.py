@@ -183,8 +183,8 @@ def test_which_file_is_not_there_is_told_without_its_name(
     assert run(tmp_path / "empty", tmp_path / "out") == 1
 
     assert capsys.readouterr().err.splitlines() == [
-        "disyre: IN cannot be read or written: No such file or directory",
-        "disyre: the mask cannot be read or written: No such file or directory",
+        "disyre: IN: there is no such file or folder",
+        "disyre: the mask: there is no such file or folder",
         "disyre: OUT cannot be read or written: File exists",
         "disyre: not-an-image: expected a folder with the files of a scan, got one without files",
     ]
@@ -210,11 +210,11 @@ def test_on_the_command_line_the_path_is_told_that_was_typed(
     assert main(["score"]) == 1
 
     assert capsys.readouterr().err.splitlines() == [
-        "disyre: IN (in1) cannot be read or written: No such file or directory",
+        "disyre: IN (in1): there is no such file or folder",
         "disyre: OUT (in/scan.nii.gz) cannot be read or written: File exists",
-        "disyre: the mask (mask.nii) cannot be read or written: No such file or directory",
-        "disyre: IN (in) cannot be read or written: No such file or directory",
-        "disyre: IN cannot be read or written: No such file or directory",
+        "disyre: the mask (mask.nii): there is no such file or folder",
+        "disyre: a file in IN (in): there is no such file or folder",
+        "disyre: IN: there is no such file or folder",
     ]
 
 
@@ -224,7 +224,7 @@ def test_a_scan_that_is_not_there_is_told_before_a_model_that_is_not_there(
     monkeypatch.setenv("DISYRE_MODELS_DIR", str(tmp_path / "models"))
 
     assert run(tmp_path / "none.nii", tmp_path / "out") == 1
-    assert capsys.readouterr().err.startswith("disyre: IN cannot be read")
+    assert capsys.readouterr().err.startswith("disyre: IN: there is no such file")
 
 
 def test_who_set_disyre_up_wrongly_is_told_what_is_wrong(

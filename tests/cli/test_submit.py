@@ -19,7 +19,7 @@ def test_a_scan_that_is_refused_does_not_stop_the_others(
 
     refused, missing, succeeded = capsys.readouterr().out.splitlines()
     assert refused.startswith(f"{odd}  refused  415 not-an-image: expected NIfTI")
-    assert missing == f"{none}  not sent  cannot be read or written: No such file or directory"
+    assert missing == f"{none}  not sent  there is no such file or folder"
     assert succeeded == f"{scans}/one.nii.gz  succeeded  score 0.250  {tmp_path}/out/one"
 
 

@@ -29,7 +29,7 @@ def test_a_mask_that_is_not_there_is_named(scans: Path, capsys: pytest.CaptureFi
     assert main(["submit", str(scan), "--mask", str(mask)]) == 1
 
     told = capsys.readouterr().out
-    assert told == f"{scan}  not sent  {mask} cannot be read or written: No such file or directory\n"
+    assert told == f"{scan}  not sent  {mask}: there is no such file or folder\n"
 
 
 @pytest.mark.parametrize(
