@@ -7,9 +7,9 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
+from cli.log_file import LogFile
 from cli.tied import tied
 
 _REFUSAL: Final = ": cannot start: "
@@ -27,7 +27,7 @@ class Program:
 
     name: str
     command: list[str]
-    log: Path
+    log: LogFile
     environment: dict[str, str] = field(default_factory=dict)
     """Added to this process's own."""
     stop_s: float = 5.0
@@ -49,7 +49,7 @@ class Process:
     def start(self) -> None:
         """Start the program; its output goes to its log."""
         self._started_at, self._due_at = time.monotonic(), None
-        with self.program.log.open("ab") as log:
+        with self.program.log.path.open("ab") as log:
             self._popen = subprocess.Popen(
                 tied(self.program.command),
                 env={**os.environ, **self.program.environment},
@@ -91,7 +91,7 @@ class Process:
 
     def last_words(self, n: int = 15) -> str:
         """Why the program did not start, if it said so in a line; else the end of its log, on new lines."""
-        lines = self.program.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self.program.log.path.read_text(encoding="utf-8", errors="replace").splitlines()
         reasons = [line.partition(_REFUSAL)[2] for line in lines if _REFUSAL in line]
         return reasons[-1] if reasons else "\n" + "\n".join(lines[-n:])
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.broker import EmbeddedBroker, answers, make_embedded_broker
+from cli.log_file import LogFile
 from cli.process import Process, Program
 from disyre.adapters.broker import connect
 from disyre.adapters.redis_job_store import RedisJobStore
@@ -64,7 +65,7 @@ class Stack:
         Raises Misconfigured if a program ends, with what it said last, or if all this takes too long.
         """
         for process in self._processes:
-            process.program.log.unlink(missing_ok=True)
+            process.program.log.begin()
             process.start()
             self._wait_for(process.program.is_up, is_stopped)
         waiting = _Waiting(tell)
@@ -81,7 +82,9 @@ class Stack:
             time.sleep(_LOOK_EVERY_S)
 
     def watch(self) -> list[str]:
-        """Start again what has ended; says what that was."""
+        """Start again what has ended, and keep the logs bounded; says what has ended."""
+        for process in self._processes:
+            process.program.log.keep_bounded()
         notes = [process.restart_if_due() for process in self._processes]
         return [note for note in notes if note]
 
@@ -112,7 +115,7 @@ class Stack:
             connection.close()
 
     def _logs(self) -> str:
-        return "see " + ", ".join(str(process.program.log) for process in self._processes)
+        return "see " + ", ".join(str(process.program.log.path) for process in self._processes)
 
 
 class _Waiting:
@@ -184,14 +187,18 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Progr
     is_said = "shutdown_grace_s" in settings.model_fields_set
     scan_s = settings.shutdown_grace_s if is_said else _SCAN_GRACE_S
     upload_s = settings.shutdown_grace_s if is_said else _UPLOAD_GRACE_S
-    programs.append(_own_program("worker", "worker", logs / "worker.log", environment, grace_s=scan_s))
+    programs.append(
+        _own_program("worker", "worker", LogFile(logs / "worker.log"), environment, grace_s=scan_s)
+    )
     address = {"DISYRE_LISTEN_HOST": HOST, "DISYRE_LISTEN_PORT": str(port)}
-    programs.append(_own_program("API", "service", logs / "api.log", environment | address, grace_s=upload_s))
+    programs.append(
+        _own_program("API", "service", LogFile(logs / "api.log"), environment | address, grace_s=upload_s)
+    )
     return programs, broker_url
 
 
 def _own_program(
-    name: str, module: str, log: Path, environment: dict[str, str], *, grace_s: float
+    name: str, module: str, log: LogFile, environment: dict[str, str], *, grace_s: float
 ) -> Program:
     """A program of ours, with time for what is under way when it is told to stop."""
     environment = {**environment, "DISYRE_SHUTDOWN_GRACE_S": f"{grace_s:g}"}
@@ -211,7 +218,7 @@ def _checked_settings() -> SharedSettings:
 
 
 def _broker_program(broker: EmbeddedBroker, logs: Path) -> Program:
-    return Program("broker", broker.command, logs / "broker.log", is_up=broker.is_up)
+    return Program("broker", broker.command, LogFile(logs / "broker.log"), is_up=broker.is_up)
 
 
 @contextmanager

@@ -27,17 +27,30 @@ _LONGEST_SILENCE_S: Final = 1.0
 _LINGER_S: Final = 1.0
 """After an answer to a body that is not read to its end, the connection stays open for so long."""
 _MOST_READ_MEANWHILE_BYTES: Final = 2**20
+_PROBES: Final = (
+    "get_liveness",
+    "get_readiness",
+    "get_server_liveness",
+    "get_server_readiness",
+    "get_metrics",
+)
+"""Routes that machines ask again and again."""
+_ANSWERS_TO_PROBES: Final = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Edge:
     """Gives each response the ids of its request, and turns what nobody caught into a problem document.
 
-    The log has a line of each request that did something, or was refused: what is asked every second is not.
+    The log has a line of each request that did something, or was refused. What is asked every second is not
+    there; of the probes of a load balancer, which may be refused as often, one line says that this has begun,
+    and one that it is over.
     """
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app
         self._drain = drain
+        self._probes: dict[str, int] = {}
+        """How each probe was answered last."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection of the ASGI server."""
@@ -54,7 +67,7 @@ class Edge:
             nonlocal started, lingers
             if message["type"] == "http.response.start":
                 started = True
-                _tell(scope, message["status"], took_s=time.monotonic() - began_s)
+                self._tell(scope, message["status"], took_s=time.monotonic() - began_s)
                 headers = MutableHeaders(scope=message)
                 if message["status"] >= 400:
                     if message["status"] != HTTPStatus.REQUEST_TIMEOUT:
@@ -88,15 +101,19 @@ class Edge:
                 failure = InternalError("the service failed; the request id finds it in the log")
             await problem_response(failure)(scope, body.receive, send_marked)
 
-
-def _tell(scope: Scope, status: int, *, took_s: float) -> None:
-    """Write to the log how a request is answered; of what the client wrote, only what may be a job's id."""
-    state = scope["state"]
-    if (status < HTTPStatus.BAD_REQUEST and only_reads(scope)) or state.get("is_one_of_many"):
-        return
-    what = action_of(scope, status) or "an address or a method that there is not"
-    jobs = "".join(f", job {job_id}" for job_id in jobs_of(scope))
-    logger.info("%s: %d after %.2f s%s", what, status, took_s, jobs)
+    def _tell(self, scope: Scope, status: int, *, took_s: float) -> None:
+        """Write to the log how a request is answered; of what a client wrote, only what may be a job's id."""
+        state = scope["state"]
+        what = action_of(scope, status) or "an address or a method that there is not"
+        if what in _PROBES and status in _ANSWERS_TO_PROBES:
+            is_news = self._probes.get(what, HTTPStatus.OK) != status
+            self._probes[what] = status
+        else:
+            is_news = status >= HTTPStatus.BAD_REQUEST or not only_reads(scope)
+        if not is_news or state.get("is_one_of_many"):
+            return
+        jobs = "".join(f", job {job_id}" for job_id in jobs_of(scope))
+        logger.info("%s: %d after %.2f s%s", what, status, took_s, jobs)
 
 
 class _Body:

@@ -13,9 +13,10 @@ from opentelemetry import _logs, metrics, trace
 from starlette.datastructures import Headers
 
 from disyre.adapters.log_lines import LineFormatter
+from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from service.tracing import read_trace
 from tests.disyre.test_trace import SPAN_ID, TRACE_ID, TRACEPARENT
-from tests.service.live_api import LiveApi, live_api
+from tests.service.live_api import LiveApi, live_api, make_worker
 from tests.service.series.made_series import study
 from tests.zip_files import zipped_images
 
@@ -99,6 +100,22 @@ def test_the_log_has_a_line_of_what_was_done_or_refused_and_none_of_a_poll(api: 
         "[request=pacs-8] an address or a method that there is not: 404 after some time",
         f"[request={given_id[1]}] refused before there was a request: malformed-request",
     ]
+
+
+def test_of_the_probes_of_an_outage_the_log_has_its_beginning_and_its_end(tmp_path: Path) -> None:
+    workers = InMemoryWorkerRegistry(make_worker())
+    with live_api(tmp_path, workers=workers) as api, log_lines() as lines:
+        for is_there in (True, False, True, False):
+            workers.beat(make_worker()) if is_there else workers.leave("worker-1")
+            for n in range(3):
+                for path in ("/livez", "/readyz", "/v2/health/ready", "/metrics"):
+                    api.client.get(path, headers={"X-Request-ID": f"pacs-{n}"})
+        api.client.post("/readyz")
+
+    told = [re.sub(r"^.*: \[request=(\S+)\] (.*) after .*", r"\1 \2", line) for line in lines]
+    probes = ("get_readiness", "get_server_readiness")
+    assert told[:-1] == [f"pacs-0 {probe}: {status}" for status in (503, 200, 503) for probe in probes]
+    assert "an address or a method that there is not: 405" in told[-1]
 
 
 def test_lines_about_a_request_name_its_ids(api: LiveApi) -> None:
