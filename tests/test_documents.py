@@ -8,6 +8,7 @@ import pytest
 
 from disyre.adapters.archive import ArchiveLimits
 from disyre.progress import Stage
+from tests.hostile.scene import INPUTS
 from tests.live import ROOT
 
 DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/adr").glob("*.md"), *ROOT.glob("*.md")])
@@ -61,3 +62,34 @@ def test_every_limit_of_an_archive_is_in_the_document_of_the_api() -> None:
         f"{limits.max_ratio:g} times their packed size",
     ):
         assert words in said
+
+
+RELIABILITY = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+CITED = re.compile(
+    r"\b([a-z0-9_]+(?:/[a-z0-9_]+)+): (all|[a-z0-9]+(?:_[a-z0-9]+)+(?:, [a-z0-9]+(?:_[a-z0-9]+)+)*)"
+)
+
+
+def names_in(where: str) -> set[str]:
+    """The tests in a file, by its name in the document."""
+    path = ROOT / "tests" / Path(where).with_name(f"test_{Path(where).name}.py")
+    return set(re.findall(r"^def test_(\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_test_that_the_document_of_reliability_cites_is_there() -> None:
+    cited = [(where, name) for where, names in CITED.findall(RELIABILITY) for name in names.split(", ")]
+
+    assert len(cited) > 80
+    assert [each for each in cited if each[1] not in names_in(each[0]) | {"all"}] == []
+
+
+def test_every_attack_has_a_row_that_cites_an_input_or_a_test_that_is_there() -> None:
+    rows = dict(re.findall(r"^\| (S\d+) (\|.*)$", RELIABILITY, re.MULTILINE))
+    inputs = {f"{hostile.kind}: {hostile.what}" for hostile in INPUTS}
+
+    assert list(rows) == [f"S{n}" for n in range(1, 58)]
+    for row in rows.values():
+        shown_by = row.rstrip(" |").rpartition(" | ")[2]
+        named = re.findall(r"\*([^*]+)\*", shown_by)
+        assert named or CITED.search(shown_by), row
+        assert set(named) <= inputs, row

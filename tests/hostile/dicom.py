@@ -56,6 +56,26 @@ def _with_private(content: bytes) -> bytes:
     return content[:at] + private + content[at:]
 
 
+def _wide_rows(content: bytes) -> bytes:
+    """The image with a number of 32 bits, 2³⁰, as its Rows."""
+    rows = struct.pack("<H", make_series(1)[0].Rows)
+    before = b"\x28\0\x10\0US\x02\0" + rows
+    return content.replace(before, b"\x28\0\x10\0UL\x04\0" + struct.pack("<I", 2**30))
+
+
+def _with_paths() -> bytes:
+    """A good series whose UIDs are paths."""
+    series = make_series(12, SeriesInstanceUID="1.2.99.99")
+    for k, image in enumerate(series):
+        image.SOPInstanceUID = f"1.2.3.4.5.6.7.8.9.1.2.1{k:02}"
+    paths = {b"1.2.99.99": b"../../etc", b"1.2.3.4.5.6.7.8.9.1.2.1": b"../../../../etc/cron.d/"}
+    images = encoded(series)
+    for uid_there, path in paths.items():
+        assert all(uid_there in image for image in images)
+        images = [image.replace(uid_there, path) for image in images]
+    return zipped_images(images)
+
+
 def _enhanced(**attributes: Any) -> bytes:
     image = make_enhanced(make_series(12))
     for name, value in attributes.items():
@@ -80,6 +100,7 @@ _FILES: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
         lambda: _with_private(encoded(make_series(12))[0]),
         Outcome(422, "too-few-slices"),
     ),
+    "2³⁰ rows, as a number of 32 bits": (lambda: _first(_wide_rows), _UNREADABLE),
     "100 000 frames, pixels of 12": (lambda: _enhanced(NumberOfFrames=100_000), _UNREADABLE),
     "−5 frames": (lambda: _enhanced(NumberOfFrames=-5), _UNREADABLE),
     "PixelSpacing 0": (lambda: _series(PixelSpacing=[0, 0]), _GEOMETRY),
@@ -106,6 +127,7 @@ _FILES: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
         lambda: _series(PatientName="CANARY\r\n\x1b[31m^X", SeriesDescription="../../etc/passwd"),
         _READ,
     ),
+    "UIDs that climb out (`../../../../etc/cron.d/x`)": (_with_paths, _READ),
     "an unknown character set": (lambda: _series(SpecificCharacterSet="ISO_IR 9999"), _READ),
     "a program's head in the preamble (`MZ`)": (
         lambda: _first(lambda content: b"MZ" + content[2:]),

@@ -131,6 +131,15 @@ def test_what_is_no_key_is_refused_with_how_to_show_one(api: LiveApi, headers: d
     assert "as Authorization: Bearer or X-API-Key" in response.json()["detail"]
 
 
+def test_a_key_in_the_address_opens_nothing_and_a_huge_one_is_not_read(api: LiveApi) -> None:
+    for name in ("api_key", "key", "X-API-Key", "access_token"):
+        refused = api.client.get("/v1/jobs", params={name: "pacs"}, headers={"X-API-Key": ""})
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + b"k" * 2**17)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_key_that_is_for_something_else_is_told_what_it_lacks(api: LiveApi, scan: bytes) -> None:
     with client_of(api, "reader") as client:
         response = client.post("/v1/jobs", content=scan)

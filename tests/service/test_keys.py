@@ -1,13 +1,19 @@
 """API keys: made, stored, found, and read again when their file changes."""
 
+import ast
+import hmac
+import inspect
 import logging
 import os
+import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from disyre.errors import Misconfigured
+from service import keys
 from service.caller import Caller, Scope
 from service.key_file import KeyFile
 from service.keys import KeyRing, make_entry, new_key, sha256_of
@@ -33,6 +39,27 @@ def test_a_key_is_found_with_its_name_and_its_scopes() -> None:
 @pytest.mark.parametrize("wrong", ["", "disyre_", "ä", sha256_of("disyre_right")])
 def test_what_is_no_key_is_not_found(wrong: str) -> None:
     assert KeyRing.parse(entry("pacs", "disyre_right")).find(wrong, now=NOW) is None
+
+
+def test_a_key_is_compared_with_each_that_there_is_and_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long a wrong one takes does not tell how much of it is right."""
+    compared: list[tuple[str, str]] = []
+
+    def compare_digest(known: str, shown: str) -> bool:
+        compared.append((known, shown))
+        return hmac.compare_digest(known, shown)
+
+    monkeypatch.setattr(keys, "hmac", SimpleNamespace(compare_digest=compare_digest))
+    ring = KeyRing.parse("".join(entry("pacs", f"disyre_{n}") for n in range(3)))
+    for shown in ("disyre_0", "disyre_2", "disyre_", ""):
+        ring.find(shown, now=NOW)
+
+    hashes = [sha256_of(f"disyre_{n}") for n in range(3)]
+    assert [known for known, _ in compared] == hashes * 4
+    tree = ast.parse(textwrap.dedent(inspect.getsource(KeyRing.find)))
+    assert not [each for each in ast.walk(tree) if isinstance(each, ast.Eq | ast.NotEq | ast.In)]
 
 
 def test_a_key_ends_when_it_is_to_end() -> None:

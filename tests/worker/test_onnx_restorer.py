@@ -83,13 +83,16 @@ def test_a_network_that_gives_nan_is_refused(package: ModelPackage) -> None:
         OnnxRestorer(with_network(package, network), device="cpu")
 
 
-def test_external_data_are_not_followed(package: ModelPackage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["../../secret", "{}/secret", "link", "folder/../../../secret"])
+def test_external_data_are_not_followed(package: ModelPackage, tmp_path: Path, where: str) -> None:
     (tmp_path / "secret").write_bytes(bytes(4))
+    (package.folder / "link").symlink_to(tmp_path / "secret")
+    (package.folder / "folder").mkdir()
     network = toy_network(0.5)
     gain = network.graph.initializer[0]
     gain.ClearField("float_data")
     gain.data_location = onnx.TensorProto.EXTERNAL
-    gain.external_data.add(key="location", value="../../secret")
+    gain.external_data.add(key="location", value=where.format(tmp_path))
 
     with pytest.raises(Misconfigured, match="cannot load"):
         OnnxRestorer(with_network(package, network.SerializeToString()), device="cpu")
