@@ -27,6 +27,8 @@ _LARGEST_NUMBER: Final = 1e6
 _IS_DERIVED: Final = {"ORIGINAL": False, "DERIVED": True}
 """By the first value of ImageType."""
 _CUT: Final = "expected whole compressed images, got one that is cut off"
+_BITS: Final = (1, 8, 16, 32, 64)
+"""That a pixel may take, as those who decode them have it."""
 _STORED: Final = (
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
@@ -215,8 +217,9 @@ def _check_length(dataset: Dataset, pixels: Pixels, n_frames: int) -> None:
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     (n_bits,) = numbers(dataset, "BitsAllocated", 1)
-    if n_bits < 1:
-        raise UnreadableVolume(f"expected pixels of at least 1 bit (BitsAllocated), got {n_bits:g}")
+    if n_bits not in _BITS:
+        known = ", ".join(map(str, _BITS))
+        raise UnreadableVolume(f"expected pixels of {known} bits (BitsAllocated), got {n_bits:g}")
     n_pixels = n_frames * math.prod(int(numbers(dataset, name, 1)[0]) for name in ("Rows", "Columns"))
     n_bytes = math.ceil(n_pixels * n_bits / 8)
     if pixels.is_too_long:

@@ -108,7 +108,7 @@ _FILES: Final[dict[str, tuple[Callable[[], bytes], Outcome]]] = {
     "PixelSpacing 10³⁰⁸": (lambda: _series(PixelSpacing=["1e308", "1e308"]), _GEOMETRY),
     "an orientation of zeros": (lambda: _series(ImageOrientationPatient=[0] * 6), _GEOMETRY),
     "RescaleSlope NaN": (lambda: _series(RescaleSlope="NaN"), _UNREADABLE),
-    "BitsAllocated 7": (lambda: _series(BitsAllocated=7), Outcome(202, "unreadable-volume")),
+    "BitsAllocated 7": (lambda: _series(BitsAllocated=7), _UNREADABLE),
     "SamplesPerPixel 0": (lambda: _series(SamplesPerPixel=0), Outcome(422, "unusable-volume")),
     "deflated transfer syntax": (
         lambda: zipped_images(encoded(make_series(12), uid.DeflatedExplicitVRLittleEndian)),
