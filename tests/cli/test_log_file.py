@@ -24,9 +24,9 @@ def test_the_log_of_the_start_before_is_kept_and_none_before_it(tmp_path: Path) 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[LogFile]:
-    """Of a program that writes lines of 100 digits, without end."""
+    """Of a program that writes lines of 100 digits, for longer than any test takes."""
     log = LogFile(tmp_path / "api.log", most_bytes=5_000)
-    writes = "import itertools\nfor n in itertools.count(): print(f'{n:099}', flush=True)"
+    writes = "import time\nfor n in range(100_000): print(f'{n:099}', flush=True); time.sleep(0.001)"
     with (
         log.path.open("ab") as file,
         subprocess.Popen([sys.executable, "-c", writes], stdout=file) as program,
