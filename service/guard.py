@@ -29,13 +29,10 @@ logger = logging.getLogger(__name__)
 
 _OWN_MACHINE: Final = ("http", "127.0.0.1")
 _READING: Final = ("GET", "HEAD")
-_HINT: Final = (
-    "A key of the operator's, or a token of the identity provider that the operator has named. Not asked for "
-    "where only the API's own machine can reach it."
-)
+_HINT: Final = "A key of the operator's. Not asked for where only the API's own machine can reach it."
 _BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=False)
 _API_KEY: Final = APIKeyHeader(
-    name="X-API-Key", scheme_name="apiKey", description="The same key or token.", auto_error=False
+    name="X-API-Key", scheme_name="apiKey", description="The same.", auto_error=False
 )
 
 
