@@ -66,7 +66,7 @@ class Course:
         """There is no news but time, and whoever is told may stop the job. Raises as `begin` does."""
         last = self._last
         whole_s = self._usual_s(last.stage)
-        if last.steps or whole_s is None:
+        if last.steps or not whole_s:
             return self._on_progress(last)
         share = min(self._in_stage_s() / whole_s, _MOST_OF_STAGE)
         if self._fraction(last.stage, share) < last.fraction + _NEWS:

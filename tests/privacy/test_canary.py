@@ -1,17 +1,18 @@
 """Nothing of a patient is in anything that the service writes or says, whatever becomes of the scan.
 
-What a person may have written (`tests.privacy.marked`) may be in the stored input of a job, and nowhere
-else. Words of the client's own are kept on purpose, and only where this says so: labels and the address of
-its callback in the record of the job, since they are to come back with it; a request id of harmless form in
-the record, in the logs and in the audit log, since it is to be found there. A client is told the
-SeriesInstanceUIDs of its own upload where it has to choose one, and the job keeps the one that was chosen.
+What a person may have written (`tests.privacy.marked`) may be in the stored input of a job that has not
+succeeded, and nowhere else. Words of the client's own are kept on purpose, and only where this says so:
+labels and the address of its callback in the record of the job, since they are to come back with it; a
+request id of harmless form in the record, in the logs and in the audit log, since it is to be found there.
+A client is told the SeriesInstanceUIDs of its own upload where it has to choose one, and the job keeps the
+one that was chosen.
 """
 
 from pathlib import Path
 
 import pytest
 
-from tests.privacy.marked import MARKS, SERIES_UID, WORD
+from tests.privacy.marked import MARKS, SERIES_UID, WORD, marked_dicom
 from tests.privacy.scene import CALLBACK, LABEL, NAME, REQUEST, Scene, play
 from tests.privacy.search import found_in, numbered
 
@@ -27,7 +28,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 def test_the_search_finds_what_is_there(scene: Scene) -> None:
     inputs = {name: content for name, content in scene.contents("jobs").items() if "/input/" in name}
 
-    assert {word for _, word in found_in(inputs, MARKS)} == set(MARKS)
+    assert {word for _, word in found_in(inputs, MARKS)} == {WORD}  # of those that were canceled or failed
+    assert {word for _, word in found_in(numbered(marked_dicom()), MARKS)} == set(MARKS)
     assert found_in({NAME: b"", "png": b"\x89PNG\r\n\x1a\n\0\0\0\x08tEXt" + WORD.encode()}, [WORD])
     assert found_in({"wide": WORD.encode("utf-16-le")}, [WORD])
 
