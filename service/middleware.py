@@ -26,7 +26,7 @@ _LONGEST_SILENCE_S: Final = 1.0
 """A client that sends nothing for so long is answered at once."""
 _LINGER_S: Final = 1.0
 """After an answer to a body that is not read to its end, the connection stays open for so long."""
-_MOST_READ_MEANWHILE_BYTES: Final = 2**20
+_MOST_READ_MEANWHILE_BYTES: Final = 2 * 2**20
 _PROBES: Final = (
     "get_liveness",
     "get_readiness",

@@ -1,16 +1,22 @@
-"""Files that no record knows: of a process that ended between keeping an upload and adding its job.
+"""Files that nobody needs, and that a process has left which ended before it could remove them.
 
-A broker that lost its records, or has old ones, must not cost a scan that was accepted. So files are removed
-only where they and the records carry the same mark, and only of jobs that came after it.
+Those that no record knows are of one that ended between keeping an upload and adding its job; the scan of a
+job that has succeeded is of one that ended right after that.
+
+A broker that lost its records, or has old ones, must not cost a scan that was accepted. So files without a
+record are removed only where they and the records carry the same mark, and only of jobs that came after it.
 """
 
 import logging
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
+from disyre.errors import JobNotFound
+from disyre.job import JobState
 from disyre.job_id import new_job_id
 from disyre.store_mark import StoreMark
 
@@ -25,7 +31,7 @@ _STRANGERS: Final = (
 
 
 class Orphans:
-    """Removes files of jobs that no record knows, once in a while; only one process does so."""
+    """Removes files of jobs that no record knows, and scans that were scored; only one process does so."""
 
     def __init__(self, jobs: JobStore, artifacts: ArtifactStore, *, every_s: float = 600.0) -> None:
         self._jobs = jobs
@@ -39,6 +45,7 @@ class Orphans:
         """Look, unless somebody did so lately; what has no record twice goes. Raises Unavailable."""
         if not self._jobs.claim(_LOCK, self._name, lease_s=self._every_s):
             return
+        self._remove_scored()
         mark, records = self._artifacts.mark(), self._jobs.mark()
         if mark is None:
             self._set(StoreMark(id=new_job_id(self._jobs.now())))
@@ -51,6 +58,16 @@ class Orphans:
     def _set(self, mark: StoreMark) -> None:
         self._jobs.set_mark(mark)  # first, so that the files never have more
         self._artifacts.set_mark(mark)
+
+    def _remove_scored(self) -> None:
+        """Remove uploads of jobs that have succeeded: a worker that was killed may have left them."""
+        for job_id in self._artifacts.ids_with_input():
+            with suppress(JobNotFound):
+                job = self._jobs.get(job_id)
+                if job.state is JobState.SUCCEEDED:
+                    self._artifacts.keep_only(job_id, job.attempt)
+                    self._artifacts.remove_input(job_id)
+                    logger.warning("job %s has succeeded, and its scan was still here: removed", job_id)
 
     def _remove_orphans(self, mark: StoreMark) -> None:
         youngest = new_job_id(self._jobs.now() - _LEAST_AGE)

@@ -13,7 +13,7 @@ from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import StorageFull, TooLarge, Unavailable
-from disyre.intake.early import refuse_by_beginning, refuse_nifti
+from disyre.intake.early import LOOKED_AT_BYTES, refuse_by_beginning, refuse_nifti
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
 from disyre.wording import counted
@@ -49,6 +49,8 @@ _KNOWN_TYPES: Final = (
     *("image/jpeg", "image/png", "text/html", "text/plain", "text/xml", "video/mp4"),
 )
 """Others that are told apart in a refusal; whatever else came may be anything that a person wrote."""
+_FIRST_BATCH_BYTES: Final = 2 * LOOKED_AT_BYTES
+"""As much as has the head of a form and what tells what a file is."""
 _BATCH_BYTES: Final = 1024**2
 """As much is gathered before a thread is sent to write it, while the next comes."""
 _FEW_CHUNKS: Final = 32
@@ -182,7 +184,10 @@ def _picks_none(options: Mapping[str, Any] | None, params: bytes | None) -> bool
 
 
 async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[list[bytes]]:
-    """The body as lists of chunks, of about `_BATCH_BYTES` each. Raises TooLarge, or UploadTimedOut."""
+    """The body as lists of chunks, of about `_BATCH_BYTES` each but the first, by which it may be refused.
+
+    Raises TooLarge, or UploadTimedOut.
+    """
     batch: list[bytes] = []
     batch_bytes, size_bytes = 0, 0
     async for chunk in paced(request.stream(), within_s=settings.stall_timeout_s):
@@ -190,7 +195,7 @@ async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator
         _check_size(size_bytes, settings.max_upload_bytes)
         batch.append(chunk)
         batch_bytes += len(chunk)
-        if batch_bytes >= _BATCH_BYTES:
+        if batch_bytes >= (_FIRST_BATCH_BYTES if size_bytes == batch_bytes else _BATCH_BYTES):
             yield batch
             batch, batch_bytes = [], 0
     if batch:

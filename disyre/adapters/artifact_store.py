@@ -8,6 +8,7 @@ jobs/<id>/attempt-<n>.partial an attempt that is being written
 """
 
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,8 @@ from disyre.job import JobInput
 from disyre.job_id import is_job_id
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
+
+logger = logging.getLogger(__name__)
 
 _SYNCED_AT_ONCE: Final = 8
 """Files of an upload that are waited for together; a journal that is written for one is for all."""
@@ -82,6 +85,9 @@ class ArtifactStore(Protocol):
 
     def remove_input(self, job_id: str) -> None:
         """Remove what was uploaded for a job, which is not begun again."""
+
+    def ids_with_input(self) -> set[str]:
+        """Ids of all jobs of which the upload is here."""
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
@@ -212,15 +218,19 @@ class FolderArtifactStore:
         """Remove what other attempts have left; what all have, if it is None."""
         for folder in self._job(job_id).glob("attempt-*"):
             if folder.name != f"attempt-{attempt}":
-                shutil.rmtree(folder, ignore_errors=True)
+                self._remove(job_id, folder)
 
     def remove_input(self, job_id: str) -> None:
         """Remove what was uploaded for a job."""
-        shutil.rmtree(self._job(job_id) / "input", ignore_errors=True)
+        self._remove(job_id, self._job(job_id) / "input")
+
+    def ids_with_input(self) -> set[str]:
+        """Ids of all jobs of which the upload is here."""
+        return {job_id for job_id in self.job_ids() if (self._job(job_id) / "input").is_dir()}
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
-        shutil.rmtree(self._job(job_id), ignore_errors=True)
+        self._remove(job_id, self._job(job_id))
 
     def job_ids(self) -> set[str]:
         """Ids of all jobs that have files."""
@@ -250,6 +260,12 @@ class FolderArtifactStore:
         the input of a job stays, whatever is known of the job.
         """
         return self._spool.sweep(older_than_s=older_than_s)
+
+    def _remove(self, job_id: str, folder: Path) -> None:
+        """Remove a folder of a job; that some of it cannot be is for the operator to know."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            logger.error("job %s: not all files could be removed that nobody needs any more", job_id)
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id

@@ -185,6 +185,11 @@ class BucketArtifactStore:
         """Remove what was uploaded for a job."""
         self._bucket.remove(_key(job_id, _INPUT))
 
+    def ids_with_input(self) -> set[str]:
+        """Ids of all jobs of which the upload is here."""
+        found = {key.split("/")[-2] for key in self._bucket.keys("jobs/") if key.endswith(f"/{_INPUT}")}
+        return {job_id for job_id in found if is_job_id(job_id)}
+
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
         shutil.rmtree(self._cache / job_id, ignore_errors=True)

@@ -155,12 +155,14 @@ def test_without_its_input_a_job_keeps_its_results(machines: Machines) -> None:
     submit(machines("api"), JOB_ID)
     worker = machines("worker")
     score(worker)
+    assert worker.ids_with_input() == {JOB_ID}
 
     for _ in range(2):
         worker.remove_input(JOB_ID)
 
     other = machines("other-api")
     assert not other.has_input(JOB_ID, given(FILES))
+    assert other.ids_with_input() == set()
     assert other.result_file(JOB_ID, 1, "map").read_bytes() == b"1"
     assert other.job_ids() == {JOB_ID}
 

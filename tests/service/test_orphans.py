@@ -56,6 +56,21 @@ def test_files_without_a_record_go_when_they_are_an_hour_old(
     assert f"job {EARLY} has files and no record: removed" in caplog.text
 
 
+def test_the_scan_of_a_job_that_has_succeeded_goes_though_its_worker_was_killed_before_it_did_that(
+    jobs: InMemoryJobStore, artifacts: FolderArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored = make_job(EARLY).start(at=NOON)
+    jobs.add(scored.succeed(attempt=1, artifacts=(), summary={}, provider="cpu", at=NOON), make_job(LATE))
+    with artifacts.attempt(EARLY, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+
+    Orphans(jobs, artifacts).sweep()
+
+    assert artifacts.ids_with_input() == {BEFORE, LATE}
+    assert artifacts.result_file(EARLY, 1, "map").read_bytes() == b"map"
+    assert f"job {EARLY} has succeeded, and its scan was still here: removed" in caplog.text
+
+
 def test_files_with_a_record_stay(
     orphans: Orphans, jobs: InMemoryJobStore, artifacts: FolderArtifactStore
 ) -> None:

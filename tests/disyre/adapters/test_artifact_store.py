@@ -150,6 +150,17 @@ def test_what_a_killed_attempt_left_does_not_disturb_the_next(
     assert store.result_file(JOB_ID, 2, "map").read_bytes() == b"2"
 
 
+def test_that_files_cannot_be_removed_is_said(
+    store: FolderArtifactStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    submit(store)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # as where a file is held by a network disk
+
+    store.remove(JOB_ID)
+
+    assert f"job {JOB_ID}: not all files could be removed" in caplog.text
+
+
 def test_a_deleted_job_has_no_place_for_an_attempt(store: FolderArtifactStore) -> None:
     submit(store)
     store.remove(JOB_ID)
