@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disyre.course import Course
@@ -51,6 +51,7 @@ class Job:
                 self.course.step(step, share=step / N_STEPS) if n else self.course.again()
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_whatever_happens_a_job_only_gets_further_and_is_not_done_before_its_end(data: st.DataObject) -> None:
     job = Job()
@@ -128,3 +129,14 @@ def test_what_was_told_last_is_told_again_so_that_the_job_can_be_stopped() -> No
 
     with pytest.raises(JobCanceled):
         Course(cancel).again()
+
+
+def test_a_job_whose_stages_take_no_time_at_all_is_told_of() -> None:
+    job = Job()
+    job.course.begin("reading", steps=1)
+    job.course.step(1, share=1.0)
+    job.course.begin("finding-brain")
+
+    job.course.again()
+
+    assert job.told[-1][1].eta_s == 0
