@@ -12,7 +12,7 @@ from typing import Final
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
-from disyre.errors import IllegalTransition, JobNotFound, StaleAttempt
+from disyre.errors import ArtifactsAway, IllegalTransition, JobNotFound, StaleAttempt
 from disyre.job import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,14 @@ class Reaper:
         if job.state is JobState.QUEUED:
             self._queue.enqueue(job)
         else:
+            self._tidy(job_id)
+
+    def _tidy(self, job_id: str) -> None:
+        """Remove what attempts at a job have left that has ended; others that are lost do not wait for it."""
+        try:
             self._artifacts.keep_only(job_id, None)
+        except ArtifactsAway as error:
+            logger.warning("job %s has ended, but what its attempts left stays for now: %s", job_id, error)
 
     def _lose_worker(self, job: Job, attempt: int) -> Job:
         if job.attempt != attempt:

@@ -8,6 +8,7 @@ import pytest
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
+from disyre.errors import ArtifactsAway
 from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
 from service.reaper import Reaper
 from tests.builders import NOON, make_job
@@ -121,6 +122,21 @@ def test_nothing_stays_of_what_the_attempts_of_a_job_had_written_that_lost_too_m
 
     assert jobs.get(make_job().id).state is JobState.FAILED
     assert not left.exists()
+
+
+def test_a_store_that_is_away_keeps_no_other_lost_job_waiting(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue, tmp_path: Path
+) -> None:
+    class Away(FolderArtifactStore):
+        def keep_only(self, job_id: str, attempt: int | None) -> None:
+            raise ArtifactsAway("away")
+
+    start(jobs, make_job(IDS[0]), times=MAX_LOSSES)
+    start(jobs, make_job(IDS[1]))
+
+    Reaper(jobs, queue, Away(tmp_path), settle_s=0).reap_once()
+
+    assert [jobs.get(job_id).state for job_id in IDS] == [JobState.FAILED, JobState.QUEUED]
 
 
 def test_a_job_whose_worker_died_while_it_was_canceled_is_canceled(
