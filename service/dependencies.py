@@ -28,6 +28,7 @@ from service.guard import GivenCaller
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.once import Once
+from service.openapi_parameters import JOB_ID, shown
 from service.own_jobs import OwnJobs
 from service.settings import ServiceSettings
 from service.submission import Submission
@@ -90,7 +91,10 @@ def note_jobs(request: Request, *job_ids: str) -> None:
 
 
 async def _given_job_id(
-    request: Request, job_id: Annotated[str, Path(description="UUID of a job", json_schema_extra=_IS_A_UUID)]
+    request: Request,
+    job_id: Annotated[
+        str, Path(description="UUID of a job", json_schema_extra=_IS_A_UUID, openapi_examples=shown(JOB_ID))
+    ],
 ) -> str:
     as_written_here = read_job_id(job_id)
     if as_written_here is None:
@@ -140,7 +144,9 @@ GivenLabel: TypeAlias = Annotated[
 """A label by which jobs are listed, as `name:value`; the value may hold further colons."""
 GivenTime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_as_written)]
 """A moment with its offset from UTC."""
-GivenModelName: TypeAlias = Annotated[str, Path(description="of a model")]
+GivenModelName: TypeAlias = Annotated[str, Path(description="of a model", openapi_examples=shown("t1w"))]
 """Any text, so that what is no name is a 404."""
-GivenVersion: TypeAlias = Annotated[str, Path(description="of the model, a whole number")]
+GivenVersion: TypeAlias = Annotated[
+    str, Path(description="of the model, a whole number", openapi_examples=shown("5"))
+]
 """Likewise."""

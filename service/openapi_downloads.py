@@ -16,6 +16,7 @@ MAPS: Final = _bytes(
     mask="mask.nii.gz: the brain, of uint8, likewise",
 )
 PICTURE: Final = _bytes(preview="preview.png: slices of the scan with the map on them")
+PART: Final = {"part": {"summary": "Range: bytes=0-99", "value": "(100 bytes)"}}
 _PART: Final = "--edge\r\nContent-Type: application/gzip\r\nContent-Range: bytes {}/990000\r\n\r\n(bytes)\r\n"
 PARTS: Final = {
     "parts": {

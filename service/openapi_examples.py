@@ -16,6 +16,7 @@ from disyre.model_package import Calibration, ModelManifest, ModelPackage, ScanS
 from disyre.progress import Progress
 from disyre.trace import Trace
 from service.model_schemas import ModelList, ModelView
+from service.openapi_parameters import JOB_ID
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.schemas import (
     InspectionView,
@@ -39,7 +40,6 @@ from service.waiting_line import WaitingLine
 from service.webhooks import EndedView
 
 _NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-_ID: Final = "019b7a00-0000-7000-8000-000000000001"
 _T1W: Final = Guess(name="T1w", source="image", reason="it looks most like T1w (0.98)")
 _SERIES: Final = Candidate(
     series_uid="1.2.840.1",
@@ -99,7 +99,7 @@ def _after(seconds: float) -> datetime:
 
 
 _QUEUED: Final = Job.submit(
-    _ID,
+    JOB_ID,
     model=None,
     modality=SILENT,
     input=JobInput(files=(_FILE,)),
@@ -129,7 +129,7 @@ _CHECKS: Final = dict.fromkeys(("broker", "worker", "queue", "disk", "artifacts"
 ENDED: Final = EndedView.of(_SUCCEEDED)
 """What is told of a job that has ended."""
 _LINE: Final = WaitingLine(
-    n_waiting=1, n_running=1, n_workers=1, typical_s=8.0, waiting={"t1w": 1}, ahead={_ID: {}}
+    n_waiting=1, n_running=1, n_workers=1, typical_s=8.0, waiting={"t1w": 1}, ahead={JOB_ID: {}}
 )
 _STUDY: Final = Study((_QUEUED,), left_out=(_LOCALIZER,), warnings=())
 
@@ -158,7 +158,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "JobPage": _examples(
         last=JobPage(jobs=[JobView.of(_SUCCEEDED)], next_cursor=None),
-        more=JobPage(jobs=[JobView.of(_SUCCEEDED)], next_cursor=_ID),
+        more=JobPage(jobs=[JobView.of(_SUCCEEDED)], next_cursor=JOB_ID),
     ),
     "Summary": SUMMARY,
     "StudyView": _examples(study=StudyView.of(_STUDY, _LINE)),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from service.once import HEADER as IDEMPOTENCY_KEY
 from service.once import LONGEST_KEY, REPLAYED
+from service.openapi_parameters import JOB_ID
 
 _TEXT: Final = {"type": "string"}
 _SECONDS: Final = {"type": "integer", "minimum": 0}
@@ -24,7 +25,7 @@ _SENT: Final[dict[str, tuple[str, dict[str, Any], str | int]]] = {
     REPLAYED: ("the same submission had been made before", {"const": "true"}, "true"),
     "Last-Modified": ("when the file was written", _TEXT, "Thu, 01 Jan 2026 12:00:00 GMT"),
     "Link": ("the next page, if there is one", _TEXT, '</v1/jobs?limit=50&cursor=…>; rel="next"'),
-    "Location": ("where the job is", _TEXT, "/v1/jobs/019b7a00-0000-7000-8000-000000000001"),
+    "Location": ("where the job is", _TEXT, f"/v1/jobs/{JOB_ID}"),
     "Preference-Applied": ("the part of Prefer that was honoured", _TEXT, "wait=25"),
     "Repr-Digest": ("SHA-256 of the whole file (RFC 9530)", _TEXT, _DIGEST),
     "Retry-After": ("seconds until it is worth while to ask again", _SECONDS, 2),

@@ -65,15 +65,15 @@ class Orphans:
             with suppress(JobNotFound):
                 job = self._jobs.get(job_id)
                 if job.state is JobState.SUCCEEDED:
+                    logger.warning("job %s has succeeded, and its scan is still here: removing it", job_id)
                     self._artifacts.keep_only(job_id, job.attempt)
                     self._artifacts.remove_input(job_id)
-                    logger.warning("job %s has succeeded, and its scan was still here: removed", job_id)
 
     def _remove_orphans(self, mark: StoreMark) -> None:
         youngest = new_job_id(self._jobs.now() - _LEAST_AGE)
         old = {job_id for job_id in self._artifacts.job_ids() if mark.id < job_id < youngest}
         orphans = old - self._jobs.known(old)
         for job_id in orphans & self._suspects:
+            logger.warning("job %s has files and no record: removing them", job_id)
             self._artifacts.remove(job_id)
-            logger.warning("job %s has files and no record: removed", job_id)
         self._suspects = orphans

@@ -16,6 +16,7 @@ from service.following import follow
 from service.openapi import problems
 from service.openapi_examples import JOB_EVENTS
 from service.openapi_headers import sent
+from service.openapi_parameters import shown
 from service.schemas import JOBS_PATH, JobEventView
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
@@ -40,6 +41,7 @@ async def _heard_of(
         Header(
             alias="Last-Event-ID",
             description="`id` of the last event that came: those after it are sent",
+            openapi_examples=shown("3"),
         ),
     ] = None,
 ) -> int:

@@ -1,6 +1,6 @@
 """Whether the service lives, whether it can do its work, and in numbers how well."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response, status
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,22 +15,34 @@ from service.view import View
 
 router = APIRouter(tags=["health"])
 
+_LIVES: Final = "the process answers"
+_IS_READY: Final = "a scan can be scored now"
+
 
 def not_ready(view: type[View]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that says the same with another status."""
-    return {status.HTTP_503_SERVICE_UNAVAILABLE: {"model": view}}
+    said = {"model": view, "description": "no scan can be scored now"}
+    return {status.HTTP_503_SERVICE_UNAVAILABLE: said}
 
 
-@router.head("/livez", summary="Ask whether the process answers")
-@router.get("/livez", summary="See whether the process answers")
+@router.head("/livez", summary="Ask whether the process answers", response_description=_LIVES)
+@router.get("/livez", summary="See whether the process answers", response_description=_LIVES)
 async def get_liveness() -> Liveness:
     """Whether this process answers; says nothing about what it needs."""
     return Liveness()
 
 
-@router.head("/readyz", summary="Ask whether a scan can be scored now", responses=not_ready(Readiness))
+@router.head(
+    "/readyz",
+    summary="Ask whether a scan can be scored now",
+    response_description=_IS_READY,
+    responses=not_ready(Readiness),
+)
 @router.get(
-    "/readyz", summary="See whether a scan can be scored now, and why not", responses=not_ready(Readiness)
+    "/readyz",
+    summary="See whether a scan can be scored now, and why not",
+    response_description=_IS_READY,
+    responses=not_ready(Readiness),
 )
 async def get_readiness(response: Response, parts: OpenParts) -> Readiness:
     """Whether a scan that is posted now can be scored."""
@@ -60,6 +72,7 @@ def _check(parts: Parts) -> dict[str, bool]:
 @router.get(
     "/metrics",
     summary="Read the metrics, as Prometheus does",
+    response_description="the metrics, as text",
     response_class=Response,
     responses={
         **problems(*GUARD_ERRORS),

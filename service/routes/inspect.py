@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 @router.post(
     "",
     summary="Look into an upload without making a job",
+    response_description="the volumes of the upload, and which model would score each",
     openapi_extra=INSPECTION,
     responses=problems(
         *UPLOAD_ERRORS,

@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
-from fastapi.openapi.models import Example
 
 from disyre import errors
 from disyre.job import Job, JobState
@@ -19,18 +18,13 @@ from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
 from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent, taken
+from service.openapi_parameters import JOB_ID, shown
 from service.openapi_submission import SUBMISSION
 from service.receiving import admit, incoming, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
-
-
-def _shown(value: object) -> dict[str, Example]:
-    """The one example of a parameter."""
-    return {"such": {"value": value}}
-
 
 _NO_JOB: Final = (errors.JobNotFound, errors.JobExpired)
 _OF_A_JOB: Final = ("ETag", "Cache-Control")
@@ -39,6 +33,7 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
 @router.post(
     "",
     summary="Submit a scan",
+    response_description="the job, which waits; of a repeated submission, the job that there is",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=SUBMISSION,
     responses={
@@ -88,6 +83,7 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
 @router.get(
     "",
     summary="List jobs",
+    response_description="a page of jobs, newest first",
     responses={
         status.HTTP_200_OK: sent(sometimes=["Link"]),
         **problems(InvalidRequest, errors.Unavailable),
@@ -99,39 +95,39 @@ def list_jobs(
     parts: GivenParts,
     state: Annotated[
         list[JobState] | None,
-        Query(description="one of these", openapi_examples=_shown(["failed", "canceled"])),
+        Query(description="one of these", openapi_examples=shown(["failed", "canceled"])),
     ] = None,
     model: Annotated[
         str | None,
-        Query(description="name of the model, once it is decided", openapi_examples=_shown("t1w")),
+        Query(description="name of the model, once it is decided", openapi_examples=shown("t1w")),
     ] = None,
     label: Annotated[
         list[GivenLabel] | None,
-        Query(description="all of these, as `name:value`", openapi_examples=_shown(["cohort:a"])),
+        Query(description="all of these, as `name:value`", openapi_examples=shown(["cohort:a"])),
     ] = None,
     series_uid: Annotated[
         str | None,
         Query(
             pattern=SERIES_UID,
             description="what the job has as its option `series_uid`",
-            openapi_examples=_shown("1.2.840.1"),
+            openapi_examples=shown("1.2.840.1"),
         ),
     ] = None,
     created_after: Annotated[
-        GivenTime | None, Query(description="then or later", openapi_examples=_shown("2026-01-01T00:00:00Z"))
+        GivenTime | None, Query(description="then or later", openapi_examples=shown("2026-01-01T00:00:00Z"))
     ] = None,
     created_before: Annotated[
         GivenTime | None,
-        Query(description="earlier than that", openapi_examples=_shown("2027-01-01T00:00:00+01:00")),
+        Query(description="earlier than that", openapi_examples=shown("2027-01-01T00:00:00+01:00")),
     ] = None,
     limit: Annotated[
-        int, Query(ge=1, le=200, description="at most so many in a page", openapi_examples=_shown(20))
+        int, Query(ge=1, le=200, description="at most so many in a page", openapi_examples=shown(20))
     ] = 50,
     cursor: Annotated[
         GivenCursor | None,
         Query(
             description="`next_cursor` of another page",
-            openapi_examples=_shown("019b7a00-0000-7000-8000-000000000001"),
+            openapi_examples=shown(JOB_ID),
         ),
     ] = None,
 ) -> JobPage:
@@ -158,6 +154,7 @@ def list_jobs(
 @router.get(
     "/{job_id}",
     summary="Look at a job",
+    response_description="the job as it is now",
     response_model=JobView,
     responses={
         **problems(*_NO_JOB, InvalidRequest, errors.Unavailable),
@@ -176,7 +173,12 @@ async def get_job(
     parts: GivenParts,
     wait: Annotated[
         float | None,
-        Query(ge=0, le=LONGEST_S, description="seconds to wait for news; `Prefer: wait=` says the same"),
+        Query(
+            ge=0,
+            le=LONGEST_S,
+            description="seconds to wait for news; `Prefer: wait=` says the same",
+            openapi_examples=shown(5),
+        ),
     ] = None,
 ) -> JobView | Response:
     """Look at a job.
@@ -208,6 +210,7 @@ def _view(job: Job, parts: Parts) -> JobView:
 @router.post(
     "/{job_id}/cancel",
     summary="Cancel a job",
+    response_description="the job, which has not begun and never will",
     responses={
         **problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),
         status.HTTP_202_ACCEPTED: {"model": JobView, "description": "the worker was asked to stop"},
@@ -224,6 +227,7 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
 @router.post(
     "/{job_id}/retry",
     summary="Queue a job again",
+    response_description="the job, which waits again",
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         status.HTTP_202_ACCEPTED: sent("Location", "Retry-After"),
@@ -247,6 +251,7 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
 @router.delete(
     "/{job_id}",
     summary="Delete a job and its files",
+    response_description="there is no such job any more",
     status_code=status.HTTP_204_NO_CONTENT,
     response_class=Response,
     responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),

@@ -12,14 +12,22 @@ from service.openapi import problems
 router = APIRouter(prefix=MODELS_PATH, tags=["models"])
 
 
-@router.get("", summary="List the models that are offered", responses=problems(InvalidRequest))
+@router.get(
+    "",
+    summary="List the models that are offered",
+    response_description="all models in all versions, and what was left out",
+    responses=problems(InvalidRequest),
+)
 def list_models(parts: GivenParts) -> ModelList:
     """List all models in all versions: those that a worker holds, or, while no worker is there, all."""
     return ModelList.of(parts.models.packages(), parts.models.unusable())
 
 
 @router.get(
-    "/{name}", summary="List the versions of a model", responses=problems(ModelNotFound, InvalidRequest)
+    "/{name}",
+    summary="List the versions of a model",
+    response_description="all versions of the model",
+    responses=problems(ModelNotFound, InvalidRequest),
 )
 def list_versions(name: GivenModelName, parts: GivenParts) -> ModelList:
     """List the versions of a model."""
@@ -35,6 +43,7 @@ def list_versions(name: GivenModelName, parts: GivenParts) -> ModelList:
 @router.get(
     "/{name}/versions/{version}",
     summary="Look at a version of a model",
+    response_description="the version, and what is known of it",
     responses=problems(
         ModelNotFound, InvalidRequest, errors.NoWorker, errors.DamagedModel, errors.Unavailable
     ),

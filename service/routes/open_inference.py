@@ -14,7 +14,11 @@ router = APIRouter(prefix="/v2/health", tags=["health"])
 models = APIRouter(prefix="/v2/models", tags=["health"])
 
 
-@router.get("/live", summary="See whether the process answers, as KServe asks it")
+@router.get(
+    "/live",
+    summary="See whether the process answers, as KServe asks it",
+    response_description="the process answers",
+)
 async def get_server_liveness() -> ServerLiveness:
     """As `/livez`."""
     return ServerLiveness()
@@ -23,6 +27,7 @@ async def get_server_liveness() -> ServerLiveness:
 @router.get(
     "/ready",
     summary="See whether a scan can be scored now, as KServe asks it",
+    response_description="a scan can be scored now",
     responses=not_ready(ServerReadiness),
 )
 async def get_server_readiness(response: Response, parts: OpenParts) -> ServerReadiness:
@@ -33,6 +38,7 @@ async def get_server_readiness(response: Response, parts: OpenParts) -> ServerRe
 @models.get(
     "/{name}/ready",
     summary="See whether a model can score a scan now",
+    response_description="a worker has the model",
     responses=problems(
         ModelNotFound, InvalidRequest, errors.NoWorker, errors.DamagedModel, errors.Unavailable
     ),

@@ -15,6 +15,7 @@ router = APIRouter(tags=["queue"])
 @router.get(
     "/v1/queue",
     summary="Look at the queue and the workers",
+    response_description="how much waits, how fast it goes, and who works",
     responses=problems(InvalidRequest, errors.Unavailable),
 )
 def get_queue(parts: GivenParts) -> QueueView:

@@ -11,7 +11,7 @@ from service.dependencies import GivenJobId, GivenParts
 from service.downloads import download
 from service.negotiation import check_accept
 from service.openapi import problems
-from service.openapi_downloads import BYTES, MAPS, PARTS, PICTURE
+from service.openapi_downloads import BYTES, MAPS, PART, PARTS, PICTURE
 from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
@@ -58,7 +58,7 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
     206: {
         "description": "the part that Range asked for; of several parts, a `multipart/byteranges`",
         "content": {
-            **{media_type: {"schema": BYTES} for media_type in _CONTENT},
+            **{media_type: {"schema": BYTES, "examples": PART} for media_type in _CONTENT},
             "multipart/byteranges": {"schema": BYTES, "examples": PARTS},
         },
         **sent(
@@ -78,7 +78,12 @@ _Name: TypeAlias = Annotated[
 ]
 
 
-@router.get("", summary="List the results of a job", responses=problems(*_NO_RESULTS))
+@router.get(
+    "",
+    summary="List the results of a job",
+    response_description="the files of the job, with their sizes and digests",
+    responses=problems(*_NO_RESULTS),
+)
 def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
     """List the files that a job gave."""
     return ResultsView.of(_succeeded(parts.jobs, job_id))

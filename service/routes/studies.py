@@ -21,6 +21,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"])
 @router.post(
     "",
     summary="Submit all series of a study",
+    response_description="a job for each series that can be scored, and why the others cannot",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=STUDY_SUBMISSION,
     responses={

@@ -103,7 +103,31 @@ def test_every_kind_of_a_download_has_an_example(document: dict[str, Any]) -> No
     responses = document["paths"]["/v1/jobs/{job_id}/results/{name}"]["get"]["responses"]
 
     assert all(content["examples"] for content in responses["200"]["content"].values())
-    assert responses["206"]["content"]["multipart/byteranges"]["examples"]
+    assert all(content["examples"] for content in responses["206"]["content"].values())
+
+
+def test_every_response_says_in_words_of_its_own_what_it_is(document: dict[str, Any]) -> None:
+    said = [
+        (path, method, status, response["description"])
+        for path, method, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if "description" in response
+    ]
+
+    assert [each for each in said if each[-1] in ("", "Successful Response", "Service Unavailable")] == []
+
+
+def test_every_parameter_has_an_example_but_for_those_that_do_not_go_with_the_others(
+    document: dict[str, Any],
+) -> None:
+    without = {
+        each["name"]
+        for _, _, operation in operations(document)
+        for each in operation["parameters"]
+        if not each.keys() & {"example", "examples"}
+    }
+
+    assert without == {"preset", "callback", "Content-Digest"}
 
 
 def test_every_body_of_json_has_examples_that_fit_it(document: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def test_files_without_a_record_go_when_they_are_an_hour_old(
 
     assert artifacts.job_ids() == {BEFORE, LATE}
     assert (tmp_path / "jobs" / "0 not a job").is_dir()
-    assert f"job {EARLY} has files and no record: removed" in caplog.text
+    assert f"job {EARLY} has files and no record: removing them" in caplog.text
 
 
 def test_the_scan_of_a_job_that_has_succeeded_goes_though_its_worker_was_killed_before_it_did_that(
@@ -68,7 +68,7 @@ def test_the_scan_of_a_job_that_has_succeeded_goes_though_its_worker_was_killed_
 
     assert artifacts.ids_with_input() == {BEFORE, LATE}
     assert artifacts.result_file(EARLY, 1, "map").read_bytes() == b"map"
-    assert f"job {EARLY} has succeeded, and its scan was still here: removed" in caplog.text
+    assert f"job {EARLY} has succeeded, and its scan is still here: removing it" in caplog.text
 
 
 def test_files_with_a_record_stay(
