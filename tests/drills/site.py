@@ -52,6 +52,8 @@ class Site:
     programs: list[Program] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     """Ids of all jobs for which a client was told 202."""
+    may_keep_scans: bool = False
+    """Whether a scan may stay for a while when its job has succeeded."""
     _whole: set[str] = field(default_factory=set)
     """Of these, the ones the results of which were looked at."""
 
@@ -162,10 +164,9 @@ class Site:
         wait_for(self._holds_nothing_else, f"nothing else is left, but {self._left()}")
         return jobs
 
-    @staticmethod
-    def _is_whole(api: Api, job: Document) -> bool:
+    def _is_whole(self, api: Api, job: Document) -> bool:
         try:
-            api.assert_one_whole_result(job)
+            api.assert_one_whole_result(job, may_keep_scan=self.may_keep_scans)
         except AssertionError:
             return False
         return True

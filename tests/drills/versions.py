@@ -42,6 +42,7 @@ class Versions:
         """Figures. Fails if a job is lost, or has two ends."""
         commit = _commit_before(self.n_commits)
         before = _unpacked(commit, self.site.folder / "before")
+        self.site.may_keep_scans = True  # of a version that left them, the sweep removes them later
         self._take_models_of(before)
         old_api = self.site.add_api(before)
         old_worker = self.site.add_worker("old-worker", before)

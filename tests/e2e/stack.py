@@ -65,7 +65,7 @@ class ApiClient:
 
         return wait_for(finished, "the job is finished", within_s=within_s)
 
-    def assert_one_whole_result(self, job: Document) -> None:
+    def assert_one_whole_result(self, job: Document, *, may_keep_scan: bool = False) -> None:
         """A job has succeeded, its results can be fetched, and no other attempt nor the scan is left."""
         assert job["state"] == "succeeded", job["error"]
         artifacts = self.get(f"/v1/jobs/{job['id']}/results").json()["results"]
@@ -73,8 +73,11 @@ class ApiClient:
             content = self.get(artifact["href"])
             assert (content.status_code, len(content.content)) == (httpx.codes.OK, artifact["size_bytes"])
         folder = self.data_dir / "jobs" / job["id"]
-        only = [f"attempt-{job['attempt']}"]  # the scan is removed right after that is stored
-        wait_for(lambda: [path.name for path in folder.iterdir()] == only, "no other file is left")
+        passed_over = {"input"} if may_keep_scan else set()
+        only = {f"attempt-{job['attempt']}"}  # the scan is removed right after that is stored
+        wait_for(
+            lambda: {path.name for path in folder.iterdir()} - passed_over == only, "no other file is left"
+        )
 
 
 @dataclass
