@@ -13,6 +13,8 @@ from disyre.job import Artifact
 from service.conditional import client_has, quoted
 from service.errors import MalformedRequest, RangeNotSatisfiable
 
+_WHOLE: Final = "application/json"
+"""A part of such a file would be none of its type, and programs read it by its type."""
 _CACHE: Final = "private, no-cache"
 _LONGEST_NUMBER: Final = 18
 _NUMBER: Final = re.compile(r"0*([0-9]+)")
@@ -26,7 +28,9 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     headers = {"ETag": etag, "Cache-Control": _CACHE, "Repr-Digest": digest}
     if client_has(request, etag):
         return Response(status_code=304, headers=headers)
-    wanted = _range_in_bytes(request)
+    is_whole = artifact.media_type == _WHOLE
+    headers["Accept-Ranges"] = "none" if is_whole else "bytes"
+    wanted = _range_in_bytes(request, is_whole=is_whole)
     if wanted is None:
         headers["Content-Digest"] = digest  # of what is sent; a part has another one
     elif request.headers.get("if-range", etag) == etag:
@@ -34,16 +38,17 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     return FileResponse(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
 
 
-def _range_in_bytes(request: Request) -> str | None:
+def _range_in_bytes(request: Request, *, is_whole: bool) -> str | None:
     """The part that is wanted; numbers are made shorter that lie beyond every file anyway.
 
-    One in another unit is none (RFC 9110, 14.2), and the file response is not to see it.
+    One in another unit is none (RFC 9110, 14.2), nor is there one of a file that is always sent whole; the
+    file response is not to see it.
     """
     headers = MutableHeaders(scope=request.scope)
     wanted = headers.get("range")
     if wanted is None:
         return None
-    if wanted.partition("=")[0].strip().lower() == "bytes":
+    if not is_whole and wanted.partition("=")[0].strip().lower() == "bytes":
         headers["range"] = _NUMBER.sub(_shortened, wanted)
         return headers["range"]
     del headers["range"]

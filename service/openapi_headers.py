@@ -15,7 +15,7 @@ _ETAG: Final = '"3"'
 _TRACEPARENT: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 _SENT: Final[dict[str, tuple[str, dict[str, Any], str | int]]] = {
-    "Accept-Ranges": ("that a part can be asked for", {"const": "bytes"}, "bytes"),
+    "Accept-Ranges": ("whether it has parts: JSON has none", {"enum": ["bytes", "none"]}, "bytes"),
     "Allow": ("the methods that there are", _TEXT, "GET, POST"),
     "Cache-Control": ("who may keep the response, and for how long", _TEXT, "private, no-cache"),
     "Content-Digest": ("SHA-256 of the body (RFC 9530); not of a part", _TEXT, _DIGEST),

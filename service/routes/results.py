@@ -56,9 +56,13 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
         ),
     },
     206: {
-        "description": "the part that Range asked for; of several parts, a `multipart/byteranges`",
+        "description": "the part that Range asked for, of other files than JSON; of several, `multipart/byteranges`",
         "content": {
-            **{media_type: {"schema": BYTES, "examples": PART} for media_type in _CONTENT},
+            **{
+                media_type: {"schema": BYTES, "examples": PART}
+                for media_type in _CONTENT
+                if media_type != "application/json"
+            },
             "multipart/byteranges": {"schema": BYTES, "examples": PARTS},
         },
         **sent(

@@ -138,6 +138,18 @@ def test_a_range_in_a_unit_that_nobody_knows_is_ignored(api: LiveApi, finished: 
     assert response.headers["Content-Digest"] == DIGEST
 
 
+@pytest.mark.parametrize("wanted", ["bytes=1-", "bytes=-1", "bytes=0-0,5-6", "bytes=999999-", "bytes=9-1"])
+def test_json_is_sent_whole_whatever_part_is_wanted(api: LiveApi, finished: Job, wanted: str) -> None:
+    path = f"/v1/jobs/{JOB_ID}/results/summary.json"
+    response = api.client.get(path, headers={"Range": wanted})
+    head = api.client.head(path, headers={"Range": wanted})
+
+    assert (response.status_code, response.content) == (200, SUMMARY_FILE)
+    assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(SUMMARY_FILE)))
+    assert response.headers["Accept-Ranges"] == head.headers["Accept-Ranges"] == "none"
+    assert api.client.head(PATH).headers["Accept-Ranges"] == "bytes"
+
+
 def check_problem(response: httpx.Response, status: int, code: str) -> None:
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.json()["job_id"] == JOB_ID
