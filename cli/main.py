@@ -52,7 +52,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    from cli.submit import read_key, submit
+    from cli.submit import read_key_file, submit
     from disyre.client import ClientError
 
     for stream in (sys.stdout, sys.stderr):
@@ -61,7 +61,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _end)
     key_file = arguments.key_file or os.environ.get(KEY_FILE_VARIABLE)
     try:
-        key = read_key(Path(key_file)) if key_file else None
+        key = read_key_file(Path(key_file)) if key_file else None
     except ClientError as error:
         print(f"disyre: {error}", file=sys.stderr)
         return 2

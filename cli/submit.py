@@ -24,6 +24,7 @@ from disyre.client import (
     ClientError,
     Unreachable,
 )
+from disyre.client.api_key import read_key
 from disyre.errors import InvalidParams
 from disyre.job_options import read_options
 from disyre.wording import counted
@@ -194,15 +195,11 @@ def _line(volume: CandidateDocument) -> str:
     return ": ".join(word for word in (volume.series_uid, volume.description, verdict) if word)
 
 
-def read_key(file: Path) -> str:
+def read_key_file(file: Path) -> str:
     """The API key in a file. Raises ClientError."""
     try:
-        key = file.read_text(encoding="utf-8").strip()
+        return read_key(file.read_text(encoding="utf-8"), f", in {file}")
     except OSError as error:
         raise ClientError(f"the key file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ClientError(f"expected one line with a key in {file}, got no text") from error
-    if not key or not key.isascii() or not key.isprintable():
-        lines = counted(len(key.splitlines()), "line")
-        raise ClientError(f"expected one line with a key, of printable ASCII, in {file}, got {lines}")
-    return key

@@ -1,6 +1,8 @@
 """Starts the API: `python -m service`. Exits with 78 if it cannot start as it was told to."""
 
 import logging
+import sys
+from typing import Final
 
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import write_log_lines
@@ -12,10 +14,16 @@ from service.settings import ServiceSettings
 
 logger = logging.getLogger("service")
 
+_INTERRUPTED: Final = 130
+"""As shells have it of what Ctrl-C has ended."""
+
 
 def main() -> None:
     """Serve until the process is told to stop."""
-    make_server().run()
+    try:
+        make_server().run()
+    except KeyboardInterrupt:  # it has stopped by then, as at SIGTERM
+        sys.exit(_INTERRUPTED)
 
 
 def make_server() -> Server:

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
-from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest
+from service.crowd import Crowd
+from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, TooManyConnections
 from service.problems import problem_response
 from service.request_head import fault_of
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _NO_HTTP: Final = "expected a request as HTTP/1.1 has it (for one, not a Content-Length beside chunks)"
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
+_MOST_REFUSED: Final = 50
+"""So many may be about to read that they are too many."""
 _LINGER_S: Final = 1.0
 """So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
 
@@ -41,9 +44,16 @@ class DeadlineProtocol(HttpToolsProtocol):
     """Whether a refusal was the last answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there, and owes a request."""
+        """A client is there, and owes a request; in a crowd it is refused, or told nothing at all."""
         super().connection_made(transport)
-        self._set_deadline()
+        crowd: Crowd = self.config.crowd  # type: ignore[attr-defined]
+        n_connections = len(self.connections)
+        if crowd.has_room(n_connections):
+            self._set_deadline()
+        elif n_connections <= crowd.most + _MOST_REFUSED:
+            self._refuse(TooManyConnections(f"expected at most {crowd.most} clients at a time, got more"))
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -130,8 +140,9 @@ class DeadlineProtocol(HttpToolsProtocol):
             return
         if in_body or self._is_idle():
             response, request_id = problem_response(error), uuid.uuid4().hex
-            with log_about(request=request_id):
-                logger.info("refused before there was a request: %s", error.code)
+            if not isinstance(error, TooManyConnections):  # the log says when it begins
+                with log_about(request=request_id):
+                    logger.info("refused before there was a request: %s", error.code)
             marks = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
             fields = [*response.raw_headers, *marks, (b"connection", b"close")]
             head = b"".join(b"%s: %s\r\n" % field for field in fields)

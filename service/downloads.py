@@ -17,6 +17,8 @@ _WHOLE: Final = "application/json"
 """A part of such a file would be none of its type, and programs read it by its type."""
 _CACHE: Final = "private, no-cache"
 _LONGEST_NUMBER: Final = 18
+_MOST_RANGES: Final = 100
+"""Of a file of which more parts are wanted, all is sent."""
 _NUMBER: Final = re.compile(r"0*([0-9]+)")
 _RANGE: Final = re.compile(r"\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\s*")
 
@@ -41,14 +43,15 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
 def _range_in_bytes(request: Request, *, is_whole: bool) -> str | None:
     """The part that is wanted; numbers are made shorter that lie beyond every file anyway.
 
-    One in another unit is none (RFC 9110, 14.2), nor is there one of a file that is always sent whole; the
-    file response is not to see it.
+    One in another unit is none (RFC 9110, 14.2), nor is there one of a file that is always sent whole, or
+    of more parts than a file response takes. That is not to see it.
     """
     headers = MutableHeaders(scope=request.scope)
     wanted = headers.get("range")
     if wanted is None:
         return None
-    if not is_whole and wanted.partition("=")[0].strip().lower() == "bytes":
+    is_known = wanted.partition("=")[0].strip().lower() == "bytes" and wanted.count(",") < _MOST_RANGES
+    if is_known and not is_whole:
         headers["range"] = _NUMBER.sub(_shortened, wanted)
         return headers["range"]
     del headers["range"]

@@ -105,6 +105,12 @@ class UploadTimedOut(InvalidInput):
     code = "upload-timed-out"
 
 
+class TooManyConnections(Unavailable):
+    """As many clients are connected as may be."""
+
+    code = "too-many-connections"
+
+
 class HeadTimedOut(InvalidInput):
     """The request line and the headers did not arrive in time."""
 

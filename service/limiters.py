@@ -25,6 +25,8 @@ class Limiters:
     """Writing uploads."""
     inspection: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Looking into uploads, which takes a processor, and some 20 MB for a series of DICOM."""
+    listing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    """Reading pages of jobs, each of which may take some MB."""
     health: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     """Saying how the service is, also while it is not well."""
 

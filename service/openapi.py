@@ -25,6 +25,7 @@ _OR_TOKEN: Final = " Or a token (JWT) of the identity provider that the operator
 ANY_ERRORS: Final = (
     request_errors.MalformedRequest,
     request_errors.HeadTimedOut,
+    request_errors.TooManyConnections,
     request_errors.HeadTooLarge,
     request_errors.VersionNotSupported,
     request_errors.TransferCodingUnknown,
@@ -173,7 +174,10 @@ def _empty(operation: dict[str, Any]) -> None:
 
 def _add_problem(response: dict[str, Any], more: dict[str, Any]) -> None:
     """Add further problems of the same status to a response."""
-    if response is not more:
+    if response is not more and MEDIA_TYPE not in response["content"]:
+        response["description"] = "; or ".join([response["description"], more["description"]])
+        response["content"] |= more["content"]
+    elif response is not more:
         codes = response["description"].partition(": ")[2].split(", ")
         others = [code for code in more["content"][MEDIA_TYPE]["examples"] if code not in codes]
         response["description"] = ", ".join([response["description"], *others])

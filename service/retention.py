@@ -7,6 +7,7 @@ been steady since it was finished, or for an hour (`service.steady_clock`).
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -14,7 +15,7 @@ from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.expiry import Expiry
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.owner_index import OwnerIndex
-from disyre.errors import JobNotFound
+from disyre.errors import IllegalTransition, JobNotFound
 from disyre.job import Job
 from service.steady_clock import SteadyClock
 
@@ -68,10 +69,21 @@ class Retention:
             return None  # another process was here
         return job if job.finished_at is not None and job.finished_at >= since else None
 
-    def _expire(self, job: Job) -> None:
-        """Remove the record, then the files: those that stay if this process ends are orphans."""
+    def _expire(self, seen: Job) -> None:
+        """Remove the files, then the record: a job of which a process that ends leaves some is still due."""
+        try:
+            job = self._jobs.update(seen.id, partial(_let_go, seen, at=self._jobs.now()))
+        except (JobNotFound, IllegalTransition):
+            return  # another process was here, or somebody wants it again
+        self._artifacts.remove(job.id)
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
             self._on_expired(job.id)
             self._owners.forget(job.owner, job.id, series=job.series_id)
-            self._artifacts.remove(job.id)
             logger.info("job %s has expired", job.id)
+
+
+def _let_go(seen: Job, job: Job, *, at: datetime) -> Job:
+    """Let a job go that is as it was seen to be. Raises IllegalTransition for any other."""
+    if job.revision != seen.revision:
+        raise IllegalTransition(f"expected a job at revision {seen.revision}, got one at {job.revision}")
+    return job.let_go(at=at)

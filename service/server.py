@@ -2,12 +2,23 @@
 
 import math
 import socket
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
+from service.crowd import Crowd
 from service.deadline_protocol import DeadlineProtocol
 from service.dependencies import Parts
+from service.open_files import most_connections, raise_limit
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's, with how many clients may be connected."""
+
+    def __init__(self, app: FastAPI, crowd: Crowd, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.crowd = crowd
 
 
 class Server(uvicorn.Server):
@@ -17,8 +28,9 @@ class Server(uvicorn.Server):
         parts: Parts = app.state.parts
         settings = parts.settings
         super().__init__(
-            uvicorn.Config(
+            ServerConfig(
                 app,
+                Crowd(most_connections(settings.max_connections, raise_limit())),
                 host=str(settings.listen_host),
                 port=settings.listen_port,
                 http=DeadlineProtocol,

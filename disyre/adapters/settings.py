@@ -23,7 +23,7 @@ _OF_ONE_PROGRAM: Final = (
     "MAX_QUEUED_VOXELS",
     *("REAP_INTERVAL_S", "LISTEN_HOST", "LISTEN_PORT", "STALL_TIMEOUT_S", "API_KEYS_FILE"),
     "ALLOWED_HOSTS",
-    *("MAX_SUBMITS_PER_MINUTE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_KEYS_URL"),
+    *("MAX_CONNECTIONS", "MAX_SUBMITS_PER_MINUTE", "OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_KEYS_URL"),
     *("RETENTION_S", "TOMBSTONE_S"),
     *("WEBHOOK_HOSTS", "WEBHOOK_SECRET_FILE"),
     # the worker
@@ -159,5 +159,6 @@ def refuse_to_start(program: str, reason: Misconfigured) -> NoReturn:
 
 
 def _explain_unknown(name: str) -> str:
-    known = nearest(name.upper(), KNOWN_VARIABLES, least=0.0)
-    return f"unknown setting {name}; the nearest known one is {known}"
+    rests = [known.removeprefix(_PREFIX) for known in KNOWN_VARIABLES]
+    meant = nearest(name.upper().removeprefix(_PREFIX), rests)  # the prefix would make all of them alike
+    return f"unknown setting {name}" + (f"; the nearest known one is {_PREFIX}{meant}" if meant else "")

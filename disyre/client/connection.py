@@ -12,6 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from disyre.client.address import is_this_machine, origin_of, prefix_of, read_address
+from disyre.client.api_key import read_key
 from disyre.client.bodies import Body
 from disyre.client.documents import Document, ProblemDocument
 from disyre.client.errors import (
@@ -113,7 +114,7 @@ class Connection:
         url = read_address(base_url)
         self._http = httpx.Client(
             base_url=url,
-            headers={KEY_HEADER: key} if key else {},
+            headers={KEY_HEADER: read_key(key)} if key else {},
             trust_env=not is_this_machine(url.host),  # no proxy lies before one's own machine
         )
         self._prefix = prefix_of(url)

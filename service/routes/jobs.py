@@ -83,14 +83,14 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
 @router.get(
     "",
     summary="List jobs",
+    response_model=JobPage,
     response_description="a page of jobs, newest first",
     responses={
         status.HTTP_200_OK: sent(sometimes=["Link"]),
         **problems(InvalidRequest, errors.Unavailable),
     },
 )
-def list_jobs(
-    response: Response,
+async def list_jobs(
     request: Request,
     parts: GivenParts,
     state: Annotated[
@@ -130,7 +130,7 @@ def list_jobs(
             openapi_examples=shown(JOB_ID),
         ),
     ] = None,
-) -> JobPage:
+) -> Response:
     """List jobs, the newest first: those for which all holds that is asked for, exactly.
 
     `state` and `label` may be given more than once. A page may be short and still have a next one.
@@ -143,12 +143,19 @@ def list_jobs(
         created_after=created_after,
         created_before=created_before,
     )
+    return await in_thread(parts.limiters.listing, _list, request, parts, wanted, limit, cursor)
+
+
+def _list(request: Request, parts: Parts, wanted: Wanted, limit: int, cursor: str | None) -> Response:
+    """A page, written in the thread that has read it: what it takes is gone with it."""
     page = Page.read(parts.jobs, wanted, limit=limit, before=cursor)
     line = parts.queue.look(*(job.id for job in page.jobs if job.state is JobState.QUEUED))
+    view = JobPage(jobs=[JobView.of(job, line) for job in page.jobs], next_cursor=page.cursor)
+    headers = {}
     if page.cursor is not None:
         following = request.url.include_query_params(cursor=page.cursor)
-        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return JobPage(jobs=[JobView.of(job, line) for job in page.jobs], next_cursor=page.cursor)
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return Response(view.model_dump_json(), media_type="application/json", headers=headers)
 
 
 @router.get(

@@ -56,7 +56,7 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
         ),
     },
     206: {
-        "description": "the part that Range asked for, of other files than JSON; of several, `multipart/byteranges`",
+        "description": "the part that Range asked for, not of JSON; of several, a `multipart/byteranges`",
         "content": {
             **{
                 media_type: {"schema": BYTES, "examples": PART}

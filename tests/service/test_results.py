@@ -130,8 +130,13 @@ def test_a_range_that_cannot_be_had_is_a_problem(
         assert response.headers["Content-Range"] == f"bytes */{len(MAP)}"
 
 
-@pytest.mark.parametrize("wanted", ["voxels=0-1", "items=0-1,5-", "none"])
-def test_a_range_in_a_unit_that_nobody_knows_is_ignored(api: LiveApi, finished: Job, wanted: str) -> None:
+MANY = "bytes=" + ",".join(f"{n}-{n}" for n in range(101))
+
+
+@pytest.mark.parametrize("wanted", ["voxels=0-1", "items=0-1,5-", "none", MANY])
+def test_a_range_in_a_unit_that_nobody_knows_or_of_very_many_parts_is_ignored(
+    api: LiveApi, finished: Job, wanted: str
+) -> None:
     response = api.client.get(PATH, headers={"Range": wanted})
 
     assert (response.status_code, response.content) == (200, MAP)

@@ -54,8 +54,9 @@ def test_a_setting_that_is_wrong_ends_the_api_with_one_line(
     assert run.stderr == f"disyre API: cannot start: {reason}\n"
 
 
+@pytest.mark.parametrize(("told", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when_it_is_told_to(
-    tmp_path: Path,
+    tmp_path: Path, told: signal.Signals, status: int
 ) -> None:
     environment = {
         "DISYRE_DATA_DIR": str(tmp_path / "data"),
@@ -67,15 +68,16 @@ def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when
         process = subprocess.Popen(COMMAND, cwd=ROOT, env={**os.environ, **environment}, stderr=file)
     try:
         wait_for(lambda: "running on http://127.0.0.1:" in log.read_text(), "the API listens")
-        process.terminate()
+        process.send_signal(told)
 
-        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+        assert process.wait(PATIENCE_S) == status
     finally:
         process.kill()
     text = log.read_text()
     assert "INFO service: settings: broker_url=**********, " in text
     assert "stall_timeout_s=10, " in text
     assert "hunter2" not in text
+    assert "Traceback" not in text
 
 
 LISTING = """

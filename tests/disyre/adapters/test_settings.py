@@ -114,6 +114,13 @@ def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(
     assert str(error.value) == f"unknown setting {misspelt}; the nearest known one is {meant}"
 
 
+def test_a_setting_that_is_like_none_is_refused_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISYRE_FOO", "3")
+
+    with pytest.raises(Misconfigured, match=r"^unknown setting DISYRE_FOO$"):
+        read_settings(SharedSettings)
+
+
 def test_one_environment_may_hold_the_settings_of_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KNOWN_VARIABLES - {f"DISYRE_{field.upper()}" for field in SharedSettings.model_fields}:
         monkeypatch.setenv(name, "of another program")

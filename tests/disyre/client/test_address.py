@@ -15,6 +15,22 @@ def test_an_address_with_the_version_of_the_api_is_refused_with_what_to_leave_ou
         Client(f"http://127.0.0.1:8000{path}")
 
 
+@pytest.mark.parametrize("key", ["secret\n", " secret\r\n"])
+def test_a_key_may_have_the_end_of_its_line_behind_it(key: str) -> None:
+    with scripted_api(job()) as api, Client(api.url, key=key) as client:
+        client.job("a")
+
+    assert api.asked[0].headers["X-API-Key"] == "secret"
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", "\n", "a\0b"])
+def test_what_cannot_be_a_key_is_refused_at_once_and_not_repeated(key: str) -> None:
+    with pytest.raises(ClientError, match="expected one line with a key, of printable ASCII, got") as told:
+        Client("http://127.0.0.1:8000", key=key)
+
+    assert "schl" not in str(told.value)
+
+
 @pytest.mark.parametrize("rest", ["/?key=secret", "#secret"])
 def test_an_address_with_more_than_a_path_is_refused_and_not_repeated(rest: str) -> None:
     with pytest.raises(ClientError, match="got one with a query or a fragment") as told:

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from disyre.adapters.owner_index import InMemoryOwnerIndex
+from disyre.errors import ArtifactsAway
+from disyre.job import Job, JobState
 from tests.dicom_phantom import encoded, make_series
 from tests.service.key_files import client_of
 from tests.service.live_api import LiveApi, live_api
@@ -112,6 +114,55 @@ def test_a_job_that_was_finished_under_a_steady_clock_is_removed_with_its_files_
 
     assert (clocks.expired, api.left_behind()) == ([path.rpartition("/")[2]], [])
     assert pacs.get(path).json()["code"] == "job-expired"
+
+
+def test_a_job_whose_files_could_not_be_removed_yet_is_removed_with_them_later(
+    api: LiveApi, pacs: httpx.Client, scan: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    retention.expire_due()
+    path = pacs.post("/v1/jobs?retention_s=60", content=scan).headers["Location"]
+    finish(api, path.rpartition("/")[2])
+    clocks.pass_by(61)
+
+    with monkeypatch.context() as away:
+        away.setattr(api.artifacts, "remove", bucket_is_away)
+        with pytest.raises(ArtifactsAway):
+            retention.expire_due()
+    assert pacs.get(path).status_code == 410
+    assert (clocks.expired, len(api.jobs.list(limit=9))) == ([], 1)
+    retention.expire_due()
+
+    assert (clocks.expired, api.left_behind()) == ([path.rpartition("/")[2]], [])
+
+
+def bucket_is_away(job_id: str) -> None:
+    raise ArtifactsAway("expected an answer of the bucket, got none")
+
+
+def test_a_job_that_is_queued_again_in_the_moment_that_its_time_is_over_keeps_its_files(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    retention.expire_due()
+    job_id = str(pacs.post("/v1/jobs?retention_s=60", content=scan).json()["id"])
+    api.jobs.update(job_id, lambda job: job.request_cancel(at=api.jobs.now()))
+    clocks.pass_by(61)
+    meanwhile = pytest.MonkeyPatch()
+
+    def get_and_retry(wanted: str) -> Job:
+        meanwhile.undo()
+        seen = api.jobs.get(wanted)
+        api.jobs.update(job_id, lambda job: job.retry(at=api.jobs.now()))
+        return seen
+
+    meanwhile.setattr(api.jobs, "get", get_and_retry)
+    retention.expire_due()
+
+    assert (clocks.expired, api.jobs.get(job_id).state) == ([], JobState.QUEUED)
+    assert api.left_behind()
 
 
 def test_jobs_that_have_to_wait_for_a_steady_clock_stand_in_the_way_of_no_other(
