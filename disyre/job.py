@@ -348,10 +348,18 @@ class Job(Frozen):
         return self._enter(state, at, **changes)
 
     def _enter(self, state: JobState, at: datetime, **changes: object) -> Self:
-        is_kept_for = timedelta(seconds=self.retention_s) if self.retention_s is not None else None
-        changes["expires_at"] = at + is_kept_for if state.is_finished and is_kept_for is not None else None
+        changes["expires_at"] = self._end_of(at) if state.is_finished else None
         changes |= {"state": state, "revision": self.revision + 1}
         return self.model_copy(update={**changes, "history": (*self.history, Transition(state=state, at=at))})
+
+    def _end_of(self, finished_at: datetime) -> datetime | None:
+        """Until when it is kept; None if that is for ever, or beyond all dates."""
+        if self.retention_s is None:
+            return None
+        try:
+            return finished_at + timedelta(seconds=self.retention_s)
+        except OverflowError:
+            return None
 
     def _check_running(self, attempt: int) -> None:
         self._check_attempt(attempt)

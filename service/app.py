@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from disyre import INTENDED_USE, __version__
+from disyre.errors import Misconfigured
 from disyre.queue_limits import QueueLimits
 from service.audit import Audited
 from service.backends import Backends
@@ -97,7 +98,13 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
 
 def production_app(settings: ServiceSettings) -> FastAPI:
     """The API on a broker, and a folder or a bucket. Raises Misconfigured."""
-    return create_app(Backends.of(settings), settings)
+    backends = Backends.of(settings)
+    try:
+        backends.artifacts.prepare()
+    except OSError as error:
+        found = f"{error.filename or settings.data_dir}: {error.strerror}"
+        raise Misconfigured(f"expected a DISYRE_DATA_DIR that can be written to, got {found}") from error
+    return create_app(backends, settings)
 
 
 def _parts(

@@ -138,13 +138,10 @@ def _examples(**views: View) -> dict[str, dict[str, Any]]:
     return {name: {"value": view.model_dump(mode="json")} for name, view in views.items()}
 
 
-JOB_EVENTS: Final = "".join(
-    f"id: {view.revision}\nevent: {event.kind}\ndata: {view.model_dump_json()}\n\n"
-    for event, view in (
-        (event, JobEventView.of(event)) for event in (JobEvent.of(_QUEUED), JobEvent.of(_SUCCEEDED))
-    )
+JOB_EVENTS: Final = _examples(
+    queued=JobEventView.of(JobEvent.of(_QUEUED)), succeeded=JobEventView.of(JobEvent.of(_SUCCEEDED))
 )
-"""What a client sees of a job that it follows."""
+"""The data of events of a job that is followed."""
 METRICS: Final = (
     "# HELP disyre_queue_depth Jobs that wait.\n# TYPE disyre_queue_depth gauge\ndisyre_queue_depth 1.0\n"
 )

@@ -7,12 +7,13 @@ at a time does the work.
 
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
-from disyre.errors import ArtifactsAway, IllegalTransition, JobNotFound, StaleAttempt
+from disyre.errors import ArtifactsAway, IllegalTransition, JobNotFound, StaleAttempt, Unavailable
 from disyre.job import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Reaper:
         self._grace_s = grace_s
         self._settle_s = settle_s
         self._name = secrets.token_hex(8)
+        self._told: set[str] = set()
+        """Jobs of which the log has said that they cannot be looked after."""
 
     def reap_once(self) -> None:
         """Go over all jobs that are not finished, unless another reaper does so now. Raises Unavailable."""
@@ -61,7 +64,7 @@ class Reaper:
         for job_id in self._jobs.running():
             if not self._goes_on():
                 return
-            self._return_if_lost(job_id)
+            self._look_at(job_id, self._return_if_lost)
         self._jobs.tidy()
         pending = self._queue.pending_ids()
         for job_id in self._jobs.waiting():
@@ -69,7 +72,18 @@ class Reaper:
                 continue
             if not self._goes_on():
                 return
-            self._send_again(job_id)
+            self._look_at(job_id, self._send_again)
+
+    def _look_at(self, job_id: str, look: Callable[[str], None]) -> None:
+        """Look at a job; where that fails, as at a record that cannot be read, it goes on to the others."""
+        try:
+            look(job_id)
+        except Unavailable:
+            raise
+        except Exception:
+            if job_id not in self._told:
+                self._told.add(job_id)
+                logger.exception("job %s cannot be looked after", job_id)
 
     def _goes_on(self) -> bool:
         return self._jobs.renew(_LOCK, self._name, lease_s=_LOCK_S)

@@ -1,5 +1,6 @@
 """The HTTP server of the API: where it listens, how long it waits for slow clients, and how it stops."""
 
+import logging
 import math
 import socket
 from typing import Any
@@ -11,6 +12,8 @@ from service.crowd import Crowd
 from service.deadline_protocol import DeadlineProtocol
 from service.dependencies import Parts
 from service.open_files import most_connections, raise_limit
+
+logger = logging.getLogger(__name__)
 
 
 class ServerConfig(uvicorn.Config):
@@ -27,10 +30,14 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI) -> None:
         parts: Parts = app.state.parts
         settings = parts.settings
+        n_files = raise_limit()
+        crowd = Crowd(most_connections(settings.max_connections, n_files))
+        if crowd.most < settings.max_connections:
+            logger.warning("at most %d clients at a time: only %d files may be open", crowd.most, n_files)
         super().__init__(
             ServerConfig(
                 app,
-                Crowd(most_connections(settings.max_connections, raise_limit())),
+                crowd,
                 host=str(settings.listen_host),
                 port=settings.listen_port,
                 http=DeadlineProtocol,

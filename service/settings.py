@@ -2,10 +2,14 @@
 
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, IPvAnyAddress, PositiveFloat, PositiveInt
 
 from disyre.adapters.settings import SharedSettings
+
+LONGEST_KEPT_S: Final = 100 * 365 * 86400
+"""Beyond it, it is as if for ever, and times to come would be none that can be told."""
 
 
 class ServiceSettings(SharedSettings):
@@ -43,9 +47,9 @@ class ServiceSettings(SharedSettings):
     """With so many voxels in the scans of jobs that wait or run, new ones are refused."""
     min_free_bytes: int = Field(default=1024**3, ge=0)
     """Uploads must leave this much room on the disk."""
-    retention_s: int = Field(default=30 * 86400, ge=0)
+    retention_s: int = Field(default=30 * 86400, ge=0, le=LONGEST_KEPT_S)
     """A finished job is kept for so long, or for less if it says so; 0: until it is deleted."""
-    tombstone_s: PositiveInt = 30 * 86400
+    tombstone_s: int = Field(default=30 * 86400, ge=1, le=LONGEST_KEPT_S)
     """So long it is remembered that there was a job which expired."""
     webhook_hosts: str | None = None
     """Hosts that may be called at the end of a job: names, addresses and networks, with commas."""

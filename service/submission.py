@@ -41,13 +41,12 @@ from service.egress import Hosts
 from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
+from service.settings import LONGEST_KEPT_S
 from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, facts_of, no_series
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_S: Final = 100 * 365 * 86400
-"""A job may be kept for so long where the service keeps jobs for ever."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _MOST_EARLIER: Final = 100
@@ -288,7 +287,7 @@ class Submission:
 
 def longest_s(retention_s: int) -> int:
     """The most seconds for which a job may be kept where jobs are kept for so many; 0: for ever."""
-    return retention_s or _LONGEST_S
+    return retention_s or LONGEST_KEPT_S
 
 
 def _no_more(what: str) -> str:

@@ -1,9 +1,10 @@
 """Jobs in Redis or Valkey, which the API and the workers share."""
 
 import json
+import logging
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Final, cast
@@ -53,6 +54,8 @@ from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark
 from disyre.tally import Counts, tally_of_change, tally_of_new
 
+logger = logging.getLogger(__name__)
+
 _UNANSWERED: Final = (redis.ConnectionError, redis.TimeoutError)
 """After these, nobody knows whether the broker did as it was told."""
 
@@ -69,6 +72,8 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         RedisDueCalls.__init__(self, client)
         self._add_within_s = add_within_s
         self._clock = BrokerClock(client)
+        self._unreadable: set[str] = set()
+        """Jobs of which the log has said so."""
         self._add_script = client.register_script(scripts.ADD)
         self._add_once_script = client.register_script(scripts.ADD_ONCE)
         self._withdraw_script = client.register_script(scripts.WITHDRAW)
@@ -158,11 +163,7 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         top = "+" if before is None else f"({before}"
         with broker_errors():
             ids = cast(JobIds, self._client.zrevrangebylex(ALL_KEY, top, "-", start=0, num=limit))
-            with self._client.pipeline(transaction=False) as pipe:
-                for job_id in ids:
-                    pipe.hget(job_key(job_id), "doc")
-                docs = pipe.execute()
-        return [read_document(Job, doc) for doc in docs if doc is not None]
+            return self._read(ids)
 
     def n_waiting(self) -> int:
         """How many jobs are queued."""
@@ -219,10 +220,7 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
                             index, rank * RANK, f"({(rank + 1) * RANK}", byscore=True, offset=0, num=1
                         )
                 ids = dict.fromkeys(job_id for found in pipe.execute() for job_id in found)
-                for job_id in ids:
-                    pipe.hget(job_key(job_id), "doc")
-                documents = pipe.execute()
-        return [read_document(Job, each) for each in documents if each is not None]
+            return self._read(ids)
 
     def running(self) -> JobIds:
         """Ids of running and canceling jobs."""
@@ -232,12 +230,7 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
     def begun(self) -> Jobs:
         """The same jobs, without those that are removed in this moment."""
         with broker_errors():
-            ids = cast(JobIds, self._client.zrange(RUNNING_KEY, 0, -1))
-            with self._client.pipeline(transaction=False) as pipe:
-                for job_id in ids:
-                    pipe.hget(job_key(job_id), "doc")
-                documents = pipe.execute()
-        return [read_document(Job, each) for each in documents if each is not None]
+            return self._read(cast(JobIds, self._client.zrange(RUNNING_KEY, 0, -1)))
 
     def known(self, job_ids: Collection[str]) -> set[str]:
         """Those of some ids that are of jobs."""
@@ -257,6 +250,28 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         """From now on, the records belong to the files that carry this."""
         with broker_errors():
             self._client.set(MARK_KEY, mark.model_dump_json())
+
+    def _read(self, job_ids: Iterable[str]) -> Jobs:
+        """Jobs by id, without those that are removed in this moment, or whose records cannot be read."""
+        ids = [*job_ids]
+        with self._client.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hget(job_key(job_id), "doc")
+            documents = pipe.execute()
+        found = []
+        for job_id, document in zip(ids, documents, strict=True):
+            if document is None:
+                continue
+            try:
+                found.append(read_document(Job, document))
+            except ValueError:
+                self._tell_of_unreadable(job_id)
+        return found
+
+    def _tell_of_unreadable(self, job_id: str) -> None:
+        if job_id not in self._unreadable:
+            self._unreadable.add(job_id)
+            logger.error("the record of job %s cannot be read: the job is left out of lists", job_id)
 
     def _document(self, job_id: str) -> str:
         with broker_errors():

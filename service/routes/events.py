@@ -62,8 +62,8 @@ _HeardOf: TypeAlias = Annotated[int, Depends(_heard_of)]
     response_class=EventSourceResponse,
     responses={
         status.HTTP_200_OK: {
-            "description": "events `state` and `progress`; `data` is a JobEventView",
-            "content": {"text/event-stream": {"example": JOB_EVENTS}},
+            "description": "events `state` and `progress`, each with its `id`; `data` is a JobEventView",
+            "content": {"text/event-stream": {"examples": JOB_EVENTS}},
             **sent("Cache-Control", "X-Accel-Buffering"),
         },
         status.HTTP_204_NO_CONTENT: {"description": "Last-Event-ID is that of the end of the job"},

@@ -71,6 +71,27 @@ def test_what_a_newer_program_added_to_a_job_is_ignored_by_an_older_one_and_stay
     assert stored["state"] == "running"
 
 
+def test_a_record_that_cannot_be_read_is_told_of_once_and_hides_no_other_job(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = RedisJobStore(client)
+    for job_id in IDS[:4]:
+        jobs.add(make_job(job_id))
+    for job_id in IDS[:2]:
+        jobs.update(job_id, start)
+    for job_id in (IDS[0], IDS[2]):
+        client.hset(f"disyre:job:{job_id}", "doc", '{"x": 1}')
+
+    for _ in range(2):
+        assert [job.id for job in jobs.list(limit=9)] == [IDS[3], IDS[1]]
+        assert [job.id for job in jobs.begun()] == [IDS[1]]
+        assert jobs.heads() == []
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"the record of job {job_id} cannot be read: the job is left out of lists"
+        for job_id in (IDS[0], IDS[2])
+    ]
+
+
 def test_an_unknown_id_is_not_found(jobs: JobStore) -> None:
     with pytest.raises(JobNotFound):
         jobs.get(IDS[0])

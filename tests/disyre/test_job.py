@@ -233,3 +233,10 @@ def test_the_size_of_an_input_counts_the_mask() -> None:
 
 def test_the_progress_of_a_job_is_told_with_four_digits() -> None:
     assert Progress(stage="restoring", fraction=0.46249999999999997).fraction == 0.4625
+
+
+@pytest.mark.parametrize("retention_s", [999_999_999_999, 99_999_999_999_999])
+def test_a_job_that_is_kept_beyond_all_dates_ends_and_never_expires(retention_s: int) -> None:
+    job = make_job().model_copy(update={"retention_s": retention_s})
+
+    assert job.request_cancel(at=NOON).expires_at is None

@@ -99,6 +99,30 @@ def test_a_reaper_goes_on_where_one_that_was_killed_had_seen_a_job_without_a_lea
     assert jobs.get(make_job().id).state is JobState.QUEUED
 
 
+def test_a_job_that_cannot_be_looked_after_is_told_of_once_and_keeps_no_other_waiting(
+    jobs: InMemoryJobStore, queue: InMemoryTaskQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    for job_id in IDS:
+        start(jobs, make_job(job_id))
+    jobs.clock = lambda: MUCH_LATER
+    reaper = Reaper(jobs, queue, NO_FILES, settle_s=0)
+    read = jobs.get
+
+    def get(job_id: str) -> Job:
+        if job_id == IDS[0]:
+            raise ValueError("this is no job")
+        return read(job_id)
+
+    jobs.get = get  # type: ignore[method-assign]
+    for _ in range(2):
+        reaper.reap_once()
+
+    assert (read(IDS[0]).state, read(IDS[1]).state) == (JobState.RUNNING, JobState.QUEUED)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"job {IDS[0]} cannot be looked after"
+    ]
+
+
 def test_a_job_that_has_lost_too_many_workers_fails(jobs: InMemoryJobStore, queue: InMemoryTaskQueue) -> None:
     start(jobs, make_job(), times=MAX_LOSSES)
 

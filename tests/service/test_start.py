@@ -29,6 +29,21 @@ COMMAND = [sys.executable, "-m", "service"]
             "wrong setting DISYRE_MAX_FILES: expected a whole number, got text of 8 characters",
         ),
         (
+            "DISYRE_RETENTION_S",
+            "999999999999",
+            "wrong setting DISYRE_RETENTION_S: expected a number of at most 3153600000, got 999999999999",
+        ),
+        (
+            "DISYRE_TOMBSTONE_S",
+            "0",
+            "wrong setting DISYRE_TOMBSTONE_S: expected a number of at least 1, got 0",
+        ),
+        (
+            "DISYRE_DATA_DIR",
+            "/dev/null",
+            "expected a DISYRE_DATA_DIR that can be written to, got /dev/null/jobs: Not a directory",
+        ),
+        (
             "DISYRE_BROKER_URL_FILE",
             "/nowhere",
             "DISYRE_BROKER_URL_FILE cannot be read: No such file or directory",
