@@ -70,7 +70,7 @@ def _add_stack(commands: Commands) -> None:
     )
     serve.add_argument("--port", type=int, default=8000, help="of the API; default: %(default)s")
     serve.add_argument(
-        "--data-dir", type=Path, default=Path("data"), help="uploads, results, logs; default: %(default)s"
+        "--data-dir", type=_path, default=Path("data"), help="uploads, results, logs; default: %(default)s"
     )
     serve.set_defaults(environment="serve", parser=serve)
 
@@ -80,9 +80,9 @@ def _add_stack(commands: Commands) -> None:
         epilog="Exit status: 0 if all scans were scored; 1 if one was not; 2 if the command was wrong.",
     )
     demo.add_argument(
-        "--examples", type=Path, default=Path("examples"), help="folder of scans; default: %(default)s"
+        "--examples", type=_path, default=Path("examples"), help="folder of scans; default: %(default)s"
     )
-    demo.add_argument("--out", type=Path, default=Path("out"), help="for the results; default: %(default)s")
+    demo.add_argument("--out", type=_path, default=Path("out"), help="for the results; default: %(default)s")
     demo.set_defaults(environment="serve", parser=demo)
 
 
@@ -96,7 +96,7 @@ def _add_submit(commands: Commands) -> None:
         "what was sent goes on, and stderr says where, unless --cancel-on-interrupt is given.",
     )
     submit.add_argument(
-        "scans", nargs="+", type=Path, metavar="SCAN", help="a file, or a folder with scans in it or below"
+        "scans", nargs="+", type=_path, metavar="SCAN", help="a file, or a folder with scans in it or below"
     )
     submit.add_argument(
         "--url",
@@ -104,20 +104,20 @@ def _add_submit(commands: Commands) -> None:
     )
     submit.add_argument(
         "--key-file",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help=f"file with an API key; default: no key, or the file that {KEY_FILE_VARIABLE} names",
     )
     submit.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         default=Path("out"),
         metavar="FOLDER",
         help="for the results; default: %(default)s",
     )
     submit.add_argument(
         "--mask",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="brain mask on the grid of the only scan; default: <scan>_mask.nii.gz beside it, if it is there",
     )
@@ -147,11 +147,11 @@ def _add_submit(commands: Commands) -> None:
 
 def _add_score(commands: Commands) -> None:
     score = commands.add_parser("score", help="score one scan here, without a service", epilog=_ONE_SHOT)
-    score.add_argument("source", nargs="?", type=Path, metavar="IN", help="a file, or a folder of one scan")
-    score.add_argument("out", nargs="?", type=Path, metavar="OUT", help="folder for the results")
+    score.add_argument("source", nargs="?", type=_path, metavar="IN", help="a file, or a folder of one scan")
+    score.add_argument("out", nargs="?", type=_path, metavar="OUT", help="folder for the results")
     score.add_argument(
         "--mask",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="brain mask on the grid of the scan; default: <scan>_mask.nii.gz beside it, if it is there",
     )
@@ -183,7 +183,7 @@ def _add_keys(commands: Commands) -> None:
 
 
 def _add_key_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--file", type=Path, help="default: the one that DISYRE_API_KEYS_FILE names")
+    parser.add_argument("--file", type=_path, help="default: the one that DISYRE_API_KEYS_FILE names")
     parser.set_defaults(environment="serve", parser=parser)
 
 
@@ -217,8 +217,15 @@ def _add_audit(commands: Commands) -> None:
         epilog="Exit status: 0 if all is as it was written; 1 if a line is not; 2 if the command was wrong, "
         "or no log can be read there.",
     )
-    verify.add_argument("folder", metavar="FOLDER", type=Path, help="audit/ of the data folder")
+    verify.add_argument("folder", metavar="FOLDER", type=_path, help="audit/ of the data folder")
     verify.set_defaults(environment="serve", parser=verify)
+
+
+def _path(text: str) -> Path:
+    """A path; an empty text is none, though `Path` makes the current folder of it."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got an empty text; the current folder is '.'")
+    return Path(text)
 
 
 def _moment(text: str) -> datetime:

@@ -13,19 +13,27 @@ _EXPECTED: Final = "expected the address of an API, such as http://127.0.0.1:800
 
 
 def read_address(text: str) -> httpx.URL:
-    """An address. Raises ClientError, which repeats nothing that may be a password."""
+    """An address, which may have blanks and an end of line around it.
+
+    Raises ClientError, which repeats nothing that may be a password.
+    """
+    if not isinstance(text, str):
+        raise ClientError(f"{_EXPECTED}, as text, got {type(text).__name__}")
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
+        url = httpx.URL(text.strip())
+        host = url.host  # decoded only now
+    except (httpx.InvalidURL, UnicodeError):
         raise ClientError(f"{_EXPECTED}, got something else") from None
     if url.scheme not in ("http", "https"):
         raise ClientError(f"{_EXPECTED}, got text that does not begin with http:// or https://")
-    if not url.host:
+    if not host:
         raise ClientError(f"{_EXPECTED}, got one without a host")
     if url.port is not None and not 0 < url.port < 2**16:
         raise ClientError(f"{_EXPECTED}, with a port from 1 to 65535, got {url.port}")
     if url.query or url.fragment:
         raise ClientError(f"{_EXPECTED}, got one with a query or a fragment")
+    if "//" in url.path:
+        raise ClientError(f"{_EXPECTED}, or one with a path, got one with // in its path")
     if _VERSION in url.path.split("/"):
         raise ClientError(f"{_EXPECTED}, without /{_VERSION} and what follows, which the client adds itself")
     return url

@@ -11,6 +11,10 @@ def read_key(text: str, where: str = "") -> str:
     >>> read_key("a1b2-c3\\n")
     'a1b2-c3'
     """
+    if not isinstance(text, str):
+        raise ClientError(
+            f"expected one line with a key, of printable ASCII{where}, got {type(text).__name__}"
+        )
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable():
         n_lines = len(key.splitlines())

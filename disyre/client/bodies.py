@@ -116,7 +116,7 @@ _EOL: Final = b"\r\n"
 def make_body(scan: ScanPath, mask: Path | str | None, options: Mapping[str, Any]) -> Body:
     """The body for a scan, which is a file, a folder, or several files. Raises NothingToSend."""
     files = files_of(scan)
-    mask = Path(mask) if mask is not None else None
+    mask = path_of(mask, "a mask") if mask is not None else None
     for file in files if mask is None else [*files, mask]:
         if not file.exists():
             raise MissingFile(errno.ENOENT, os.strerror(errno.ENOENT), str(file))
@@ -133,14 +133,21 @@ def files_of(scan: ScanPath) -> list[Path]:
     Raises NothingToSend.
     """
     if not isinstance(scan, Path | str):
-        files = [Path(file) for file in scan]
-    elif Path(scan).is_dir():
-        files = sorted(_files_below(Path(scan)))
+        files = [path_of(file, "a scan") for file in scan]
+    elif (path := path_of(scan, "a scan")).is_dir():
+        files = sorted(_files_below(path))
     else:
-        files = [Path(scan)]
+        files = [path]
     if not files:
         raise NothingToSend("expected the files of a scan, got none")
     return files
+
+
+def path_of(given: Path | str, what: str) -> Path:
+    """A path. Raises NothingToSend for an empty text, of which `Path` would make the current folder."""
+    if given == "":
+        raise NothingToSend(f"expected the path of {what}, got an empty text; the current folder is '.'")
+    return Path(given)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import builtins
 import json
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from disyre.client.documents import (
 from disyre.client.downloads import download
 from disyre.client.errors import ClientError, Conflict, NotFound, WaitTimeout
 from disyre.client.events import events
+from disyre.client.idempotency_key import read_idempotency_key
 from disyre.client.job_documents import EventDocument, JobDocument, JobPageDocument, StudyDocument
 from disyre.client.model_documents import ModelDocument, ModelListDocument
 from disyre.client.options import JobOptions
@@ -91,8 +91,8 @@ class Client:
 
         `mask` is a brain mask on the scan's grid. Two submissions with the same `idempotency_key` give one
         job, where the service knows such keys; without one, each submission has a key of its own.
-        Raises NothingToSend, its kind MissingFile, OSError if a file cannot be read, Refused, Unreachable,
-        or ConnectionLost if there may be a job now.
+        Raises NothingToSend, its kind MissingFile, OSError if a file cannot be read, ClientError if the key
+        cannot be one, Refused, Unreachable, or ConnectionLost if there may be a job now.
         """
         return self._submit(JobDocument, _JOBS, make_body(scan, mask, options), idempotency_key)
 
@@ -130,13 +130,14 @@ class Client:
         """All jobs, or those for which all this holds, the newest first; asks for the next page when needed.
 
         Times without a zone are of this machine's; a job of `created_after` is in the list, one of
-        `created_before` is not. Raises Refused or Unreachable.
+        `created_before` is not. Raises ClientError at once for a time that is no datetime; Refused or
+        Unreachable.
         """
         filters = {
             "model": model,
             "series_uid": series_uid,
-            "created_after": _in_utc(created_after),
-            "created_before": _in_utc(created_before),
+            "created_after": _in_utc("created_after", created_after),
+            "created_before": _in_utc("created_before", created_before),
         }
         query: dict[str, str | builtins.list[str]] = {
             "limit": str(page_size),
@@ -144,12 +145,7 @@ class Client:
             "label": [f"{name}:{value}" for name, value in (labels or {}).items()],
             **{name: value for name, value in filters.items() if value is not None},
         }
-        while True:
-            page = read(JobPageDocument, self._connection.ask(Call("GET", _JOBS, query=query)))
-            yield from page.jobs
-            if page.next_cursor is None:
-                return
-            query["cursor"] = page.next_cursor
+        return self._pages(query)
 
     def events(self, job: JobDocument | str) -> Iterator[EventDocument]:
         """Each change of a job as it happens, first how it is now, up to its end; none twice.
@@ -193,8 +189,10 @@ class Client:
         """Have all results of a job in a folder, whole: each is compared with its SHA-256.
 
         What is there already is not fetched again, and what is there in part is gone on with.
-        Raises Refused, Unreachable, DamagedResult or OSError.
+        Raises ClientError for an empty text as folder, Refused, Unreachable, DamagedResult or OSError.
         """
+        if folder == "":
+            raise ClientError("expected a folder for the results, got an empty text; the current one is '.'")
         manifest = self._get(ResultsDocument, f"{_path(job)}/results")
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
@@ -239,11 +237,20 @@ class Client:
         """The queue and the workers. Raises Refused or Unreachable."""
         return self._get(QueueDocument, "/v1/queue")
 
+    def _pages(self, query: Mapping[str, str | builtins.list[str]]) -> Iterator[JobDocument]:
+        """The jobs of one page after the other."""
+        while True:
+            page = read(JobPageDocument, self._connection.ask(Call("GET", _JOBS, query=query)))
+            yield from page.jobs
+            if page.next_cursor is None:
+                return
+            query = {**query, "cursor": page.next_cursor}
+
     def _submit(self, kind: type[D], path: str, body: Body, idempotency_key: str | None) -> D:
         call = Call(
             "POST",
             path,
-            headers={"Idempotency-Key": idempotency_key or secrets.token_hex(16)},
+            headers={"Idempotency-Key": read_idempotency_key(idempotency_key)},
             body=body,
             may_repeat=lambda: self._knows_idempotency_keys(path),
         )
@@ -283,8 +290,16 @@ def _both(first: OnProgress, second: OnProgress | None) -> OnProgress:
     return tell
 
 
-def _in_utc(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat()
+def _in_utc(name: str, at: datetime | None) -> str | None:
+    """A time as a query spells it. Raises ClientError."""
+    if at is None:
+        return None
+    if not isinstance(at, datetime):
+        raise ClientError(f"expected a datetime as {name}, got {type(at).__name__}")
+    try:
+        return at.astimezone(UTC).isoformat()
+    except (OverflowError, ValueError, OSError):  # the first and the last day that there are, in some zones
+        raise ClientError(f"expected a datetime as {name} that there is in UTC, got {at}") from None
 
 
 def _path(job: JobDocument | str) -> str:

@@ -160,6 +160,8 @@ class Connection:
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 patience.pause(_not_connected(error))
                 continue
+            except httpx.LocalProtocolError as error:
+                raise _unwritable(error) from None
             except httpx.RequestError as error:
                 was_lost = True
                 patience.pause(self._after_loss(call, error))
@@ -176,14 +178,17 @@ class Connection:
     def _request(self, call: Call) -> httpx.Request:
         body = call.body
         headers = body.headers if body else {}
-        return self._http.build_request(
-            call.method,
-            call.path,
-            params={**call.query, **(body.query if body else {})},
-            headers={**call.headers, **headers},
-            content=_of_length(body, int(headers["Content-Length"])) if body else None,
-            timeout=httpx.Timeout(_VERDICT_S if body else _ANSWER_S, connect=_CONNECT_S),
-        )
+        try:
+            return self._http.build_request(
+                call.method,
+                call.path,
+                params={**call.query, **(body.query if body else {})},
+                headers={**call.headers, **headers},
+                content=_of_length(body, int(headers["Content-Length"])) if body else None,
+                timeout=httpx.Timeout(_VERDICT_S if body else _ANSWER_S, connect=_CONNECT_S),
+            )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise _unwritable(error) from None
 
     @staticmethod
     def _after_loss(call: Call, error: httpx.RequestError) -> ClientError:
@@ -227,6 +232,13 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
 
 def _unreachable(error: httpx.RequestError) -> Unreachable:
     return Unreachable(f"{origin_of(error.request.url)} gave no whole answer ({type(error).__name__})")
+
+
+def _unwritable(error: Exception) -> ClientError:
+    """The error of a request that HTTP has no way to write; what is wrong in it may be a secret."""
+    return ClientError(
+        f"expected what can be sent in an HTTP request, got other text ({type(error).__name__})"
+    )
 
 
 def _not_connected(error: httpx.TransportError) -> Unreachable:

@@ -131,6 +131,33 @@ def test_without_folders_there_is_the_usage(
     assert f"disyre score: error: expected IN and OUT, {reason}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "which"),
+    [
+        (["", "out"], "IN"),
+        (["scan.nii.gz", ""], "OUT"),
+        (["", ""], "IN"),
+        (["scan.nii.gz", "out", "--mask", ""], "--mask"),
+    ],
+)
+def test_an_empty_text_is_no_path(
+    given: list[str],
+    which: str,
+    scan: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(scan.parent)
+
+    with pytest.raises(SystemExit) as stop:
+        main(["score", *given])
+
+    assert stop.value.code == 2
+    wanted = f"argument {which}: expected a path, got an empty text"
+    assert f"disyre score: error: {wanted}" in capsys.readouterr().err
+    assert [path.name for path in scan.parent.iterdir()] == ["scan.nii.gz"]
+
+
 def test_a_scan_is_scored_with_the_mask_beside_it(models: Path, scan: Path, tmp_path: Path) -> None:
     mask = make_volume()
     write_nifti(scan.with_name("scan_mask.nii.gz"), mask.with_voxels((mask.voxels > 0).astype("float32")))

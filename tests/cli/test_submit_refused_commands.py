@@ -114,3 +114,38 @@ def test_an_option_of_one_scan_does_not_keep_the_others_from_being_sent(
 
     states = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()]
     assert states == ["refused", "queued", "queued", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("given", "which"),
+    [
+        (("",), "SCAN"),
+        (("one.nii.gz", ""), "SCAN"),
+        (("one.nii.gz", "--mask", ""), "--mask"),
+        (("one.nii.gz", "--out", ""), "--out"),
+        (("one.nii.gz", "--out="), "--out"),
+        (("one.nii.gz", "--key-file", ""), "--key-file"),
+    ],
+)
+def test_an_empty_text_is_no_path_and_nothing_is_sent_from_where_one_is(
+    scans: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: tuple[str, ...],
+    which: str,
+) -> None:
+    monkeypatch.chdir(scans)
+    with scripted_api() as service, pytest.raises(SystemExit) as stop:
+        main(["submit", *given, "--url", service.url])
+
+    assert (stop.value.code, service.asked) == (2, [])
+    wanted = f"argument {which}: expected a path, got an empty text; the current folder is '.'\n"
+    assert capsys.readouterr().err.endswith(f"disyre submit: error: {wanted}")
+
+
+def test_the_current_folder_is_sent_where_it_is_named(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(scans / "study" / "a")
+    with scripted_api(job()) as service:
+        assert main(["submit", ".", "--url", service.url, "--no-wait"]) == 0
+
+    assert len(service.asked) == 1

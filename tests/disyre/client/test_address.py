@@ -1,6 +1,7 @@
 """Where the client looks for the API: at a server, or below a path of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,42 @@ def test_what_cannot_be_a_key_is_refused_at_once_and_not_repeated(key: str) -> N
         Client("http://127.0.0.1:8000", key=key)
 
     assert "schl" not in str(told.value)
+
+
+@pytest.mark.parametrize("key", [b"secret", Path("secret"), 7])
+def test_what_is_no_text_is_no_key(key: Any) -> None:
+    with pytest.raises(ClientError, match=f"of printable ASCII, got {type(key).__name__}$"):
+        Client("http://127.0.0.1:8000", key=key)
+
+
+@pytest.mark.parametrize("address", [None, Path("http://127.0.0.1:8000"), b"http://127.0.0.1:8000", 8000])
+def test_what_is_no_text_is_no_address(address: Any) -> None:
+    with pytest.raises(
+        ClientError, match=f"such as http://127.0.0.1:8000, as text, got {type(address).__name__}"
+    ):
+        Client(address)
+
+
+@pytest.mark.parametrize("around", [" {} ", "{}\n", "\t{}\r\n"])
+def test_an_address_may_have_blanks_and_the_end_of_its_line_around_it(around: str) -> None:
+    with scripted_api(job()) as api, Client(around.format(api.url)) as client:
+        client.job("a")
+
+    assert api.asked[0].path == "/v1/jobs/a"
+
+
+@pytest.mark.parametrize("path", ["//", "///", "//disyre", "/disyre//", "//v1/jobs"])
+def test_an_address_with_two_slashes_in_its_path_is_refused_with_what_was_expected(path: str) -> None:
+    with pytest.raises(
+        ClientError, match=r"such as http://127\.0\.0\.1:8000, .* got one with // in its path"
+    ):
+        Client(f"http://127.0.0.1:8000{path}")
+
+
+@pytest.mark.parametrize("address", ["http://h/\udc80", "http://xn--/", "http://\udc80"])
+def test_an_address_that_cannot_be_spelt_is_refused(address: str) -> None:
+    with pytest.raises(ClientError, match="expected the address of an API"):
+        Client(address)
 
 
 @pytest.mark.parametrize("rest", ["/?key=secret", "#secret"])
