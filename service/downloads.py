@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse
 from starlette.datastructures import MutableHeaders
 
+from disyre.errors import ArtifactNotFound
 from disyre.job import Artifact
 from service.conditional import client_has, quoted
 from service.errors import MalformedRequest, RangeNotSatisfiable
+from service.held_file import HeldFile
 
 _WHOLE: Final = "application/json"
 """A part of such a file would be none of its type, and programs read it by its type."""
@@ -24,7 +25,10 @@ _RANGE: Final = re.compile(r"\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\
 
 
 def download(request: Request, artifact: Artifact, path: Path) -> Response:
-    """The response to a request for a file. Raises MalformedRequest or RangeNotSatisfiable."""
+    """The response to a request for a file, which from now on may be removed.
+
+    Raises MalformedRequest, RangeNotSatisfiable, or ArtifactNotFound if the file is gone.
+    """
     etag = quoted(artifact.sha256)
     digest = f"sha-256=:{base64.b64encode(bytes.fromhex(artifact.sha256)).decode()}:"
     headers = {"ETag": etag, "Cache-Control": _CACHE, "Repr-Digest": digest}
@@ -37,7 +41,10 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
         headers["Content-Digest"] = digest  # of what is sent; a part has another one
     elif request.headers.get("if-range", etag) == etag:
         _check_range(wanted, artifact.size_bytes)
-    return FileResponse(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
+    try:
+        return HeldFile(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
+    except FileNotFoundError as error:
+        raise ArtifactNotFound(f"no file {artifact.name}") from error
 
 
 def _range_in_bytes(request: Request, *, is_whole: bool) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 _OTHERS: Final = 100
 """What is open beside connections and what they bring: the broker, threads, libraries, the audit log."""
 _OF_ONE: Final = 3
-"""A connection that sends a scan has a file and the lock of its folder open."""
+"""A connection that sends a scan has a file and the lock of its folder open; of a result, a file twice."""
 
 
 def raise_limit() -> int:

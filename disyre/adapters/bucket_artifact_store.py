@@ -13,6 +13,7 @@ cache/<id>/attempt-<n>/       results that were asked for a while ago
 
 import errno
 import hashlib
+import os
 import shutil
 import tarfile
 import time
@@ -36,6 +37,7 @@ _AT_ONCE: Final = 8
 """Requests for one upload, or one attempt, that are under way together."""
 _MARK: Final = "store-mark.json"
 _INPUT: Final = "input.tar"
+_REMOVED: Final = "the job was deleted while a result of it was fetched"
 _CHUNK_BYTES: Final = 2**20
 _CACHED_S: Final = 600.0
 """A result that nobody has asked for in so long is removed from this machine's disk."""
@@ -165,14 +167,37 @@ class BucketArtifactStore:
         Raises ArtifactNotFound, DamagedArtifact, or StorageFull if this machine's disk is.
         """
         cached = self._cache / job_id / f"attempt-{attempt}" / name
-        if cached.exists():
-            cached.touch()
+        with suppress(FileNotFoundError):
+            os.utime(cached)
             return cached
+        key = _key(job_id, f"attempt-{attempt}/{name}")
         with self._scratch.folder() as folder, _on_this_disk():
-            self._bucket.get(_key(job_id, f"attempt-{attempt}/{name}"), folder / name)
-            cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (folder / name).rename(cached)
+            self._bucket.get(key, folder / name)
+            try:
+                cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                (folder / name).rename(cached)
+            except FileNotFoundError as error:
+                raise ArtifactNotFound(_REMOVED) from error
+        self._check_still(job_id, key)
         return cached
+
+    def _check_still(self, job_id: str, key: str) -> None:
+        """Keep copies of a job's results only if it was not removed while they were fetched.
+
+        Who removes it looks for copies last, so that either this finds the object gone, or that the copy.
+        """
+        is_there = False
+        try:
+            is_there = self._bucket.has(key)
+        finally:
+            if not is_there:
+                self._forget(job_id)
+        if not is_there:
+            raise ArtifactNotFound(_REMOVED)
+
+    def _forget(self, job_id: str) -> None:
+        """Remove the copies on this machine."""
+        shutil.rmtree(self._cache / job_id, ignore_errors=True)
 
     def keep_only(self, job_id: str, attempt: int | None) -> None:
         """Remove what other attempts have left; what all have, if it is None."""
@@ -192,9 +217,11 @@ class BucketArtifactStore:
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
-        shutil.rmtree(self._cache / job_id, ignore_errors=True)
-        for key in self._bucket.keys(_key(job_id, "")):
-            self._bucket.remove(key)
+        try:
+            for key in self._bucket.keys(_key(job_id, "")):
+                self._bucket.remove(key)
+        finally:
+            self._forget(job_id)
 
     def job_ids(self) -> set[str]:
         """Ids of all jobs that have files."""

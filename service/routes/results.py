@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, Path, Request, Response
 
 from disyre import errors
-from disyre.job import Job, JobState
+from disyre.adapters.job_store import not_found
+from disyre.job import Artifact, Job, JobState
 from service import errors as request_errors
-from service.dependencies import GivenJobId, GivenParts
+from service.dependencies import GivenJobId, GivenParts, Parts
 from service.downloads import download
 from service.negotiation import check_accept
 from service.openapi import problems
@@ -113,8 +114,19 @@ def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenPa
     for artifact in job.artifacts:
         if artifact.name == name:
             check_accept(request, artifact.media_type, *_OF_ANY_FILE)
-            return download(request, artifact, parts.artifacts.result_file(job.id, job.attempt, name))
+            return _download(request, parts, job, artifact)
     raise errors.ArtifactNotFound(f"expected one of {', '.join(artifact.name for artifact in job.artifacts)}")
+
+
+def _download(request: Request, parts: Parts, job: Job, artifact: Artifact) -> Response:
+    """The response with a file. Raises JobNotFound, also if the job is deleted or expires in this moment."""
+    try:
+        path = parts.artifacts.result_file(job.id, job.attempt, artifact.name)
+        return download(request, artifact, path)
+    except errors.ArtifactNotFound:
+        if _succeeded(parts.jobs, job.id).is_leaving:
+            raise not_found() from None  # its files go first, and then its record
+        raise
 
 
 def _succeeded(jobs: OwnJobs, job_id: str) -> Job:

@@ -180,6 +180,30 @@ def test_a_result_is_fetched_once_and_its_copy_goes_when_nobody_asked_for_a_whil
     assert on_the_disk(tmp_path) == []
 
 
+def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
+    live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = live.connect()
+    store = BucketArtifactStore(bucket, tmp_path / "data")
+    store.prepare()
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+    get = bucket.get
+
+    def get_and_remove(key: str, path: Path) -> None:
+        get(key, path)
+        store.remove(JOB_ID)
+
+    monkeypatch.setattr(bucket, "get", get_and_remove)
+
+    with pytest.raises(ArtifactNotFound, match="deleted"):
+        store.result_file(JOB_ID, 1, "map")
+
+    assert on_the_disk(tmp_path) == []
+    assert live.objects() == {}
+
+
 def test_a_mark_that_cannot_be_read_is_none(store: BucketArtifactStore, live: LiveBucket) -> None:
     live.connect().write("store-mark.json", b"\xff")
 
