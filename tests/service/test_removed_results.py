@@ -145,8 +145,9 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_file_open(api: LiveApi) ->
     finish(api, content=MAP * 200)
 
     with api.client.stream("GET", address()) as response:
+        assert response.status_code == 200
         next(response.iter_raw())
-        assert open_below(api.root)
+        wait_for(lambda: open_below(api.root), "the file is seen to be open")
 
     wait_for(lambda: not open_below(api.root), "the file is closed")
 
