@@ -99,12 +99,13 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
 def production_app(settings: ServiceSettings) -> FastAPI:
     """The API on a broker, and a folder or a bucket. Raises Misconfigured."""
     backends = Backends.of(settings)
+    app = create_app(backends, settings)
     try:
         backends.artifacts.prepare()
     except OSError as error:
         found = f"{error.filename or settings.data_dir}: {error.strerror}"
         raise Misconfigured(f"expected a DISYRE_DATA_DIR that can be written to, got {found}") from error
-    return create_app(backends, settings)
+    return app
 
 
 def _parts(

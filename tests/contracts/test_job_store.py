@@ -92,6 +92,18 @@ def test_a_record_that_cannot_be_read_is_told_of_once_and_hides_no_other_job(
     ]
 
 
+def test_a_job_that_is_removed_while_jobs_are_listed_is_left_out(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = RedisJobStore(client)
+    for job_id in IDS[:2]:
+        jobs.add(make_job(job_id))
+    client.delete(f"disyre:job:{IDS[1]}")
+
+    assert [job.id for job in jobs.list(limit=9)] == [IDS[0]]
+    assert caplog.records == []
+
+
 def test_an_unknown_id_is_not_found(jobs: JobStore) -> None:
     with pytest.raises(JobNotFound):
         jobs.get(IDS[0])

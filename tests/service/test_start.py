@@ -80,7 +80,9 @@ def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when
     }
     log = tmp_path / "log"
     with log.open("wb") as file:
-        process = subprocess.Popen(COMMAND, cwd=ROOT, env={**os.environ, **environment}, stderr=file)
+        # Who ignores SIGINT, as what runs in the background does, has its children ignore it.
+        command = ["env", "--default-signal=INT", *COMMAND]
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=file)
     try:
         wait_for(lambda: "running on http://127.0.0.1:" in log.read_text(), "the API listens")
         process.send_signal(told)

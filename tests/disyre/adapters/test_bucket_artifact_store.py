@@ -204,6 +204,26 @@ def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
     assert live.objects() == {}
 
 
+def test_a_result_is_not_found_whose_folder_is_removed_as_its_copy_is_put_there(
+    store: BucketArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+    rename = Path.rename
+
+    def remove_and_rename(path: Path, target: Path) -> Path:
+        target.parent.rmdir()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", remove_and_rename)
+
+    with pytest.raises(ArtifactNotFound, match="deleted"):
+        store.result_file(JOB_ID, 1, "map")
+
+    assert on_the_disk(tmp_path) == []
+
+
 def test_a_mark_that_cannot_be_read_is_none(store: BucketArtifactStore, live: LiveBucket) -> None:
     live.connect().write("store-mark.json", b"\xff")
 
