@@ -41,7 +41,7 @@ def test_a_running_job_is_canceled(serve: Serve) -> None:
     assert [path.name for path in (serve.data_dir / "jobs" / job_id).iterdir()] == ["input"]
 
 
-@pytest.mark.parametrize("program", ["-m worker", "spawn_main", "valkey-server", "-m service"])
+@pytest.mark.parametrize("program", ["-m worker", "-m service"])
 def test_a_job_is_finished_though_a_program_is_killed(serve: Serve, program: str) -> None:
     job_id = serve.submit(SLOW_MODEL)
     serve.wait_until_restoring(job_id)

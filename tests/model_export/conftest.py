@@ -1,5 +1,8 @@
 """Phantoms to train on, and one smoke run that several tests look at."""
 
+import fcntl
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +28,17 @@ class SmokeRun:
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> SmokeRun:
+    """A copy of the one run that the first of several test processes makes for all."""
     place: Path = tmp_path_factory.mktemp("smoke")
-    assert train.main(["--config", "smoke", "--out", str(place / "run")]) == 0
-    assert export.main([str(place / "run"), "--to", str(place / "models/smoke/1")]) == 0
+    of_all = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    made = of_all / "smoke-run"
+    with (of_all / "smoke-run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "models").exists():
+            assert train.main(["--config", "smoke", "--out", str(made / "run")]) == 0
+            assert export.main([str(made / "run"), "--to", str(made / "models/smoke/1")]) == 0
+        for name in ("run", "models"):
+            shutil.copytree(made / name, place / name)
     return SmokeRun(RunFolder(place / "run"), ModelPackage.read(place / "models/smoke/1"))
 
 
