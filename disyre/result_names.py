@@ -7,5 +7,14 @@ RESTORED: Final = "restored.nii.gz"
 BRAIN_MASK: Final = "mask.nii.gz"
 PREVIEW: Final = "preview.png"
 SUMMARY: Final = "summary.json"
+PARAMETRIC_MAP: Final = "pm.dcm"
+SEGMENTATION: Final = "seg.dcm"
+COLOUR_CAPTURES: Final = "sc.zip"
+REPORT: Final = "sr.dcm"
 
-RESULT_NAMES: Final = frozenset({ANOMALY_MAP, RESTORED, BRAIN_MASK, PREVIEW, SUMMARY})
+RESULT_NAMES: Final = frozenset(
+    {
+        *(ANOMALY_MAP, RESTORED, BRAIN_MASK, PREVIEW, SUMMARY),
+        *(PARAMETRIC_MAP, SEGMENTATION, COLOUR_CAPTURES, REPORT),
+    }
+)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from disyre import geometry
@@ -14,7 +15,8 @@ _TOP_SHARE = 0.01
 """Share of the brain whose highest values make the anomaly score."""
 LEAST_REGION_ML: Final = 0.05
 """What is smaller is a speck, and no region."""
-_MOST_REGIONS = 50
+MOST_REGIONS: Final = 50
+"""That are listed."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,50 @@ def mask_volume_ml(mask: Mask, affine: Affine) -> float:
 
 def find_regions(anomaly_map: Volume, brain_mask: Mask, threshold: float) -> Regions:
     """Connected regions (26 neighbours) of the brain in which the map is above `threshold`."""
-    above = (anomaly_map.voxels > threshold) & brain_mask
-    labels, n = ndimage.label(above, structure=np.ones((3, 3, 3)))
-    voxel_ml = geometry.voxel_volume_ml(anomaly_map.affine)
-    sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
-    large = [
-        int(label) + 1
-        for label in np.argsort(-sizes, kind="stable")
-        if sizes[label] * voxel_ml >= LEAST_REGION_ML
-    ]
-    boxes = ndimage.find_objects(labels)
-    listed = tuple(_measure(anomaly_map, labels, label, boxes[label - 1]) for label in large[:_MOST_REGIONS])
-    return Regions(listed=listed, n_regions=len(large), volume_ml=float(sizes.sum() * voxel_ml))
+    pieces = _Pieces.of(anomaly_map, brain_mask, threshold)
+    boxes = ndimage.find_objects(pieces.labels)
+    listed = tuple(
+        _measure(anomaly_map, pieces.labels, label, boxes[label - 1]) for label in pieces.large[:MOST_REGIONS]
+    )
+    return Regions(listed=listed, n_regions=len(pieces.large), volume_ml=pieces.volume_ml)
+
+
+def label_regions(anomaly_map: Volume, brain_mask: Mask, threshold: float) -> npt.NDArray[np.uint8]:
+    """Which voxels are of which region, numbered from 1 as `find_regions` lists them.
+
+    0 is what is not above the threshold; what is, and of no region that is listed, has the number after the
+    last.
+    """
+    pieces = _Pieces.of(anomaly_map, brain_mask, threshold)
+    listed = pieces.large[:MOST_REGIONS]
+    numbers = np.full(pieces.labels.max() + 1, len(listed) + 1, dtype=np.uint8)
+    numbers[0] = 0
+    numbers[listed] = np.arange(1, len(listed) + 1)
+    return np.asarray(numbers[pieces.labels])
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """What is connected above a threshold, specks too."""
+
+    labels: npt.NDArray[np.int32]
+    large: list[int]
+    """Labels of those that are no specks, the largest first."""
+    volume_ml: float
+    """Of all."""
+
+    @classmethod
+    def of(cls, anomaly_map: Volume, brain_mask: Mask, threshold: float) -> "_Pieces":
+        above = (anomaly_map.voxels > threshold) & brain_mask
+        labels, n = ndimage.label(above, structure=np.ones((3, 3, 3)))
+        voxel_ml = geometry.voxel_volume_ml(anomaly_map.affine)
+        sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+        large = [
+            int(label) + 1
+            for label in np.argsort(-sizes, kind="stable")
+            if sizes[label] * voxel_ml >= LEAST_REGION_ML
+        ]
+        return cls(labels, large, float(sizes.sum() * voxel_ml))
 
 
 def _measure(anomaly_map: Volume, labels: np.ndarray, label: int, box: tuple[slice, ...]) -> Region:

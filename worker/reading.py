@@ -14,12 +14,13 @@ from disyre.adapters.nifti import OnForm, read_nifti, read_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.adapters.nifti_mask import read_mask
 from disyre.adapters.nifti_position import Form
+from disyre.adapters.source_series import SourceSeries
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
 from disyre.job import InputFile, JobInput
 from disyre.job_params import JobParams
 from disyre.progress import OnStep, go_on
-from disyre.scan_record import BrainSource, ImageSource, ScanSource
+from disyre.scan_record import BrainSource, ScanSource
 from disyre.thickness import check_thickness
 from disyre.types import Mask
 from disyre.volume import Volume
@@ -45,6 +46,8 @@ class Reading:
     """The brain mask that came with the scan."""
     source: ScanSource
     warnings: tuple[str, ...]
+    series: SourceSeries | None = None
+    """The DICOM images that it is made of; None of NIfTI."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ def read_volumes(
     """
     warnings: list[str] = []
     forms: list[Form] = []
-    images: list[ImageSource] = []
+    images: list[SourceSeries] = []
     padding: list[float] = []
     paths = [path_of(file.name) for file in job_input.files]
     told = _Told(warnings.append, forms.append, images.append, on_step)
@@ -91,11 +94,11 @@ def read_volumes(
         mask = read_mask(path_of(job_input.mask.name), max_voxels=max_voxels)
     source = ScanSource(
         position=forms[0] if forms else "dicom",
-        images=images[0] if images else None,
+        images=images[0].record if images else None,
         volume_index=params.volume_index,
         padding=padding[0] if padding else None,
     )
-    return Reading(volume, mask, source, collapsed(warnings))
+    return Reading(volume, mask, source, collapsed(warnings), images[0] if images else None)
 
 
 def _asking(instances: Iterable[Instance], on_step: OnStep) -> Iterator[Instance]:

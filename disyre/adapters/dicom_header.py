@@ -55,6 +55,8 @@ class Wanted:
     """In items."""
     large: Collection[int] = ()
     """Those that are kept only of a mosaic, and may be larger."""
+    told: Collection[int] = ()
+    """Those that are kept if they are of a usual length, and passed over if not."""
 
 
 META: Final = Wanted((SOP_CLASS, SYNTAX))
@@ -102,6 +104,8 @@ class HeaderReader:
                 self._sequence(element, 0)
             elif element.tag in self._wanted.tags and element.length != UNDEFINED:
                 self._keep(element)
+            elif element.tag in self._wanted.told and element.length <= _MAX_VALUE_BYTES:
+                self._write(element.start + self._whole(element.length))
             else:
                 self._drop(element, 0)
         return None

@@ -19,6 +19,7 @@ from disyre.adapters.dicom_header import Wanted
 from disyre.adapters.dicom_mosaic import CSA_ATTRIBUTES, is_mosaic
 from disyre.adapters.dicom_pixels import Pixels
 from disyre.adapters.dicom_sequence import FRAME_ATTRIBUTES, SEQUENCE_ATTRIBUTES, SEQUENCE_GROUPS
+from disyre.adapters.dicom_subject import TAGS as SUBJECT_TAGS
 from disyre.errors import InvalidInput, UnreadableVolume
 from disyre.series_uid import is_series_uid, made_up_uid
 from disyre.stacks import Origin
@@ -50,6 +51,7 @@ WANTED: Final = Wanted(
     sequences=frozenset(map(int, _SEQUENCES)) | _GROUPS,
     nested=frozenset(int(Tag(name)) for name in (*FRAME_ATTRIBUTES, *_ATTRIBUTES)) | _GROUPS,
     large=frozenset(CSA_ATTRIBUTES),
+    told=SUBJECT_TAGS,
 )
 _PIXELS: Final = Tag("PixelData")
 _UNDEFINED: Final = 0xFFFFFFFF
@@ -85,6 +87,8 @@ class Image:
     error: InvalidInput | None = None
     transfer_syntax: str = ""
     """How the file was stored, as the standard calls it; nothing if it cannot be used."""
+    header: bytes = b""
+    """What is kept of the file, as it is stored; nothing if it cannot be used."""
 
     @property
     def is_read_to_its_series(self) -> bool:
@@ -112,7 +116,13 @@ def parsed_image(opened: OpenedFile) -> Image:
     if not is_mosaic(dataset):  # others need no private header
         for tag in CSA_ATTRIBUTES:
             dataset.pop(tag, None)
-    return Image(dataset, _origin(dataset), opened.pixels, transfer_syntax=opened.transfer_syntax)
+    return Image(
+        dataset,
+        _origin(dataset),
+        opened.pixels,
+        transfer_syntax=opened.transfer_syntax,
+        header=opened.content,
+    )
 
 
 def _element_of(pixels: Pixels, content: bytes, dataset: FileDataset) -> RawDataElement:

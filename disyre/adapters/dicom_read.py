@@ -22,6 +22,7 @@ from disyre.adapters.dicom_frames import Frame, frames_of, reject_of, slice_of
 from disyre.adapters.dicom_image import Image
 from disyre.adapters.dicom_opening import Instance, Opening
 from disyre.adapters.dicom_voxels import least_slope, read_voxels
+from disyre.adapters.source_series import SourceSeries, SourceSlice
 from disyre.admission import MAX_VOXELS, OnWarning
 from disyre.candidate import Candidate
 from disyre.errors import InvalidInput, InvalidParams, MultipleVolumes, SeveralPatients
@@ -29,20 +30,21 @@ from disyre.inversion import check_slope
 from disyre.modality import Guess
 from disyre.owners import with_owners
 from disyre.scan_facts import ScanFacts
-from disyre.scan_record import ImageSource
 from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
 from disyre.series_mark import OnSeries, SeriesMark, ignore_series
+from disyre.stacks import Stack, directions
+from disyre.types import Affine
 from disyre.volume import Volume
 from disyre.wording import collapsed
 
 _MOST_LISTED: Final = 50
 """Candidates in one refusal."""
 
-OnImages: TypeAlias = Callable[[ImageSource], None]
+OnImages: TypeAlias = Callable[[SourceSeries], None]
 """Is told which images a volume is made of."""
 
 
-def _ignore(images: ImageSource) -> None:
+def _ignore(images: SourceSeries) -> None:
     """Be told, and do nothing."""
 
 
@@ -69,8 +71,7 @@ def read_dicom(
         affine = dicom_geometry.affine(stack)
         chosen = [frames[image.number] for image in stack]
         voxels = read_voxels(chosen, stack[0].shape, on_warning)
-    syntaxes = {frame.image.transfer_syntax for frame in chosen}
-    on_images(ImageSource(n=len(chosen), transfer_syntaxes=tuple(sorted(syntaxes))))
+    on_images(_source_of(stack, chosen, affine))
     n_infinite = int(np.count_nonzero(~np.isfinite(voxels)))  # pixels are integers: all that is was scaled so
     admission.fill_non_finite(voxels, on_warning, n_too_large=n_infinite)
     check_slope(voxels, least_slope(chosen), on_warning)
@@ -157,6 +158,32 @@ def _tell_mark(images: Images, on_series: OnSeries) -> None:
     mark = SeriesMark.of(images.slices)
     if mark is not None:
         on_series(images.slices[0].series, mark)
+
+
+def _source_of(stack: Stack, frames: Sequence[Frame], affine: Affine) -> SourceSeries:
+    """Which images a volume is made of; `affine` is that of the stack, in mm (LPS)."""
+    first, gap_mm = stack[0], geometry.spacing_mm(affine)[2]
+    places = zip(stack, frames, strict=True)
+    return SourceSeries(
+        subject=frames[0].image.header,
+        series=first.series,
+        frame_of_reference=first.frame_of_reference,
+        shape=first.shape,
+        spacing_mm=first.spacing_mm,
+        thickness_mm=first.thickness_mm or gap_mm,
+        gap_mm=gap_mm,
+        orientation=tuple(map(float, directions(stack))),
+        slices=tuple(
+            SourceSlice(
+                sop_class=str(frame.dataset.get("SOPClassUID") or ""),
+                sop_instance=str(frame.dataset.get("SOPInstanceUID") or ""),
+                frame=frame.index + 1 if frame.is_enhanced else None,
+                position=tuple(map(float, image.position)),
+            )
+            for image, frame in places
+        ),
+        transfer_syntaxes=tuple(sorted({frame.image.transfer_syntax for frame in frames})),
+    )
 
 
 def _way_out(images: Images, series: str | None, candidates: Sequence[Candidate]) -> str:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
+from disyre.adapters.map_colours import COLOURS, MOST, WINDOW, MapColours
 from disyre.pipeline import ScoredVolume
 from disyre.summary_record import Summary
 from disyre.views import AXIAL, CORONAL, SAGITTAL, Views, plane
@@ -31,13 +30,6 @@ _PLANES: Final = ("Sagittal", "Coronal", "Axial")
 _LETTERS: Final = (("P", "A", "S", "I"), ("R", "L", "S", "I"), ("R", "L", "A", "P"))
 """Of each plane: left, right, top, bottom."""
 _N_WORST: Final = 3
-
-_MOST: Final = 4
-"""Multiple of the threshold from which on the colour stays the same."""
-_COLOURS: Final = ListedColormap(colormaps["plasma"](np.linspace(0.2, 1, 256)))
-"""Without the darkest, which would be lost on dark tissue."""
-_WINDOW: Final = (1.0, 99.8)
-"""Percentiles of the scan's brain that are black and white: the few brightest voxels are vessels and rims."""
 
 _DPI: Final = 100
 _CELL: Final = 400
@@ -66,7 +58,7 @@ def write_preview(path: Path, volume: Volume, scored: ScoredVolume, summary: Sum
 def draw_preview(volume: Volume, scored: ScoredVolume, summary: Summary) -> Figure:
     """Draw the picture that `write_preview` writes."""
     views = Views.of(volume, scored)
-    shades = _Shades.of(views, summary.threshold)
+    shades = MapColours.of(views.scan, views.brain, summary.threshold)
     rows = _choose_rows(views, summary.threshold)
     warnings = _warning_lines(summary.warnings)
     notes = _notes(summary, shades)
@@ -106,20 +98,6 @@ class _Page:
 
 
 @dataclass(frozen=True)
-class _Shades:
-    """What grey and what colour a value has."""
-
-    grey: Normalize
-    colour: Normalize
-    threshold: float
-
-    @classmethod
-    def of(cls, views: Views, threshold: float) -> "_Shades":
-        black, white = np.percentile(views.scan[views.brain], _WINDOW)
-        return cls(Normalize(black, white), Normalize(threshold, _MOST * threshold), threshold)
-
-
-@dataclass(frozen=True)
 class _Row:
     axis: int
     index: int
@@ -145,7 +123,7 @@ def _choose_rows(views: Views, threshold: float) -> list[_Row]:
     ]
 
 
-def _draw_row(page: _Page, top: float, views: Views, row: _Row, scale: float, shades: _Shades) -> None:
+def _draw_row(page: _Page, top: float, views: Views, row: _Row, scale: float, shades: MapColours) -> None:
     top += _BETWEEN
     page.write(_MARGIN, top, _label(views, row), fontsize=10.5)
     right, front, up = (scale * mm for mm in views.edges_mm)
@@ -160,7 +138,7 @@ def _draw_row(page: _Page, top: float, views: Views, row: _Row, scale: float, sh
     values = plane(views.anomaly_map, row.axis, row.index)
     shown = np.ma.masked_less_equal(values, shades.threshold)
     # Opaque, so that a colour means one value whatever lies below it.
-    place.imshow(shown, cmap=_COLOURS, norm=shades.colour, aspect="auto", interpolation="nearest")
+    place.imshow(shown, cmap=COLOURS, norm=shades.colour, aspect="auto", interpolation="nearest")
 
 
 def _label(views: Views, row: _Row) -> str:
@@ -192,7 +170,7 @@ def _write_letters(place: Any, letters: tuple[str, str, str, str]) -> None:
         )
 
 
-def _draw_head(page: _Page, summary: Summary, warnings: list[str], shades: _Shades) -> None:
+def _draw_head(page: _Page, summary: Summary, warnings: list[str], shades: MapColours) -> None:
     found = f"above the threshold: {summary.volume_above_threshold_ml:.1f} mL, regions: {summary.n_regions}"
     page.write(_MARGIN, 16, f"Anomaly score {summary.anomaly_score:.3f}   |   {found}", fontsize=14)
     page.write(_MARGIN, 48, "\n".join(warnings), color="#ffc24d", fontsize=10.5, linespacing=1.37)
@@ -203,23 +181,23 @@ def _draw_head(page: _Page, summary: Summary, warnings: list[str], shades: _Shad
         page.write(centre, top + 74, title, fontsize=12, ha="center")
 
 
-def _draw_colour_bar(page: _Page, top: float, shades: _Shades) -> None:
+def _draw_colour_bar(page: _Page, top: float, shades: MapColours) -> None:
     page.write(_PAGE / 2, top - 22, "anomaly map (1 is the scan's white)", ha="center")
     left, width = _PAGE / 2 - 250, 500
     place = page.axes(left, top, width, 14)
-    drawn = ScalarMappable(shades.colour, _COLOURS.with_extremes(under="dimgray"))
+    drawn = ScalarMappable(shades.colour, COLOURS.with_extremes(under="dimgray"))
     bar = page.figure.colorbar(drawn, cax=place, orientation="horizontal", extend="both")
-    ticks = [n * shades.threshold for n in range(1, _MOST + 1)]
-    names = ["threshold", *(f"{n} ×" for n in range(2, _MOST + 1))]
+    ticks = [n * shades.threshold for n in range(1, MOST + 1)]
+    names = ["threshold", *(f"{n} ×" for n in range(2, MOST + 1))]
     labels = [f"{value:.3g} ({name})" for value, name in zip(ticks, names, strict=True)]
     bar.set_ticks(ticks, labels=labels)
     place.tick_params(colors="white", labelsize=9)
     page.write(left - 12, top, "below the threshold: not drawn, the scan shows", ha="right", fontsize=9)
-    page.write(left + width + 12, top, f"above {_MOST} × the threshold: one colour", fontsize=9)
+    page.write(left + width + 12, top, f"above {MOST} × the threshold: one colour", fontsize=9)
 
 
-def _notes(summary: Summary, shades: _Shades) -> list[str]:
-    low, high = _WINDOW
+def _notes(summary: Summary, shades: MapColours) -> list[str]:
+    low, high = WINDOW
     percentile, compared = summary.healthy_percentile, summary.healthy_comparison
     meaning = (
         f"from the {summary.threshold_source}"

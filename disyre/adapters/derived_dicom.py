@@ -1,0 +1,160 @@
+"""What all DICOM results have in common: whose they are, which images they are of, what made them (highdicom).
+
+Each slice of the scan stands for an image of its own while a result is made, whether it is one or a frame of
+many: so single images, Enhanced MR, mosaics and parts of series go the same way. At the end references to
+them become those to the images that there are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
+
+from disyre import INTENDED_USE, __version__
+from disyre.adapters.dicom_subject import subject_of
+from disyre.adapters.source_series import SourceSeries, SourceSlice
+from disyre.summary import ModelSummary
+
+Kind: TypeAlias = Literal["pm", "seg", "sc", "sr"]
+
+MANUFACTURER: Final = "disyre"
+RESEARCH_USE: Final = "RESEARCH USE ONLY"
+_SERIES_NUMBERS: Final[dict[Kind, int]] = {"pm": 9801, "seg": 9802, "sc": 9803, "sr": 9804}
+_NAMES: Final[dict[Kind, str]] = {
+    "pm": "anomaly map",
+    "seg": "regions above threshold",
+    "sc": "anomaly map in colour",
+    "sr": "measurements",
+}
+_SLICE: Final = "slice"
+
+
+def derived_uid(identity: str, kind: str, part: str = "") -> uid.UID:
+    """A UID of a result: always the same for the same job, kind of result and part of it (PS3.5 B.2).
+
+    >>> derived_uid("job", "pm") == derived_uid("job", "pm") != derived_uid("job", "seg")
+    True
+    """
+    return uid.UID(f"2.25.{uuid5(NAMESPACE_URL, f'disyre:{identity}:{kind}:{part}').int}")
+
+
+@dataclass(frozen=True, eq=False)
+class DerivedDicom:
+    """Makes DICOM results of one scored scan."""
+
+    series: SourceSeries
+    identity: str
+    """What tells this scoring of this scan from others: of equal ones, results have equal UIDs."""
+    model: ModelSummary
+
+    @cached_property
+    def subject(self) -> Dataset:
+        """Patient and study."""
+        found = subject_of(self.series.subject)
+        if "StudyInstanceUID" not in found:
+            found.StudyInstanceUID = derived_uid(self.series.series, "study")
+        return found
+
+    @cached_property
+    def frame_of_reference(self) -> str:
+        """The scan's own, or one that is made up, always the same for the same series."""
+        return self.series.frame_of_reference or derived_uid(self.series.series, "frame-of-reference")
+
+    @cached_property
+    def images(self) -> list[Dataset]:
+        """Each slice as an image of its own, without pixels; for libraries that ask for source images."""
+        return [self._image(index, place) for index, place in enumerate(self.series.slices)]
+
+    def series_uid(self, kind: Kind) -> uid.UID:
+        """Of the series of a kind of result."""
+        return derived_uid(self.identity, kind)
+
+    def instance_uid(self, kind: Kind, number: int = 1) -> uid.UID:
+        """Of one of its instances."""
+        return derived_uid(self.identity, kind, str(number))
+
+    def attributes(self, kind: Kind, number: int = 1) -> dict[str, Any]:
+        """What constructors of highdicom want to be told of a series, an instance, and what made them."""
+        return {
+            "series_instance_uid": self.series_uid(kind),
+            "series_number": _SERIES_NUMBERS[kind],
+            "sop_instance_uid": self.instance_uid(kind, number),
+            "instance_number": number,
+            "manufacturer": MANUFACTURER,
+            "manufacturer_model_name": f"{self.model.name}/{self.model.version}",
+            "software_versions": [__version__, self.model.sha256],
+            "device_serial_number": self.model.sha256[:16],
+            "series_description": f"disyre {_NAMES[kind]} ({RESEARCH_USE})",
+        }
+
+    def finish(self, result: Dataset) -> Dataset:
+        """A result with references to the images that there are, and with its research use stated."""
+        if result.Modality != "SR":
+            result.BodyPartExamined = "BRAIN"
+        for name in ("StudyDescription", "PatientIdentityRemoved", "DeidentificationMethod"):
+            if name in self.subject and name not in result:
+                setattr(result, name, getattr(self.subject, name))
+        _replace(
+            result,
+            {
+                derived_uid(self.series.series, _SLICE, str(index)): place
+                for index, place in enumerate(self.series.slices)
+            },
+        )
+        return result
+
+    def _image(self, index: int, place: SourceSlice) -> Dataset:
+        image = Dataset()
+        image.update(self.subject)
+        image.SOPClassUID = uid.MRImageStorage if place.frame else place.sop_class
+        image.SOPInstanceUID = derived_uid(self.series.series, _SLICE, str(index))
+        image.SeriesInstanceUID = self.series.series
+        image.FrameOfReferenceUID = self.frame_of_reference
+        image.Modality = "MR"
+        image.Columns, image.Rows = self.series.shape
+        image.PixelSpacing = list(self.series.spacing_mm)
+        image.SliceThickness = self.series.thickness_mm
+        image.SpacingBetweenSlices = self.series.gap_mm
+        image.ImageOrientationPatient = _rounded(self.series.orientation)
+        image.ImagePositionPatient = _rounded(place.position)
+        image.InstanceNumber = index + 1
+        return image
+
+
+def _rounded(values: tuple[float, ...]) -> list[float]:
+    """Numbers that fit into 16 characters, as decimal strings have to."""
+    return [float(np.format_float_positional(value, precision=10, trim="0")[:16]) for value in values]
+
+
+def _replace(dataset: Dataset, places: dict[uid.UID, SourceSlice]) -> None:
+    """Let references to slices lead to the images that there are, each once."""
+    for sequence in _sequences(dataset):
+        kept: list[Dataset] = []
+        for item in sequence:
+            _replace(item, places)
+            place = places.get(item.get("ReferencedSOPInstanceUID"))
+            if place is not None:
+                _refer(item, place)
+            if place is None or item not in kept[-1:]:
+                kept.append(item)
+        if len(kept) < len(sequence):
+            sequence[:] = kept
+
+
+def _sequences(dataset: Dataset) -> Iterator[DicomSequence]:
+    for element in dataset:
+        if element.VR == "SQ" and element.value:
+            yield element.value
+
+
+def _refer(item: Dataset, place: SourceSlice) -> None:
+    item.ReferencedSOPClassUID = place.sop_class
+    item.ReferencedSOPInstanceUID = place.sop_instance
+    if place.frame is not None and "SpatialLocationsPreserved" in item:
+        item.ReferencedFrameNumber = place.frame
