@@ -143,15 +143,12 @@ class _Stamp:
 def _ends(orientation: tuple[float, ...]) -> tuple[str, str, str, str]:
     """Which side of the patient is at the left, right, top and bottom of an image."""
     along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
-    return (*_sides(-along_row, along_row), *_sides(-along_column, along_column))
+    return _side(-along_row), _side(along_row), _side(-along_column), _side(along_column)
 
 
-def _sides(*directions: npt.NDArray[np.float64]) -> tuple[str, ...]:
-    axes = [int(np.abs(direction).argmax()) for direction in directions]
-    return tuple(
-        _LETTERS[axis][0 if direction[axis] > 0 else 1]
-        for axis, direction in zip(axes, directions, strict=True)
-    )
+def _side(direction: npt.NDArray[np.float64]) -> str:
+    axis = int(np.abs(direction).argmax())
+    return _LETTERS[axis][0 if direction[axis] > 0 else 1]
 
 
 def _capture(derived: DerivedDicom, grid: _Grid, picture: npt.NDArray[np.uint8], index: int) -> Dataset:
@@ -164,9 +161,9 @@ def _capture(derived: DerivedDicom, grid: _Grid, picture: npt.NDArray[np.uint8],
         bits_allocated=8,
         coordinate_system="PATIENT",
         patient_orientation=(right, bottom),
-        pixel_spacing=(grid.edge_mm, grid.edge_mm),
         **derived.attributes("sc", index + 1),
     )
+    result.PixelSpacing = [grid.edge_mm, grid.edge_mm]
     result.ConversionType = "WSD"
     result.BurnedInAnnotation = "NO"
     result.FrameOfReferenceUID = source.FrameOfReferenceUID

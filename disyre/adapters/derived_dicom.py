@@ -1,4 +1,4 @@
-"""What all DICOM results have in common: whose they are, which images they are of, what made them (highdicom).
+"""What all DICOM results have in common: whose they are, of which images, and what made them (highdicom).
 
 Each slice of the scan stands for an image of its own while a result is made, whether it is one or a frame of
 many: so single images, Enhanced MR, mosaics and parts of series go the same way. At the end references to
@@ -16,7 +16,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 
-from disyre import INTENDED_USE, __version__
+from disyre import __version__
 from disyre.adapters.dicom_subject import subject_of
 from disyre.adapters.source_series import SourceSeries, SourceSlice
 from disyre.summary import ModelSummary

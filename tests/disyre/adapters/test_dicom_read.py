@@ -16,6 +16,7 @@ from pydicom.dataset import FileDataset
 
 from disyre import admission, geometry
 from disyre.adapters.dicom_read import inspect_dicom, read_dicom
+from disyre.adapters.source_series import SourceSeries
 from disyre.errors import (
     MultipleVolumes,
     UnreadableVolume,
@@ -148,15 +149,15 @@ def test_compressed_and_plain_images_give_the_same_volume(syntax: uid.UID, is_si
         for image in series:
             image.PixelData = np.frombuffer(image.PixelData, "<u2").astype(">u2").tobytes()
 
-    told: list[ImageSource] = []
+    told: list[SourceSeries] = []
     volume = read_dicom(encoded(series, syntax), on_images=told.append)
 
     assert_is_phantom(volume)
-    assert told == [ImageSource(n=len(series), transfer_syntaxes=(syntax.name,))]
+    assert [each.record for each in told] == [ImageSource(n=len(series), transfer_syntaxes=(syntax.name,))]
 
 
 def test_frames_are_counted_and_all_ways_in_which_images_are_stored_are_named() -> None:
-    told: list[ImageSource] = []
+    told: list[SourceSeries] = []
     series = make_series()
     mixed = [
         *encoded(series[:2], uid.RLELossless),
@@ -167,7 +168,7 @@ def test_frames_are_counted_and_all_ways_in_which_images_are_stored_are_named() 
     read_dicom(encoded([make_enhanced(make_series())], uid.ExplicitVRLittleEndian), on_images=told.append)
 
     plain = "Explicit VR Little Endian"
-    assert [each.n for each in told] == [len(series)] * 2
+    assert [each.record.n for each in told] == [len(series)] * 2
     assert [each.transfer_syntaxes for each in told] == [(plain, "RLE Lossless"), (plain,)]
 
 
