@@ -84,7 +84,7 @@ def label_regions(anomaly_map: Volume, brain_mask: Mask, threshold: float) -> np
 class _Pieces:
     """What is connected above a threshold, specks too."""
 
-    labels: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.signedinteger]
     large: list[int]
     """Labels of those that are no specks, the largest first."""
     volume_ml: float
@@ -93,7 +93,7 @@ class _Pieces:
     @classmethod
     def of(cls, anomaly_map: Volume, brain_mask: Mask, threshold: float) -> "_Pieces":
         above = (anomaly_map.voxels > threshold) & brain_mask
-        labels, n = ndimage.label(above, structure=np.ones((3, 3, 3)), output=np.int32)
+        labels, n = ndimage.label(above, structure=np.ones((3, 3, 3)))
         voxel_ml = geometry.voxel_volume_ml(anomaly_map.affine)
         sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
         large = [

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from highdicom.sc import SCImage
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
+from pydicom.valuerep import DSfloat
 
 from disyre.adapters.derived_dicom import RESEARCH_USE, DerivedDicom
 from disyre.adapters.map_colours import COLOURS, MOST, MapColours
@@ -163,7 +164,7 @@ def _capture(derived: DerivedDicom, grid: _Grid, picture: npt.NDArray[np.uint8],
         patient_orientation=(right, bottom),
         **derived.attributes("sc", index + 1),
     )
-    result.PixelSpacing = [grid.edge_mm, grid.edge_mm]
+    result.PixelSpacing = [DSfloat(grid.edge_mm, auto_format=True)] * 2
     result.ConversionType = "WSD"
     result.BurnedInAnnotation = "NO"
     result.FrameOfReferenceUID = source.FrameOfReferenceUID
