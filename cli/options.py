@@ -20,6 +20,13 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
     )
     group.add_argument("--align", action=argparse.BooleanOptionalAction, help="turn a tilted head upright")
     group.add_argument("--threshold", type=float, help="value of the map above which a region is reported")
+    group.add_argument(
+        "--outputs",
+        type=_words,
+        metavar="LIST",
+        help="of nifti, restored, mask, png and, of DICOM, pm, seg, sc, sr, with commas between; without it, "
+        "all that suit the scan",
+    )
     group.add_argument("--series-uid", metavar="UID", help="which series of several")
     group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")
     if is_queued:
@@ -39,7 +46,7 @@ def _add_options_of_a_queue(group: argparse._ArgumentGroup) -> None:
 
 OPTIONS: Final = (
     *("model", "version", "modality", "mode", "severities", "preset", "bias_correction", "align"),
-    *("threshold", "series_uid", "volume_index", "priority", "retention_s", "callback", "labels"),
+    *("threshold", "outputs", "series_uid", "volume_index", "priority", "retention_s", "callback", "labels"),
 )
 """The names of all options."""
 
@@ -56,6 +63,10 @@ def _numbers(text: str) -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected numbers {_NUMBERS}") from None
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _label(text: str) -> tuple[str, str]:

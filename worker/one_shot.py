@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ def score_files(
         job = _job(upload, params, header, models)
         restorers = make_restorers(settings, holdings)
         scorer = make_scorer(settings, holdings, restorers, partial(_input_file, folder))
+        scorer = replace(scorer, identity_of=_content_of)
         with _all_or_nothing(out) as results:
             return scorer(job, results, on_progress)
 
@@ -86,6 +88,12 @@ def _job(upload: Upload, params: JobParams, header: Guess, models: ModelShelf) -
         params=params,
         at=datetime.now(UTC),
     )
+
+
+def _content_of(job: Job) -> str:
+    """What tells this scoring from others: the scan, and how it was asked to be scored."""
+    model = job.model.sha256 if job.model else ""
+    return f"{job.input.model_dump_json()} {model} {job.params.model_dump_json()}"
 
 
 def _input_file(folder: Path, job_id: str, name: str) -> Path:

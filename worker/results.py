@@ -1,43 +1,85 @@
 """The files that a scored scan gives."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from disyre.adapters.derived_dicom import DerivedDicom, Kind
+from disyre.adapters.dicom_results import write_dicom_results
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.preview import write_preview
 from disyre.job import Artifact
+from disyre.outputs import Output
 from disyre.pipeline import ScoredVolume
 from disyre.progress import OnStep
-from disyre.result_names import ANOMALY_MAP, BRAIN_MASK, PREVIEW, RESTORED, SUMMARY
+from disyre.result_names import (
+    ANOMALY_MAP,
+    BRAIN_MASK,
+    COLOUR_CAPTURES,
+    PARAMETRIC_MAP,
+    PREVIEW,
+    REPORT,
+    RESTORED,
+    SEGMENTATION,
+    SUMMARY,
+)
 from disyre.summary_record import Summary
 from disyre.volume import Volume
 
+_DICOM: Final[dict[Output, Kind]] = {"pm": "pm", "seg": "seg", "sc": "sc", "sr": "sr"}
 _KINDS: Final = {
     ANOMALY_MAP: ("anomaly-map", "application/gzip"),
     RESTORED: ("restored", "application/gzip"),
     BRAIN_MASK: ("brain-mask", "application/gzip"),
     PREVIEW: ("preview", "image/png"),
+    PARAMETRIC_MAP: ("parametric-map", "application/dicom"),
+    SEGMENTATION: ("segmentation", "application/dicom"),
+    COLOUR_CAPTURES: ("secondary-capture", "application/zip"),
+    REPORT: ("structured-report", "application/dicom"),
     SUMMARY: ("summary", "application/json"),
 }
 
 
-def write_volumes(folder: Path, scored: ScoredVolume, *, on_step: OnStep) -> None:
-    """Write the map, the restored scan and the brain mask, on the grid of the scan.
+def write_volumes(
+    folder: Path, scored: ScoredVolume, outputs: Collection[Output], *, on_step: OnStep
+) -> None:
+    """Write those of the map, the restored scan and the brain mask that are wanted, on the grid of the scan.
 
     `on_step` is called after every slice.
     """
-    mask = scored.anomaly_map.with_voxels(scored.brain_mask.astype(np.float32))
-    write_nifti(folder / ANOMALY_MAP, scored.anomaly_map, on_step=on_step)
-    write_nifti(folder / RESTORED, scored.restored, on_step=on_step)
-    write_nifti(folder / BRAIN_MASK, mask, dtype=np.uint8, on_step=on_step)
+    if "nifti" in outputs:
+        write_nifti(folder / ANOMALY_MAP, scored.anomaly_map, on_step=on_step)
+    if "restored" in outputs:
+        write_nifti(folder / RESTORED, scored.restored, on_step=on_step)
+    if "mask" in outputs:
+        mask = scored.anomaly_map.with_voxels(scored.brain_mask.astype(np.float32))
+        write_nifti(folder / BRAIN_MASK, mask, dtype=np.uint8, on_step=on_step)
 
 
-def write_picture(folder: Path, volume: Volume, scored: ScoredVolume, summary: Summary) -> None:
-    """Write the preview."""
-    write_preview(folder / PREVIEW, volume, scored, summary)
+def write_picture(
+    folder: Path, volume: Volume, scored: ScoredVolume, summary: Summary, outputs: Collection[Output]
+) -> None:
+    """Write the preview, if it is wanted."""
+    if "png" in outputs:
+        write_preview(folder / PREVIEW, volume, scored, summary)
+
+
+def write_dicom(
+    folder: Path,
+    derived: DerivedDicom,
+    volume: Volume,
+    scored: ScoredVolume,
+    summary: Summary,
+    outputs: Collection[Output],
+    *,
+    on_step: OnStep,
+) -> None:
+    """Write what is wanted as DICOM; `on_step` is called now and then."""
+    kinds = [kind for output, kind in _DICOM.items() if output in outputs]
+    write_dicom_results(folder, derived, volume, scored, summary, kinds, on_step=on_step)
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -46,8 +88,12 @@ def write_summary(folder: Path, summary: Summary) -> None:
 
 
 def describe(folder: Path) -> tuple[Artifact, ...]:
-    """Size and SHA-256 of all results, in the order in which they are listed."""
-    return tuple(_describe(folder / name, kind, media_type) for name, (kind, media_type) in _KINDS.items())
+    """Size and SHA-256 of the results that there are, in the order in which they are listed."""
+    return tuple(
+        _describe(folder / name, kind, media_type)
+        for name, (kind, media_type) in _KINDS.items()
+        if (folder / name).exists()
+    )
 
 
 def _describe(path: Path, kind: str, media_type: str) -> Artifact:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from disyre.adapters.brain_registration import find_pose
+from disyre.adapters.derived_dicom import DerivedDicom
 from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.admission import RAISE_LIMIT
 from disyre.course import Course
@@ -15,6 +16,7 @@ from disyre.errors import TooLarge
 from disyre.job import Choice, Job
 from disyre.model_choice import warnings as warnings_of
 from disyre.model_package import Grid
+from disyre.outputs import outputs_of
 from disyre.pace import Kind, Pace
 from disyre.pipeline import score_volume
 from disyre.presets import settings_for
@@ -43,6 +45,14 @@ def _at_hand(job: Job, on_step: OnStep) -> None:
     """They are."""
 
 
+Identify: TypeAlias = Callable[[Job], str]
+"""What tells a job from others."""
+
+
+def _id_of(job: Job) -> str:
+    return job.id
+
+
 def _ignore(choice: Choice) -> None:
     """Be told, and do nothing."""
 
@@ -63,6 +73,8 @@ class ScanScorer:
     brain_network: OnnxBrainNetwork | None = None
     """Finds the brain of a scan that came without a mask; without it only stripped scans are scored."""
     fetch: Fetch = _at_hand
+    identity_of: Identify = _id_of
+    """Of equal ones, results as DICOM have equal UIDs."""
     pace: Pace = field(default_factory=Pace)
 
     def __call__(
@@ -124,8 +136,14 @@ class ScanScorer:
         )
         with watch.stage("writing"):
             course.begin("writing")
-            results.write_volumes(folder, scored, on_step=course.again)
-            results.write_picture(folder, scan.volume, scored, summary)
+            outputs = outputs_of(job.params.outputs, is_dicom=reading.series is not None)
+            results.write_volumes(folder, scored, outputs, on_step=course.again)
+            results.write_picture(folder, scan.volume, scored, summary, outputs)
+            if reading.series is not None:
+                derived = DerivedDicom(reading.series, self.identity_of(job), summary.model)
+                results.write_dicom(
+                    folder, derived, scan.volume, scored, summary, outputs, on_step=course.again
+                )
         timings_s = _in_order(watch.timings_s, scored.timings_s)
         self.pace.learn(kind, timings_s)
         summary = summary.model_copy(update={"timings_s": timings_s})

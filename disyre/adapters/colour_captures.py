@@ -7,6 +7,7 @@ they depend on the threshold alone, and what lies below it is not coloured.
 import math
 import zipfile
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -57,7 +58,7 @@ def colour_captures(
 ) -> Iterator[Dataset]:
     """An image for each slice of a scan, (column, row, slice), in their order."""
     grid = _Grid.of(derived)
-    stamp = _Stamp(derived, grid, colours)
+    stamp, captures = _Stamp(derived, grid, colours), _Captures(derived, grid)
     for index in range(volume.shape[2]):
         scan, values = volume.voxels[:, :, index].T, anomaly_map.voxels[:, :, index].T
         grey = grid.resampled(np.clip(255 * colours.grey(scan), 0, 255), Image.Resampling.BILINEAR)
@@ -66,7 +67,7 @@ def colour_captures(
         above = near > colours.threshold
         shades = np.clip(255 * colours.colour(near[above]), 0, 255).astype(np.uint8)
         picture[above] = _PALETTE[shades]
-        yield _capture(derived, grid, stamp.on(picture), index)
+        yield captures.of(stamp.on(picture), index)
 
 
 @dataclass(frozen=True)
@@ -152,28 +153,44 @@ def _side(direction: npt.NDArray[np.float64]) -> str:
     return _LETTERS[axis][0 if direction[axis] > 0 else 1]
 
 
-def _capture(derived: DerivedDicom, grid: _Grid, picture: npt.NDArray[np.uint8], index: int) -> Dataset:
-    source = derived.images[index]
-    _, right, _, bottom = _ends(derived.series.orientation)
-    result = SCImage.from_ref_dataset(
-        ref_dataset=source,
-        pixel_array=picture,
-        photometric_interpretation="RGB",
-        bits_allocated=8,
-        coordinate_system="PATIENT",
-        patient_orientation=(right, bottom),
-        **derived.attributes("sc", index + 1),
-    )
-    result.PixelSpacing = [DSfloat(grid.edge_mm, auto_format=True)] * 2
-    result.ConversionType = "WSD"
-    result.BurnedInAnnotation = "NO"
-    result.FrameOfReferenceUID = source.FrameOfReferenceUID
-    result.PositionReferenceIndicator = ""
-    result.ImageOrientationPatient = source.ImageOrientationPatient
-    result.ImagePositionPatient = _moved(source, grid)
-    result.SliceThickness = source.SliceThickness
-    result.SourceImageSequence = [_reference(source)]
-    return derived.finish(result)
+class _Captures:
+    """Makes an image for each slice, of one that has all that is the same in all."""
+
+    def __init__(self, derived: DerivedDicom, grid: _Grid) -> None:
+        self._derived = derived
+        self._grid = grid
+        source = derived.images[0]
+        _, right, _, bottom = _ends(derived.series.orientation)
+        columns, rows = grid.shape
+        self._same = SCImage.from_ref_dataset(
+            ref_dataset=source,
+            pixel_array=np.zeros((rows, columns, 3), dtype=np.uint8),
+            photometric_interpretation="RGB",
+            bits_allocated=8,
+            coordinate_system="PATIENT",
+            patient_orientation=(right, bottom),
+            **derived.attributes("sc"),
+        )
+        self._same.PixelSpacing = [DSfloat(grid.edge_mm, auto_format=True)] * 2
+        self._same.ConversionType = "WSD"
+        self._same.BurnedInAnnotation = "NO"
+        self._same.FrameOfReferenceUID = source.FrameOfReferenceUID
+        self._same.PositionReferenceIndicator = ""
+        self._same.ImageOrientationPatient = source.ImageOrientationPatient
+        self._same.SliceThickness = source.SliceThickness
+
+    def of(self, picture: npt.NDArray[np.uint8], index: int) -> Dataset:
+        """The image of a slice; `picture` is (row, column, 3)."""
+        source, number = self._derived.images[index], index + 1
+        result = copy(self._same)
+        result.file_meta = copy(self._same.file_meta)
+        result.SOPInstanceUID = self._derived.instance_uid("sc", number)
+        result.file_meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
+        result.InstanceNumber = number
+        result.ImagePositionPatient = _moved(source, self._grid)
+        result.SourceImageSequence = [_reference(source)]
+        result.PixelData = picture.tobytes()
+        return self._derived.finish(result)
 
 
 def _moved(source: Dataset, grid: _Grid) -> list[float]:

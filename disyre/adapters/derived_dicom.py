@@ -100,14 +100,14 @@ class DerivedDicom:
         for name in ("StudyDescription", "PatientIdentityRemoved", "DeidentificationMethod"):
             if name in self.subject and name not in result:
                 setattr(result, name, getattr(self.subject, name))
-        _replace(
-            result,
-            {
-                derived_uid(self.series.series, _SLICE, str(index)): place
-                for index, place in enumerate(self.series.slices)
-            },
-        )
+        _replace(result, self._places)
         return result
+
+    @cached_property
+    def _places(self) -> dict[uid.UID, SourceSlice]:
+        """What the images without pixels stand for, by their UIDs."""
+        slices = zip(self.images, self.series.slices, strict=True)
+        return {image.SOPInstanceUID: place for image, place in slices}
 
     def _image(self, index: int, place: SourceSlice) -> Dataset:
         image = Dataset()

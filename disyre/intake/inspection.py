@@ -26,6 +26,7 @@ from disyre.job import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
+from disyre.outputs import outputs_of
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import OnSeries, ignore_series
 from disyre.thickness import check_thickness
@@ -58,6 +59,7 @@ def check_scan(
     _check_files(upload)
     facts, modality = _check_volume(upload, folder, params, max_voxels, on_facts, on_series)
     _check_mask(upload, folder, facts, max_voxels)
+    outputs_of(params.outputs, is_dicom=facts is None)
     return modality
 
 
