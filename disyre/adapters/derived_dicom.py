@@ -5,16 +5,16 @@ many: so single images, Enhanced MR, mosaics and parts of series go the same way
 them become those to the images that there are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
-import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.valuerep import DSfloat
 
 from disyre import __version__
 from disyre.adapters.dicom_subject import subject_of
@@ -118,18 +118,18 @@ class DerivedDicom:
         image.FrameOfReferenceUID = self.frame_of_reference
         image.Modality = "MR"
         image.Columns, image.Rows = self.series.shape
-        image.PixelSpacing = list(self.series.spacing_mm)
-        image.SliceThickness = self.series.thickness_mm
-        image.SpacingBetweenSlices = self.series.gap_mm
-        image.ImageOrientationPatient = _rounded(self.series.orientation)
-        image.ImagePositionPatient = _rounded(place.position)
+        image.PixelSpacing = _decimals(self.series.spacing_mm)
+        (image.SliceThickness,) = _decimals([self.series.thickness_mm])
+        (image.SpacingBetweenSlices,) = _decimals([self.series.gap_mm])
+        image.ImageOrientationPatient = _decimals(self.series.orientation)
+        image.ImagePositionPatient = _decimals(place.position)
         image.InstanceNumber = index + 1
         return image
 
 
-def _rounded(values: tuple[float, ...]) -> list[float]:
-    """Numbers that fit into 16 characters, as decimal strings have to."""
-    return [float(np.format_float_positional(value, precision=10, trim="0")[:16]) for value in values]
+def _decimals(values: Iterable[float]) -> list[DSfloat]:
+    """Numbers as decimal strings, of 16 characters at most."""
+    return [DSfloat(value, auto_format=True) for value in values]
 
 
 def _replace(dataset: Dataset, places: dict[uid.UID, SourceSlice]) -> None:

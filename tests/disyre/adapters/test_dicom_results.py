@@ -1,0 +1,249 @@
+"""Results as DICOM: read by other programs, they have the map's values where the scan has its voxels."""
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dcm2niix
+import highdicom
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileDataset
+
+from disyre import geometry
+from disyre.volume import Volume
+from tests.dicom_phantom import make_series
+from tests.disyre.adapters.dicom_scored import SERIES, SHAPE, Scored, score
+
+DCIODVFY = shutil.which("dciodvfy")
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+Places = npt.NDArray[np.float64]
+
+
+@pytest.fixture(params=list(SERIES.values()), ids=list(SERIES))
+def scored(request: pytest.FixtureRequest, tmp_path: Path) -> Scored:
+    return score(request.param(), tmp_path)
+
+
+def test_the_map_has_its_values_at_the_places_of_the_scan(scored: Scored) -> None:
+    read = highdicom.imread(scored.folder / "pm.dcm").get_volume()
+
+    at = _indices(LPS @ read.affine, scored.volume)
+    assert np.array_equal(read.array[tuple(at.T)], scored.scored.anomaly_map.voxels.ravel())
+
+
+def test_dcm2niix_sees_the_map_as_it_is(scored: Scored, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    shutil.copy(scored.folder / "pm.dcm", tmp_path / "in")
+    options = ["-z", "n", "-b", "n", "-f", "map", "-o", str(tmp_path / "out"), str(tmp_path / "in")]
+    dcm2niix.main(options, capture_output=True, check=True)
+
+    read = nib.Nifti1Image.from_filename(tmp_path / "out" / "map.nii")
+    at = _indices(read.affine, scored.volume)
+    assert np.array_equal(read.get_fdata()[tuple(at.T)], scored.scored.anomaly_map.voxels.ravel())
+
+
+def test_regions_are_segments_in_their_order_and_all_that_is_above_the_threshold_is_in_one(
+    scored: Scored,
+) -> None:
+    segments = highdicom.seg.segread(scored.folder / "seg.dcm")
+
+    assert segments.number_of_segments == len(scored.summary.regions) + 1 == 3
+    read = segments.get_volume(combine_segments=True)
+    at = _indices(LPS @ read.affine, scored.volume)
+    inside = ((at >= 0) & (at < read.array.shape)).all(axis=1)
+    found = np.zeros(len(at), dtype=np.uint8)
+    found[inside] = read.array[tuple(at[inside].T)]
+    assert np.array_equal(found > 0, scored.above.ravel())
+    voxel_ml = geometry.voxel_volume_ml(scored.volume.affine)
+    sizes_ml = [np.count_nonzero(found == number) * voxel_ml for number in (1, 2)]
+    assert sizes_ml == pytest.approx([region.volume_ml for region in scored.summary.regions], rel=1e-3)
+
+
+def test_frames_of_map_and_segments_refer_to_the_images_that_they_are_of(scored: Scored) -> None:
+    for name in ("pm.dcm", "seg.dcm"):
+        result = pydicom.dcmread(scored.folder / name)
+        for groups in result.PerFrameFunctionalGroupsSequence:
+            (item,) = groups.DerivationImageSequence[0].SourceImageSequence
+            position = groups.PlanePositionSequence[0].ImagePositionPatient
+            if "MOSAIC" in scored.images[0].get("ImageType", ()):  # its tiles have no numbers to refer to
+                assert item.ReferencedSOPInstanceUID == scored.images[0].SOPInstanceUID
+            else:
+                assert _position_of(item, scored.images) == pytest.approx(list(position), abs=1e-6)
+
+
+def test_colour_captures_lie_where_the_slices_of_the_scan_are(scored: Scored) -> None:
+    captures = list(_captures(scored.folder))
+
+    assert len(captures) == scored.volume.shape[2]
+    for capture, place in zip(captures, scored.series.slices, strict=True):
+        middle = _centre(
+            capture.ImagePositionPatient, capture.PixelSpacing, (capture.Columns, capture.Rows), capture
+        )
+        expected = _centre(place.position, scored.series.spacing_mm, scored.series.shape, capture)
+        assert middle == pytest.approx(expected, abs=0.5 * capture.PixelSpacing[0])
+        assert capture.SourceImageSequence[0].ReferencedSOPInstanceUID == place.sop_instance
+
+
+def test_colour_is_where_the_map_is_above_the_threshold_and_nowhere_else(scored: Scored) -> None:
+    for index, capture in enumerate(_captures(scored.folder)):
+        picture = capture.pixel_array.astype(np.int16)
+        rows, columns = np.arange(SHAPE[1]), np.arange(SHAPE[0])
+        at = np.ix_(_middles(rows, capture.Rows / SHAPE[1]), _middles(columns, capture.Columns / SHAPE[0]))
+        coloured = (np.ptp(picture, axis=2) > 0)[at]
+        above = scored.above[:, :, index].T
+        inside = np.s_[4:14, 2:20]  # what is written stands at the edges
+        assert np.array_equal(coloured[inside], above[inside])
+
+
+def test_a_report_has_the_scores_and_each_region_with_its_segment(scored: Scored) -> None:
+    report = highdicom.sr.srread(scored.folder / "sr.dcm")
+    segments = pydicom.dcmread(scored.folder / "seg.dcm")
+
+    groups = _regions(report)
+    assert [group.tracking_uid for group in groups] == [
+        segment.TrackingUID for segment in segments.SegmentSequence[: len(groups)]
+    ]
+    volumes = [
+        group.get_measurements(highdicom.sr.CodedConcept("118565006", "SCT", "Volume"))[0].value
+        for group in groups
+    ]
+    assert volumes == pytest.approx([region.volume_ml for region in scored.summary.regions], rel=1e-5)
+    text = report.to_json()
+    assert "Research use only" in text
+    assert f"{scored.summary.anomaly_score:.6g}"[:6] in text
+
+
+def test_all_are_of_the_patient_and_the_study_of_the_scan_and_each_kind_is_a_series_of_its_own(
+    scored: Scored,
+) -> None:
+    results: list[Dataset] = [
+        pydicom.dcmread(scored.folder / name) for name in ("pm.dcm", "seg.dcm", "sr.dcm")
+    ]
+    results += _captures(scored.folder)
+
+    source = scored.images[0]
+    assert {(each.PatientName, each.StudyInstanceUID) for each in results} == {
+        (source.PatientName, source.StudyInstanceUID)
+    }
+    assert len({each.SeriesInstanceUID for each in results} | {source.SeriesInstanceUID}) == 5
+    assert len({each.SOPInstanceUID for each in results}) == len(results)
+    assert all("RESEARCH USE ONLY" in each.SeriesDescription for each in results)
+    with_places = [each for each in results if each.Modality != "SR"]
+    assert {each.FrameOfReferenceUID for each in with_places} == {source.FrameOfReferenceUID}
+
+
+@pytest.mark.skipif(DCIODVFY is None, reason="needs dciodvfy (dicom3tools)")
+def test_dciodvfy_finds_no_error(scored: Scored, tmp_path: Path) -> None:
+    assert DCIODVFY is not None
+    with zipfile.ZipFile(scored.folder / "sc.zip") as archive:
+        capture = archive.extract(archive.namelist()[3], tmp_path)
+    for path in (*(scored.folder / name for name in ("pm.dcm", "seg.dcm", "sr.dcm")), Path(capture)):
+        said = subprocess.run([DCIODVFY, path], capture_output=True, text=True, check=False)
+        errors = [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
+        assert not errors, path.name
+
+
+def test_the_same_job_gives_the_same_uids_again_and_another_one_others(tmp_path: Path) -> None:
+    def uids(folder: str, identity: str) -> list[str]:
+        (tmp_path / folder).mkdir()
+        found = score(
+            make_series(8, shape=SHAPE, SeriesInstanceUID="1.2.3"), tmp_path / folder, identity=identity
+        )
+        return [
+            pydicom.dcmread(found.folder / name).SOPInstanceUID for name in ("pm.dcm", "seg.dcm", "sr.dcm")
+        ]
+
+    first, again, other = uids("first", "job"), uids("again", "job"), uids("other", "another job")
+    assert first == again
+    assert not set(first) & set(other)
+
+
+def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_report_without_regions(
+    tmp_path: Path,
+) -> None:
+    found = score(make_series(8, shape=SHAPE), tmp_path, has_lesions=False)
+
+    segments = highdicom.seg.segread(found.folder / "seg.dcm")
+    assert (segments.number_of_segments, int(segments.pixel_array.sum())) == (1, 0)
+    report = highdicom.sr.srread(found.folder / "sr.dcm")
+    assert not _regions(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PatientSex", "X"),
+        ("PatientAge", "42"),
+        ("StudyDate", "yesterday"),
+        ("StudyTime", "noon"),
+        ("PatientBirthDate", "19999999999"),
+        ("SpecificCharacterSet", "ISO_IR 192"),
+        ("StudyInstanceUID", ""),
+        ("FrameOfReferenceUID", ""),
+        ("AccessionNumber", "x" * 3000),
+        ("PatientName", "Müller^Jörg".encode().decode("latin-1")),
+    ],
+)
+def test_a_header_with_values_that_are_none_still_gives_valid_results(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    attributes: dict[str, Any] = {name: value}
+    found = score(make_series(8, shape=SHAPE, **attributes), tmp_path)
+
+    for result in ("pm.dcm", "seg.dcm", "sr.dcm"):
+        read = pydicom.dcmread(found.folder / result)
+        assert read.StudyInstanceUID
+        assert read.get("PatientSex") in (None, "", "M", "F", "O")
+
+
+def _indices(affine: npt.NDArray[np.float64], volume: Volume) -> npt.NDArray[np.int64]:
+    """Where the voxels of a volume are in an array that lies elsewhere in memory, in the same world (RAS)."""
+    every = np.stack(np.meshgrid(*map(np.arange, volume.shape), indexing="ij"), axis=-1).reshape(-1, 3)
+    there = geometry.apply_affine(np.linalg.inv(affine), geometry.apply_affine(volume.affine, every))
+    assert np.abs(there - np.round(there)).max() < 1e-3
+    return np.round(there).astype(np.int64)
+
+
+def _regions(report: Any) -> list[Any]:
+    return list(report.content.get_volumetric_roi_measurement_groups())
+
+
+def _position_of(item: Dataset, images: Sequence[FileDataset]) -> list[float]:
+    (image,) = (each for each in images if each.SOPInstanceUID == item.ReferencedSOPInstanceUID)
+    if "ReferencedFrameNumber" not in item:
+        return list(map(float, image.ImagePositionPatient))
+    groups = image.PerFrameFunctionalGroupsSequence[int(item.ReferencedFrameNumber) - 1]
+    return list(map(float, groups.PlanePositionSequence[0].ImagePositionPatient))
+
+
+def _captures(folder: Path) -> Iterator[Dataset]:
+    with zipfile.ZipFile(folder / "sc.zip") as archive:
+        for name in archive.namelist():
+            with archive.open(name) as file:
+                yield pydicom.dcmread(file)
+
+
+def _centre(
+    position: Sequence[float], spacing_mm: Sequence[float], shape: tuple[int, int], image: Dataset
+) -> Places:
+    """The middle of an image: mm."""
+    orientation = np.array(image.ImageOrientationPatient, dtype=np.float64)
+    columns, rows = shape
+    return np.asarray(
+        np.array(position, dtype=np.float64)
+        + orientation[:3] * spacing_mm[1] * (columns - 1) / 2
+        + orientation[3:] * spacing_mm[0] * (rows - 1) / 2
+    )
+
+
+def _middles(indices: npt.NDArray[np.int64], n_each: float) -> npt.NDArray[np.int64]:
+    """The pixels of a picture in which the middles of voxels are."""
+    return np.asarray(np.floor((indices + 0.5) * n_each), dtype=np.int64)
