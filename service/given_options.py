@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from disyre.errors import InvalidParams
 
+_LISTS: Final = ("severities", "outputs")
+"""Options with several values."""
+
 
 def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The options of a job as a query spells them: `severities` is a list with commas.
+    """The options of a job as a query spells them: lists have commas in them.
 
     Raises InvalidParams if one is there twice.
 
@@ -21,7 +24,7 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for name, value in query:
         if name in options:
             raise InvalidParams("expected each option once in the query, got one twice")
-        options[name] = value.split(",") if name == "severities" else value
+        options[name] = value.split(",") if name in _LISTS else value
     return options
 
 

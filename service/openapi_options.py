@@ -3,10 +3,11 @@
 They are said more narrowly than the options that come back with a job, which may be from before a rule.
 """
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from disyre.job_params import JobParams
 from disyre.model_package import MODEL_NAME, VERSION
+from disyre.outputs import Output
 from service.study import OF_ONE_SERIES
 
 OPTIONS_SCHEMA: Final = "JobOptions"
@@ -21,6 +22,11 @@ _SEVERITIES: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": rf"^{_SEVERITY}(,{_SEVERITY}){{0,{_MOST_SEVERITIES - 1}}}$",
 }
+_OUTPUT: Final = f"({'|'.join(get_args(Output))})"
+_SPELLED: Final[dict[str, dict[str, Any]]] = {
+    "severities": _SEVERITIES,
+    "outputs": {"type": "string", "pattern": f"^{_OUTPUT}(,{_OUTPUT})*$"},
+}
 """What a query spells in another way than JSON."""
 _URL: Final = r'^https?://[!-"$-.0->A-~]+([/?][!-"$-~]*)?$'
 _NARROWER: Final[dict[str, dict[str, Any]]] = {
@@ -31,6 +37,7 @@ _NARROWER: Final[dict[str, dict[str, Any]]] = {
 """Of texts: what no request with another value can be accepted with."""
 _MORE: Final = {
     "severities": " In a query, numbers above 0 and at most 1 with commas between them.",
+    "outputs": f" In a query, of {', '.join(get_args(Output))}, with commas between them.",
     "callback": (
         " Begins with `https://`, or `http://` for the API's own machine; at a host that the operator has "
         "listed."
@@ -49,6 +56,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "modality": "T1w",
     "mode": "ensemble",
     "severities": "0.6,0.25",
+    "outputs": "nifti,pm,seg",
     "bias_correction": False,
     "align": False,
     "threshold": 0.05,
@@ -82,7 +90,7 @@ def _parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     """A parameter of a query; that none is the same as null is left out, as a query has no null."""
     schema = next((each for each in field.get("anyOf", ()) if each.get("type") != "null"), field)
     kept = {key: value for key, value in schema.items() if key not in ("title", "description", "default")}
-    spelled = _SEVERITIES if name == "severities" else {**kept, **_NARROWER.get(name, {})}
+    spelled = _SPELLED.get(name) or {**kept, **_NARROWER.get(name, {})}
     example = {"example": _EXAMPLES[name]} if name in _EXAMPLES else {}
     return {
         "name": name,

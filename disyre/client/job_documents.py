@@ -48,6 +48,7 @@ class ParamsDocument(Document):
     bias_correction: bool | None = None
     align: bool | None = None
     threshold: float | None = None
+    outputs: tuple[str, ...] | None = None
     series_uid: str | None = None
     volume_index: int | None = None
     priority: str = "normal"

@@ -21,6 +21,8 @@ from tests.zip_files import zipped
 LABEL: Final = "ZZLABEL"
 CALLBACK: Final = "ZZCALLBACK"
 REQUEST: Final = "ZZREQUEST"
+DICOM_RESULTS: Final = ("pm.dcm", "seg.dcm", "sc.zip", "sr.dcm")
+"""They say whose they are."""
 NAME: Final = f"{WORD}^PHI"
 HEADERS: Final = {
     "User-Agent": NAME,
@@ -46,6 +48,9 @@ class Told:
     answers: list[bytes] = field(default_factory=list)
     """Heads and bodies but for results, which are beside the rest."""
     results: list[bytes] = field(default_factory=list)
+    """But for those that are DICOM."""
+    dicom_results: dict[str, bytes] = field(default_factory=dict)
+    """By their names."""
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request, and keep what is answered."""
@@ -75,7 +80,10 @@ class Told:
         for artifact in self.call("GET", f"/v1/jobs/{job_id}/results").json()["results"]:
             answer = self.client.get(artifact["href"])
             self.results.append(repr(answer.headers.multi_items()).encode())
-            self.results.append(answer.content)
+            if artifact["name"] in DICOM_RESULTS:
+                self.dicom_results[artifact["name"]] = answer.content
+            else:
+                self.results.append(answer.content)
 
 
 @dataclass
