@@ -17,6 +17,14 @@ MAPS: Final = _bytes(
 )
 PICTURE: Final = _bytes(preview="preview.png: slices of the scan with the map on them")
 PART: Final = {"part": {"summary": "Range: bytes=0-99", "value": "(100 bytes)"}}
+DICOM: Final = _bytes(
+    pm="pm.dcm: the anomaly map as a Parametric Map of float32, on the images of the scan",
+    seg="seg.dcm: the regions above the threshold as a Segmentation, a segment each",
+    sr="sr.dcm: scores and volumes as a Structured Report (TID 1500)",
+)
+CAPTURES: Final = _bytes(
+    sc="sc.zip: the map in colour over the scan as Secondary Captures, an image for each slice"
+)
 _PART: Final = "--edge\r\nContent-Type: application/gzip\r\nContent-Range: bytes {}/990000\r\n\r\n(bytes)\r\n"
 PARTS: Final = {
     "parts": {

@@ -82,7 +82,11 @@ _MANIFEST: Final = ModelManifest(
 _PACKAGE: Final = ModelPackage(Path("t1w/5"), _MANIFEST)
 _FILE: Final = InputFile(name="000001", format="nifti-gz", sha256="9f" * 32, size_bytes=1_700_000)
 _MAP: Final = Artifact(
-    name="anomaly.nii.gz", kind="anomaly", media_type="application/gzip", size_bytes=990_000, sha256="5a" * 32
+    name="anomaly.nii.gz",
+    kind="anomaly-map",
+    media_type="application/gzip",
+    size_bytes=990_000,
+    sha256="5a" * 32,
 )
 _WORKER: Final = WorkerInfo(
     id="scanner-2-4711",

@@ -36,6 +36,7 @@ def segmentation(
         pixel_array=frames,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(derived, n, name) for n, name in enumerate(names, start=1)],
+        omit_empty_frames=bool(frames.any()),
         content_label="ANOMALIES",
         content_description="Where the anomaly map is above its threshold",
         **derived.attributes("seg"),

@@ -12,7 +12,7 @@ from service.dependencies import GivenJobId, GivenParts, Parts
 from service.downloads import download
 from service.negotiation import check_accept
 from service.openapi import problems
-from service.openapi_downloads import BYTES, MAPS, PART, PARTS, PICTURE
+from service.openapi_downloads import BYTES, CAPTURES, DICOM, MAPS, PART, PARTS, PICTURE
 from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
 from service.schemas import JOBS_PATH, ResultsView
@@ -35,6 +35,8 @@ _NO_RESULTS = (
 _CONTENT: Final = {
     "application/gzip": {"schema": BYTES, "examples": MAPS},
     "image/png": {"schema": BYTES, "examples": PICTURE},
+    "application/dicom": {"schema": BYTES, "examples": DICOM},
+    "application/zip": {"schema": BYTES, "examples": CAPTURES},
     "application/json": {"schema": {"$ref": "#/components/schemas/Summary"}},
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {

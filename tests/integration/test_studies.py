@@ -120,6 +120,7 @@ def test_the_series_of_a_study_go_to_the_models_of_what_they_are(
         summary = json.loads(path.read_bytes())
         assert (summary["model"]["name"], summary["model"]["modality"]) == (name.lower(), name)
         assert summary["scan"]["modality"] == job.modality.model_dump()
+        assert {"pm.dcm", "seg.dcm", "sc.zip", "sr.dcm"} < {each.name for each in job.artifacts}
     assert (view["model"]["name"], view["modality"]["source"]) == ("t1w", "image")
     assert refused.error is not None
     assert (refused.error.code, refused.model) == ("no-model-for-modality", None)

@@ -145,6 +145,14 @@ def served(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
+_MEDIA_TYPES: Final = {
+    "gz": "application/gzip",
+    "json": "application/json",
+    "dcm": "application/dicom",
+    "zip": "application/zip",
+}
+
+
 def succeed(api: LiveApi, job: Job, files: dict[str, bytes], store: ArtifactStore | None = None) -> Job:
     """Do what a worker does in the end: put the results of a running job into their place."""
     with (store or api.artifacts).attempt(job.id, job.attempt) as folder:
@@ -154,7 +162,7 @@ def succeed(api: LiveApi, job: Job, files: dict[str, bytes], store: ArtifactStor
         Artifact(
             name=name,
             kind=name.partition(".")[0],
-            media_type="application/gzip" if name.endswith(".gz") else "application/json",
+            media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
             size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )

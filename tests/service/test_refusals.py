@@ -73,6 +73,16 @@ RAW: dict[str, tuple[Callable[[bytes], Request], int, str]] = {
         422,
         "invalid-params",
     ),
+    "results as DICOM of NIfTI": (
+        lambda scan: {"content": scan, "params": {"outputs": "nifti,pm"}},
+        422,
+        "invalid-params",
+    ),
+    "a result that there is not": (
+        lambda scan: {"content": scan, "params": {"outputs": "rtstruct"}},
+        422,
+        "invalid-params",
+    ),
     "severities that rise in stepwise mode": (
         lambda scan: {"content": scan, "params": {"mode": "stepwise", "severities": "0.2,0.8"}},
         422,

@@ -63,6 +63,25 @@ def test_a_file_arrives_whole_and_can_be_proved_to(api: LiveApi, finished: Job) 
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("name", "media_type"), [("pm.dcm", "application/dicom"), ("sc.zip", "application/zip")]
+)
+def test_results_as_dicom_are_said_to_be_what_they_are(api: LiveApi, name: str, media_type: str) -> None:
+    api.artifacts.accept(make_incoming(api), JOB_ID)
+    api.jobs.add(make_job())
+    succeed(api, api.jobs.update(JOB_ID, lambda job: job.start(at=NOON)), {name: MAP})
+
+    path = f"/v1/jobs/{JOB_ID}/results/{name}"
+    whole = api.client.get(path, headers={"Accept": media_type})
+    part = api.client.get(path, headers={"Range": "bytes=0-9"})
+    refused = api.client.get(path, headers={"Accept": "image/png"})
+
+    assert (whole.status_code, whole.content) == (200, MAP)
+    assert whole.headers["Content-Type"] == part.headers["Content-Type"] == media_type
+    assert whole.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert (part.status_code, refused.status_code) == (206, 406)
+
+
 def test_the_headers_of_a_file_can_be_had_alone(api: LiveApi, finished: Job) -> None:
     response = api.client.head(PATH)
 

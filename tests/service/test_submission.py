@@ -121,7 +121,7 @@ def test_a_form_carries_scan_mask_and_options(api: LiveApi, scan: bytes, mask: b
 
 def test_a_query_carries_options(api: LiveApi, scan: bytes) -> None:
     query = {"model": "t1w", "mode": "stepwise", "severities": "0.8,0.2", "threshold": "0.5"}
-    query |= {"bias_correction": "true", "align": "1"}
+    query |= {"bias_correction": "true", "align": "1", "outputs": "nifti,png"}
 
     response = api.client.post("/v1/jobs", content=scan, headers=GZIP, params=query)
 
@@ -129,6 +129,7 @@ def test_a_query_carries_options(api: LiveApi, scan: bytes) -> None:
     params = api.jobs.get(response.json()["id"]).params
     assert (params.mode, params.severities, params.threshold) == ("stepwise", (0.8, 0.2), 0.5)
     assert (params.bias_correction, params.align) == (True, True)
+    assert params.outputs == ("nifti", "png")
 
 
 def test_a_volume_of_a_4d_file_is_taken_if_it_is_said_which(api: LiveApi) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from disyre.adapters.dicom_read import read_dicom
@@ -73,7 +74,7 @@ def test_the_results_are_those_of_a_job(
     assert without_timings(tmp_path / "out")["anomaly_score"] == without_timings(results)["anomaly_score"]
 
 
-def test_a_series_of_dicom_files_is_scored_with_its_mask_and_recognised_by_its_headers(
+def test_a_series_of_dicom_files_is_scored_with_its_mask_and_recognised_by_its_headers_into_dicom(
     package: ModelPackage, tmp_path: Path
 ) -> None:
     t1w: dict[str, Any] = {"ScanningSequence": "SE", "RepetitionTime": 600, "EchoTime": 12}
@@ -91,6 +92,17 @@ def test_a_series_of_dicom_files_is_scored_with_its_mask_and_recognised_by_its_h
     assert (summary["scan"]["n_images"], summary["scan"]["brain_mask"]) == (12, "given")
     assert (summary["scan"]["modality"]["name"], summary["scan"]["modality"]["source"]) == ("T1w", "header")
     assert "1 file left out, as not DICOM" in summary["warnings"]
+    first = {name: pydicom.dcmread(tmp_path / "out" / name) for name in ("pm.dcm", "seg.dcm", "sr.dcm")}
+    assert (tmp_path / "out" / "sc.zip").exists()
+
+    run(tmp_path, [tmp_path / "task.json", *files], tmp_path / "mask.nii")
+
+    for name, result in first.items():
+        again = pydicom.dcmread(tmp_path / "out" / name)
+        assert (again.SeriesInstanceUID, again.SOPInstanceUID) == (
+            result.SeriesInstanceUID,
+            result.SOPInstanceUID,
+        )
 
 
 def test_progress_is_told(package: ModelPackage, tmp_path: Path) -> None:

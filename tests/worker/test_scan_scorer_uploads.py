@@ -4,8 +4,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import highdicom
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 
 from disyre.adapters.dicom_read import read_dicom
@@ -13,6 +15,7 @@ from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import (
     ArtifactNotFound,
     InvalidInput,
+    InvalidParams,
     MaskMismatch,
     MultipleVolumes,
     TooLarge,
@@ -20,16 +23,18 @@ from disyre.errors import (
 from disyre.job import JobInput, JobModel
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
+from disyre.outputs import Output
 from disyre.scan_facts import ScanFacts
 from disyre.summary_record import Summary
-from tests.builders import make_volume
+from tests.builders import NOON, make_volume
 from tests.dicom_phantom import encoded, make_series
 from tests.nifti_files import nifti_bytes
 from tests.worker.scan_jobs import NIFTI, make_input, make_scan_job, score
 from worker.scan_scorer import ScanScorer
 from worker.tasks import NotHeld
 
-SERIES = encoded(make_series(12, shape=(40, 48)))
+STUDY_UID = "1.2.840.99"
+SERIES = encoded(make_series(12, shape=(40, 48), StudyInstanceUID=STUDY_UID))
 
 
 def put_files(upload: Path) -> JobInput:
@@ -76,6 +81,83 @@ def test_a_dicom_series_is_scored_on_its_own_grid(
     assert (summary.scan.position, summary.scan.padding) == ("dicom", None)
     assert left_out == (["1 file left out, as not DICOM"] if put is put_files_of_other_kinds else [])
     assert told == [ScanFacts.of(scan, tuple(left_out))]
+
+
+RESULTS_AS_DICOM = {
+    "pm.dcm": ("parametric-map", "application/dicom"),
+    "seg.dcm": ("segmentation", "application/dicom"),
+    "sc.zip": ("secondary-capture", "application/zip"),
+    "sr.dcm": ("structured-report", "application/dicom"),
+}
+
+
+def put_series(upload: Path) -> JobInput:
+    scan = read_dicom(SERIES)
+    write_nifti(upload / "mask", scan.with_voxels(np.ones_like(scan.voxels)), dtype=np.uint8)
+    return put_zip(upload)
+
+
+def test_a_dicom_series_has_its_results_as_dicom_too_and_the_same_uids_in_another_attempt(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path, tmp_path: Path
+) -> None:
+    job = make_scan_job(package, put_series(upload))
+    (tmp_path / "again").mkdir()
+
+    outcome = score(scorer, job, results)
+    score(scorer, job.start(at=NOON).lose_worker(at=NOON).start(at=NOON), tmp_path / "again")
+
+    kinds = {each.name: (each.kind, each.media_type) for each in outcome.artifacts}
+    assert len(kinds) == 9
+    assert {name: kinds[name] for name in RESULTS_AS_DICOM} == RESULTS_AS_DICOM
+    for name in ("pm.dcm", "seg.dcm", "sr.dcm"):
+        first, second = (pydicom.dcmread(folder / name) for folder in (results, tmp_path / "again"))
+        assert first.StudyInstanceUID == STUDY_UID
+        for uid in ("SeriesInstanceUID", "SOPInstanceUID"):
+            assert first[uid] == second[uid]
+    read = highdicom.imread(results / "pm.dcm").get_volume()
+    map_ = nib.Nifti1Image.from_filename(results / "anomaly.nii.gz")
+    at = nib.affines.apply_affine(
+        np.linalg.inv(map_.affine) @ np.diag([-1, -1, 1, 1]) @ read.affine,
+        np.moveaxis(np.indices(read.array.shape), 0, -1),
+    )
+    values = np.asarray(map_.dataobj)[tuple(np.moveaxis(np.round(at).astype(int), -1, 0))]
+    assert np.array_equal(read.array, values)
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        (("nifti",), {"anomaly.nii.gz"}),
+        (("mask", "png"), {"mask.nii.gz", "preview.png"}),
+        (("restored",), {"restored.nii.gz"}),
+        (("seg",), {"seg.dcm"}),
+        (("sr",), {"pm.dcm", "seg.dcm", "sr.dcm"}),
+        (("sc",), {"sc.zip"}),
+    ],
+)
+def test_a_job_gives_what_was_asked_for_and_the_summary(
+    scorer: ScanScorer,
+    package: ModelPackage,
+    upload: Path,
+    results: Path,
+    asked: tuple[Output, ...],
+    names: set[str],
+) -> None:
+    job = make_scan_job(package, put_series(upload), JobParams(outputs=asked))
+
+    outcome = score(scorer, job, results)
+
+    assert {each.name for each in outcome.artifacts} == {path.name for path in results.iterdir()}
+    assert {each.name for each in outcome.artifacts} == names | {"summary.json"}
+
+
+def test_results_as_dicom_of_a_nifti_are_refused(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    write_nifti(upload / "000001", make_volume())
+
+    with pytest.raises(InvalidParams, match=r"got pm, seg: results as DICOM belong to a study"):
+        score(scorer, make_scan_job(package, NIFTI, JobParams(outputs=("pm", "seg", "nifti"))), results)
 
 
 def test_an_archive_with_dicom_and_nifti_is_refused_and_not_half_read(

@@ -121,6 +121,23 @@ def test_a_report_has_the_scores_and_each_region_with_its_segment(scored: Scored
     assert f"{scored.summary.anomaly_score:.6g}"[:6] in text
 
 
+def test_the_evidence_of_a_report_is_all_images_of_the_scan_the_map_and_the_segments(scored: Scored) -> None:
+    report = pydicom.dcmread(scored.folder / "sr.dcm")
+
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    assert study.StudyInstanceUID == report.StudyInstanceUID
+    named = {
+        (series.SeriesInstanceUID, item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID)
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    derived = [pydicom.dcmread(scored.folder / name) for name in ("pm.dcm", "seg.dcm")]
+    assert named == {
+        (each.SeriesInstanceUID, each.SOPClassUID, each.SOPInstanceUID) for each in (*scored.images, *derived)
+    }
+    assert _referred(report.ContentSequence) <= {instance for _, _, instance in named}
+
+
 def test_all_are_of_the_patient_and_the_study_of_the_scan_and_each_kind_is_a_series_of_its_own(
     scored: Scored,
 ) -> None:
@@ -167,9 +184,11 @@ def test_the_same_job_gives_the_same_uids_again_and_another_one_others(tmp_path:
 
 
 def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_report_without_regions(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = score(make_series(8, shape=SHAPE), tmp_path, has_lesions=False)
+
+    assert not caplog.records
 
     segments = highdicom.seg.segread(found.folder / "seg.dcm")
     assert (segments.number_of_segments, int(segments.pixel_array.sum())) == (1, 0)
@@ -210,6 +229,16 @@ def _indices(affine: npt.NDArray[np.float64], volume: Volume) -> npt.NDArray[np.
     there = geometry.apply_affine(np.linalg.inv(affine), geometry.apply_affine(volume.affine, every))
     assert np.abs(there - np.round(there)).max() < 1e-3
     return np.round(there).astype(np.int64)
+
+
+def _referred(items: Sequence[Dataset]) -> set[str]:
+    """All instances to which something in a report refers."""
+    found = set()
+    for item in items:
+        found |= {str(item.ReferencedSOPInstanceUID)} if "ReferencedSOPInstanceUID" in item else set()
+        for element in item:
+            found |= _referred(element.value) if element.VR == "SQ" else set()
+    return found
 
 
 def _regions(report: Any) -> list[Any]:
