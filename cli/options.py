@@ -24,8 +24,8 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
         "--outputs",
         type=_words,
         metavar="LIST",
-        help="of nifti, restored, mask, png and, of DICOM, pm, seg, sc, sr, with commas between; without it, "
-        "all that suit the scan",
+        help="of nifti, scan, restored, mask, png and, of DICOM, pm, seg, sc, sr, with commas between; "
+        "without it, all that suit the scan",
     )
     group.add_argument("--series-uid", metavar="UID", help="which series of several")
     group.add_argument("--volume-index", type=int, metavar="N", help="which volume of a NIfTI file, from 0")

@@ -47,7 +47,7 @@ class JobParams(Frozen):
     """Whether a head is turned upright that is tilted by more than the model was trained for."""
     threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Anomaly map value above which a region is reported."""
-    outputs: tuple[Output, ...] | None = Field(default=None, min_length=1, max_length=8)
+    outputs: tuple[Output, ...] | None = Field(default=None, min_length=1, max_length=9)
     """Which results the job gives, beside the summary; else all that suit the scan."""
     series_uid: str | None = Field(default=None, pattern=SERIES_UID)
     """Which series of a DICOM upload is scored, by its SeriesInstanceUID; else the only one."""

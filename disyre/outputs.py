@@ -4,13 +4,13 @@ from typing import Final, Literal, TypeAlias
 
 from disyre.errors import InvalidParams
 
-Output: TypeAlias = Literal["nifti", "restored", "mask", "png", "pm", "seg", "sc", "sr"]
-"""The map, the restored scan and the brain mask as NIfTI, the preview; as DICOM, the map (Parametric Map),
-the regions (Segmentation), the map in colour over the scan (Secondary Captures) and the measurements
-(Structured Report).
+Output: TypeAlias = Literal["nifti", "scan", "restored", "mask", "png", "pm", "seg", "sc", "sr"]
+"""The map, the scan as it was read, the restored scan and the brain mask as NIfTI, the preview; as DICOM,
+the map (Parametric Map), the regions (Segmentation), the map in colour over the scan (Secondary Captures) and
+the measurements (Structured Report).
 """
 
-_OF_ANY_SCAN: Final[tuple[Output, ...]] = ("nifti", "restored", "mask", "png")
+_OF_ANY_SCAN: Final[tuple[Output, ...]] = ("nifti", "scan", "restored", "mask", "png")
 _OF_DICOM: Final[tuple[Output, ...]] = ("pm", "seg", "sc", "sr")
 _REFERRED: Final[tuple[Output, ...]] = ("pm", "seg")
 """A report refers to them, so it never comes without."""
@@ -22,7 +22,7 @@ def outputs_of(asked: tuple[Output, ...] | None, *, is_dicom: bool) -> tuple[Out
     Raises InvalidParams if DICOM is asked for, and the scan is none.
 
     >>> outputs_of(None, is_dicom=False)
-    ('nifti', 'restored', 'mask', 'png')
+    ('nifti', 'scan', 'restored', 'mask', 'png')
     >>> outputs_of(("sr",), is_dicom=True)
     ('pm', 'seg', 'sr')
     """

@@ -3,6 +3,7 @@
 from typing import Final
 
 ANOMALY_MAP: Final = "anomaly.nii.gz"
+SCAN: Final = "scan.nii.gz"
 RESTORED: Final = "restored.nii.gz"
 BRAIN_MASK: Final = "mask.nii.gz"
 PREVIEW: Final = "preview.png"
@@ -14,7 +15,7 @@ REPORT: Final = "sr.dcm"
 
 RESULT_NAMES: Final = frozenset(
     {
-        *(ANOMALY_MAP, RESTORED, BRAIN_MASK, PREVIEW, SUMMARY),
+        *(ANOMALY_MAP, SCAN, RESTORED, BRAIN_MASK, PREVIEW, SUMMARY),
         *(PARAMETRIC_MAP, SEGMENTATION, COLOUR_CAPTURES, REPORT),
     }
 )

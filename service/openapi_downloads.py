@@ -12,6 +12,7 @@ def _bytes(**files: str) -> dict[str, Any]:
 
 MAPS: Final = _bytes(
     anomaly="anomaly.nii.gz: the anomaly map, NIfTI-1 of float32 on the grid of the scan, in gzip",
+    scan="scan.nii.gz: the scan as it was read, likewise, of int16 where that holds it exactly",
     restored="restored.nii.gz: what the model takes for the healthy scan, likewise",
     mask="mask.nii.gz: the brain, of uint8, likewise",
 )

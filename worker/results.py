@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from disyre.adapters.derived_dicom import DerivedDicom, Kind
 from disyre.adapters.dicom_results import write_dicom_results
@@ -23,6 +24,7 @@ from disyre.result_names import (
     PREVIEW,
     REPORT,
     RESTORED,
+    SCAN,
     SEGMENTATION,
     SUMMARY,
 )
@@ -32,6 +34,7 @@ from disyre.volume import Volume
 _DICOM: Final[dict[Output, Kind]] = {"pm": "pm", "seg": "seg", "sc": "sc", "sr": "sr"}
 _KINDS: Final = {
     ANOMALY_MAP: ("anomaly-map", "application/gzip"),
+    SCAN: ("scan", "application/gzip"),
     RESTORED: ("restored", "application/gzip"),
     BRAIN_MASK: ("brain-mask", "application/gzip"),
     PREVIEW: ("preview", "image/png"),
@@ -44,19 +47,29 @@ _KINDS: Final = {
 
 
 def write_volumes(
-    folder: Path, scored: ScoredVolume, outputs: Collection[Output], *, on_step: OnStep
+    folder: Path, volume: Volume, scored: ScoredVolume, outputs: Collection[Output], *, on_step: OnStep
 ) -> None:
-    """Write those of the map, the restored scan and the brain mask that are wanted, on the grid of the scan.
+    """Write those of the map, the scan, the restored scan and the brain mask that are wanted, on one grid.
 
     `on_step` is called after every slice.
     """
     if "nifti" in outputs:
         write_nifti(folder / ANOMALY_MAP, scored.anomaly_map, on_step=on_step)
+    if "scan" in outputs:
+        write_nifti(folder / SCAN, volume, dtype=_least_type(volume), on_step=on_step)
     if "restored" in outputs:
         write_nifti(folder / RESTORED, scored.restored, on_step=on_step)
     if "mask" in outputs:
         mask = scored.anomaly_map.with_voxels(scored.brain_mask.astype(np.float32))
         write_nifti(folder / BRAIN_MASK, mask, dtype=np.uint8, on_step=on_step)
+
+
+def _least_type(volume: Volume) -> npt.DTypeLike:
+    """The smallest type that is read everywhere and holds the scan exactly: most scanners count in int16."""
+    limits = np.iinfo(np.int16)
+    voxels = volume.voxels
+    fits = voxels.min() >= limits.min and voxels.max() <= limits.max
+    return np.int16 if fits and np.array_equal(voxels, np.rint(voxels)) else np.float32
 
 
 def write_picture(

@@ -137,7 +137,7 @@ class ScanScorer:
         with watch.stage("writing"):
             course.begin("writing")
             outputs = outputs_of(job.params.outputs, is_dicom=reading.series is not None)
-            results.write_volumes(folder, scored, outputs, on_step=course.again)
+            results.write_volumes(folder, scan.volume, scored, outputs, on_step=course.again)
             results.write_picture(folder, scan.volume, scored, summary, outputs)
             if reading.series is not None:
                 derived = DerivedDicom(reading.series, self.identity_of(job), summary.model)

@@ -18,7 +18,7 @@ class JobOptions(TypedDict, total=False):
     bias_correction: bool
     align: bool
     threshold: float
-    outputs: Sequence[Literal["nifti", "restored", "mask", "png", "pm", "seg", "sc", "sr"]]
+    outputs: Sequence[Literal["nifti", "scan", "restored", "mask", "png", "pm", "seg", "sc", "sr"]]
     series_uid: str
     volume_index: int
     priority: Literal["low", "normal", "high"]

@@ -69,7 +69,7 @@ def test_the_results_are_those_of_a_job(
 
     assert [artifact.name for artifact in outcome.artifacts] == [each.name for each in of_job.artifacts]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {each.name for each in of_job.artifacts}
-    for name in ("anomaly.nii.gz", "restored.nii.gz", "mask.nii.gz"):
+    for name in ("anomaly.nii.gz", "scan.nii.gz", "restored.nii.gz", "mask.nii.gz"):
         assert (tmp_path / "out" / name).read_bytes() == (results / name).read_bytes()
     assert without_timings(tmp_path / "out")["anomaly_score"] == without_timings(results)["anomaly_score"]
 

@@ -31,7 +31,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "t1w.nii.gz"
 OBLIQUE: Affine = np.array([[0, -1, 0.1, 5], [-1.2, 0, 0, 90], [0, 0.1, 1, -40], [0, 0, 0, 1.0]])
 
 
-def test_a_scan_gives_five_files_on_its_own_grid(
+def test_a_scan_gives_six_files_on_its_own_grid(
     scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
 ) -> None:
     scan = make_volume(affine=OBLIQUE)
@@ -41,16 +41,36 @@ def test_a_scan_gives_five_files_on_its_own_grid(
 
     assert [artifact.name for artifact in outcome.artifacts] == [
         "anomaly.nii.gz",
+        "scan.nii.gz",
         "restored.nii.gz",
         "mask.nii.gz",
         "preview.png",
         "summary.json",
     ]
-    for name, dtype in (("anomaly", np.float32), ("restored", np.float32), ("mask", np.uint8)):
+    for name, dtype in (
+        *(("anomaly", np.float32), ("scan", np.float32), ("restored", np.float32), ("mask", np.uint8)),
+    ):
         image = nib.Nifti1Image.from_filename(results / f"{name}.nii.gz")
         assert image.shape == scan.shape
         np.testing.assert_allclose(image.affine, OBLIQUE, atol=1e-5)
         assert image.get_data_dtype() == dtype
+
+
+@pytest.mark.parametrize(
+    ("largest", "dtype"), [(32767, np.int16), (32768, np.float32)], ids=["as counted", "more"]
+)
+def test_the_scan_comes_back_exactly_as_it_was_read(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path, largest: int, dtype: type
+) -> None:
+    scan = make_volume(affine=OBLIQUE)
+    counted = scan.with_voxels(np.round(scan.voxels * (largest / scan.voxels.max())).astype(np.float32))
+    write_nifti(upload / "000001", counted)
+
+    score(scorer, make_scan_job(package, NIFTI), results)
+
+    image = nib.Nifti1Image.from_filename(results / "scan.nii.gz")
+    assert image.get_data_dtype() == dtype
+    np.testing.assert_array_equal(image.get_fdata(), counted.voxels)
 
 
 def test_the_map_and_the_restored_scan_are_what_the_network_made(
