@@ -25,6 +25,7 @@ from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, Terms, problems
 from service.own_jobs import OwnJobs
+from service.pages import serve_pages
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reference import serve_reference
@@ -85,6 +86,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
     app.add_exception_handler(event_routes.NothingMore, event_routes.answer_nothing_more)
     serve_reference(app)
+    serve_pages(app)
     for router in _ROUTERS:
         app.include_router(
             router,

@@ -1,13 +1,10 @@
-"""The page `/docs`: the API to browse and to try, with script and style from here, not from the internet.
-
-Who comes to the root of the API is sent there.
-"""
+"""The page `/docs`: the API to browse and to try, with script and style from here, not from the internet."""
 
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 _ASSETS: Final = "/docs/assets"
@@ -26,7 +23,3 @@ def serve_reference(app: FastAPI) -> None:
             swagger_css_url=f"{_ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{_ASSETS}/favicon.png",
         )
-
-    @app.get("/", include_in_schema=False)
-    def root() -> RedirectResponse:
-        return RedirectResponse("/docs")

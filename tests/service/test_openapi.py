@@ -319,8 +319,5 @@ def test_the_page_to_browse_the_api_needs_no_other_host(api: LiveApi) -> None:
         assert api.client.get(link).status_code == 200
 
 
-def test_who_comes_to_the_root_is_sent_to_the_page(api: LiveApi, document: dict[str, Any]) -> None:
-    response = api.client.get("/")
-
-    assert (response.status_code, response.headers["Location"]) == (307, "/docs")
-    assert "/" not in document["paths"]
+def test_pages_for_people_are_no_part_of_the_contract(document: dict[str, Any]) -> None:
+    assert {"/", "/viewer", "/docs"}.isdisjoint(document["paths"])

@@ -1,0 +1,168 @@
+/* The page `/viewer?job=…`: a scan with its map, and what was found in it. */
+
+import { Refusal, call, eventsOf, getBytes, getJson } from "./api.js";
+import { fill, find, make } from "./dom.js";
+import { keyField } from "./head.js";
+import { findings } from "./panel.js";
+import { Scene, canDraw } from "./scene.js";
+import { figure, isFinished, moment, place, seconds, stageOf } from "./words.js";
+
+const JOB = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILES = { scan: "scan.nii.gz", map: "anomaly.nii.gz", restored: "restored.nii.gz", mask: "mask.nii.gz" };
+const id = new URLSearchParams(location.search).get("job") ?? "";
+const over = find("#over");
+const panel = find("#panel");
+
+const askForKey = keyField(() => location.reload());
+
+function say(text, ...more) {
+  over.hidden = false;
+  fill(over, make("p", {}, text), ...more);
+}
+
+async function start() {
+  if (!JOB.test(id)) {
+    say("This address names no scan.", make("p", {}, make("a", { href: "/" }, "All scans")));
+    return;
+  }
+  try {
+    const job = await ended(await getJson(`/v1/jobs/${id}`));
+    title(job);
+    if (job.state === "succeeded") await show(job);
+    else sayHowItEnded(job);
+  } catch (error) {
+    if (!(error instanceof Refusal)) {
+      say("The images could not be shown by this browser.");
+      throw error;
+    }
+    say(error.message, make("p", {}, make("a", { href: "/" }, "All scans")));
+    if (error.status === 401) askForKey("This service asks for an API key.");
+  }
+}
+
+/** A job once it is finished; meanwhile, how far it is. */
+async function ended(job) {
+  while (!isFinished(job.state)) {
+    for await (const event of eventsOf(id)) sayHowFar(event);
+    job = await getJson(`/v1/jobs/${id}`);
+  }
+  return job;
+}
+
+function sayHowFar({ state, progress }) {
+  if (state === "queued") return say("This scan waits for a worker. It is shown here as soon as it is done.");
+  const { fraction = 0, stage, eta_s: eta } = progress ?? {};
+  let bar = find("progress", over);
+  if (!bar) {
+    bar = make("progress", { max: 1, "aria-label": "Progress" });
+    say("", bar);
+  }
+  bar.value = fraction;
+  find("p", over).textContent = [stage && stageOf(stage), seconds(eta) && `${seconds(eta)} left`].filter(Boolean).join(", ");
+}
+
+function sayHowItEnded(job) {
+  const reason = job.state === "canceled" ? "This scan was canceled, so there is no map." : "This scan could not be scored.";
+  say(reason, job.error && make("p", { class: "problem" }, job.error.detail), make("p", {}, make("a", { href: "/" }, "All scans")));
+}
+
+function title(job) {
+  const modality = job.modality?.name ?? job.modality?.likely;
+  const text = `${modality ?? "Scan"} of ${moment(job.created_at)}`;
+  find("#title").textContent = text;
+  document.title = `DISYRE · ${text}`;
+}
+
+async function show(job) {
+  const { results } = await getJson(job.links.results);
+  const hrefs = Object.fromEntries(results.map((each) => [each.name, each.href]));
+  say("Fetching the images …", make("progress", { "aria-label": "Fetching the images" }));
+  const summary = hrefs["summary.json"] ? await getJson(hrefs["summary.json"]) : job.summary;
+  const model = await modelOf(job);
+  const scene = canDraw() && hrefs[FILES.map] ? new Scene(sayWhere) : null;
+  if (!scene) {
+    fill(panel, findings({ job, summary, model, results, save }));
+    await showPicture(hrefs, canDraw());
+    return;
+  }
+  const files = {};
+  for (const [name, file] of Object.entries(FILES)) if (hrefs[file]) files[name] = await getBytes(hrefs[file]);
+  over.hidden = true;
+  await scene.show(find("#canvas"), files);
+  controls(scene);
+  fill(panel, findings({ job, summary, model, results, save, scene }));
+  const [first] = summary.regions;
+  if (first) scene.goTo(first.peak_position_mm);
+  if (!files.scan) {
+    find("#where").before(make("p", { class: "caution" }, "The scan itself is not among the results: the map lies on what there is."));
+  }
+  document.body.dataset.ready = "yes";
+}
+
+/** Without WebGL 2, or without a map, there is still the picture that the worker has drawn. */
+async function showPicture(hrefs, isDrawn) {
+  const reason = isDrawn ? "The map is not among the results." : "This browser cannot draw volumes: it has no WebGL 2.";
+  if (!hrefs["preview.png"]) return say(reason);
+  const url = URL.createObjectURL(new Blob([await getBytes(hrefs["preview.png"])], { type: "image/png" }));
+  find(".canvas").classList.add("picture");
+  say(`${reason} This picture was made with the map:`, make("img", { src: url, alt: "Slices of the scan with the anomaly map" }));
+}
+
+async function modelOf(job) {
+  try {
+    return await getJson(`/v1/models/${job.model.name}/versions/${job.model.version}`);
+  } catch (error) {
+    if (error instanceof Refusal) return null; // no longer offered: the summary still names it
+    throw error;
+  }
+}
+
+function sayWhere({ mm, values }) {
+  const parts = [["scan", "scan"], ["restored", "restored"], ["map", "map"]]
+    .filter(([name]) => values[name] !== undefined)
+    .map(([name, text]) => `${text} ${figure(values[name])}`);
+  find("#where").textContent = [place(mm), ...parts].join("   ");
+}
+
+function controls(scene) {
+  find("#tools").hidden = false;
+  const bases = document.getElementsByName("base");
+  for (const input of bases) {
+    input.disabled = !scene.has(input.value);
+    input.addEventListener("change", () => scene.set({ base: input.value }));
+  }
+  for (const input of document.getElementsByName("planes")) {
+    input.addEventListener("change", () => scene.setPlanes(Number(input.value)));
+  }
+  const map = find("#show-map");
+  map.addEventListener("change", () => scene.set({ map: map.checked }));
+  const mask = find("#show-mask");
+  mask.disabled = !scene.has("mask");
+  mask.addEventListener("change", () => scene.set({ mask: mask.checked }));
+  const moves = {
+    ArrowLeft: [1, 0, 0],
+    ArrowRight: [-1, 0, 0],
+    ArrowUp: [0, 1, 0],
+    ArrowDown: [0, -1, 0],
+    PageUp: [0, 0, 1],
+    PageDown: [0, 0, -1],
+  };
+  find("#canvas").addEventListener("keydown", (event) => {
+    const name = event.key.toLowerCase();
+    if (event.key in moves) scene.move(...moves[event.key]);
+    else if (name === "r") [...bases].find((each) => !each.checked && !each.disabled)?.click();
+    else if (name === "m") map.click();
+    else return;
+    event.preventDefault();
+  });
+}
+
+async function save(result) {
+  const bytes = await (await call(result.href)).blob();
+  const url = URL.createObjectURL(bytes);
+  make("a", { href: url, download: result.name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+start();
+

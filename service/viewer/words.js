@@ -1,0 +1,57 @@
+/* Figures and states in words. */
+
+export const STATES = {
+  queued: "waiting",
+  running: "running",
+  canceling: "stopping",
+  succeeded: "done",
+  failed: "failed",
+  canceled: "canceled",
+};
+
+const STAGES = {
+  reading: "reading the scan",
+  "finding-brain": "finding the brain",
+  recognising: "recognising the sequence",
+  "measuring-tilt": "looking how the head lies",
+  preparing: "preparing the scan",
+  "correcting-bias": "correcting the shading",
+  restoring: "restoring slices",
+  scoring: "scoring",
+  writing: "writing results",
+};
+
+export const isFinished = (state) => ["succeeded", "failed", "canceled"].includes(state);
+
+export const stageOf = (stage) => STAGES[stage] ?? stage.replaceAll("-", " ");
+
+/** A number with three significant digits, never with an exponent. */
+export function figure(value, digits = 3) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  return Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits });
+}
+
+export function seconds(value) {
+  if (value === null || value === undefined) return null;
+  if (value < 90) return `${Math.max(1, Math.round(value))} s`;
+  return value < 5400 ? `${Math.round(value / 60)} min` : `${figure(value / 3600, 2)} h`;
+}
+
+export function size(bytes) {
+  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${figure(bytes / 1e6)} MB`;
+}
+
+export const counted = (n, noun, many = `${noun}s`) => `${n.toLocaleString("en")} ${n === 1 ? noun : many}`;
+
+export const moment = (text) =>
+  new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+
+export const shape = (numbers) => numbers?.join(" × ") ?? null;
+
+export const spacing = (numbers) => numbers && `${numbers.map((n) => figure(n)).join(" × ")} mm`;
+
+/** A place in world mm (RAS+) as a radiologist says it. */
+export function place([x, y, z]) {
+  const part = (value, positive, negative) => `${value < 0 ? negative : positive} ${Math.abs(value).toFixed(0)}`;
+  return `${part(x, "R", "L")} · ${part(y, "A", "P")} · ${part(z, "S", "I")} mm`;
+}
