@@ -19,6 +19,7 @@ from pydicom.valuerep import DSfloat
 from disyre import __version__
 from disyre.adapters.dicom_subject import subject_of
 from disyre.adapters.source_series import SourceSeries, SourceSlice
+from disyre.series_uid import is_series_uid
 from disyre.summary import ModelSummary
 
 Kind: TypeAlias = Literal["pm", "seg", "sc", "sr"]
@@ -64,7 +65,8 @@ class DerivedDicom:
     @cached_property
     def frame_of_reference(self) -> str:
         """The scan's own, or one that is made up, always the same for the same series."""
-        return self.series.frame_of_reference or derived_uid(self.series.series, "frame-of-reference")
+        stated = self.series.frame_of_reference
+        return stated if is_series_uid(stated) else derived_uid(self.series.series, "frame-of-reference")
 
     @cached_property
     def images(self) -> list[Dataset]:
@@ -105,9 +107,12 @@ class DerivedDicom:
 
     @cached_property
     def _places(self) -> dict[uid.UID, SourceSlice]:
-        """What the images without pixels stand for, by their UIDs."""
+        """What the images without pixels stand for, by their UIDs.
+
+        Where a scan has no UIDs of images, there is nothing to refer to, and those that were made up stay.
+        """
         slices = zip(self.images, self.series.slices, strict=True)
-        return {image.SOPInstanceUID: place for image, place in slices}
+        return {image.SOPInstanceUID: place for image, place in slices if is_series_uid(place.sop_instance)}
 
     def _image(self, index: int, place: SourceSlice) -> Dataset:
         image = Dataset()

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from pydicom import config
+from pydicom.uid import MRImageStorage
 
 from disyre import admission, geometry
 from disyre.adapters import dicom_geometry
@@ -175,7 +176,7 @@ def _source_of(stack: Stack, frames: Sequence[Frame], affine: Affine) -> SourceS
         orientation=tuple(map(float, directions(stack))),
         slices=tuple(
             SourceSlice(
-                sop_class=str(frame.dataset.get("SOPClassUID") or ""),
+                sop_class=str(frame.dataset.get("SOPClassUID") or MRImageStorage),
                 sop_instance=str(frame.dataset.get("SOPInstanceUID") or ""),
                 frame=frame.index + 1 if frame.is_enhanced else None,
                 position=tuple(map(float, image.position)),

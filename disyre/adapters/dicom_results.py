@@ -1,7 +1,9 @@
 """The results of a scored DICOM scan as DICOM, in the study of the scan (IHE AI Results)."""
 
+import logging
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -35,8 +37,7 @@ def write_dicom_results(
     A report (`sr`) refers to the map and the segmentation, so it needs `pm` and `seg`. `on_step` is called
     after each file, and after each slice in colour.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they quote what is in the header
+    with _silence():
         referred: dict[Kind, Dataset] = {}
         if "pm" in kinds:
             made = parametric_map(derived, scored.anomaly_map, threshold=summary.threshold)
@@ -58,6 +59,21 @@ def write_dicom_results(
             write_colour_captures(
                 folder / COLOUR_CAPTURES, derived, volume, scored.anomaly_map, colours, on_step=on_step
             )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let the libraries say nothing: what they warn of quotes the header, the patient's name among it."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("highdicom", "pydicom"))}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 def _write(path: Path, result: Dataset) -> Dataset:

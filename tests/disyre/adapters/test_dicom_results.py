@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.tag import Tag
 
 from disyre import geometry
 from disyre.volume import Volume
@@ -159,13 +162,10 @@ def test_all_are_of_the_patient_and_the_study_of_the_scan_and_each_kind_is_a_ser
 
 @pytest.mark.skipif(DCIODVFY is None, reason="needs dciodvfy (dicom3tools)")
 def test_dciodvfy_finds_no_error(scored: Scored, tmp_path: Path) -> None:
-    assert DCIODVFY is not None
     with zipfile.ZipFile(scored.folder / "sc.zip") as archive:
         capture = archive.extract(archive.namelist()[3], tmp_path)
     for path in (*(scored.folder / name for name in ("pm.dcm", "seg.dcm", "sr.dcm")), Path(capture)):
-        said = subprocess.run([DCIODVFY, path], capture_output=True, text=True, check=False)
-        errors = [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
-        assert not errors, path.name
+        assert not _errors(path), path.name
 
 
 def test_the_same_job_gives_the_same_uids_again_and_another_one_others(tmp_path: Path) -> None:
@@ -209,14 +209,35 @@ def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_r
         ("FrameOfReferenceUID", ""),
         ("AccessionNumber", "x" * 3000),
         ("PatientName", "Müller^Jörg".encode().decode("latin-1")),
+        ("PatientName", "no caret in it"),
+        ("PatientName", "a\\b"),
+        ("PatientName", "^".join("abcdefgh")),
+        ("ReferringPhysicianName", "x" * 65),
+        ("SpecificCharacterSet", "NONSENSE"),
+        ("StudyDate", "20201399"),
+        ("StudyTime", "256161"),
+        ("StudyID", "x" * 17),
+        ("PatientSize", "tall"),
+        ("PatientIdentityRemoved", "maybe"),
+        ("FrameOfReferenceUID", "none"),
+        ("SOPInstanceUID", "none"),
     ],
 )
-def test_a_header_with_values_that_are_none_still_gives_valid_results(
-    tmp_path: Path, name: str, value: str
+@pytest.mark.filterwarnings("ignore")  # of what writes the series
+def test_a_header_with_values_that_are_none_still_gives_valid_results_and_is_quoted_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, value: str
 ) -> None:
-    attributes: dict[str, Any] = {name: value}
-    found = score(make_series(8, shape=SHAPE, **attributes), tmp_path)
+    series = make_series(8, shape=SHAPE)
+    tag = Tag(name)
+    for image in series:
+        stored = value.encode("latin-1") + b" " * (len(value) % 2)
+        image[tag] = RawDataElement(tag, dictionary_VR(tag), len(stored), stored, 0, False, True)
+    found = score(series, tmp_path)
 
+    assert not [each for each in caplog.records if each.name.startswith("highdicom")]
+    if DCIODVFY is not None:
+        assert not _errors(found.folder / "pm.dcm")
+        assert not _errors(found.folder / "sr.dcm")
     for result in ("pm.dcm", "seg.dcm", "sr.dcm"):
         read = pydicom.dcmread(found.folder / result)
         assert read.StudyInstanceUID
@@ -229,6 +250,13 @@ def _indices(affine: npt.NDArray[np.float64], volume: Volume) -> npt.NDArray[np.
     there = geometry.apply_affine(np.linalg.inv(affine), geometry.apply_affine(volume.affine, every))
     assert np.abs(there - np.round(there)).max() < 1e-3
     return np.round(there).astype(np.int64)
+
+
+def _errors(path: Path) -> list[str]:
+    assert DCIODVFY is not None
+    said = subprocess.run([DCIODVFY, path], capture_output=True, check=False)
+    lines = (said.stdout + said.stderr).decode(errors="replace").splitlines()
+    return [line for line in lines if line.startswith("Error")]
 
 
 def _referred(items: Sequence[Dataset]) -> set[str]:
