@@ -183,6 +183,26 @@ def test_the_same_job_gives_the_same_uids_again_and_another_one_others(tmp_path:
     assert not set(first) & set(other)
 
 
+@pytest.mark.parametrize("characters", ["ISO_IR 100", "ISO_IR 192"])
+def test_what_is_well_formed_of_patient_and_study_is_repeated(tmp_path: Path, characters: str) -> None:
+    said: dict[str, Any] = {
+        "SpecificCharacterSet": characters,
+        "PatientName": "Müller^Jörg",
+        "PatientBirthDate": "19700131",
+        "PatientSex": "F",
+        "PatientAge": "043Y",
+        "PatientSize": "1.7",
+        "StudyDate": "20130717",
+        "StudyTime": "101500.25",
+        "StudyDescription": "Schädel",
+        "AccessionNumber": "A-1",
+    }
+    found = score(make_series(8, shape=SHAPE, **said), tmp_path, kinds=("pm",))
+
+    read = pydicom.dcmread(found.folder / "pm.dcm")
+    assert {name: str(read[name].value) for name in said} == said
+
+
 def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_report_without_regions(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
