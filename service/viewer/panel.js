@@ -55,7 +55,7 @@ function mapControls(scene, summary) {
   const above = make("p", { id: "above", class: "hint", "aria-live": "polite" });
   const reset = make("button", { type: "button", id: "calibrated" }, `Back to ${figure(calibrated)}, ${name}`);
   const ends = make("p", { class: "ends" });
-  const opacity = make("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05, value: 0.75 });
+  const opacity = make("input", { id: "opacity", type: "range", min: 0, max: 1, step: 0.05, value: 0.6 });
   const set = (limit) => {
     scene.setThreshold(limit);
     shown.textContent = figure(limit);

@@ -14,6 +14,12 @@ const COLOURS = {
   A: [0, 255, 255, 255, 255, 255, 255, 255], // the first is what all below the threshold gets
   I: [0, 1, 43, 85, 128, 170, 213, 255],
 };
+/* Left, top, width and height of the axial, coronal and sagittal plane, as shares of the canvas. */
+const ALL_PLANES = [
+  { sliceType: 0, position: [0, 0, 0.6, 1] },
+  { sliceType: 1, position: [0.6, 0, 0.4, 0.5] },
+  { sliceType: 2, position: [0.6, 0.5, 0.4, 0.5] },
+];
 const TINT = { R: [0, 60], G: [0, 200], B: [0, 190], A: [0, 255], I: [0, 255] };
 
 /** Whether the browser can draw volumes. */
@@ -41,8 +47,6 @@ export class Scene {
       isSliceMM: true,
       multiplanarShowRender: 0,
       multiplanarPadPixels: 6,
-      heroImageFraction: 0.6,
-      heroSliceType: 0, // axial
       dragAndDropEnabled: false,
       show3Dcrosshair: false,
       isColorbar: false,
@@ -68,6 +72,7 @@ export class Scene {
     const { mask } = this.#images;
     if (mask) Object.assign(mask, { cal_min: 0.5, cal_max: 1.2, opacity: 0.3 });
     this.#draw();
+    this.setPlanes(3);
   }
 
   has(name) {
@@ -138,7 +143,10 @@ export class Scene {
     this.#nv.updateGLVolume();
   }
 
+  /** Show one plane (0 axial, 1 coronal, 2 sagittal), or all (3). */
   setPlanes(type) {
+    if (type === 3) this.#nv.setCustomLayout(ALL_PLANES);
+    else this.#nv.clearCustomLayout();
     this.#nv.setSliceType(type);
   }
 
