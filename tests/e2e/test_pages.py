@@ -154,7 +154,7 @@ def test_with_a_key_the_map_of_a_real_glioma_lies_on_the_glioma(
     expect(page.locator(".job progress").first).to_be_visible()
     page.get_by_role("link", name="View").click()
     page.wait_for_selector("body[data-ready]")
-    page.get_by_text("Axial", exact=True).click()
+    page.get_by_label("Axial").check()
     page.locator(".regions button").first.click()
 
     coloured = coloured_pixels(page)
