@@ -36,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser, *, is_queued: bool = True) -> N
 def _add_options_of_a_queue(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--priority", choices=("low", "normal", "high"), help="what is higher begins first")
     group.add_argument("--callback", metavar="URL", help="is called when the job has ended")
+    group.add_argument("--export", metavar="SERVER", help="archive that gets the results as DICOM")
     group.add_argument(
         "--retention-s", type=int, metavar="S", help="keep the job for so many seconds once it is finished"
     )
@@ -46,7 +47,8 @@ def _add_options_of_a_queue(group: argparse._ArgumentGroup) -> None:
 
 OPTIONS: Final = (
     *("model", "version", "modality", "mode", "severities", "preset", "bias_correction", "align"),
-    *("threshold", "outputs", "series_uid", "volume_index", "priority", "retention_s", "callback", "labels"),
+    *("threshold", "outputs", "series_uid", "volume_index", "priority", "retention_s", "callback", "export"),
+    "labels",
 )
 """The names of all options."""
 

@@ -23,6 +23,15 @@ def _url_of(given: object) -> str:
 
 Url = Annotated[str, Field(max_length=2000), BeforeValidator(_url_of)]
 """A URL; also taken as an object with a `url`, and nothing else."""
+
+
+def _server_of(given: object) -> object:
+    """The name in what was given, which is the name, or an object that has it as `server`."""
+    return given["server"] if isinstance(given, Mapping) and given.keys() == {"server"} else given
+
+
+Server = Annotated[str, BeforeValidator(_server_of), Field(max_length=63)]
+"""The name of an archive; also taken as an object with a `server`, and nothing else."""
 Label = Annotated[str, Field(max_length=200)]
 
 
@@ -59,5 +68,7 @@ class JobParams(Frozen):
     """Seconds for which the job is kept once it is finished; else as long as the service keeps jobs."""
     callback: Url | None = None
     """URL that is called when the job has ended; in JSON also as `{"url": …}`."""
+    export: Server | None = None
+    """Archive that gets the results as DICOM when the job has succeeded; in JSON also `{"server": …}`."""
     labels: dict[Label, Label] = Field(default={}, max_length=20)
     """Names with values, which come back with the job, and by which jobs are listed."""

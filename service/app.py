@@ -15,6 +15,7 @@ from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.errors import NotAcceptable
 from service.event_hub import EventHub
+from service.exporter import Exporter
 from service.guard import GUARDED, Guard
 from service.lifetimes import Lifetimes
 from service.limiters import Limiters
@@ -25,12 +26,13 @@ from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, Terms, problems
 from service.own_jobs import OwnJobs
+from service.pacs import read_servers
 from service.pages import serve_pages
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reference import serve_reference
 from service.routes import events as event_routes
-from service.routes import health, inspect, jobs, models, open_inference, queue, results, studies
+from service.routes import exports, health, inspect, jobs, models, open_inference, queue, results, studies
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock, this_boot
 from service.submission import Submission, longest_s
@@ -44,7 +46,7 @@ _DESCRIPTION: Final = (
     "responses of the components), another address with a 404."
 )
 _ROUTERS: Final = (
-    *(jobs.router, event_routes.router, studies.router, inspect.router, results.router),
+    *(jobs.router, event_routes.router, studies.router, inspect.router, results.router, exports.router),
     *(models.router, open_inference.models, queue.router),
 )
 
@@ -55,6 +57,9 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     Raises Misconfigured if it asked for no keys where others can reach it, or if there is none.
     """
     drain, audit = Drain(), backends.audit
+    servers = read_servers(settings.pacs_file)
+    if settings.export_to is not None and settings.export_to not in servers:
+        raise Misconfigured("expected DISYRE_EXPORT_TO to name a server of DISYRE_PACS_FILE")
     guard = Guard.of(settings, backends.rates, audit.note_key)
     clock = SteadyClock(backends.clock_marks, this_boot())
     lifetimes = Lifetimes(backends.jobs.now, clock)
@@ -62,6 +67,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         backends,
         Withdrawals(backends.jobs, backends.artifacts),
         make_postman(backends, settings),
+        Exporter(backends.jobs, backends.exports, backends.artifacts, servers),
         EventHub(backends.events, drain),
         settings,
         clock,
@@ -125,7 +131,9 @@ def _parts(
         QueueLimits(settings.max_queued_jobs, settings.max_queued_voxels),
         backends.owners,
         lifetimes,
+        upkeep.exporter.servers,
         upkeep.postman.hosts if upkeep.postman else None,
+        export_to=settings.export_to,
         retention_s=settings.retention_s,
     )
     return Parts(
@@ -140,6 +148,8 @@ def _parts(
         limiters=Limiters(),
         drain=drain,
         events=backends.events,
+        exports=backends.exports,
+        servers=upkeep.exporter.servers,
         hub=upkeep.hub,
         once=Once(backends.idempotency_keys),
         room=DiskRoom(backends.artifacts.free_room, settings.min_free_bytes),

@@ -8,6 +8,7 @@ from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
 from disyre.adapters.clock_marks import ClockMarks, RedisClockMarks
 from disyre.adapters.expiry import Expiry, RedisExpiry
+from disyre.adapters.exports import Exports, RedisExports
 from disyre.adapters.idempotency_keys import IdempotencyKeys, RedisIdempotencyKeys
 from disyre.adapters.job_events import JobEvents
 from disyre.adapters.job_store import JobStore
@@ -37,6 +38,7 @@ class Backends:
     rates: RateLimiter
     idempotency_keys: IdempotencyKeys
     expiry: Expiry
+    exports: Exports
     clock_marks: ClockMarks
     audit: AuditLog
     queue: TaskQueue
@@ -59,6 +61,7 @@ class Backends:
             rates=RedisRateLimiter(client),
             idempotency_keys=RedisIdempotencyKeys(client),
             expiry=RedisExpiry(client),
+            exports=RedisExports(client),
             clock_marks=RedisClockMarks(client),
             audit=AuditLog(settings.data_dir / "audit"),
             queue=CeleryTaskQueue(celery, client),

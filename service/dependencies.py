@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from disyre.adapters.artifact_store import ArtifactStore
+from disyre.adapters.exports import Exports
 from disyre.adapters.job_events import JobEvents
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
@@ -30,6 +31,7 @@ from service.metrics import Metrics
 from service.once import Once
 from service.openapi_parameters import JOB_ID, shown
 from service.own_jobs import OwnJobs
+from service.pacs import Servers
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
@@ -62,6 +64,10 @@ class Parts:
     room: DiskRoom
     events: JobEvents
     """Of all jobs: only for one that the caller was seen to have."""
+    exports: Exports
+    """Likewise."""
+    servers: Servers
+    """The archives that results may be sent to."""
     hub: EventHub
     """The same, as they come."""
     check_still: Callable[[], None] = _let_stay

@@ -156,6 +156,18 @@ class JobWithoutResults(IllegalTransition):
     code = "job-without-results"
 
 
+class UnknownServer(InvalidInput):
+    """No archive of this name is in the operator's list."""
+
+    code = "unknown-server"
+
+
+class NoDicomResults(IllegalTransition):
+    """The job has no results as DICOM: its scan was none, or they were not asked for."""
+
+    code = "no-dicom-results"
+
+
 class InternalError(DisyreError):
     """Something went wrong that nobody thought of."""
 

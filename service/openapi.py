@@ -58,6 +58,7 @@ UPLOAD_ERRORS: Final = (
     request_errors.UnsupportedMediaType,
     errors.NotAnImage,
     errors.InvalidParams,
+    request_errors.UnknownServer,
 )
 """What any route that takes an upload may refuse, before it looks into the files."""
 ADMISSION_ERRORS: Final = (

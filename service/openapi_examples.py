@@ -8,6 +8,7 @@ from typing import Any, Final
 from disyre.adapters.worker_registry import WorkerInfo
 from disyre.candidate import Candidate
 from disyre.errors import NotBrainMr
+from disyre.export import Export, ExportState, SentInstance
 from disyre.job import Artifact, Choice, InputFile, Job, JobInput, JobModel, JobProblem
 from disyre.job_event import JobEvent
 from disyre.job_params import JobParams
@@ -19,6 +20,8 @@ from service.model_schemas import ModelList, ModelView
 from service.openapi_parameters import JOB_ID
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.schemas import (
+    ExportsView,
+    ExportView,
     InspectionView,
     JobEventView,
     JobPage,
@@ -129,6 +132,12 @@ _FAILED: Final = _QUEUED.start(at=_after(1)).fail(
     attempt=1,
     at=_after(3),
 )
+_SENT: Final = SentInstance(
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.30", sop_instance_uid="2.25.1", stored=True
+)
+_EXPORT: Final = (
+    Export(server="pacs1", requested_at=_after(10)).tried((_SENT,)).ended(ExportState.STORED, _after(12))
+)
 _CHECKS: Final = dict.fromkeys(("broker", "worker", "queue", "disk", "artifacts"), True)
 ENDED: Final = EndedView.of(_SUCCEEDED)
 """What is told of a job that has ended."""
@@ -165,6 +174,8 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "StudyView": _examples(study=StudyView.of(_STUDY, _LINE)),
     "InspectionView": _examples(study=InspectionView(volumes=(_SERIES, _LOCALIZER), warnings=())),
     "ResultsView": _examples(results=ResultsView.of(_SUCCEEDED)),
+    "ExportView": _examples(stored=ExportView.of(_EXPORT)),
+    "ExportsView": _examples(exports=ExportsView.of(_ID, [_EXPORT])),
     "ModelView": _examples(model=ModelView.of(_PACKAGE)),
     "ModelList": _examples(models=ModelList.of([_PACKAGE])),
     "QueueView": _examples(queue=QueueView.of(_LINE, [_WORKER])),

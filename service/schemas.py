@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
+from disyre.export import Export, ExportState, SentInstance
 from disyre.figures import PerAxis, Seconds
 from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
 from disyre.job_event import JobEvent
@@ -346,3 +348,43 @@ class InspectionView(View):
     """What is odd about the files, or was left out."""
     intended_use: str = INTENDED_USE
     """What the service is for, and what it is not for."""
+
+
+class ExportView(View):
+    """The sending of a job's results to an archive."""
+
+    server: str
+    """Name of the archive."""
+    state: ExportState
+    """`waiting` until the archive has all, or nobody tries any more."""
+    requested_at: datetime
+    """When it was asked for."""
+    finished_at: datetime | None
+    """When it ended; null before."""
+    n_tries: int
+    """How often it was tried."""
+    detail: str | None
+    """What went wrong last, in words; null if nothing did."""
+    instances: tuple[SentInstance, ...]
+    """Those of which the archive has said something, at the last try."""
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        """View of an export."""
+        return cls.model_validate(export.model_dump())
+
+
+class ExportsView(View):
+    """All archives that the results of a job were to be sent to."""
+
+    job_id: str
+    """Of the job."""
+    exports: list[ExportView]
+    """One for each archive."""
+    intended_use: str = INTENDED_USE
+    """What the service is for, and what it is not for."""
+
+    @classmethod
+    def of(cls, job_id: str, exports: Iterable[Export]) -> Self:
+        """View of the exports of a job."""
+        return cls(job_id=job_id, exports=[ExportView.of(export) for export in exports])

@@ -55,5 +55,9 @@ class ServiceSettings(SharedSettings):
     """Hosts that may be called at the end of a job: names, addresses and networks, with commas."""
     webhook_secret_file: Path | None = None
     """Secrets that sign these calls."""
+    pacs_file: Path | None = None
+    """The archives that results may be sent to."""
+    export_to: str | None = None
+    """The name of the one that gets the results of every job of DICOM, unless the job names another."""
     reap_interval_s: PositiveFloat = 5.0
     """Time between two searches for jobs whose worker or message was lost."""

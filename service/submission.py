@@ -42,6 +42,7 @@ from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.settings import LONGEST_KEPT_S
+from service.pacs import Servers, server_named
 from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, facts_of, no_series
 from service.withdrawals import Withdrawals
 
@@ -66,8 +67,12 @@ class Submission:
     limits: QueueLimits
     owners: OwnerIndex
     lifetimes: Lifetimes
+    servers: Servers
+    """The archives that results may be sent to."""
     callbacks: Hosts | None = None
     """Where a job may have somebody called; None if nowhere."""
+    export_to: str | None = None
+    """Which of them gets the results of a job of DICOM that names none."""
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
     retention_s: int = 0
@@ -87,6 +92,8 @@ class Submission:
         self._check_retention(params)
         if params.callback is not None:
             self._check_callback(params.callback)
+        if params.export is not None:
+            server_named(self.servers, params.export)
         choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
 
@@ -220,6 +227,8 @@ class Submission:
         """A new job, with its model if that can be told by now."""
         modality = taken_for(params, header)
         package = choose_fitting(self.models, params, modality)
+        if params.export is None and series is not None:
+            params = params.model_copy(update={"export": self.export_to})
         return Job.submit(
             new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,

@@ -16,6 +16,7 @@ from service.backends import Backends
 from service.caretaker import Caretaker
 from service.egress import Hosts
 from service.event_hub import EventHub
+from service.exporter import Exporter
 from service.exposure import warn_of_exposed_jobs
 from service.limiters import in_thread
 from service.orphans import Orphans
@@ -35,11 +36,12 @@ _CALLS_AT_ONCE: Final = 16
 
 @dataclass(frozen=True)
 class Upkeep:
-    """Looks after jobs and files, and calls at the end of jobs."""
+    """Looks after jobs and files, calls at the end of jobs, and sends results to archives."""
 
     backends: Backends
     withdrawals: Withdrawals
     postman: Postman | None
+    exporter: Exporter
     hub: EventHub
     settings: ServiceSettings
     clock: SteadyClock
@@ -52,11 +54,10 @@ class Upkeep:
         caretaker = self._caretaker()
         await run_in_threadpool(caretaker.sweep)
         calls = [self.postman.deliver] * _CALLS_AT_ONCE if self.postman else []
-        threads = CapacityLimiter(1 + _CALLS_AT_ONCE)
-        works = [
-            _repeat(work, self.settings.reap_interval_s, threads) for work in (caretaker.take_care, *calls)
-        ]
-        tasks = [asyncio.create_task(work) for work in works]
+        works = [caretaker.take_care, self.exporter.deliver, *calls]
+        threads = CapacityLimiter(len(works))
+        every_s = self.settings.reap_interval_s
+        tasks = [asyncio.create_task(_repeat(work, every_s, threads)) for work in works]
         if self.asks_for_no_key:
             tasks.append(asyncio.create_task(run_in_threadpool(warn_of_exposed_jobs, self.backends.jobs)))
         yield
@@ -110,7 +111,7 @@ async def _repeat(work: Callable[[], None], every_s: float, threads: CapacityLim
         try:
             await in_thread(threads, work)
         except Unavailable:
-            logger.warning("the broker is away: lost jobs are not looked for, and nobody is called")
+            logger.warning("the broker is away: no job is looked for, nobody is called, nothing exported")
         except Exception:
             logger.exception("what is done every few seconds failed")
         await asyncio.sleep(every_s)

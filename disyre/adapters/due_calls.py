@@ -19,7 +19,7 @@ TRIES_KEY: Final = "disyre:webhooks:tries"
 
 # KEYS: those of calls and their tries. ARGV: ms that the lease lasts. Answers an id, how often it was taken,
 # and until when it is.
-_TAKE: Final = """
+TAKE: Final = """
 local now = redis.call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, 1)
@@ -72,7 +72,7 @@ class RedisDueCalls:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._take_script = client.register_script(_TAKE)
+        self._take_script = client.register_script(TAKE)
         self._settle_script = client.register_script(_SETTLE)
 
     def take_call(self, *, lease_s: float) -> DueCall | None:

@@ -17,7 +17,7 @@ JobIds: TypeAlias = list[str]
 # revision, owner, and for how many ms the tombstone is kept.
 _EXPIRE: Final = """
 if redis.call('HGET', KEYS[4], 'revision') ~= ARGV[2] then return 0 end
-redis.call('DEL', KEYS[4], KEYS[5], KEYS[4] .. ':events')
+redis.call('DEL', KEYS[4], KEYS[5], KEYS[4] .. ':events', KEYS[4] .. ':exports')
 for k = 1, 3 do redis.call('ZREM', KEYS[k], ARGV[1]) end
 redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('SET', KEYS[6], ARGV[3], 'PX', ARGV[4])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from disyre.adapters.due_calls import InMemoryDueCalls
+from disyre.adapters.exports import InMemoryExports
 from disyre.adapters.job_events import InMemoryJobEvents
 from disyre.adapters.job_store import (
     BEGUN,
@@ -18,6 +19,7 @@ from disyre.adapters.job_store import (
     Places,
     Rivals,
     ends_with_call,
+    export_at_end,
     key_in_use,
     not_found,
     voxels_of,
@@ -42,6 +44,7 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
         InMemoryDueCalls.__init__(self, self.now)
         self.clock = clock
         self.events = InMemoryJobEvents()
+        self.exports = InMemoryExports(self.now)
         self._docs: dict[str, str] = {}
         self._calls: dict[str, dict[str, str]] = {}
         """Of each job, the documents that were added together with its own."""
@@ -117,6 +120,8 @@ class InMemoryJobStore(InMemoryLeases, InMemoryDueCalls):
             add_to(self._counts, tally_of_change(job, changed))
             if ends_with_call(job, changed):
                 self._calls_due[job_id] = self.now(), 0
+            if server := export_at_end(job, changed):
+                self.exports.fall_due(job_id, server)
             return changed
 
     def remove(self, job_id: str) -> None:

@@ -142,6 +142,12 @@ def ends_with_call(before: Job, after: Job) -> bool:
     return after.state.is_finished and not before.state.is_finished and after.params.callback is not None
 
 
+def export_at_end(before: Job, after: Job) -> str:
+    """The archive that gets the results of a job that succeeds by a change; empty if there is none."""
+    succeeds = after.state is JobState.SUCCEEDED is not before.state
+    return (after.params.export or "") if succeeds else ""
+
+
 def not_found() -> JobNotFound:
     """What is raised for an id that no job has."""
     return JobNotFound("expected the id of a job, got one that no job has")

@@ -23,6 +23,7 @@ from disyre.adapters.job_store import (
     Places,
     Rivals,
     ends_with_call,
+    export_at_end,
     key_in_use,
     not_found,
     voxels_of,
@@ -34,12 +35,14 @@ from disyre.adapters.redis_scripts import (
     COUNTS_KEY,
     DURATIONS_KEY,
     EXPIRY_KEY,
+    EXPORTS_DUE_KEY,
     INDEX_KEYS,
     MARK_KEY,
     RANK,
     RUNNING_KEY,
     WAITING_KEY,
     events_key,
+    exports_key,
     job_key,
     once_key,
     tombstone_key,
@@ -156,7 +159,9 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
         """Forget a job, its lease and its place in the indices."""
         keys = [*INDEX_KEYS, job_key(job_id), EXPIRY_KEY]
         with broker_errors():
-            self._remove_script(keys=keys, args=[job_id, lease_key(job_id), events_key(job_id)])
+            self._remove_script(
+                keys=keys, args=[job_id, lease_key(job_id), events_key(job_id), exports_key(job_id)]
+            )
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first."""
@@ -283,14 +288,16 @@ class RedisJobStore(RedisLeases, RedisDueCalls):
 
     def _store(self, changed: Job, job: Job, document: str) -> bool:
         """Store a job if the one that is there is still the one that was changed."""
-        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, CALLS_KEY, EXPIRY_KEY]
+        keys = [*INDEX_KEYS, job_key(job.id), DURATIONS_KEY, COUNTS_KEY, CALLS_KEY]
+        keys += [EXPORTS_DUE_KEY, EXPIRY_KEY]
         stored = as_stored(changed, over=document, before=job)
         counted = in_pairs(tally_of_change(job, changed))
         name = secrets.token_hex(8)
         until_s = "" if changed.expires_at is None else changed.expires_at.timestamp()
         args: list[str | float] = [job.id, job.revision, *stored[1:], name]
         took = "" if job.state.is_finished else duration_of(changed)
-        args += [took, "call" if ends_with_call(job, changed) else "", *counted, until_s]
+        args += [took, "call" if ends_with_call(job, changed) else ""]
+        args += [export_at_end(job, changed), *counted, until_s]
         return bool(self._insist(partial(self._store_script, keys=keys, args=args)))
 
 

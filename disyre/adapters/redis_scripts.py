@@ -23,6 +23,8 @@ EXPIRY_KEY: Final = "disyre:jobs:expiry"
 """Ids of finished jobs that are not kept for ever, by the second at which they expire."""
 EVENTS_KEY: Final = "disyre:events"
 """The stream of what happens to all jobs."""
+EXPORTS_DUE_KEY: Final = "disyre:exports"
+"""Ids of jobs and names of servers with a blank between, by the ms since 1970 when an export is due."""
 COUNTS_KEY: Final = "disyre:metrics"
 """What was counted of jobs, in a hash."""
 MARK_KEY: Final = "disyre:store"
@@ -146,10 +148,11 @@ if answer == '{ADDED}' then
 end
 return answer
 """
-# KEYS: those of the indices, the job's, those of durations, counts and calls. ARGV: id, the revision that is
-# replaced, document, revision, state, event, rank and queue, a name for this call, the duration to be kept,
-# or nothing, whether somebody is to be called, and what is counted. A call that was carried out before, with
-# none since, is known by its name.
+# KEYS: those of the indices, the job's, those of durations, counts, calls and exports. ARGV: id, the
+# revision that is replaced, document, revision, state, event, rank and queue, a name for this call, the
+# duration to be kept,
+# or nothing, whether somebody is to be called, the server that results are sent to, or nothing, and what is
+# counted. A call that was carried out before, with none since, is known by its name.
 STORE: Final = f"""{_PUT}{_COUNT}
 local stored = redis.call('HMGET', KEYS[4], 'revision', 'changed')
 if stored[2] == ARGV[9] then return 1 end
@@ -165,7 +168,11 @@ if ARGV[11] ~= '' then
     redis.call('ZADD', KEYS[7], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
     redis.call('HDEL', '{TRIES_KEY}', ARGV[1])
 end
-count(KEYS[6], 12)
+if ARGV[12] ~= '' then
+    local now = redis.call('TIME')
+    redis.call('ZADD', KEYS[8], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1] .. ' ' .. ARGV[12])
+end
+count(KEYS[6], 13)
 return 1
 """
 # STORE, and when the job expires, in the same step. Last of KEYS: the index of that. Last of ARGV: the second
@@ -285,3 +292,8 @@ def once_key(name: str) -> str:
 def events_key(job_id: str) -> str:
     """Of the stream of what happens to a job."""
     return f"{job_key(job_id)}:events"
+
+
+def exports_key(job_id: str) -> str:
+    """Of the hash of a job's exports, by the names of their servers."""
+    return f"{job_key(job_id)}:exports"

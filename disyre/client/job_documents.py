@@ -54,6 +54,7 @@ class ParamsDocument(Document):
     priority: str = "normal"
     retention_s: int | None = None
     callback: str | None = None
+    export: str | None = None
     labels: dict[str, str] = Field(default={})
 
 

@@ -24,6 +24,7 @@ class JobOptions(TypedDict, total=False):
     priority: Literal["low", "normal", "high"]
     retention_s: int
     callback: str
+    export: str
     labels: Mapping[str, str]
 
 

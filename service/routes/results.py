@@ -22,7 +22,7 @@ router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
 _OF_ANY_FILE: Final = ("application/octet-stream",)
 """Who takes bytes takes every file, whatever it is called here."""
 _OF_A_FILE: Final = ("ETag", "Cache-Control", "Repr-Digest")
-_NO_RESULTS = (
+NO_RESULTS = (
     errors.JobNotFound,
     errors.JobExpired,
     request_errors.JobNotFinished,
@@ -41,7 +41,7 @@ _CONTENT: Final = {
 }
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     **problems(
-        *_NO_RESULTS,
+        *NO_RESULTS,
         errors.ArtifactNotFound,
         request_errors.MalformedRequest,
         request_errors.RangeNotSatisfiable,
@@ -89,11 +89,11 @@ _Name: TypeAlias = Annotated[
     "",
     summary="List the results of a job",
     response_description="the files of the job, with their sizes and digests",
-    responses=problems(*_NO_RESULTS),
+    responses=problems(*NO_RESULTS),
 )
 def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
     """List the files that a job gave."""
-    return ResultsView.of(_succeeded(parts.jobs, job_id))
+    return ResultsView.of(succeeded(parts.jobs, job_id))
 
 
 @router.head(
@@ -112,7 +112,7 @@ def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
 )
 def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenParts) -> Response:
     """Download a file, or with Range a part of it."""
-    job = _succeeded(parts.jobs, job_id)
+    job = succeeded(parts.jobs, job_id)
     for artifact in job.artifacts:
         if artifact.name == name:
             check_accept(request, artifact.media_type, *_OF_ANY_FILE)
@@ -126,12 +126,12 @@ def _download(request: Request, parts: Parts, job: Job, artifact: Artifact) -> R
         path = parts.artifacts.result_file(job.id, job.attempt, artifact.name)
         return download(request, artifact, path)
     except errors.ArtifactNotFound:
-        if _succeeded(parts.jobs, job.id).is_leaving:
+        if succeeded(parts.jobs, job.id).is_leaving:
             raise not_found() from None  # its files go first, and then its record
         raise
 
 
-def _succeeded(jobs: OwnJobs, job_id: str) -> Job:
+def succeeded(jobs: OwnJobs, job_id: str) -> Job:
     """A job with results. Raises JobNotFinished or JobWithoutResults."""
     job = jobs.get(job_id)
     if not job.state.is_finished:

@@ -13,6 +13,7 @@ from pydicom.dataset import FileDataset
 from disyre import geometry
 from disyre.adapters.clock_marks import RedisClockMarks
 from disyre.adapters.expiry import RedisExpiry
+from disyre.adapters.exports import RedisExports
 from disyre.adapters.idempotency_keys import RedisIdempotencyKeys
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.owner_index import RedisOwnerIndex
@@ -80,6 +81,7 @@ def app_of(workplace: Workplace, tmp_path: Path) -> FastAPI:
         owners=RedisOwnerIndex(workplace.client),
         rates=RedisRateLimiter(workplace.client),
         expiry=RedisExpiry(workplace.client),
+        exports=RedisExports(workplace.client),
         clock_marks=RedisClockMarks(workplace.client),
         idempotency_keys=RedisIdempotencyKeys(workplace.client),
         audit=AuditLog(tmp_path / "audit"),

@@ -1,7 +1,6 @@
-"""A real Orthanc on loopback, with the plugin that ships, for tests."""
+"""Orthanc on loopback, as Debian has it, with its DICOMweb plugin."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,96 +10,59 @@ from typing import Any, Final
 
 import httpx
 
-from tests.live import ROOT, free_port, wait_for
+from tests.live import free_port, wait_for
 
-ORTHANC: Final = Path("/usr/sbin/Orthanc")
-DCMSEND: Final = Path("/usr/bin/dcmsend")
-"""Sends files as they are stored, compressed or not."""
-_PLUGINS: Final = Path("/usr/share/orthanc/plugins")
-_NEEDED: Final = (ORTHANC, DCMSEND, *(_PLUGINS / f"libOrthanc{name}.so" for name in ("Python", "DicomWeb")))
-IS_THERE: Final = all(path.exists() for path in _NEEDED)
-STABLE_AFTER_S: Final = 2
-_SHIPPED: Final = ROOT / "docker" / "orthanc"
+PROGRAM: Final = Path("/usr/sbin/Orthanc")
+PLUGIN: Final = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+USER: Final = "disyre"
+PASSWORD: Final = "only-in-tests"
 
 
 @dataclass(frozen=True)
 class Orthanc:
-    """An Orthanc that runs."""
+    """A running archive."""
 
-    http_port: int
-    dicom_port: int
-    log: Path
+    url: str
 
     def get(self, path: str) -> Any:
-        """A document."""
-        answer = httpx.get(f"http://127.0.0.1:{self.http_port}{path}", timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+        """What its own API answers."""
+        return (
+            httpx.get(f"{self.url}{path}", auth=(USER, PASSWORD), trust_env=False).raise_for_status().json()
+        )
 
-    def content(self, path: str) -> bytes:
-        """A file."""
-        answer = httpx.get(f"http://127.0.0.1:{self.http_port}{path}", timeout=60)
-        answer.raise_for_status()
-        return answer.content
-
-    def metadata(self, series: str, name: str) -> str:
-        """What the plugin has noted of a series; nothing if it has not."""
-        answer = httpx.get(f"http://127.0.0.1:{self.http_port}/series/{series}/metadata/{name}", timeout=30)
-        return answer.text if answer.is_success else ""
-
-    def store(self, folder: Path) -> None:
-        """Send all files of a folder by C-STORE."""
-        command = [
-            str(DCMSEND),
-            "+sd",
-            "+r",
-            "-aec",
-            "ORTHANC",
-            "127.0.0.1",
-            str(self.dicom_port),
-            str(folder),
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
-
-    def series(self) -> list[Any]:
-        """All series."""
-        return list(self.get("/series?expand"))
+    @property
+    def dicomweb(self) -> str:
+        return f"{self.url}/dicom-web"
 
 
 @contextmanager
-def running_orthanc(folder: Path, api_url: str, **environment: str) -> Iterator[Orthanc]:
-    """Orthanc with the configuration that ships, but for places, ports and how long a series is quiet."""
-    folder.mkdir(exist_ok=True)
-    orthanc = Orthanc(free_port(), free_port(), folder / "orthanc.log")
-    settings = json.loads((_SHIPPED / "orthanc.json").read_text()) | {
-        "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"),
-        "HttpPort": orthanc.http_port,
-        "DicomPort": orthanc.dicom_port,
+def orthanc(folder: Path, port: int | None = None) -> Iterator[Orthanc]:
+    """An archive for the length of a block; nothing but this machine reaches its HTTP."""
+    port = port or free_port()
+    settings = {
+        "StorageDirectory": str(folder / "store"),
+        "IndexDirectory": str(folder / "store"),
+        "Plugins": [str(PLUGIN)],
+        "HttpPort": port,
+        "DicomServerEnabled": False,
         "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "StableAge": STABLE_AFTER_S,
-        "PythonScript": str(_SHIPPED / "disyre_orthanc.py"),
+        "AuthenticationEnabled": True,
+        "RegisteredUsers": {USER: PASSWORD},
     }
+    folder.mkdir(exist_ok=True)
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    with orthanc.log.open("ab") as log:
-        process = subprocess.Popen(
-            [ORTHANC, folder / "orthanc.json"],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "DISYRE_URL": api_url, **environment},
-        )
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen([PROGRAM, folder / "orthanc.json"], stdout=log, stderr=log)
     try:
-        wait_for(lambda: _answers(orthanc, process), "Orthanc answers")
-        yield orthanc
+        wait_for(lambda: _answers(port), "Orthanc answers", within_s=60)
+        yield Orthanc(f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait()
 
 
-def _answers(orthanc: Orthanc, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, orthanc.log.read_text()
+def _answers(port: int) -> bool:
     try:
-        return bool(orthanc.get("/system"))
+        return httpx.get(f"http://127.0.0.1:{port}/system", trust_env=False).status_code == 401
     except httpx.HTTPError:
         return False

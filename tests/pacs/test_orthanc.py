@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.stack import Serve, serving
 from tests.live import ROOT, wait_for
-from tests.pacs.orthanc import IS_THERE, STABLE_AFTER_S, Orthanc, running_orthanc
+from tests.pacs.plugged_orthanc import IS_THERE, STABLE_AFTER_S, Orthanc, running_orthanc
 
 pytestmark = [
     pytest.mark.skipif(not IS_THERE, reason="needs Orthanc with its plugins, and DCMTK"),

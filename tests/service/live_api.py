@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
+from disyre.adapters.exports import Exports
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_events import InMemoryJobEvents, JobEvents
@@ -89,6 +90,7 @@ def live_api(
     workers: WorkerRegistry | None = None,
     events: JobEvents | None = None,
     files: ArtifactStore | None = None,
+    exports: Exports | None = None,
     **settings: Any,
 ) -> Iterator[LiveApi]:
     """Run the API until the block ends. `settings` are those of the service.
@@ -106,6 +108,7 @@ def live_api(
         owners=InMemoryOwnerIndex(),
         rates=InMemoryRateLimiter(),
         expiry=InMemoryExpiry(memory),
+        exports=exports or (store if isinstance(store, InMemoryJobStore) else memory).exports,
         clock_marks=InMemoryClockMarks(),
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),

@@ -18,7 +18,7 @@ from tests.documented import Contract
 from tests.service.live_api import LiveApi
 
 NO_LIMITS = {
-    *("webhook_hosts", "webhook_secret_file"),
+    *("webhook_hosts", "webhook_secret_file", "pacs_file", "export_to"),
     *("listen_host", "listen_port", "api_keys_file", "allowed_hosts"),
     *("oidc_issuer", "oidc_audience", "oidc_keys_url"),
 }
