@@ -92,7 +92,10 @@ def _ended(api: LiveApi, path: str) -> dict[str, Any]:
 @needs_orthanc
 def test_results_are_in_the_archive_once_however_often_sent(tmp_path: Path, archive: Orthanc) -> None:
     jobs = InMemoryJobStore()
-    settings = {"pacs_file": servers_file(tmp_path, archive.dicomweb), "reap_interval_s": 0.05}
+    settings: dict[str, Any] = {
+        "pacs_file": servers_file(tmp_path, archive.dicomweb),
+        "reap_interval_s": 0.05,
+    }
     with live_api(tmp_path, jobs=jobs, **settings) as api:
         path = _succeed(api, jobs, _results())
         for _ in range(2):
@@ -111,7 +114,7 @@ def test_what_a_job_asks_for_is_sent_once_the_archive_is_back_by_another_process
     tmp_path: Path,
 ) -> None:
     jobs, port = InMemoryJobStore(), free_port()
-    settings = {"pacs_file": servers_file(tmp_path, f"http://127.0.0.1:{port}/dicom-web/")}
+    settings: dict[str, Any] = {"pacs_file": servers_file(tmp_path, f"http://127.0.0.1:{port}/dicom-web/")}
     with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05, **settings) as api:
         path = _succeed(api, jobs, _results(), export="pacs1")
         assert api.client.get(path).json()["exports"][0]["state"] == "waiting"
@@ -130,7 +133,10 @@ def test_what_a_job_asks_for_is_sent_once_the_archive_is_back_by_another_process
 @needs_orthanc
 def test_a_wrong_password_is_told_and_not_tried_again(tmp_path: Path, archive: Orthanc) -> None:
     jobs = InMemoryJobStore()
-    settings = {"pacs_file": servers_file(tmp_path, archive.dicomweb, "wrong"), "reap_interval_s": 0.05}
+    settings: dict[str, Any] = {
+        "pacs_file": servers_file(tmp_path, archive.dicomweb, "wrong"),
+        "reap_interval_s": 0.05,
+    }
     with live_api(tmp_path, jobs=jobs, **settings) as api:
         path = _succeed(api, jobs, _results())
         api.client.post(path, json={"server": "pacs1"})
