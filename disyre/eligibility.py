@@ -1,0 +1,176 @@
+"""Rules that say which series from a PACS are scored, and what of the results is sent where.
+
+They are read from a TOML file, see docs/pacs.md.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from disyre.errors import Misconfigured
+from disyre.field_words import in_words
+from disyre.modality import Modality
+
+DicomOutput = Literal["pm", "seg", "sc", "sr"]
+_AE_TITLE: Final = r"^[!-\[\]-~][ -\[\]-~]{0,15}$"
+"""1 to 16 printable characters, the first no space, and no backslash."""
+_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+
+Name = Annotated[str, Field(pattern=_NAME)]
+AeTitle = Annotated[str, Field(pattern=_AE_TITLE)]
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """What the rules look at."""
+
+    modality: str
+    description: str
+    n_slices: int
+    """Images, or the frames of all of them."""
+    thickness_mm: float | None
+    """None if the images do not say it."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Why a rule does not take a series."""
+
+    rule: str
+    what: str
+    expected: str
+    seen: str
+    is_private: bool = False
+    """Whether what was seen is free text, which may be about a patient."""
+
+    def __str__(self) -> str:
+        return f"rule {self.rule}: expected {self.what} {self.expected}, got {self.seen}"
+
+    def in_log(self) -> str:
+        """The same without free text."""
+        return f"rule {self.rule}: expected {self.what} {self.expected}" if self.is_private else str(self)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Destination(_Strict):
+    """A DICOM node that takes results by C-STORE."""
+
+    ae_title: AeTitle
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(gt=0, lt=2**16)]
+    tls: bool = False
+    """Whether to speak TLS with it; its certificate is checked."""
+    ca_file: str | None = None
+    """Whom to believe its certificate; None is whom this machine believes."""
+
+
+class Rule(_Strict):
+    """Which series are scored, and where the results go. What is left out does not matter."""
+
+    name: Name
+    modality: tuple[str, ...] = ("MR",)
+    descriptions: tuple[str, ...] = ()
+    """Patterns (`*`, `?`, `[...]`) for the series description; case does not matter. One has to fit."""
+    not_descriptions: tuple[str, ...] = ()
+    """And of these none may."""
+    min_slices: Annotated[int, Field(ge=1)] = 1
+    max_slices: Annotated[int, Field(ge=1)] | None = None
+    min_thickness_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_thickness_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    model: str | None = None
+    """Which model scores it; None is the service's choice."""
+    contrast: Modality | None = None
+    """What the images are; None has it recognised."""
+    send_to: tuple[Name, ...] = ()
+    """Names of destinations."""
+    outputs: Annotated[tuple[DicomOutput, ...], Field(min_length=1)] = ("pm", "seg", "sc", "sr")
+    """Which results are sent."""
+
+    def mismatches(self, series: SeriesFacts) -> Iterator[Mismatch]:
+        """All that speaks against a series."""
+        if series.modality not in self.modality:
+            yield Mismatch(self.name, "modality", " or ".join(self.modality), series.modality or "none", True)
+        yield from self._of_description(series.description)
+        if not self.min_slices <= series.n_slices <= (self.max_slices or series.n_slices):
+            expected = _between(self.min_slices, self.max_slices)
+            yield Mismatch(self.name, "slices", expected, str(series.n_slices))
+        yield from self._of_thickness(series.thickness_mm)
+
+    def _of_description(self, description: str) -> Iterator[Mismatch]:
+        seen = f"'{description}'"
+        if self.descriptions and not _fits(description, self.descriptions):
+            expected = "like " + " or ".join(self.descriptions)
+            yield Mismatch(self.name, "a description", expected, seen, is_private=True)
+        if _fits(description, self.not_descriptions):
+            expected = "unlike " + " and ".join(self.not_descriptions)
+            yield Mismatch(self.name, "a description", expected, seen, is_private=True)
+
+    def _of_thickness(self, seen: float | None) -> Iterator[Mismatch]:
+        least, most = self.min_thickness_mm, self.max_thickness_mm
+        if least is None and most is None:
+            return
+        if seen is None or seen < (least or 0) or seen > (most or seen):
+            shown = "none" if seen is None else f"{seen:g} mm"
+            yield Mismatch(self.name, "a slice thickness", f"{_between(least, most)} mm", shown)
+
+
+class Rules(_Strict):
+    """What a rules file holds."""
+
+    destinations: dict[Name, Destination] = Field(default_factory=dict)
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) != len(names):
+            raise ValueError("expected rules with different names")
+        if unknown := {each for rule in self.rules for each in rule.send_to} - set(self.destinations):
+            raise ValueError(f"expected destinations that are in the file, got {', '.join(sorted(unknown))}")
+        return self
+
+    def judge(self, series: SeriesFacts) -> Rule | tuple[Mismatch, ...]:
+        """The first rule that takes a series, or why each does not."""
+        found: list[Mismatch] = []
+        for rule in self.rules:
+            against = tuple(rule.mismatches(series))
+            if not against:
+                return rule
+            found += against
+        return tuple(found)
+
+
+def parse_rules(text: str) -> Rules:
+    """The rules in a TOML text. Raises Misconfigured."""
+    try:
+        return Rules.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"the rules are no TOML: {error}") from error
+    except ValidationError as error:
+        wrong = (
+            f"{'.'.join(map(str, each['loc'])) or 'the file'}: {in_words(each)}"
+            for each in error.errors(include_url=False)
+        )
+        raise Misconfigured("wrong rules: " + "; ".join(wrong)) from error
+
+
+def _fits(description: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(description.casefold(), pattern.casefold()) for pattern in patterns)
+
+
+def _between(least: float | None, most: float | None) -> str:
+    """A range in words.
+
+    >>> _between(20, None), _between(None, 3.0), _between(1, 6)
+    ('of at least 20', 'of at most 3', 'of 1 to 6')
+    """
+    if most is None:
+        return f"of at least {least:g}"
+    return f"of at most {most:g}" if least is None else f"of {least:g} to {most:g}"
