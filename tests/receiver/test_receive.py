@@ -1,0 +1,100 @@
+"""Series from DCMTK through the receiver to a real stack, and their results back to DCMTK."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from tests.builders import make_volume
+from tests.dicom_phantom import make_series
+from tests.e2e.stack import Serve, serving
+from tests.receiver.receiving import LiveReceiver, live_pacs, needs_dcmtk, receiving
+from tests.toy_model import make_two_models
+
+pytestmark = [needs_dcmtk, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    models = make_two_models(tmp_path_factory.mktemp("models"))
+    with serving(tmp_path_factory.mktemp("data"), models) as serve:
+        assert "disyre is ready" in serve.wait_until_ready()
+        yield serve
+
+
+def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
+    """Files of a series that is of its own by its name."""
+    uid = pydicom.uid.generate_uid(entropy_srcs=[name])
+    made = make_series(
+        n_slices,
+        shape=(96, 96),
+        spacing_mm=(1.0, 1.0),
+        gap_mm=1.0,
+        SeriesDescription=f"t1 {name}",
+        SeriesInstanceUID=uid,
+    )
+    planes = np.moveaxis(make_volume((96, 96, n_slices)).voxels, 2, 0).astype(np.uint16)
+    folder.mkdir(exist_ok=True)
+    files = []
+    for number, image in enumerate(made):
+        image.PixelData = planes[number].T.tobytes()
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"{uid[:50]}.{number}"
+        image.save_as(folder / f"{number:03d}")
+        files.append(folder / f"{number:03d}")
+    return files
+
+
+def jobs_of(stack: Serve) -> int:
+    return len(stack.get("/v1/jobs?limit=100").json()["jobs"])
+
+
+def test_results_of_a_series_come_back_once_though_the_receiver_is_killed(
+    stack: Serve, tmp_path: Path
+) -> None:
+    files = series_in(tmp_path / "in", "killed")
+    before = jobs_of(stack)
+    receiver = LiveReceiver(tmp_path / "receiver", api_port=stack.port)
+    with receiving(receiver):
+        assert receiver.store(*files) == 0
+        receiver.kill()  # nothing was judged yet
+        receiver.start()
+        receiver.log_has("is job")
+        receiver.kill()
+        receiver.start()
+        receiver.log_has("goes on in")  # the PACS is away
+        receiver.kill()
+        receiver.start()
+        with live_pacs(tmp_path / "pacs", receiver.pacs_port) as taken:
+            receiver.log_has("has ended: sent")
+            found = [pydicom.dcmread(path) for path in taken.iterdir()]
+        assert {each.Modality for each in found} >= {"SEG", "SR"}
+        assert {each.StudyInstanceUID for each in found} == {pydicom.dcmread(files[0]).StudyInstanceUID}
+        assert len({each.SOPInstanceUID for each in found}) == len(found)
+        assert jobs_of(stack) == before + 1
+
+        assert receiver.store(*files) == 0  # the same once more
+        receiver.log_has("receives as", times=4)
+        assert receiver.stop() == 0
+
+
+def test_a_part_and_then_the_whole_are_two_jobs_and_the_same_again_is_none(
+    stack: Serve, tmp_path: Path
+) -> None:
+    files = series_in(tmp_path / "in", "part")
+    before = jobs_of(stack)
+    receiver = LiveReceiver(tmp_path / "receiver", api_port=stack.port)
+    with live_pacs(tmp_path / "pacs", receiver.pacs_port), receiving(receiver):
+        assert receiver.store(*files[:40]) == 0
+        receiver.log_has("has ended: sent")
+        assert receiver.store(*files) == 0
+        receiver.log_has("has ended: sent", times=2)
+        assert receiver.store(*files) == 0
+        other = series_in(tmp_path / "other", "other", n_slices=2)
+        assert receiver.store(*other) == 0
+        receiver.log_has("is not eligible: rule heads: expected slices of at least 4, got 2")
+
+        assert receiver.text().count("is taken by rule") == 2
+        assert jobs_of(stack) == before + 2
+        assert "t1 " not in receiver.text()
