@@ -1,5 +1,6 @@
 """What a DICOM image says of itself and its series; read in pieces, so that no header takes much memory."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +62,7 @@ def read_heading(path: Path) -> Heading:
             return _heading(_dataset(source))
         except UnreadableVolume as error:
             raise NotAnImage(str(error)) from None
-        except OSError:
+        except (OSError, NotAnImage):
             raise
         except Exception as error:  # pydicom raises all kinds at what is damaged, and quotes it
             raise NotAnImage(
@@ -90,8 +91,21 @@ def _dataset(source: Source) -> Dataset:
         raise NotAnImage("expected an image, got a data set without pixels")
     if reader.unusual is not None:
         raise reader.unusual
+    if pixels.is_too_long:
+        raise NotAnImage("expected as many pixels as the header says, got more")
     implicit = syntax == uid.ImplicitVRLittleEndian
-    return read_dataset(BytesIO(bytes(reader.kept)), is_implicit_VR=implicit, is_little_endian=little)
+    image = read_dataset(BytesIO(bytes(reader.kept)), is_implicit_VR=implicit, is_little_endian=little)
+    if DECODERS[syntax] == "" and pixels.n_bytes < _n_bytes(image):
+        raise NotAnImage("expected as many pixels as the header says, got fewer")
+    return image
+
+
+def _n_bytes(image: Dataset) -> int:
+    """What pixels take that are not compressed. Raises NotAnImage if the header does not say it."""
+    sizes = [image.get(name) for name in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise NotAnImage("expected an image that says how large it is, got one that does not")
+    return int(math.prod(sizes)) * int(image.get("NumberOfFrames") or 1) // 8
 
 
 def _heading(image: Dataset) -> Heading:
