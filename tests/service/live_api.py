@@ -150,9 +150,9 @@ def served(app: FastAPI) -> Iterator[str]:
 
 _MEDIA_TYPES: Final = {
     "gz": "application/gzip",
-    "json": "application/json",
     "dcm": "application/dicom",
     "zip": "application/zip",
+    "png": "image/png",
 }
 
 
@@ -165,7 +165,7 @@ def succeed(api: LiveApi, job: Job, files: dict[str, bytes], store: ArtifactStor
         Artifact(
             name=name,
             kind=name.partition(".")[0],
-            media_type=_MEDIA_TYPES[name.rpartition(".")[2]],
+            media_type=_MEDIA_TYPES.get(name.rpartition(".")[2], "application/json"),
             size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )
