@@ -107,7 +107,7 @@ def test_a_dicom_series_has_its_results_as_dicom_too_and_the_same_uids_in_anothe
     score(scorer, job.start(at=NOON).lose_worker(at=NOON).start(at=NOON), tmp_path / "again")
 
     kinds = {each.name: (each.kind, each.media_type) for each in outcome.artifacts}
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     assert {name: kinds[name] for name in RESULTS_AS_DICOM} == RESULTS_AS_DICOM
     for name in ("pm.dcm", "seg.dcm", "sr.dcm"):
         first, second = (pydicom.dcmread(folder / name) for folder in (results, tmp_path / "again"))
