@@ -11,7 +11,8 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian, MRImageStorage
-from pynetdicom import AE, Association
+from pynetdicom import AE
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
@@ -64,11 +65,12 @@ def content_of(image: Any) -> bytes:
     from pydicom.filebase import DicomFileLike
     from pydicom.filewriter import write_dataset
 
-    buffer = DicomFileLike(BytesIO())
+    content = BytesIO()
+    buffer = DicomFileLike(content)
     buffer.is_little_endian, buffer.is_implicit_VR = True, True
     plain = pydicom.Dataset({tag: image[tag] for tag in image.keys() if tag.group != 2})  # noqa: SIM118
     write_dataset(buffer, plain)
-    return bytes(buffer.parent.getvalue())
+    return content.getvalue()
 
 
 def send(association: Association, content: bytes, instance: str = INSTANCE) -> int | None:
@@ -82,10 +84,12 @@ def send(association: Association, content: bytes, instance: str = INSTANCE) -> 
     association._reactor_checkpoint.clear()  # the answer is for us, as `send_c_store` has it
     while not association._is_paused:
         time.sleep(0.01)
-    association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+    context = association.accepted_contexts[0].context_id
+    assert context is not None
+    association.dimse.send_msg(request, context)
     _, answer = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
-    return None if answer is None else int(answer.Status)
+    return None if answer is None or answer.Status is None else int(answer.Status)
 
 
 def changed(**changes: Any) -> Callable[[], bytes]:

@@ -40,7 +40,7 @@ def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
     files = []
     for number, image in enumerate(made):
         image.PixelData = planes[number].T.tobytes()
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"{uid[:50]}.{number}"
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"{uid[:50]}.{number}"  # type: ignore[assignment]
         image.save_as(folder / f"{number:03d}")
         files.append(folder / f"{number:03d}")
     return files
