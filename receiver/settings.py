@@ -25,8 +25,8 @@ class ReceiverSettings(SharedSettings):
     """Where it listens."""
     receiver_port: int = Field(default=11112, gt=0, lt=2**16)
     """And on which port."""
-    receiver_callers: str = ""
-    """AE titles that may send, with commas; empty is any, on this machine alone or with certificates."""
+    receiver_callers: str | None = None
+    """AE titles that may send, with commas; None is any, on this machine alone or with certificates."""
     receiver_tls_cert_file: Path | None = None
     """Its certificate; with it, nothing but TLS is spoken."""
     receiver_tls_key_file: Path | None = None
@@ -53,7 +53,7 @@ class ReceiverSettings(SharedSettings):
     @property
     def callers(self) -> list[str]:
         """The AE titles that may send."""
-        return [each.strip() for each in self.receiver_callers.split(",") if each.strip()]
+        return [each.strip() for each in (self.receiver_callers or "").split(",") if each.strip()]
 
     @model_validator(mode="after")
     def _is_guarded(self) -> Self:

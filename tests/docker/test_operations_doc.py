@@ -11,6 +11,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from disyre.adapters.settings import EX_CONFIG, SharedSettings
+from receiver.settings import ReceiverSettings
 from service.settings import ServiceSettings
 from tests.docker.conftest import ROOT
 from worker.settings import WorkerSettings
@@ -20,6 +21,7 @@ FIELDS: dict[str, FieldInfo] = {
     **SharedSettings.model_fields,
     **ServiceSettings.model_fields,
     **WorkerSettings.model_fields,
+    **ReceiverSettings.model_fields,
 }
 
 
@@ -28,7 +30,11 @@ def test_a_setting_is_described_with_its_default(name: str) -> None:
     default = documented().get(f"DISYRE_{name.upper()}")
 
     assert default is not None, f"expected a line on DISYRE_{name.upper()} in {DOC.name}"
-    assert default == _text(FIELDS[name].get_default(call_default_factory=True))
+    field = FIELDS[name]
+    is_required = field.is_required()
+    assert default == (
+        "has to be given" if is_required else _text(field.get_default(call_default_factory=True))
+    )
 
 
 def test_a_variable_of_the_composition_is_described_with_its_default() -> None:
