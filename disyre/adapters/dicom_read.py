@@ -72,7 +72,8 @@ def read_dicom(
         affine = dicom_geometry.affine(stack)
         chosen = [frames[image.number] for image in stack]
         voxels = read_voxels(chosen, stack[0].shape, on_warning)
-    on_images(_source_of(stack, chosen, affine))
+        source = _source_of(stack, chosen, affine)
+    on_images(source)
     n_infinite = int(np.count_nonzero(~np.isfinite(voxels)))  # pixels are integers: all that is was scaled so
     admission.fill_non_finite(voxels, on_warning, n_too_large=n_infinite)
     check_slope(voxels, least_slope(chosen), on_warning)

@@ -75,6 +75,7 @@ async def export_job(
     It is tried until the archive has them. One that has ended begins anew; of one that is under way nothing
     changes. What an archive has already it has once afterwards, too.
     """
+    await run_in_threadpool(succeeded, parts.jobs, job_id)  # of a job that is none, no body is looked at
     asked = await _asked(request)
     export = await run_in_threadpool(_request, job_id, asked.server, parts)
     response.headers["Location"] = f"{JOBS_PATH}/{job_id}/exports"

@@ -70,7 +70,7 @@ def test_a_platform_names_the_folders_and_no_connection_is_made(
     assert "disyre: restoring" in done.stderr.splitlines()
     assert done.stderr.splitlines()[-1] == f"disyre: scored by t1w/1 of {models}"
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["threshold"] == 0.2
-    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert len(list((tmp_path / "out").iterdir())) == 6
     assert {path.name for path in tmp_path.iterdir()} == {"in", "models", "out"}
 
 

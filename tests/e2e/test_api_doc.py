@@ -21,6 +21,8 @@ from tests.zip_files import zipped_images
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):8000")
 SHELL = "\n".join(re.findall(r"^```sh\n(.*?)^```$", API, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
+ELSEWHERE = "\n".join(re.findall(r"^    (curl .*)$", API, re.MULTILINE))
+"""Lines that need an archive, and are run with one (tests/pacs)."""
 CURL = re.compile(r'\bcurl (?P<options>.*?)"?http://localhost:8000(?P<path>/[^\s")]*)(?P<more>[^|\n]*)')
 
 
@@ -42,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 def called() -> set[tuple[str, str]]:
     """Method and path of each call of the document, without ids and queries."""
     found = set()
-    for call in CURL.finditer(SHELL):
+    for call in CURL.finditer(SHELL + ELSEWHERE):
         options = call["options"] + call["more"]
         path = re.sub(r"\$\w+", "{}", call["path"].partition("?")[0])
         found.add((method_of(f" {options} "), path))
@@ -55,7 +57,7 @@ def method_of(options: str) -> str:
         return method[1]
     if " -I " in options:
         return "HEAD"
-    return "POST" if " -F " in options or "--data-binary" in options else "GET"
+    return "POST" if any(each in options for each in (" -F ", " -d ", "--data-binary")) else "GET"
 
 
 def test_every_call_of_the_api_is_shown_as_a_line_to_run(serve: Serve) -> None:
@@ -128,7 +130,7 @@ def test_the_python_works(serve: Serve, folder: Path) -> None:
 
     assert run.returncode == 0, run.stderr
     assert run.stdout == "", "the bar is for terminals, and nothing went wrong"
-    assert len(list((folder / "out").iterdir())) == 5
+    assert len(list((folder / "out").iterdir())) == 6
 
 
 def test_the_command_works(serve: Serve, folder: Path) -> None:

@@ -22,8 +22,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no such option": (
         {"nonsense": "CANARY"},
         "nonsense: expected one of model, version, modality, mode, severities, preset, bias_correction, "
-        "align, threshold, outputs, series_uid, volume_index, priority, retention_s, callback, labels, got a "
-        "name that is none of them",
+        "align, threshold, outputs, series_uid, volume_index, priority, retention_s, callback, export, "
+        "labels, got a name that is none of them",
     ),
     "nearly an option": (
         {"Treshold": "CANARY"},
@@ -92,7 +92,7 @@ def test_of_a_study_only_options_that_fit_all_series_are_named(api: LiveApi, sca
 
     assert problem["detail"] == (
         "alined: did you mean align? expected one of align, mode, severities, preset, bias_correction, "
-        "threshold, outputs, priority, retention_s, callback, labels, got a name that is none of them"
+        "threshold, outputs, priority, retention_s, callback, export, labels, got a name that is none of them"
     )
 
 

@@ -15,6 +15,7 @@ from disyre.adapters.settings import (
     refuse_to_start,
 )
 from disyre.errors import Misconfigured
+from receiver.settings import ReceiverSettings
 from service.settings import ServiceSettings
 from tests.toy_model import make_toy_model
 from worker.settings import WorkerSettings
@@ -140,7 +141,8 @@ def test_a_program_checks_what_it_reads_and_leaves_the_rest_to_the_others(
 
 
 def test_the_known_variables_are_those_of_all_programs() -> None:
-    fields = ServiceSettings.model_fields.keys() | WorkerSettings.model_fields.keys()
+    programs = ServiceSettings, WorkerSettings, ReceiverSettings
+    fields = {field for program in programs for field in program.model_fields}
     of_programs = {f"DISYRE_{field.upper()}" for field in fields}
     of_compose = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
     of_tests = set(re.findall(r"DISYRE_\w+", (ROOT / "tests" / "real_data.py").read_text(encoding="utf-8")))
