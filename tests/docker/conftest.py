@@ -33,5 +33,5 @@ def compose_config(*options: str, **environment: str) -> Composition:
 
 @pytest.fixture(scope="session")
 def composition() -> Composition:
-    """All services, those of the GPU profile included."""
-    return compose_config("--profile", "gpu")
+    """All services, those of every profile included."""
+    return compose_config("--profile", "*")

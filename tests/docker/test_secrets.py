@@ -1,5 +1,6 @@
 """The broker of the composition, run as the composition runs it: what its users may do, and what not."""
 
+import json
 import os
 import shlex
 import stat
@@ -28,6 +29,7 @@ from tests.docker.conftest import ROOT, Composition
 from tests.live import free_port, live_worker, wait_for
 from tests.toy_model import make_toy_model
 
+_MAKE_SECRETS = ROOT / "docker" / "make-secrets"
 FORBIDDEN = (
     "FLUSHALL",
     "FLUSHDB",
@@ -43,6 +45,10 @@ FORBIDDEN = (
     "GET somebody-elses",
     "SET somebody-elses 1",
 )
+
+
+KEYS_OF = {"orthanc-key": "orthanc", "receiver-key": "receiver"}
+"""Files with an API key, and whose it is."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,11 @@ def test_the_secrets_are_for_containers_and_nobody_else_on_this_machine(secrets:
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in secrets.iterdir()}
 
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
-    assert modes == {"broker-url": 0o444, "valkey.acl": 0o444, "api-keys": 0o644}
+    assert modes == {
+        **dict.fromkeys(("broker-url", "valkey.acl", "orthanc-users.json"), 0o444),
+        **dict.fromkeys(KEYS_OF, 0o444),
+        "api-keys": 0o644,
+    }
 
 
 def test_the_broker_is_not_told_the_password(secrets: Path) -> None:
@@ -109,16 +119,48 @@ def test_secrets_are_never_overwritten(secrets: Path) -> None:
     assert {file.name: file.read_bytes() for file in secrets.iterdir()} == before
 
 
-def test_what_is_missing_is_made_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("missing", "made_anew"),
+    [
+        # Keys of a file of keys that is gone are worth nothing.
+        ("api-keys", {"api-keys", *KEYS_OF}),
+        ("receiver-key", {"api-keys", "receiver-key"}),
+        ("orthanc-users.json", {"orthanc-users.json"}),
+    ],
+)
+def test_what_is_missing_is_made_and_nothing_else(tmp_path: Path, missing: str, made_anew: set[str]) -> None:
     _make_secrets(tmp_path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    (tmp_path / "api-keys").unlink()
+    (tmp_path / missing).unlink()
 
     _make_secrets(tmp_path)
 
     after = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    assert after.pop("api-keys") != before.pop("api-keys")
-    assert after == before
+    assert {name for name in before | after if before[name] != after[name]} == made_anew
+    _assert_keys_open(tmp_path)
+
+
+def test_orthanc_and_the_receiver_have_keys_of_their_own_that_are_told_nobody(tmp_path: Path) -> None:
+    run = subprocess.run([_MAKE_SECRETS, tmp_path], check=True, capture_output=True, text=True)
+
+    _assert_keys_open(tmp_path)
+    assert [
+        name for name in KEYS_OF if (tmp_path / name).read_text().strip() in run.stdout + run.stderr
+    ] == []
+
+
+def test_orthancs_password_is_told_once(tmp_path: Path) -> None:
+    first, second = (
+        subprocess.run([_MAKE_SECRETS, tmp_path], check=True, capture_output=True, text=True).stderr
+        for _ in range(2)
+    )
+
+    users = json.loads((tmp_path / "orthanc-users.json").read_text())
+    (password,) = users.pop("RegisteredUsers").values()
+    assert users == {}
+    assert len(password) == 32
+    assert f"Orthanc's user is disyre, with the password {password}\n" in first
+    assert password not in second
 
 
 def test_the_first_key_is_printed_and_its_hash_is_kept(tmp_path: Path) -> None:
@@ -229,9 +271,17 @@ def test_a_worker_may_do_what_it_does(broker: GuardedBroker, tmp_path: Path) -> 
     assert "NOPERM" not in (tmp_path / "log").read_text()
 
 
+def _assert_keys_open(folder: Path) -> None:
+    """Each key in a file may submit and read, under the name of whose it is."""
+    ring = KeyRing.parse((folder / "api-keys").read_text())
+    for file, name in KEYS_OF.items():
+        key = (folder / file).read_text().strip()
+        assert ring.find(key, now=NOON) == Caller(name, frozenset({Scope.READ, Scope.SUBMIT}))
+
+
 def _make_secrets(folder: Path) -> str:
     """The first API key, if it was made."""
-    command = [ROOT / "docker" / "make-secrets", folder]
+    command = [_MAKE_SECRETS, folder]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
