@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -152,10 +153,7 @@ def read_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        wrong = (
-            f"wrong setting {_PREFIX}{str(each['loc'][0]).upper()}: {in_words(each)}" for each in details
-        )
+        wrong = map(_explain_wrong, error.errors(include_url=False))
         raise Misconfigured("; ".join(wrong)) from None  # the cause holds the values
 
 
@@ -163,6 +161,12 @@ def refuse_to_start(program: str, reason: Misconfigured) -> NoReturn:
     """End a program with EX_CONFIG, and with one line that says why."""
     sys.stderr.write(f"disyre {program}: cannot start: {' '.join(str(reason).split())}\n")
     sys.exit(EX_CONFIG)
+
+
+def _explain_wrong(error: Mapping[str, Any]) -> str:
+    if not error["loc"]:  # each by itself is right, but not all together
+        return f"wrong settings: {in_words(error)}"
+    return f"wrong setting {_PREFIX}{str(error['loc'][0]).upper()}: {in_words(error)}"
 
 
 def _explain_unknown(name: str) -> str:
