@@ -1,5 +1,5 @@
 # The ways to do things here; each is a script, so that CI and people do the same.
-.PHONY: help serve demo train test drills check clean
+.PHONY: help serve demo train test servers drills check clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ train:  ## set up, then train a network, a small one on phantoms if not told oth
 
 test:  ## set up, then every check and test that needs no GPU
 	@scripts/test
+
+servers:  ## the tests that need Orthanc, DCMTK and Chromium of Debian (scripts/install-servers)
+	@scripts/run dev python -m pytest -m servers -n logical --maxprocesses=2 --dist loadfile
 
 drills:  ## set up, then kill, cancel, starve and break running programs for about an hour, and print what came of it
 	@scripts/run dev python -m tests.drills

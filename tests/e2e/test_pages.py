@@ -33,6 +33,7 @@ ARGUMENTS: Final = [
 ]
 
 pytestmark = [
+    pytest.mark.servers,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not there"),
     pytest.mark.timeout(900),
 ]

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from tests.pacs.orthanc import PASSWORD, PLUGIN, PROGRAM, USER, Orthanc, orthanc
 from tests.service.live_api import LiveApi, live_api
 
 IS_THERE = PROGRAM.exists() and PLUGIN.exists()
-needs_orthanc = pytest.mark.skipif(not IS_THERE, reason="Orthanc is not installed")
+
+
+def needs_orthanc(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that a real Orthanc is there for."""
+    skipped = pytest.mark.skipif(not IS_THERE, reason="needs Orthanc")(test)
+    marked: Callable[..., None] = pytest.mark.servers(skipped)
+    return marked
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from tests.live import ROOT, wait_for
 from tests.pacs.plugged_orthanc import IS_THERE, STABLE_AFTER_S, Orthanc, running_orthanc
 
 pytestmark = [
+    pytest.mark.servers,
     pytest.mark.skipif(not IS_THERE, reason="needs Orthanc with its plugins, and DCMTK"),
     pytest.mark.timeout(600),
 ]

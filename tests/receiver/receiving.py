@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,14 @@ import pytest
 from tests.live import ROOT, free_port, wait_for
 
 TOOLS = [Path("/usr/bin") / name for name in ("storescu", "echoscu", "storescp")]
-needs_dcmtk = pytest.mark.skipif(not all(map(Path.exists, TOOLS)), reason="needs DCMTK")
+without_dcmtk = pytest.mark.skipif(not all(map(Path.exists, TOOLS)), reason="needs DCMTK")
+
+
+def needs_dcmtk(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that programs of DCMTK are there for."""
+    marked: Callable[..., None] = pytest.mark.servers(without_dcmtk(test))
+    return marked
+
 
 RULES = """
 [destinations.pacs]

@@ -10,10 +10,10 @@ import pytest
 from tests.builders import make_volume
 from tests.dicom_phantom import make_series
 from tests.e2e.stack import Serve, serving
-from tests.receiver.receiving import LiveReceiver, live_pacs, needs_dcmtk, receiving
+from tests.receiver.receiving import LiveReceiver, live_pacs, receiving, without_dcmtk
 from tests.toy_model import make_two_models
 
-pytestmark = [needs_dcmtk, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.servers, without_dcmtk, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
