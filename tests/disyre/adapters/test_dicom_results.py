@@ -196,6 +196,8 @@ def test_what_is_well_formed_of_patient_and_study_is_repeated(tmp_path: Path, ch
         "StudyTime": "101500.25",
         "StudyDescription": "Schädel",
         "AccessionNumber": "A-1",
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethod": "by hand",
     }
     found = score(make_series(8, shape=SHAPE, **said), tmp_path, kinds=("pm",))
 
