@@ -199,10 +199,13 @@ def test_what_is_well_formed_of_patient_and_study_is_repeated(tmp_path: Path, ch
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": "by hand",
     }
-    found = score(make_series(8, shape=SHAPE, **said), tmp_path, kinds=("pm",))
+    found = score(make_series(8, shape=SHAPE, **said), tmp_path)
 
-    read = pydicom.dcmread(found.folder / "pm.dcm")
-    assert {name: str(read[name].value) for name in said} == said
+    for result in ("pm.dcm", "seg.dcm", "sr.dcm"):
+        read = pydicom.dcmread(found.folder / result)
+        assert {name: str(read[name].value) for name in said if name != "SpecificCharacterSet"} == {
+            name: text for name, text in said.items() if name != "SpecificCharacterSet"
+        }
 
 
 def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_report_without_regions(
