@@ -20,7 +20,7 @@ from disyre import __version__
 from disyre.adapters.dicom_subject import subject_of
 from disyre.adapters.source_series import SourceSeries, SourceSlice
 from disyre.series_uid import is_series_uid
-from disyre.summary import ModelSummary
+from disyre.summary_record import ModelSummary
 
 Kind: TypeAlias = Literal["pm", "seg", "sc", "sr"]
 

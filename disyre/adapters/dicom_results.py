@@ -18,7 +18,7 @@ from disyre.pipeline import ScoredVolume
 from disyre.progress import OnStep, go_on
 from disyre.result_names import COLOUR_CAPTURES, PARAMETRIC_MAP, REPORT, SEGMENTATION
 from disyre.scoring import label_regions
-from disyre.summary import Summary
+from disyre.summary_record import Summary
 from disyre.volume import Volume
 
 

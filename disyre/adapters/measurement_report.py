@@ -27,7 +27,7 @@ from pydicom.sr.codedict import codes
 from disyre import __version__
 from disyre.adapters.derived_dicom import MANUFACTURER, RESEARCH_USE, DerivedDicom
 from disyre.adapters.segmentation import region_tracking
-from disyre.summary import RegionSummary, Summary
+from disyre.summary_record import RegionSummary, Summary
 
 _SCHEME: Final = "99DISYRE"
 _ML: Final = CodedConcept("mL", "UCUM", "milliliter")

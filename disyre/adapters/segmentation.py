@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from disyre.adapters.derived_dicom import RESEARCH_USE, DerivedDicom
-from disyre.summary import ModelSummary, RegionSummary
+from disyre.summary_record import ModelSummary, RegionSummary
 
 _RED: Final = CIELabColor(54.0, 75.0, 55.0)
 _ORANGE: Final = CIELabColor(72.0, 30.0, 70.0)

@@ -15,7 +15,8 @@ from disyre.adapters.dicom_results import write_dicom_results
 from disyre.adapters.source_series import SourceSeries
 from disyre.pipeline import ScoredVolume
 from disyre.scan_record import BrainSource, ScanSource
-from disyre.summary import Summary, summarize
+from disyre.summary import summarize
+from disyre.summary_record import Summary
 from disyre.volume import Volume
 from tests import dicom_phantom as phantom
 from tests.builders import make_manifest, make_record, make_settings
