@@ -8,17 +8,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from disyre.adapters.dicom_heading import facts_of, read_heading
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import where, write_log_lines
+from disyre.adapters.series_spool import Sealed
 from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.client import Client, ClientError
 from disyre.eligibility import Rule, Rules, parse_rules
 from disyre.errors import Misconfigured
 from receiver.delivery import Delivery
-from receiver.heading import facts_of, read_heading
 from receiver.scp import Receiver, prepare_library
 from receiver.settings import ReceiverSettings
-from receiver.spool import Sealed, Spool
+from receiver.spool import Spool
 
 logger = logging.getLogger("receiver")
 
@@ -113,7 +114,7 @@ class Rounds:
     def _judge(self, key: str, last_ns: int) -> None:
         if self._judged.get(key, (0, False))[0] == last_ns:
             return
-        sealed = self._spool.seal(key)
+        sealed = self._spool.seal_series(key)
         try:
             self._judged[key] = last_ns, self._is_taken(sealed)
         finally:

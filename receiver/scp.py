@@ -17,11 +17,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from disyre.adapters.dicom_heading import NotAnImage, read_heading
 from disyre.adapters.dicom_opening import DECODERS
+from disyre.adapters.series_spool import Arrived, SpoolFull
 from disyre.errors import Misconfigured
-from receiver.heading import NotAnImage, read_heading
 from receiver.settings import ReceiverSettings
-from receiver.spool import Spool, SpoolFull
+from receiver.spool import Spool
 
 logger = logging.getLogger("receiver")
 
@@ -115,7 +116,7 @@ class Receiver:
         if said != (heading.sop_class, heading.sop_instance) or said[0] != event.context.abstract_syntax:
             logger.warning("an image was refused: expected the one that was announced, got another")
             return NOT_OF_ITS_CLASS
-        self._spool.take(arrived, heading)
+        self._spool.take(Arrived(arrived, heading))
         return SUCCESS
 
 

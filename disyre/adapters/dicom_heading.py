@@ -1,8 +1,9 @@
 """What a DICOM image says of itself and its series; read in pieces, so that no header takes much memory."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -13,11 +14,11 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 
-from disyre.adapters.dicom_header import META, SYNTAX, HeaderReader, Wanted
+from disyre.adapters.dicom_header import SOP_CLASS, SYNTAX, HeaderReader, Wanted
 from disyre.adapters.dicom_opening import DECODERS
 from disyre.adapters.dicom_source import PIECE_BYTES, Source
 from disyre.eligibility import SeriesFacts
-from disyre.errors import DisyreError, UnreadableVolume
+from disyre.errors import UnreadableVolume
 
 _NAMES: Final = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"),
@@ -30,13 +31,38 @@ _WANTED: Final = Wanted(
     sequences=_GROUPS,
     nested={int(Tag("PixelMeasuresSequence")), int(Tag("SliceThickness"))},
 )
+_META: Final = Wanted((SOP_CLASS, int(Tag("MediaStorageSOPInstanceUID")), SYNTAX))
 _PREAMBLE_BYTES: Final = 132
+_MAGIC: Final = b"DICM"
 
 
-class NotAnImage(DisyreError):
-    """What came is no whole image."""
+class Fault(Enum):
+    """What is wrong with what came."""
 
-    code = "not-an-image"
+    DAMAGED = "damaged"
+    """It is no whole DICOM image."""
+    SYNTAX = "syntax"
+    """It is encoded in a way that is not taken."""
+    CLASS = "class"
+    """It is another kind of DICOM than was asked for."""
+
+
+class NotAnImage(Exception):
+    """What came is no whole image, or not one that is wanted."""
+
+    def __init__(self, message: str, fault: Fault = Fault.DAMAGED, said: "Named | None" = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.said = said
+        """What the file says that it is, as far as it was read."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """An instance."""
+
+    sop_class: str
+    sop_instance: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,8 @@ class Heading:
 
     sop_class: str
     sop_instance: str
+    said: Named | None
+    """What it is by the header of its file; None if that does not say it."""
     study: str
     series: str
     modality: str
@@ -53,21 +81,35 @@ class Heading:
     thickness_mm: float | None
 
 
-def read_heading(path: Path) -> Heading:
-    """The heading of a DICOM file whose pixels are all there. Raises NotAnImage, or OSError."""
+def read_heading(path: Path, *, classes: Collection[str] | None = None) -> Heading:
+    """The heading of a DICOM file whose pixels are all there. Raises NotAnImage, or OSError.
+
+    `classes` are the SOP classes that are wanted; None is any that has pixels.
+    """
     with path.open("rb") as file:
         source = Source(iter(partial(file.read, PIECE_BYTES), b""))
-        source.skip(_PREAMBLE_BYTES)
+        said: Named | None = None
         try:
-            return _heading(_dataset(source))
+            if not source.take(_PREAMBLE_BYTES).endswith(_MAGIC):
+                raise NotAnImage("expected a DICOM file, got another")
+            meta = _meta(source)
+            said = _named(meta)
+            if said is not None and classes is not None and said.sop_class not in classes:
+                raise NotAnImage("expected an MR image, got another kind of DICOM", Fault.CLASS)
+            heading = _heading(_dataset(source, str(meta.get("TransferSyntaxUID") or "")), said)
         except UnreadableVolume as error:
-            raise NotAnImage(str(error)) from None
-        except (OSError, NotAnImage):
+            raise NotAnImage(str(error), said=said) from None
+        except NotAnImage as error:
+            raise NotAnImage(str(error), error.fault, said) from None
+        except OSError:
             raise
         except Exception as error:  # pydicom raises all kinds at what is damaged, and quotes it
-            raise NotAnImage(
-                f"expected a DICOM image, got one that is damaged ({type(error).__name__})"
-            ) from None
+            what = f"expected a DICOM image, got one that is damaged ({type(error).__name__})"
+            raise NotAnImage(what, said=said) from None
+    if classes is not None and heading.sop_class not in classes:
+        what = "expected an MR image, got another kind of DICOM"
+        raise NotAnImage(what, Fault.CLASS, Named(heading.sop_class, heading.sop_instance))
+    return heading
 
 
 def facts_of(headings: Iterable[Heading]) -> SeriesFacts:
@@ -78,12 +120,24 @@ def facts_of(headings: Iterable[Heading]) -> SeriesFacts:
     return SeriesFacts(first.modality, first.description, sum(each.n_frames for each in every), thickness)
 
 
-def _dataset(source: Source) -> Dataset:
-    meta = HeaderReader(source, META, syntax="", is_little_endian=True)
-    meta.read_meta()
-    syntax = meta.values.get(SYNTAX, b"").decode("ascii", errors="replace").strip(" \0")
+def _meta(source: Source) -> Dataset:
+    """The header of the file, in front of the data set."""
+    reader = HeaderReader(source, _META, syntax="", is_little_endian=True)
+    reader.read_meta()
+    return read_dataset(BytesIO(bytes(reader.kept)), is_implicit_VR=False, is_little_endian=True)
+
+
+def _named(meta: Dataset) -> Named | None:
+    """What the header says that follows; None if it says nothing that can be right."""
+    found = [meta.get(name) for name in ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")]
+    if not all(isinstance(each, uid.UID) and each.is_valid for each in found):
+        return None
+    return Named(*map(str, found))
+
+
+def _dataset(source: Source, syntax: str) -> Dataset:
     if syntax not in DECODERS:
-        raise NotAnImage("expected a transfer syntax that was agreed on, got another")
+        raise NotAnImage("expected a transfer syntax that is taken, got another", Fault.SYNTAX)
     little = syntax != uid.ExplicitVRBigEndian
     reader = HeaderReader(source, _WANTED, syntax=syntax, is_little_endian=little)
     pixels = reader.read(keep=False)
@@ -108,7 +162,7 @@ def _n_bytes(image: Dataset) -> int:
     return int(math.prod(sizes)) * int(image.get("NumberOfFrames") or 1) // 8
 
 
-def _heading(image: Dataset) -> Heading:
+def _heading(image: Dataset, said: Named | None) -> Heading:
     n_frames = int(image.get("NumberOfFrames") or 1)
     if n_frames < 1:
         raise NotAnImage("expected one frame or more, got fewer")
@@ -116,6 +170,7 @@ def _heading(image: Dataset) -> Heading:
     return Heading(
         sop_class=_uid(image, "SOPClassUID"),
         sop_instance=_uid(image, "SOPInstanceUID"),
+        said=said,
         study=_uid(image, "StudyInstanceUID"),
         series=_uid(image, "SeriesInstanceUID"),
         modality=str(image.get("Modality") or ""),
