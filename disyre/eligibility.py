@@ -4,12 +4,12 @@ They are read from a TOML file, see docs/pacs.md.
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
@@ -128,11 +128,12 @@ class Rules(_Strict):
     rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _fit_together(self, info: ValidationInfo) -> Self:
         names = [rule.name for rule in self.rules]
         if len(set(names)) != len(names):
             raise ValueError("expected rules with different names")
-        if unknown := {each for rule in self.rules for each in rule.send_to} - set(self.destinations):
+        known = {*self.destinations, *(info.context or ())}
+        if unknown := {each for rule in self.rules for each in rule.send_to} - known:
             raise ValueError(f"expected destinations that are in the file, got {', '.join(sorted(unknown))}")
         return self
 
@@ -147,10 +148,13 @@ class Rules(_Strict):
         return tuple(found)
 
 
-def parse_rules(text: str) -> Rules:
-    """The rules in a TOML text. Raises Misconfigured."""
+def parse_rules(text: str, *, archives: Collection[str] = ()) -> Rules:
+    """The rules in a TOML text; results may be sent to `archives` too, which are not in it.
+
+    Raises Misconfigured.
+    """
     try:
-        return Rules.model_validate(tomllib.loads(text))
+        return Rules.model_validate(tomllib.loads(text), context=archives)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"the rules are no TOML: {error}") from error
     except ValidationError as error:

@@ -31,8 +31,21 @@ from service.pages import serve_pages
 from service.problems import handle_problems
 from service.query import KNOWN_PARAMETERS
 from service.reference import serve_reference
+from service.routes import (
+    dicomweb,
+    exports,
+    health,
+    inspect,
+    jobs,
+    models,
+    open_inference,
+    queue,
+    results,
+    series,
+    studies,
+)
 from service.routes import events as event_routes
-from service.routes import exports, health, inspect, jobs, models, open_inference, queue, results, studies
+from service.series_jobs import make_series_jobs
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock, this_boot
 from service.submission import Submission, longest_s
@@ -47,7 +60,7 @@ _DESCRIPTION: Final = (
 )
 _ROUTERS: Final = (
     *(jobs.router, event_routes.router, studies.router, inspect.router, results.router, exports.router),
-    *(models.router, open_inference.models, queue.router),
+    *(models.router, open_inference.models, queue.router, dicomweb.router, series.router),
 )
 
 
@@ -86,7 +99,9 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
     )
     app.state.guard = guard
-    app.state.parts = _parts(backends, upkeep, drain, lifetimes, settings)
+    parts = _parts(backends, upkeep, drain, lifetimes, settings)
+    app.state.parts = parts
+    upkeep.more.append(make_series_jobs(backends, parts.submission, parts.once, settings).look)
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge, drain=drain)
     handle_problems(app)
@@ -149,6 +164,7 @@ def _parts(
         drain=drain,
         events=backends.events,
         exports=backends.exports,
+        held=backends.held,
         servers=upkeep.exporter.servers,
         hub=upkeep.hub,
         once=Once(backends.idempotency_keys),

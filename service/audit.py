@@ -79,9 +79,9 @@ class AuditLog:
             lost = "; ".join(json.dumps(asdict(event)) for event in events)
             logger.error("the audit log cannot be written: %s; lost: %s", error.strerror, lost)
 
-    def note(self, what: str, *, job_id: str | None = None) -> None:
-        """Write down what the service did by itself."""
-        self.write([Event(at=_now(), who=SERVICE, what=what, job_id=job_id, status=None)])
+    def note(self, what: str, *, job_id: str | None = None, who: str = SERVICE) -> None:
+        """Write down what the service did by itself, or for somebody who had asked for it before."""
+        self.write([Event(at=_now(), who=who, what=what, job_id=job_id, status=None)])
 
     def note_key(self, what: str, entry: KeyEntry | None) -> None:
         """Write down that a key came or went, or that a file of keys was not taken."""

@@ -20,6 +20,7 @@ from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
 from disyre.model_package import ModelShelf
 from service.audit import AuditLog
+from service.held_series import HeldSeries
 from service.settings import ServiceSettings
 
 _BROKER_TIMEOUT_S: Final = 2.0
@@ -39,6 +40,7 @@ class Backends:
     idempotency_keys: IdempotencyKeys
     expiry: Expiry
     exports: Exports
+    held: HeldSeries
     clock_marks: ClockMarks
     audit: AuditLog
     queue: TaskQueue
@@ -62,6 +64,11 @@ class Backends:
             idempotency_keys=RedisIdempotencyKeys(client),
             expiry=RedisExpiry(client),
             exports=RedisExports(client),
+            held=HeldSeries(
+                settings.data_dir / "stow",
+                max_bytes=settings.stow_max_bytes,
+                max_instances=settings.stow_max_instances,
+            ),
             clock_marks=RedisClockMarks(client),
             audit=AuditLog(settings.data_dir / "audit"),
             queue=CeleryTaskQueue(celery, client),

@@ -26,6 +26,7 @@ from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.event_hub import EventHub
 from service.guard import GivenCaller
+from service.held_series import HeldSeries
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.once import Once
@@ -66,6 +67,8 @@ class Parts:
     """Of all jobs: only for one that the caller was seen to have."""
     exports: Exports
     """Likewise."""
+    held: HeldSeries
+    """Of all owners."""
     servers: Servers
     """The archives that results may be sent to."""
     hub: EventHub
@@ -82,11 +85,11 @@ async def _open_parts(request: Request) -> Parts:
 async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
     parts = await _open_parts(request)
     submission = replace(parts.submission, owner=caller.name, trace=request.state.trace)
-    jobs = parts.jobs.of(caller, lambda: _note_others(request))
+    jobs = parts.jobs.of(caller, lambda: note_others(request))
     return replace(parts, jobs=jobs, submission=submission, check_still=request.state.check_still)
 
 
-def _note_others(request: Request) -> None:
+def note_others(request: Request) -> None:
     """A request shows jobs of others: the audit log says so, though nothing is changed."""
     request.state.shows_jobs_of_others = True
 

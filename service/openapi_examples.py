@@ -16,6 +16,7 @@ from disyre.modality import LOCALIZER, SILENT, Guess
 from disyre.model_package import Calibration, ModelManifest, ModelPackage, ScanSettings, TrainingData
 from disyre.progress import Progress
 from disyre.trace import Trace
+from service.held_series import SeriesRecord, SeriesState
 from service.model_schemas import ModelList, ModelView
 from service.openapi_parameters import JOB_ID
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
@@ -27,6 +28,8 @@ from service.schemas import (
     JobPage,
     JobView,
     ResultsView,
+    SeriesPage,
+    SeriesView,
     StudyView,
 )
 from service.state_schemas import (
@@ -155,6 +158,25 @@ JOB_EVENTS: Final = _examples(
     queued=JobEventView.of(JobEvent.of(_QUEUED)), succeeded=JobEventView.of(JobEvent.of(_SUCCEEDED))
 )
 """The data of events of a job that is followed."""
+_LAST_NS: Final = int(_NOON.timestamp() * 1e9)
+_TAKEN: Final = SeriesRecord(
+    owner="pacs",
+    study_uid="1.2.840",
+    series_uid="1.2.840.1",
+    state=SeriesState.SUBMITTED,
+    judged_ns=_LAST_NS,
+    job_id=JOB_ID,
+    rule="t1w",
+)
+_REJECTED: Final = SeriesRecord(
+    owner="pacs",
+    study_uid="1.2.840",
+    series_uid="1.2.840.2",
+    state=SeriesState.REJECTED,
+    judged_ns=_LAST_NS,
+    code="not-eligible",
+    reasons=("rule t1w: expected slices of at least 20, got 3",),
+)
 METRICS: Final = (
     "# HELP disyre_queue_depth Jobs that wait.\n# TYPE disyre_queue_depth gauge\ndisyre_queue_depth 1.0\n"
 )
@@ -174,6 +196,10 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "StudyView": _examples(study=StudyView.of(_STUDY, _LINE)),
     "InspectionView": _examples(study=InspectionView(volumes=(_SERIES, _LOCALIZER), warnings=())),
     "ResultsView": _examples(results=ResultsView.of(_SUCCEEDED)),
+    "SeriesPage": _examples(
+        submitted=SeriesPage(series=[SeriesView.of(_TAKEN, 192, _LAST_NS)]),
+        rejected=SeriesPage(series=[SeriesView.of(_REJECTED, 3, _LAST_NS)]),
+    ),
     "ExportView": _examples(stored=ExportView.of(_EXPORT)),
     "ExportsView": _examples(exports=ExportsView.of(_ID, [_EXPORT])),
     "ModelView": _examples(model=ModelView.of(_PACKAGE)),

@@ -23,6 +23,7 @@ from disyre.explanation import in_words
 from disyre.job import JobProblem
 from disyre.job_id import read_job_id
 from disyre.result_names import RESULT_NAMES
+from disyre.series_uid import is_series_uid
 from service import errors as request_errors
 from service.waiting_line import QueueWatch
 
@@ -40,6 +41,7 @@ _LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
     "jobs": read_job_id,
     "results": RESULT_NAMES.__contains__,
     "models": re.compile(r"[a-z][a-z0-9-]{0,62}").fullmatch,
+    "studies": is_series_uid,
     "versions": re.compile(r"[1-9][0-9]{0,5}").fullmatch,
 }
 """Whether a parameter of an address, by the step before it, may be repeated."""

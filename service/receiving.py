@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -78,22 +78,29 @@ def admit(
         check_options(options)
 
 
-def admit_body(headers: Headers, parts: Parts) -> None:
-    """Refuse a body that need not be read. Raises UnsupportedMediaType, TooLarge or StorageFull."""
+def admit_body(
+    headers: Headers, parts: Parts, *, check_type: Callable[[Headers], object] | None = None
+) -> None:
+    """Refuse a body that need not be read. Raises UnsupportedMediaType, TooLarge or StorageFull.
+
+    `check_type` raises UnsupportedMediaType, or MalformedRequest; None takes what is a scan or a form.
+    """
     settings = parts.settings
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("expected a body without Content-Encoding")
-    _check_type(_media_type(headers))
+    (check_type or _check_type)(headers)
     announced_bytes = int(headers.get("content-length", 0))
     _check_size(announced_bytes, settings.max_upload_bytes)
     parts.room.check(announced_bytes)
 
 
 @asynccontextmanager
-async def incoming(parts: Parts) -> AsyncIterator[Path]:
-    """A folder for an upload, as of the artifact store, in threads of which there are few."""
-    disk, folder = parts.limiters.disk, parts.artifacts.incoming()
-    path = await _to_disk(disk, folder.__enter__)
+async def incoming(
+    parts: Parts, make_folder: Callable[[], AbstractContextManager[Path]] | None = None
+) -> AsyncIterator[Path]:
+    """A folder for an upload, in threads of which there are few; None takes one of the artifact store."""
+    disk, folder = parts.limiters.disk, (make_folder or parts.artifacts.incoming)()
+    path = await to_disk(disk, folder.__enter__)
     try:
         yield path
     except BaseException as error:
@@ -110,26 +117,36 @@ async def receive(
     `options` are those of the job that it is to be, as far as they are in the query; None if it is for none.
     Raises InvalidInput, StorageFull, ClientDisconnect, or Unavailable if the process stops meanwhile.
     """
+    settings = parts.settings
+    upload = await stream_body(request, parts, lambda: _open_body(request.headers, folder, settings, options))
+    return await to_disk(parts.limiters.inspection, set_aside_archives, upload, folder)
+
+
+async def stream_body(request: Request, parts: Parts, open_body: Callable[[], Body[T]]) -> T:
+    """Stream the body of a request to the disk, and give what it is.
+
+    Raises InvalidInput, StorageFull, ClientDisconnect, or Unavailable if the process stops meanwhile.
+    """
     settings, disk = parts.settings, parts.limiters.disk
     announced = request.headers.get("content-length")
     announced_bytes = None if announced is None else int(announced)
-    reservation = await _to_disk(disk, parts.room.reserve, announced_bytes)
-    body: Body | None = None
+    reservation = await to_disk(disk, parts.room.reserve, announced_bytes)
+    body: Body[T] | None = None
     writing: asyncio.Task[None] | None = None
     try:
-        body = await _to_disk(disk, _open_body, request.headers, folder, settings, options)
+        body = await to_disk(disk, open_body)
         async with asyncio.timeout(settings.upload_timeout_s) as deadline:
             with parts.drain.waking(lambda: _hasten(deadline, settings)):
                 async for chunks in _batches(request, settings):
                     is_first = writing is None
                     if writing is not None:
                         await writing
-                    writing = asyncio.create_task(_to_disk(disk, _take, body, chunks, reservation))
+                    writing = asyncio.create_task(to_disk(disk, _take, body, chunks, reservation))
                     if is_first:
                         await writing  # it may be refused by its beginning
                 if writing is not None:
                     await writing
-                upload = await _to_disk(disk, body.finish)
+                return await to_disk(disk, body.finish)
     except TimeoutError as error:
         if parts.drain.has_begun:
             raise Unavailable("the service is stopping, and the upload did not end in time") from error
@@ -141,7 +158,6 @@ async def receive(
         reservation.end()
         if body is not None:
             body.close()
-    return await _to_disk(parts.limiters.inspection, set_aside_archives, upload, folder)
 
 
 def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
@@ -151,7 +167,7 @@ def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
     deadline.reschedule(min(deadline.when() or last, last))
 
 
-def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
+def _take(body: Body[object], chunks: list[bytes], reservation: Reservation) -> None:
     # Large ones are not copied again; small ones cost less together.
     for chunk in chunks if len(chunks) <= _FEW_CHUNKS else [b"".join(chunks)]:
         reservation.expect(len(chunk))
@@ -161,7 +177,7 @@ def _take(body: Body, chunks: list[bytes], reservation: Reservation) -> None:
 
 def _open_body(
     headers: Headers, folder: Path, settings: ServiceSettings, options: Mapping[str, Any] | None
-) -> Body:
+) -> Body[Upload]:
     digest = given_digest(headers)
     refuse = refuse_nifti if is_form(headers) else refuse_by_beginning
 
@@ -202,7 +218,7 @@ async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator
         yield batch
 
 
-async def _to_disk(limiter: CapacityLimiter, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def to_disk(limiter: CapacityLimiter, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do in a thread what may wait for the disk. Raises StorageFull if the disk is full."""
     try:
         return await in_thread(limiter, work, *args, **kwargs)
@@ -214,15 +230,20 @@ async def _to_disk(limiter: CapacityLimiter, work: Callable[P, T], *args: P.args
 
 def is_form(headers: Headers) -> bool:
     """Whether the body is a multipart form."""
-    return _media_type(headers) == _FORM_TYPE
+    return media_type(headers) == _FORM_TYPE
 
 
-def _check_type(came: str) -> None:
+def _check_type(headers: Headers) -> None:
     """Raise UnsupportedMediaType if a body of this type is not taken."""
+    came = media_type(headers)
     if came not in (*RAW_TYPES, _FORM_TYPE):
-        shown = came if came in _KNOWN_TYPES else "another type"
         taken = f"{', '.join(RAW_TYPES)}, none at all, or {_FORM_TYPE}"
-        raise UnsupportedMediaType(f"expected a Content-Type of {taken}; got {shown}")
+        raise UnsupportedMediaType(f"expected a Content-Type of {taken}; got {shown_type(came)}")
+
+
+def shown_type(came: str) -> str:
+    """A media type as a refusal may name it: a known one; of another nobody knows what it says."""
+    return came if came in (*RAW_TYPES, _FORM_TYPE, *_KNOWN_TYPES) else "another type"
 
 
 def _check_size(size_bytes: int, max_bytes: int) -> None:
@@ -230,6 +251,6 @@ def _check_size(size_bytes: int, max_bytes: int) -> None:
         raise TooLarge(f"expected a body of at most {counted(max_bytes, 'byte')}")
 
 
-def _media_type(headers: Headers) -> str:
+def media_type(headers: Headers) -> str:
     """The type that the client states, without its options; httpx states none by itself."""
     return (headers.get("content-type") or RAW_TYPES[0]).partition(";")[0].strip().lower()

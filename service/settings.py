@@ -59,5 +59,17 @@ class ServiceSettings(SharedSettings):
     """The archives that results may be sent to."""
     export_to: str | None = None
     """The name of the one that gets the results of every job of DICOM, unless the job names another."""
+    stow_rules: Path | None = None
+    """Rules that say which series that came by STOW-RS are scored; None has all MR scored."""
+    stow_quiet_s: PositiveFloat = 30.0
+    """A series that came by STOW-RS is judged once nothing of it has come for so long."""
+    stow_keep_s: float = Field(default=86_400.0, ge=0)
+    """Its images are kept for so long after the last one, so that one that comes in parts becomes whole."""
+    stow_keep_rejected_s: float = Field(default=3_600.0, ge=0)
+    """The same of a series that was rejected."""
+    stow_max_bytes: PositiveInt = 50 * 1024**3
+    """Of all series that are held; beyond, images are refused for now."""
+    stow_max_instances: PositiveInt = 5000
+    """Of one series that is held."""
     reap_interval_s: PositiveFloat = 5.0
     """Time between two searches for jobs whose worker or message was lost."""

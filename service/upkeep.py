@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from anyio import CapacityLimiter
@@ -46,15 +46,18 @@ class Upkeep:
     settings: ServiceSettings
     clock: SteadyClock
     asks_for_no_key: bool
+    more: list[Callable[[], None]] = field(default_factory=list)
+    """Further works, each in a thread of its own."""
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         """Keep on with it for the length of a block."""
         self.backends.artifacts.prepare()
+        self.backends.held.prepare()
         caretaker = self._caretaker()
         await run_in_threadpool(caretaker.sweep)
         calls = [self.postman.deliver] * _CALLS_AT_ONCE if self.postman else []
-        works = [caretaker.take_care, self.exporter.deliver, *calls]
+        works = [caretaker.take_care, self.exporter.deliver, *calls, *self.more]
         threads = CapacityLimiter(len(works))
         every_s = self.settings.reap_interval_s
         tasks = [asyncio.create_task(_repeat(work, every_s, threads)) for work in works]

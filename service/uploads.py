@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
@@ -18,14 +18,17 @@ from service.errors import DigestMismatch, MalformedRequest
 _MAX_PARAMS_BYTES: Final = 64 * 1024
 
 
-class Body(Protocol):
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Body(Protocol[T_co]):
     """Takes the bytes of a request body, in pieces."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises InvalidInput."""
 
-    def finish(self) -> Upload:
-        """All bytes were fed. Raises InvalidInput if the body is not whole."""
+    def finish(self) -> T_co:
+        """All bytes were fed; what they are. Raises InvalidInput if the body is not whole."""
 
     def close(self) -> None:
         """Let go of open files, whatever happened."""
@@ -84,7 +87,7 @@ class RawBody:
         facts = self._writer.facts
         if facts.is_empty:
             raise EmptyUpload("expected a scan as the body, or a form with parts named 'file', got 0 bytes")
-        _check_digest(self._digest, facts.digest)
+        check_digest(self._digest, facts.digest)
         self._writer.close()
         return Upload((facts.as_file(self._writer.name, facts.format()),))
 
@@ -93,7 +96,8 @@ class RawBody:
         self._writer.close()
 
 
-def _check_digest(expected: bytes | None, came: bytes) -> None:
+def check_digest(expected: bytes | None, came: bytes) -> None:
+    """Raise DigestMismatch if a body is not the one that was announced; None if nothing was."""
     if expected not in (None, came):
         raise DigestMismatch("the body does not have the SHA-256 of its Content-Digest")
 
@@ -148,7 +152,7 @@ class MultipartBody:
 
         Raises DigestMismatch, MalformedRequest, EmptyUpload or NotAnImage.
         """
-        _check_digest(self._digest, self._sha256.digest())
+        check_digest(self._digest, self._sha256.digest())
         try:
             self._parser.close()
         except MultipartError as error:

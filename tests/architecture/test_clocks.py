@@ -13,6 +13,7 @@ _ALLOWED = {
     "service/audit.py": "when something was asked for, whatever became of it",
     "service/guard.py": "until when a token is good",
     "service/key_file.py": "until when a key is good",
+    "service/series_jobs.py": "how long no image has come, by when files were written",
     "worker/heartbeat.py": "what people are shown of a worker",
     "worker/one_shot.py": "a job that no store holds",
     "worker/onnx_restorer.py": "what people are shown of a worker",

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "other.nii.gz").write_bytes(scan_bytes())
     (tmp_path / "series").mkdir()
-    images = encoded(make_series(SeriesInstanceUID="1.2.840.1"))
+    images = encoded(make_series(StudyInstanceUID="1.2.840", SeriesInstanceUID="1.2.840.1"))
     for number, content in enumerate(images):
         (tmp_path / "series" / f"{number}.dcm").write_bytes(content)
     (tmp_path / "study.zip").write_bytes(zipped_images(images))

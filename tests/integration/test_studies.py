@@ -26,6 +26,7 @@ from disyre.volume import Volume
 from service.app import create_app
 from service.audit import AuditLog
 from service.backends import Backends
+from service.held_series import HeldSeries
 from service.settings import ServiceSettings
 from tests.dicom_phantom import encoded, make_series
 from tests.integration.workplace import Workplace
@@ -82,6 +83,7 @@ def app_of(workplace: Workplace, tmp_path: Path) -> FastAPI:
         rates=RedisRateLimiter(workplace.client),
         expiry=RedisExpiry(workplace.client),
         exports=RedisExports(workplace.client),
+        held=HeldSeries(tmp_path / "stow", max_bytes=2**30, max_instances=1000),
         clock_marks=RedisClockMarks(workplace.client),
         idempotency_keys=RedisIdempotencyKeys(workplace.client),
         audit=AuditLog(tmp_path / "audit"),

@@ -32,6 +32,7 @@ from disyre.model_package import ModelShelf
 from service.app import create_app
 from service.audit import AuditLog
 from service.backends import Backends
+from service.held_series import HeldSeries
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.server import Server
 from service.settings import ServiceSettings
@@ -109,6 +110,11 @@ def live_api(
         rates=InMemoryRateLimiter(),
         expiry=InMemoryExpiry(memory),
         exports=exports or (store if isinstance(store, InMemoryJobStore) else memory).exports,
+        held=HeldSeries(
+            tmp_path / "stow",
+            max_bytes=settings.get("stow_max_bytes", 2**30),
+            max_instances=settings.get("stow_max_instances", 1000),
+        ),
         clock_marks=InMemoryClockMarks(),
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),
         audit=AuditLog(tmp_path / "audit"),

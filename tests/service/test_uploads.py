@@ -24,7 +24,7 @@ FORM = (
 FILE = NIFTI + b"\r\n--edg-"
 
 
-def take(body: Body, content: bytes, *, cuts: Sequence[int] = ()) -> Upload:
+def take(body: Body[Upload], content: bytes, *, cuts: Sequence[int] = ()) -> Upload:
     edges = [0, *sorted(cuts), len(content)]
     try:
         for start, stop in pairwise(edges):

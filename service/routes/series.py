@@ -1,0 +1,44 @@
+"""Series that came by STOW-RS: whether each is waiting, a job, or rejected, and why."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from disyre import errors
+from disyre.series_uid import SERIES_UID
+from service.dependencies import GivenParts, note_others
+from service.errors import InvalidRequest
+from service.guard import GivenCaller
+from service.openapi import problems
+from service.schemas import SeriesPage, SeriesView
+
+router = APIRouter(prefix="/v1/series", tags=["dicomweb"])
+
+
+@router.get(
+    "",
+    summary="List series that came by STOW-RS",
+    responses=problems(InvalidRequest, errors.Unavailable),
+)
+def list_series(
+    request: Request,
+    parts: GivenParts,
+    caller: GivenCaller,
+    study_uid: Annotated[str | None, Query(pattern=SERIES_UID, description="of this study")] = None,
+    series_uid: Annotated[str | None, Query(pattern=SERIES_UID, description="this one")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="at most so many")] = 200,
+) -> SeriesPage:
+    """List the series that were sent by STOW-RS and are held, with what became of each; the latest first."""
+    found: list[SeriesView] = []
+    for key, last_ns in sorted(parts.held.series(), key=lambda each: -each[1]):
+        record = parts.held.record(key)
+        if record is None or not caller.sees_jobs_of(record.owner):
+            continue
+        if study_uid not in (None, record.study_uid) or series_uid not in (None, record.series_uid):
+            continue
+        if record.owner != caller.name:
+            note_others(request)
+        found.append(SeriesView.of(record, parts.held.n_images(key), last_ns))
+        if len(found) == limit:
+            break
+    return SeriesPage(series=found)

@@ -1,0 +1,249 @@
+"""Makes jobs of series that came by STOW-RS: once one has been quiet, and if a rule takes it.
+
+Several processes may do so: one at a time goes over the series. What it is about to do is noted before, so a
+process that is killed leaves nothing that another one does twice, or not at all.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from disyre.adapters.dicom_heading import facts_of, read_heading
+from disyre.adapters.job_store import JobStore
+from disyre.adapters.log_lines import where
+from disyre.adapters.series_spool import Sealed
+from disyre.documents import read_document
+from disyre.eligibility import Rule, Rules, parse_rules
+from disyre.errors import InvalidInput, JobNotFound, Misconfigured, Unavailable
+from disyre.intake.upload import FileFacts, ScanFiles, Upload, file_name
+from disyre.job import Job
+from service.audit import AuditLog
+from service.backends import Backends
+from service.held_series import Begun, HeldSeries, SeriesRecord, SeriesState
+from service.once import Once, Outcome, Ticket
+from service.pacs import Servers
+from service.settings import ServiceSettings
+from service.submission import Submission
+
+logger = logging.getLogger(__name__)
+
+_PIECE_BYTES: Final = 2**20
+_HOLD_S: Final = 30.0
+"""So long after the end of a process in the midst of a submission, another may go on with it."""
+_AGAIN_S: Final = 60.0
+"""Between two tries at a series that fails through no fault of its own, and two looks for deleted jobs."""
+_NOT_ELIGIBLE: Final = "not-eligible"
+
+
+@dataclass
+class SeriesJobs:
+    """Goes over the series that are held."""
+
+    held: HeldSeries
+    jobs: JobStore
+    submission: Submission
+    once: Once
+    rules: Rules
+    audit: AuditLog
+    quiet_s: float
+    keep_s: float
+    keep_rejected_s: float
+    upload_timeout_s: float
+    now_ns: Callable[[], int] = time.time_ns
+    clock_s: Callable[[], float] = time.monotonic
+    _not_before_s: dict[str, float] = field(default_factory=dict)
+    """When series are tried again that failed through no fault of theirs."""
+    _tidied_at_s: float = float("-inf")
+
+    def look(self) -> None:
+        """Go over all series once, unless another process does so now. Raises Unavailable."""
+        with self.held.round() as is_ours:
+            if not is_ours:
+                return
+            for key, last_ns in self.held.series():
+                try:
+                    self._look_at(key, last_ns)
+                except Unavailable as error:
+                    self._put_off(key)
+                    logger.warning("series %s waits: %s", key[:12], error)
+                    break  # it may be so for the others too, and take its time for each
+                except Exception as error:  # whatever it is, others are not to wait for it
+                    self._put_off(key)
+                    logger.error("series %s failed: %s", key[:12], where(error))
+            if self.clock_s() - self._tidied_at_s > _AGAIN_S:
+                self._tidied_at_s = self.clock_s()
+                self._tidy()
+
+    def _put_off(self, key: str) -> None:
+        self._not_before_s[key] = self.clock_s() + _AGAIN_S
+
+    def _look_at(self, key: str, last_ns: int) -> None:
+        quiet_s = (self.now_ns() - last_ns) / 1e9
+        record = self.held.record(key)
+        if quiet_s < self.quiet_s:
+            return
+        if record is None or record.judged_ns == last_ns:
+            self._forget_old(key, last_ns, quiet_s, record)
+        elif self._not_before_s.get(key, 0.0) <= self.clock_s():
+            with self.held.folder() as folder:
+                judged = self._judged(key, record, self.held.seal(key, folder), last_ns)
+            if judged is None:
+                self.held.forget(key, last_ns)
+            else:
+                self.held.save(key, judged)
+            self._not_before_s.pop(key, None)
+
+    def _forget_old(self, key: str, last_ns: int, quiet_s: float, record: SeriesRecord | None) -> None:
+        is_taken = record is not None and record.state is SeriesState.SUBMITTED
+        if quiet_s >= (self.keep_s if is_taken else self.keep_rejected_s):
+            self.held.forget_images(key, last_ns)
+
+    def _judged(self, key: str, record: SeriesRecord, sealed: Sealed, last_ns: int) -> SeriesRecord | None:
+        """What is known of a series once these images of it were judged; None if it is to be forgotten."""
+        record = record.model_copy(update={"judged_ns": last_ns})
+        if record.digest == sealed.digest and record.job_id is not None:
+            return record.model_copy(update={"state": SeriesState.SUBMITTED})  # the same images again
+        begun = record.begun
+        if begun is None or begun.digest != sealed.digest:
+            verdict = self.rules.judge(facts_of(map(read_heading, sealed.images())))
+            if not isinstance(verdict, Rule):
+                return self._rejected(key, record, _NOT_ELIGIBLE, *(each.in_log() for each in verdict))
+            begun = Begun(digest=sealed.digest, nonce=secrets.token_hex(16), rule=verdict)
+            waiting = {"judged_ns": None, "begun": begun, "state": SeriesState.WAITING}
+            self.held.save(key, record.model_copy(update=waiting))
+        try:
+            job = self._submit(record.owner, sealed, begun)
+        except JobNotFound:  # a process that was killed made it, and somebody has deleted it since
+            return None
+        except InvalidInput as error:
+            return self._rejected(key, record, error.code, str(error))
+        self.audit.note("submit_series", job_id=job.id, who=record.owner)
+        logger.info("series %s is job %s, by rule %s", key[:12], job.id, begun.rule.name)
+        taken = {"state": SeriesState.SUBMITTED, "digest": sealed.digest, "job_id": job.id, "begun": None}
+        return record.model_copy(update={**taken, "rule": begun.rule.name, "code": None, "reasons": ()})
+
+    def _rejected(self, key: str, record: SeriesRecord, code: str, *reasons: str) -> SeriesRecord:
+        self.audit.note("reject_series", who=record.owner)
+        logger.info("series %s is rejected: %s", key[:12], "; ".join(reasons))
+        update = {"state": SeriesState.REJECTED, "code": code, "reasons": reasons, "begun": None}
+        return record.model_copy(update={**update, "digest": None, "job_id": None, "rule": None})
+
+    def _submit(self, owner: str, sealed: Sealed, begun: Begun) -> Job:
+        """Make images a job of somebody, or find the one that they were made before.
+
+        Raises InvalidInput, JobNotFound if there was one and is none any more, or Unavailable.
+        """
+        self.submission.check_room(1)
+        ticket = self._ticket(owner, begun)
+        try:
+            with self.submission.artifacts.incoming() as folder:
+                upload = _upload(sealed, folder)
+                submission = replace(self.submission, owner=owner)
+                return submission.submit(upload, folder, options_of(begun.rule), ticket)
+        except Exception:
+            with suppress(Unavailable):
+                self.once.keys.release(ticket.name, ticket.holder)
+            raise
+
+    def _ticket(self, owner: str, begun: Begun) -> Ticket:
+        name = f"{owner}:{sha256(f'series {begun.nonce}'.encode()).hexdigest()}"
+        holder = secrets.token_hex(8)
+        earlier = self.once.keys.take(name, holder, for_s=_HOLD_S)
+        return Ticket(name, holder, read_document(Outcome, earlier) if earlier is not None else None)
+
+    def _tidy(self) -> None:
+        """Forget series whose job was deleted or has expired, and what nobody is at any more."""
+        self.held.sweep(older_than_s=2 * self.upload_timeout_s)
+        last_ns = dict(self.held.series())
+        for key in self.held.known():
+            record = self.held.record(key)
+            if record is not None and record.job_id is not None and self._is_gone(record.job_id):
+                self.held.forget(key, last_ns.get(key))
+            elif record is not None and record.job_id is None and record.study_uid is None:
+                self.held.forget(key, None)
+
+    def _is_gone(self, job_id: str) -> bool:
+        try:
+            self.submission.lifetimes.check(self.jobs.get(job_id))
+        except JobNotFound:
+            return True
+        return False
+
+
+def options_of(rule: Rule) -> Mapping[str, Any]:
+    """What a rule asks of the job of a series."""
+    options: dict[str, Any] = {}
+    if rule.model is not None:
+        options["model"] = rule.model
+    if rule.contrast is not None:
+        options["modality"] = rule.contrast
+    if rule.send_to:
+        (options["export"],) = rule.send_to
+    if "outputs" in rule.model_fields_set:
+        options["outputs"] = rule.outputs
+    return options
+
+
+def _upload(sealed: Sealed, folder: Path) -> Upload:
+    """Images as the files of an upload, in its folder."""
+    files = ScanFiles()
+    for number, image in enumerate(sealed.images(), start=1):
+        target, facts = folder / file_name(number), FileFacts()
+        _link(image, target)
+        with target.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                facts.take(piece)
+        files.add(target.name, facts)
+    return Upload(files.whole())
+
+
+def _link(image: Path, target: Path) -> None:
+    """The same file under another name; a copy, where that lies on another file system."""
+    try:
+        os.link(image, target)
+    except OSError:
+        shutil.copyfile(image, target)
+
+
+def make_series_jobs(
+    backends: Backends, submission: Submission, once: Once, settings: ServiceSettings
+) -> SeriesJobs:
+    """Who makes jobs of series, by the rules of the settings. Raises Misconfigured."""
+    return SeriesJobs(
+        backends.held,
+        backends.jobs,
+        submission,
+        once,
+        _rules(settings.stow_rules, submission.servers),
+        backends.audit,
+        quiet_s=settings.stow_quiet_s,
+        keep_s=settings.stow_keep_s,
+        keep_rejected_s=settings.stow_keep_rejected_s,
+        upload_timeout_s=settings.upload_timeout_s,
+    )
+
+
+def _rules(path: Path | None, servers: Servers) -> Rules:
+    """The rules in a file; without one, a rule that takes all MR. Raises Misconfigured."""
+    if path is None:
+        return Rules(rules=(Rule(name="mr"),))
+    try:
+        rules = parse_rules(path.read_text(encoding="utf-8"), archives=servers)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"DISYRE_STOW_RULES cannot be read ({type(error).__name__})") from None
+    except Misconfigured as error:
+        raise Misconfigured(f"DISYRE_STOW_RULES: {error}") from error
+    for rule in rules.rules:
+        if len(rule.send_to) > 1 or not set(rule.send_to) <= set(servers):
+            raise Misconfigured(
+                f"DISYRE_STOW_RULES: rule {rule.name}: expected to send_to one server of DISYRE_PACS_FILE"
+            )
+    return rules
