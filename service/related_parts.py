@@ -27,8 +27,8 @@ _MAGIC: Final = slice(128, 132)
 _OPENED: Final = b"DICM"
 _TYPE: Final = re.compile(r';\s*type\s*=\s*"?([\w.+/-]+)"?', re.IGNORECASE)
 """Not all clients have it in quotes."""
-_LONGEST_BOUNDARY: Final = 70
-"""Of RFC 2046."""
+_LONGEST_BOUNDARY: Final = 200
+"""RFC 2046 has 70, and Orthanc sends one of 73."""
 
 Stored: TypeAlias = list[Path | None]
 """Each part in order: its file, or None if it is no DICOM file."""

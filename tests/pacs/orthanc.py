@@ -36,7 +36,7 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, port: int | None = None) -> Iterator[Orthanc]:
+def orthanc(folder: Path, port: int | None = None, **more: Any) -> Iterator[Orthanc]:
     """An archive for the length of a block; nothing but this machine reaches its HTTP."""
     port = port or free_port()
     settings = {
@@ -48,6 +48,7 @@ def orthanc(folder: Path, port: int | None = None) -> Iterator[Orthanc]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {USER: PASSWORD},
+        **more,
     }
     folder.mkdir(exist_ok=True)
     (folder / "orthanc.json").write_text(json.dumps(settings))
