@@ -6,6 +6,7 @@ that was believed dead cannot speak for a job that another one has taken over.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Final, Self
 
 from pydantic import AwareDatetime, Field
@@ -164,6 +165,8 @@ class Job(Frozen):
     """How its voxels lie; None of jobs from before this was noted, until a worker has read them."""
     series: SeriesMark | None = None
     """By what its series is known again; None of NIfTI, and of jobs from before this was noted."""
+    workitem_uid: str | None = None
+    """By what whoever asked for it by UPS-RS knows it; None of other jobs, and if they left that to us."""
     supersedes: JobId | None = None
     """The newest earlier job of the same owner, study and series with other images; None if there is none."""
     params: JobParams
@@ -195,6 +198,7 @@ class Job(Frozen):
         scan: ScanFacts | None = None,
         series: SeriesMark | None = None,
         supersedes: str | None = None,
+        workitem_uid: str | None = None,
         params: JobParams,
         at: datetime,
         owner: str = LOCAL_OWNER,
@@ -214,6 +218,7 @@ class Job(Frozen):
             scan=scan,
             series=series,
             supersedes=supersedes,
+            workitem_uid=workitem_uid,
             params=params,
             history=(Transition(state=JobState.QUEUED, at=at),),
         )
@@ -222,6 +227,12 @@ class Job(Frozen):
     def series_id(self) -> str | None:
         """A hash of the UIDs of its study and series, if they are known."""
         return self.series.id if self.series is not None else None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """By what its owner finds it beside its id."""
+        of_workitem = workitem_mark(self.workitem_uid) if self.workitem_uid is not None else None
+        return tuple(each for each in (self.series_id, of_workitem) if each is not None)
 
     @property
     def queue(self) -> str:
@@ -369,3 +380,12 @@ class Job(Frozen):
     def _check_attempt(self, attempt: int) -> None:
         if attempt != self.attempt:
             raise StaleAttempt(f"attempt {attempt} is over, attempt {self.attempt} has begun")
+
+
+def workitem_mark(uid: str) -> str:
+    """By what the job of a workitem is found: a hash of the UID.
+
+    >>> workitem_mark("1.2.3")
+    'workitem-c47f5b18b8a430e698b9fe15e51f6119'
+    """
+    return f"workitem-{sha256(uid.encode()).hexdigest()[:32]}"

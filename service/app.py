@@ -43,6 +43,7 @@ from service.routes import (
     results,
     series,
     studies,
+    workitems,
 )
 from service.routes import events as event_routes
 from service.series_jobs import make_series_jobs
@@ -60,7 +61,7 @@ _DESCRIPTION: Final = (
 )
 _ROUTERS: Final = (
     *(jobs.router, event_routes.router, studies.router, inspect.router, results.router, exports.router),
-    *(models.router, open_inference.models, queue.router, dicomweb.router, series.router),
+    *(models.router, open_inference.models, queue.router, dicomweb.router, series.router, workitems.router),
 )
 
 
@@ -101,7 +102,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     app.state.guard = guard
     parts = _parts(backends, upkeep, drain, lifetimes, settings)
     app.state.parts = parts
-    upkeep.more.append(make_series_jobs(backends, parts.submission, parts.once, settings).look)
+    upkeep.more.append(parts.series_jobs.look)
     app.add_middleware(Audited, log=audit)
     app.add_middleware(Edge, drain=drain)
     handle_problems(app)
@@ -151,6 +152,7 @@ def _parts(
         export_to=settings.export_to,
         retention_s=settings.retention_s,
     )
+    once = Once(backends.idempotency_keys)
     return Parts(
         jobs=OwnJobs(backends.jobs, backends.owners, NOBODY, lifetimes),
         artifacts=backends.artifacts,
@@ -165,8 +167,10 @@ def _parts(
         events=backends.events,
         exports=backends.exports,
         held=backends.held,
+        series_jobs=make_series_jobs(backends, submission, once, settings),
+        owners=backends.owners,
         servers=upkeep.exporter.servers,
         hub=upkeep.hub,
-        once=Once(backends.idempotency_keys),
+        once=once,
         room=DiskRoom(backends.artifacts.free_room, settings.min_free_bytes),
     )

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.exports import Exports
 from disyre.adapters.job_events import JobEvents
+from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import read_job_id
@@ -33,6 +34,7 @@ from service.once import Once
 from service.openapi_parameters import JOB_ID, shown
 from service.own_jobs import OwnJobs
 from service.pacs import Servers
+from service.series_jobs import SeriesJobs
 from service.settings import ServiceSettings
 from service.submission import Submission
 from service.waiting_line import QueueWatch
@@ -69,6 +71,8 @@ class Parts:
     """Likewise."""
     held: HeldSeries
     """Of all owners."""
+    series_jobs: SeriesJobs
+    owners: OwnerIndex
     servers: Servers
     """The archives that results may be sent to."""
     hub: EventHub

@@ -168,6 +168,24 @@ class NoDicomResults(IllegalTransition):
     code = "no-dicom-results"
 
 
+class SeriesNotHeld(IllegalTransition):
+    """The series is not here, or not all of the images that were named."""
+
+    code = "series-not-held"
+
+
+class WorkitemExists(IllegalTransition):
+    """There is a workitem of this UID."""
+
+    code = "workitem-exists"
+
+
+class NotThePerformer(IllegalTransition):
+    """The state of a workitem is changed by who performs it, which is the service."""
+
+    code = "not-the-performer"
+
+
 class InternalError(DisyreError):
     """Something went wrong that nobody thought of."""
 

@@ -8,11 +8,12 @@ round                      locked by the process that goes over them
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from disyre.adapters.dicom_heading import Heading
 from disyre.adapters.series_spool import Arrived, Sealed, SeriesSpool, SpoolFull, sync, write_json
@@ -21,6 +22,8 @@ from disyre.documents import read_document
 from disyre.eligibility import Rule
 from disyre.errors import StorageFull
 from disyre.frozen import Frozen
+
+_LOOK_S: Final = 0.05
 
 
 class SeriesState(StrEnum):
@@ -114,6 +117,10 @@ class HeldSeries:
         """The key of each series that is held, and when its last image came (ns)."""
         return self._spool.series()
 
+    def last_ns(self, key: str) -> int | None:
+        """When the last image of a series came (ns); None if it is not held."""
+        return dict(self.series()).get(key)
+
     def known(self) -> list[str]:
         """Keys of all series of which something is known."""
         return sorted(path.stem for path in self._records.glob("*.json"))
@@ -168,17 +175,27 @@ class HeldSeries:
         self._spool.weigh()
 
     @contextmanager
-    def round(self) -> Iterator[bool]:
-        """Go over the series for the length of a block; False if another process does so now."""
+    def round(self, *, wait_s: float = 0.0) -> Iterator[bool]:
+        """Be the only one who makes jobs of series for the length of a block; False if somebody else is."""
         descriptor = os.open(self._root / "round", os.O_RDONLY | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+            yield _is_locked(descriptor, wait_s)
         finally:
             os.close(descriptor)
 
     def _path(self, key: str) -> Path:
         return self._records / f"{key}.json"
+
+
+def _is_locked(descriptor: int, wait_s: float) -> bool:
+    """Lock a file until it is closed; whether that could be done in time."""
+    until_s = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(_LOOK_S)
+        else:
+            return True

@@ -44,6 +44,7 @@ from service.study import Study
 from service.view import View
 from service.waiting_line import WaitingLine
 from service.webhooks import EndedView
+from service.workitems import as_workitem
 
 _NOON: Final = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 _T1W: Final = Guess(name="T1w", source="image", reason="it looks most like T1w (0.98)")
@@ -177,6 +178,19 @@ _REJECTED: Final = SeriesRecord(
     code="not-eligible",
     reasons=("rule t1w: expected slices of at least 20, got 3",),
 )
+WORKITEM: Final = as_workitem(_RUNNING, "2.25.2149811583036842757345938424001986561")
+WORKITEM_WANTED: Final = {
+    "00404021": {
+        "vr": "SQ",
+        "Value": [
+            {
+                "0020000D": {"vr": "UI", "Value": ["1.2.840"]},
+                "0020000E": {"vr": "UI", "Value": ["1.2.840.1"]},
+            }
+        ],
+    },
+    "00741200": {"vr": "CS", "Value": ["MEDIUM"]},
+}
 METRICS: Final = (
     "# HELP disyre_queue_depth Jobs that wait.\n# TYPE disyre_queue_depth gauge\ndisyre_queue_depth 1.0\n"
 )

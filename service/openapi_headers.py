@@ -30,6 +30,7 @@ _SENT: Final[dict[str, tuple[str, dict[str, Any], str | int]]] = {
     "Repr-Digest": ("SHA-256 of the whole file (RFC 9530)", _TEXT, _DIGEST),
     "Retry-After": ("seconds until it is worth while to ask again", _SECONDS, 2),
     "traceparent": ("that of the request, if it had one of the standard's form", _TEXT, _TRACEPARENT),
+    "Warning": ("why nothing was changed", _TEXT, '299 disyre "The UPS is already …"'),
     "WWW-Authenticate": ("how to say who calls", _TEXT, 'Bearer realm="disyre"'),
     "X-Accel-Buffering": ("that a proxy is to pass events on as they come", {"const": "no"}, "no"),
     "X-Content-Type-Options": ("that nobody is to guess a type", {"const": "nosniff"}, "nosniff"),

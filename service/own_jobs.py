@@ -70,7 +70,7 @@ class OwnJobs:
         except JobNotFound:
             return
         self._jobs.remove(job_id)
-        self._owners.forget(job.owner, job_id, series=job.series_id)
+        self._owners.forget(job.owner, job_id, marks=job.marks)
 
     def list(self, *, limit: int, before: str | None = None) -> Jobs:
         """The newest jobs first; `before` is the id after which to go on."""

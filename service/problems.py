@@ -42,6 +42,7 @@ _LOOKS_LIKE: Final[dict[str, Callable[[str], object]]] = {
     "results": RESULT_NAMES.__contains__,
     "models": re.compile(r"[a-z][a-z0-9-]{0,62}").fullmatch,
     "studies": is_series_uid,
+    "workitems": is_series_uid,
     "versions": re.compile(r"[1-9][0-9]{0,5}").fullmatch,
 }
 """Whether a parameter of an address, by the step before it, may be repeated."""

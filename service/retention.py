@@ -78,7 +78,7 @@ class Retention:
         self._artifacts.remove(job.id)
         if self._expiry.expire(job, remembered_for_s=self._tombstone_s):
             self._on_expired(job.id)
-            self._owners.forget(job.owner, job.id, series=job.series_id)
+            self._owners.forget(job.owner, job.id, marks=job.marks)
             logger.info("job %s has expired", job.id)
 
 

@@ -19,14 +19,16 @@ from typing import Any, Final
 from disyre.adapters.dicom_heading import facts_of, read_heading
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.log_lines import where
-from disyre.adapters.series_spool import Sealed
+from disyre.adapters.series_spool import Sealed, image_name, series_key
 from disyre.documents import read_document
 from disyre.eligibility import Rule, Rules, parse_rules
 from disyre.errors import InvalidInput, JobNotFound, Misconfigured, Unavailable
 from disyre.intake.upload import FileFacts, ScanFiles, Upload, file_name
 from disyre.job import Job
+from disyre.priority import Priority
 from service.audit import AuditLog
 from service.backends import Backends
+from service.errors import SeriesNotHeld, WorkitemExists
 from service.held_series import Begun, HeldSeries, SeriesRecord, SeriesState
 from service.once import Once, Outcome, Ticket
 from service.pacs import Servers
@@ -40,7 +42,20 @@ _HOLD_S: Final = 30.0
 """So long after the end of a process in the midst of a submission, another may go on with it."""
 _AGAIN_S: Final = 60.0
 """Between two tries at a series that fails through no fault of its own, and two looks for deleted jobs."""
+_PATIENCE_S: Final = 5.0
+"""So long a request waits for whoever goes over the series."""
 _NOT_ELIGIBLE: Final = "not-eligible"
+
+
+@dataclass(frozen=True)
+class WantedSeries:
+    """A series that is to be a job."""
+
+    study: str
+    series: str
+    instances: tuple[str, ...] = ()
+    """UIDs of images that have to be held."""
+    priority: Priority = "normal"
 
 
 @dataclass
@@ -119,16 +134,17 @@ class SeriesJobs:
             begun = Begun(digest=sealed.digest, nonce=secrets.token_hex(16), rule=verdict)
             waiting = {"judged_ns": None, "begun": begun, "state": SeriesState.WAITING}
             self.held.save(key, record.model_copy(update=waiting))
+        submission = replace(self.submission, owner=record.owner)
+        ticket_name = f"series {begun.nonce}"
         try:
-            job = self._submit(record.owner, sealed, begun)
+            job = self._submit(submission, sealed, options_of(begun.rule), ticket_name)
         except JobNotFound:  # a process that was killed made it, and somebody has deleted it since
             return None
         except InvalidInput as error:
             return self._rejected(key, record, error.code, str(error))
         self.audit.note("submit_series", job_id=job.id, who=record.owner)
         logger.info("series %s is job %s, by rule %s", key[:12], job.id, begun.rule.name)
-        taken = {"state": SeriesState.SUBMITTED, "digest": sealed.digest, "job_id": job.id, "begun": None}
-        return record.model_copy(update={**taken, "rule": begun.rule.name, "code": None, "reasons": ()})
+        return _submitted(record, sealed, job, begun.rule.name)
 
     def _rejected(self, key: str, record: SeriesRecord, code: str, *reasons: str) -> SeriesRecord:
         self.audit.note("reject_series", who=record.owner)
@@ -136,25 +152,57 @@ class SeriesJobs:
         update = {"state": SeriesState.REJECTED, "code": code, "reasons": reasons, "begun": None}
         return record.model_copy(update={**update, "digest": None, "job_id": None, "rule": None})
 
-    def _submit(self, owner: str, sealed: Sealed, begun: Begun) -> Job:
-        """Make images a job of somebody, or find the one that they were made before.
+    def submit_now(self, submission: Submission, wanted: WantedSeries) -> Job:
+        """Make what is held of a series a job of somebody, whether it is quiet and whatever the rules say.
 
-        Raises InvalidInput, JobNotFound if there was one and is none any more, or Unavailable.
+        A rule that takes it still says how. Raises SeriesNotHeld, WorkitemExists, InvalidInput, Unavailable.
         """
-        self.submission.check_room(1)
-        ticket = self._ticket(owner, begun)
+        key = series_key(wanted.study, wanted.series, submission.owner)
+        with self.held.round(wait_s=_PATIENCE_S) as is_ours, self.held.folder() as folder:
+            if not is_ours:
+                raise Unavailable("series are looked at now; try again")
+            last_ns, record = self.held.last_ns(key), self.held.record(key)
+            if last_ns is None or record is None:
+                raise SeriesNotHeld("expected a series that came by STOW-RS and is held, got another")
+            sealed = self.held.seal(key, folder)
+            _check_whole(sealed, wanted)
+            rule = self.rules.judge(facts_of(map(read_heading, sealed.images())))
+            options = {**(options_of(rule) if isinstance(rule, Rule) else {}), "priority": wanted.priority}
+            ticket_name = f"workitem {submission.workitem_uid}" if submission.workitem_uid else None
+            job = self._submit(submission, sealed, options, ticket_name, is_new=True)
+            taken = _submitted(record, sealed, job, rule.name if isinstance(rule, Rule) else None)
+            self.held.save(key, taken.model_copy(update={"judged_ns": last_ns}))
+        return job
+
+    def _submit(
+        self,
+        submission: Submission,
+        sealed: Sealed,
+        options: Mapping[str, Any],
+        ticket_name: str | None,
+        *,
+        is_new: bool = False,
+    ) -> Job:
+        """Make images a job of somebody, or find the one that was made under a name before.
+
+        `is_new` is that there must be none. Raises InvalidInput, JobNotFound if there was one and is none any
+        more, WorkitemExists, or Unavailable.
+        """
+        submission.check_room(1)
+        ticket = self._ticket(submission.owner, ticket_name) if ticket_name is not None else None
+        if is_new and ticket is not None and ticket.earlier is not None:
+            raise WorkitemExists("expected the UID of a new workitem, got one that there is")
         try:
-            with self.submission.artifacts.incoming() as folder:
-                upload = _upload(sealed, folder)
-                submission = replace(self.submission, owner=owner)
-                return submission.submit(upload, folder, options_of(begun.rule), ticket)
+            with submission.artifacts.incoming() as folder:
+                return submission.submit(_upload(sealed, folder), folder, options, ticket)
         except Exception:
-            with suppress(Unavailable):
-                self.once.keys.release(ticket.name, ticket.holder)
+            if ticket is not None:
+                with suppress(Unavailable):
+                    self.once.keys.release(ticket.name, ticket.holder)
             raise
 
-    def _ticket(self, owner: str, begun: Begun) -> Ticket:
-        name = f"{owner}:{sha256(f'series {begun.nonce}'.encode()).hexdigest()}"
+    def _ticket(self, owner: str, name: str) -> Ticket:
+        name = f"{owner}:{sha256(name.encode()).hexdigest()}"
         holder = secrets.token_hex(8)
         earlier = self.once.keys.take(name, holder, for_s=_HOLD_S)
         return Ticket(name, holder, read_document(Outcome, earlier) if earlier is not None else None)
@@ -176,6 +224,22 @@ class SeriesJobs:
         except JobNotFound:
             return True
         return False
+
+
+def _submitted(record: SeriesRecord, sealed: Sealed, job: Job, rule: str | None) -> SeriesRecord:
+    """What is known of a series whose images are a job now."""
+    now = {"state": SeriesState.SUBMITTED, "digest": sealed.digest, "job_id": job.id, "rule": rule}
+    return record.model_copy(update={**now, "begun": None, "code": None, "reasons": ()})
+
+
+def _check_whole(sealed: Sealed, wanted: WantedSeries) -> None:
+    """Raise SeriesNotHeld if images that were named are not there."""
+    there = {path.name for path in sealed.images()}
+    n_missing = sum(image_name(each) not in there for each in wanted.instances)
+    if n_missing:
+        raise SeriesNotHeld(
+            f"expected all {len(wanted.instances)} images that are named to be held, {n_missing} are not"
+        )
 
 
 def options_of(rule: Rule) -> Mapping[str, Any]:

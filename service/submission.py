@@ -79,6 +79,8 @@ class Submission:
     """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
     trace: Trace | None = None
     """Ids of the request that makes them."""
+    workitem_uid: str | None = None
+    """By what whoever asks for them by UPS-RS knows them."""
 
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
@@ -237,6 +239,7 @@ class Submission:
             scan=scan,
             series=series,
             supersedes=self._superseded_by(series) if series is not None else None,
+            workitem_uid=self.workitem_uid,
             params=params,
             owner=self.owner,
             retention_s=params.retention_s or self.retention_s or None,
@@ -249,7 +252,7 @@ class Submission:
 
         One that another request adds in this moment may be missed.
         """
-        for job_id in self.owners.list(self.owner, series=series.id, limit=_MOST_EARLIER):
+        for job_id in self.owners.list(self.owner, mark=series.id, limit=_MOST_EARLIER):
             try:
                 job = self.jobs.get(job_id)
                 self.lifetimes.check(job)
@@ -278,7 +281,7 @@ class Submission:
         """
         try:
             for job in jobs:
-                self.owners.note(self.owner, job.id, series=job.series_id)
+                self.owners.note(self.owner, job.id, marks=job.marks)
             self.jobs.add(
                 *jobs,
                 limits=self.limits,

@@ -34,9 +34,14 @@ class Arrived:
     heading: Heading
 
 
-def series_key(heading: Heading, owner: str = "") -> str:
+def series_key(study: str, series: str, owner: str = "") -> str:
     """What a series is known by here: a hash of its UIDs, and of whose it is."""
-    return _hash(*filter(None, (owner,)), heading.study, heading.series)
+    return _hash(*filter(None, (owner,)), study, series)
+
+
+def image_name(instance: str) -> str:
+    """The name of an image of a series: a hash of its UID."""
+    return _hash(instance)
 
 
 def ignore(key: str, heading: Heading) -> None:
@@ -100,7 +105,7 @@ class SeriesSpool:
         with self.changing():
             folders: dict[str, Path] = {}
             for image, size in zip(images, sizes, strict=True):
-                key = series_key(image.heading, owner)
+                key = series_key(image.heading.study, image.heading.series, owner)
                 if key not in folders:
                     on_series(key, image.heading)
                     folders[key] = self._folder(key)
@@ -162,7 +167,7 @@ class SeriesSpool:
 
     def _put(self, image: Arrived, folder: Path) -> bool:
         """Put an image into its place; whether there is room."""
-        target = folder / _hash(image.heading.sop_instance)
+        target = folder / image_name(image.heading.sop_instance)
         if not target.exists() and len(os.listdir(folder)) >= self._max_instances:
             return False
         image.path.replace(target)

@@ -42,17 +42,17 @@ def test_what_is_forgotten_is_gone_however_often(owners: OwnerIndex) -> None:
 
 
 def test_a_series_of_an_owner_has_a_list_beside_that_of_all_their_jobs(owners: OwnerIndex) -> None:
-    owners.note("pacs", IDS[0], series="a")
-    owners.note("pacs", IDS[1], series="b")
-    owners.note("pacs", IDS[2], series="a")
-    owners.note("ward-3", IDS[3], series="a")
+    owners.note("pacs", IDS[0], marks=["a"])
+    owners.note("pacs", IDS[1], marks=["b"])
+    owners.note("pacs", IDS[2], marks=["a"])
+    owners.note("ward-3", IDS[3], marks=["a"])
 
     assert owners.list("pacs", limit=9) == [IDS[2], IDS[1], IDS[0]]
-    assert owners.list("pacs", limit=9, series="a") == [IDS[2], IDS[0]]
-    assert owners.list("pacs", limit=9, series="a", before=IDS[2]) == [IDS[0]]
-    assert owners.list("ward-3", limit=9, series="a") == [IDS[3]]
+    assert owners.list("pacs", limit=9, mark="a") == [IDS[2], IDS[0]]
+    assert owners.list("pacs", limit=9, mark="a", before=IDS[2]) == [IDS[0]]
+    assert owners.list("ward-3", limit=9, mark="a") == [IDS[3]]
 
-    owners.forget("pacs", IDS[2], series="a")
+    owners.forget("pacs", IDS[2], marks=["a"])
 
     assert owners.list("pacs", limit=9) == [IDS[1], IDS[0]]
-    assert owners.list("pacs", limit=9, series="a") == [IDS[0]]
+    assert owners.list("pacs", limit=9, mark="a") == [IDS[0]]

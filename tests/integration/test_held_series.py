@@ -17,7 +17,6 @@ import pytest
 from service.app import create_app, production_app
 from service.backends import Backends
 from service.held_series import HeldSeries, SeriesRecord, SeriesState
-from service.series_jobs import make_series_jobs
 from service.settings import ServiceSettings
 from tests.live import ROOT, LiveBroker, free_port, wait_for
 from tests.service.dicomweb.storing import files, series_of, store
@@ -111,8 +110,7 @@ def test_a_job_that_was_made_by_a_process_that_was_killed_is_found_again(
 
 
 def look(backends: Backends, settings: ServiceSettings) -> None:
-    parts = create_app(backends, settings).state.parts
-    make_series_jobs(backends, parts.submission, parts.once, settings).look()
+    create_app(backends, settings).state.parts.series_jobs.look()
 
 
 @contextmanager

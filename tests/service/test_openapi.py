@@ -89,7 +89,7 @@ def test_head_is_said_where_it_is_answered_and_has_no_body(api: LiveApi, documen
         assert not any("content" in response for response in operation["responses"].values())
     for path in document["paths"].keys() - heads.keys():
         assert api.client.head(
-            path.format_map(dict.fromkeys(("job_id", "name", "version", "study"), "1"))
+            path.format_map(dict.fromkeys(("job_id", "name", "version", "study", "uid"), "1"))
         ).is_error
 
 

@@ -32,10 +32,10 @@ def test_what_is_taken_is_there_and_others_see_it(tmp_path: Path) -> None:
 
     assert not (tmp_path / "came-1").exists()
     ((key, last_ns),) = spool_in(tmp_path).series()
-    assert key == series_key(heading())
+    assert key == series_key("1.2", "1.2.3")
     assert spool.n_images(key) == 1
     assert last_ns == (tmp_path / "spool" / "series" / key).stat().st_mtime_ns
-    assert spool.n_images(series_key(heading(), "somebody")) == 0
+    assert spool.n_images(series_key("1.2", "1.2.3", "somebody")) == 0
 
 
 def test_a_spool_or_a_series_that_is_full_takes_no_more(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_spool_or_a_series_that_is_full_takes_no_more(tmp_path: Path) -> None:
 def test_a_new_process_counts_what_is_there_and_links_once(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     spool.take(arrived(tmp_path, content=bytes(600)))
-    sealed = spool.seal(series_key(heading()), tmp_path / "spool" / "sealed")
+    sealed = spool.seal(series_key("1.2", "1.2.3"), tmp_path / "spool" / "sealed")
 
     spool_in(tmp_path).check_room()
 
@@ -76,7 +76,7 @@ def test_a_series_of_several_owners_is_several(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_a_series_is_that_of_its_images(tmp_path: Path) -> None:
-    spool, key = spool_in(tmp_path), series_key(heading())
+    spool, key = spool_in(tmp_path), series_key("1.2", "1.2.3")
 
     def digest() -> str:
         sealed = spool.seal(key, tmp_path / "sealed")

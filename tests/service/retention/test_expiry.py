@@ -57,11 +57,11 @@ def test_the_owner_of_a_job_that_has_expired_has_it_no_more_nor_its_series(
     job_id = finished(api, pacs, zipped_images(encoded(make_series(6))))
     job = api.jobs.get(job_id)
     assert job.series_id is not None
-    owners.note(job.owner, job_id, series=job.series_id)
+    owners.note(job.owner, job_id, marks=job.marks)
 
     run_down(retention, clocks, 3)
 
-    assert owners.list(job.owner, limit=9) == owners.list(job.owner, limit=9, series=job.series_id) == []
+    assert owners.list(job.owner, limit=9) == owners.list(job.owner, limit=9, mark=job.series_id) == []
 
 
 def test_a_job_is_over_in_the_moment_that_it_says_though_its_files_are_removed_later(

@@ -151,11 +151,11 @@ def test_a_job_that_is_gone_or_over_is_not_named(tmp_path: Path) -> None:
 def test_a_deleted_job_is_forgotten_with_its_series(api: LiveApi) -> None:
     sent(api.client, PART)
     job, owners = api.jobs.list(limit=1)[0], InMemoryOwnerIndex()
-    owners.note(job.owner, job.id, series=job.series_id)
+    owners.note(job.owner, job.id, marks=job.marks)
 
     OwnJobs(api.jobs, owners, LOCAL, lifetimes_of(api.jobs)).remove(job.id)
 
-    assert owners.list(job.owner, limit=9) == owners.list(job.owner, limit=9, series=job.series_id) == []
+    assert owners.list(job.owner, limit=9) == owners.list(job.owner, limit=9, mark=job.series_id) == []
 
 
 def test_what_is_kept_of_a_series_has_none_of_its_uids(api: LiveApi) -> None:
