@@ -14,6 +14,7 @@ from tests.e2e.stack import FINISHED, Serve, serving
 from tests.live import wait_for
 from tests.privacy.marked import SERIES_UID, WORD, head, marked_dicom, marked_nifti
 from tests.service.callbacks import WHSEC, called
+from tests.service.dicomweb.storing import TYPE, related
 from tests.service.key_files import write_keys
 from tests.toy_model import SLOW_MODEL, make_two_models
 from tests.zip_files import zipped
@@ -24,6 +25,16 @@ REQUEST: Final = "ZZREQUEST"
 DICOM_RESULTS: Final = ("pm.dcm", "seg.dcm", "sc.zip", "sr.dcm")
 """They say whose they are."""
 NAME: Final = f"{WORD}^PHI"
+RULES: Final = """
+[[rules]]
+name = "others"
+descriptions = ["nothing like it"]
+
+[[rules]]
+name = "heads"
+model = "t1w"
+min_slices = 10
+"""
 HEADERS: Final = {
     "User-Agent": NAME,
     "Referer": f"http://{WORD}/",
@@ -49,14 +60,23 @@ class Told:
     """Heads and bodies but for results, which are beside the rest."""
     results: list[bytes] = field(default_factory=list)
     """But for those that are DICOM."""
+    dicomweb_answers: list[bytes] = field(default_factory=list)
+    """Of calls of DICOMweb, and of what came of them: they name images and series by their UIDs."""
     dicom_results: dict[str, bytes] = field(default_factory=dict)
     """By their names."""
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request, and keep what is answered."""
+        return self._called(self.answers, method, path, **options)
+
+    def call_dicomweb(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The same of a call whose answer has UIDs."""
+        return self._called(self.dicomweb_answers, method, path, **options)
+
+    def _called(self, answers: list[bytes], method: str, path: str, **options: Any) -> httpx.Response:
         answer = self.client.request(method, path, **options)
         lines = [f"{name}: {value}" for name, value in answer.headers.multi_items()]
-        self.answers.append("\n".join(lines).encode() + b"\n\n" + answer.content)
+        answers.append("\n".join(lines).encode() + b"\n\n" + answer.content)
         return answer
 
     def submit(self, path: str = "/v1/jobs?model=t1w", **options: Any) -> str:
@@ -109,11 +129,14 @@ def play(root: Path) -> Scene:
     make_two_models(root / "models")
     (root / "tmp").mkdir()
     (root / "webhook-secret").write_text(f"{WHSEC}\n")
+    (root / "rules.toml").write_text(RULES)
     settings: dict[str, Any] = {
         "DISYRE_API_KEYS_FILE": str(write_keys(root)),
         "DISYRE_WEBHOOK_HOSTS": "127.0.0.1",
         "DISYRE_WEBHOOK_SECRET_FILE": str(root / "webhook-secret"),
         "DISYRE_MAX_UPLOAD_BYTES": str(20_000_000),
+        "DISYRE_STOW_RULES": str(root / "rules.toml"),
+        "DISYRE_STOW_QUIET_S": "1",
         "TMPDIR": str(root / "tmp"),
     }
     with called() as receiver, serving(root / "data", root / "models", **settings) as serve:
@@ -123,6 +146,7 @@ def play(root: Path) -> Scene:
         with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
             told = Told(client)
             job_ids = [*score(told, f"{receiver.url}&{CALLBACK}"), lose_a_worker(told, serve), fail(told)]
+            store(told)
             refuse(told)
             read(told, job_ids)
         wait_for(lambda: len(receiver.calls) >= 2, "the receiver was called")
@@ -150,6 +174,36 @@ def score(told: Told, callback: str) -> list[str]:
     told.submit("/v1/studies?mode=ensemble", content=archive)
     assert told.call("POST", "/v1/inspect", content=archive).status_code == httpx.codes.OK
     return [nifti, dicom]
+
+
+def store(told: Told) -> None:
+    """Store a series that is scored, one that is rejected, and what is no image; ask for more."""
+    rejected = marked_dicom(uid=f"{SERIES_UID}.3")[:3]
+    parts = [*marked_dicom(), *rejected, marked_dicom()[0][:-99], WORD.encode() * 99]
+    stored = told.call_dicomweb(
+        "POST", "/dicomweb/studies", content=related(parts), headers={"Content-Type": TYPE}
+    )
+    assert stored.status_code == httpx.codes.ACCEPTED, stored.text
+
+    def judged() -> list[dict[str, Any]] | None:
+        series: list[dict[str, Any]] = told.call_dicomweb("GET", "/v1/series").json()["series"]
+        return None if any(each["state"] == "waiting" for each in series) else series
+
+    states = {each["state"]: each for each in wait_for(judged, "the series are judged")}
+    assert states.keys() == {"submitted", "rejected"}, states
+    assert len(states["rejected"]["reasons"]) == 2
+    job = told.ended(states["submitted"]["job_id"])
+    assert job["state"] == "succeeded", job
+    study, series = states["submitted"]["study_uid"], states["submitted"]["series_uid"]
+    uids = {"0020000D": {"vr": "UI", "Value": [study]}, "0020000E": {"vr": "UI", "Value": [series]}}
+    patient = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": NAME}]}}
+    wanted = {**patient, "00404021": {"vr": "SQ", "Value": [{**uids, **patient}]}}
+    made = told.call_dicomweb("POST", "/dicomweb/workitems", json=wanted)
+    assert made.status_code == httpx.codes.CREATED, made.text
+    reason = {"00741238": {"vr": "LT", "Value": [NAME]}}
+    told.call_dicomweb("POST", f"{made.headers['Location']}/cancelrequest", json=reason)
+    (*_, last) = told.call_dicomweb("GET", "/dicomweb/workitems?limit=2").json()
+    told.call_dicomweb("GET", f"/dicomweb/workitems/{last['00080018']['Value'][0]}")
 
 
 def lose_a_worker(told: Told, serve: Serve) -> str:
@@ -211,6 +265,26 @@ def refuse(told: Told) -> None:
                 {"files": {"file": scan}, "data": {"params": json.dumps({WORD: NAME, "mode": WORD})}},
             ),
             ("GET", f"/v1/jobs?state={WORD}&{WORD}={WORD}&cursor={WORD}&label={WORD}", {}),
+            (
+                "POST",
+                f"/dicomweb/studies/{NAME}",
+                {"content": related(images), "headers": {"Content-Type": TYPE}},
+            ),
+            (
+                "POST",
+                "/dicomweb/studies",
+                {"content": related(images)[:-9], "headers": {"Content-Type": TYPE}},
+            ),
+            (
+                "POST",
+                "/dicomweb/studies",
+                {"content": scan, "headers": {"Content-Type": f"multipart/{WORD}"}},
+            ),
+            ("POST", f"/dicomweb/workitems?workitem={NAME}", {"json": {WORD: WORD}}),
+            ("POST", "/dicomweb/workitems", {"json": {"00741000": {"vr": "CS", "Value": [WORD]}}}),
+            ("GET", f"/dicomweb/workitems/{NAME}", {}),
+            ("GET", f"/dicomweb/workitems?ProcedureStepState={WORD}&PatientName={WORD}", {}),
+            ("GET", f"/v1/series?study_uid={WORD}", {}),
             ("GET", f"/v1/jobs/{NAME}", {}),
             ("GET", f"/v1/jobs/{NAME}/results/{NAME}", {}),
             ("GET", f"/v1/models/{NAME}", {}),

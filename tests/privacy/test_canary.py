@@ -1,12 +1,13 @@
 """Nothing of a patient is in anything that the service writes or says, whatever becomes of the scan.
 
 What a person may have written (`tests.privacy.marked`) may be in the stored input of a job that has not
-succeeded, and nowhere else but in its results as DICOM: they say of which patient and study they are, as
-results of a DICOM scan have to, and nothing else of what was written. Words of the client's own are kept on
-purpose, and only where this says so: labels and the address of its callback in the record of the job, since
-they are to come back with it; a request id of harmless form in the record, in the logs and in the audit log,
-since it is to be found there. A client is told the SeriesInstanceUIDs of its own upload where it has to
-choose one, and the job keeps the one that was chosen.
+succeeded, in images that are held, and nowhere else but in its results as DICOM: they say of which patient
+and study they are, as results of a DICOM scan have to, and nothing else of what was written. Words of the
+client's own are kept on purpose, and only where this says so: labels and the address of its callback in the
+record of the job, since they are to come back with it; a request id of harmless form in the record, in the
+logs and in the audit log, since it is to be found there. A client is told the SeriesInstanceUIDs of its own
+upload where it has to choose one, and the job keeps the one that was chosen. Whoever speaks DICOMweb names
+images by their UIDs, and is answered so; records of series have them for as long as their images are held.
 """
 
 import zipfile
@@ -19,7 +20,7 @@ import pydicom
 import pytest
 from pydicom.dataelem import DataElement
 
-from tests.privacy.marked import DAY, MARKS, SERIES_UID, WORD, marked_dicom
+from tests.privacy.marked import DAY, MARKS, SERIES_UID, UID, WORD, marked_dicom
 from tests.privacy.scene import CALLBACK, DICOM_RESULTS, LABEL, NAME, REQUEST, Scene, play
 from tests.privacy.search import found_in, numbered
 
@@ -54,13 +55,25 @@ def test_all_that_was_written_holds_nothing_of_a_patient_but_the_stored_inputs_a
     written = {
         name: content
         for name, content in scene.contents("", "../tmp").items()
-        if "/input/" not in name and Path(name).name not in DICOM_RESULTS
+        if not any(each in name for each in ("/input/", "/stow/series/", "/stow/records/"))
+        and Path(name).name not in DICOM_RESULTS
     }
 
     kinds = ("data/logs/api.log", "data/logs/worker.log", "data/audit/", "data/broker/", "/attempt-")
     for kind in kinds:
         assert any(kind in name for name in written), kind
     assert found_in(written, MARKS) == []
+
+
+def test_the_record_of_a_series_holds_its_uids_and_nothing_else_of_it(scene: Scene) -> None:
+    records = {name: text for name, text in scene.contents("stow").items() if "/records/" in name}
+
+    assert len(records) == 2
+    assert {word for _, word in found_in(records, MARKS)} == {UID}
+
+
+def test_who_speaks_dicomweb_is_answered_with_uids_and_nothing_else_of_a_patient(scene: Scene) -> None:
+    assert {word for _, word in found_in(numbered(scene.told.dicomweb_answers), MARKS)} == {UID}
 
 
 def test_nothing_of_a_patient_is_answered_or_printed(scene: Scene) -> None:

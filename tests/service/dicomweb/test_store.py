@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -23,6 +24,7 @@ from pydicom.uid import (
 
 from tests.dicom_phantom import encoded, make_enhanced
 from tests.live import wait_for
+from tests.receiver.test_hostile_images import HOSTILE
 from tests.service.dicomweb import storing
 from tests.service.dicomweb.storing import (
     BOUNDARY,
@@ -154,6 +156,29 @@ def test_a_full_spool_refuses_before_the_body_is_read(tmp_path: Path) -> None:
         assert len(storing.kept(tmp_path)) == 6
 
 
+_SAID = {2: b"1.2.840.10008.5.1.4.1.1.4\0", 3: b"1.2.3.4\0", 16: b"1.2.840.10008.1.2\0"}
+META = b"".join(struct.pack("<HH2sH", 2, tag, b"UI", len(uid)) + uid for tag, uid in _SAID.items())
+"""Of an MR image in implicit VR."""
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_image_is_refused_and_a_good_one_beside_it_held(
+    small_api: LiveApi, small_folder: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile = bytes(128) + b"DICM" + META + HOSTILE[what]()
+    assert len(hostile) > 132
+
+    answer = store(small_api.client, [hostile, *files(1, SeriesDescription="ZZCANARY")])
+
+    assert (answer.status_code, failures(answer)) == (202, [("1.2.3.4", 0xC000)])
+    assert len(storing.kept(small_folder)) == 1
+    assert storing.left_arriving(small_folder) == []
+    assert "ZZCANARY" not in caplog.text
+    for path in storing.kept(small_folder):
+        path.unlink()
+
+
 REFUSED: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "a cut body": (lambda: related(files())[:-200], TYPE, 400),
     "no part at all": (f"--{BOUNDARY}--\r\n".encode, TYPE, 400),
@@ -162,13 +187,14 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "another boundary": (lambda: related(files()).replace(b"a-b", b"c-d"), TYPE, 400),
     "a boundary of 1000": (lambda: related(files()), TYPE.replace(BOUNDARY, "x" * 1000), 400),
     "a head without end": (lambda: related(files(1), head=b"A: b\r\n" * 100_000), TYPE, 400),
-    "a long header": (lambda: related(files(1), head=b"A: " + b"b" * 10**5 + b"\r\n"), TYPE, 400),
+    "a long header": (lambda: related(files(1), head=b"A: " + b"b" * 10**6 + b"\r\n"), TYPE, 400),
     "one DICOM file": (lambda: files(1)[0], "application/dicom", 415),
     "a form": (lambda: related(files()), f"multipart/form-data; boundary={BOUNDARY}", 415),
     "DICOM as XML": (lambda: related(files()), TYPE.replace("/dicom", "/dicom+xml"), 415),
     "JSON": (lambda: b"{}", "application/json", 415),
+    "3 MB before the first part": (lambda: bytes(3 * 10**6) + related(files()), TYPE, 400),
     "too many instances": (lambda: related([b"x"] * 50), TYPE, 413),
-    "too many bytes": (lambda: related([bytes(2 * 10**6)]), TYPE, 413),
+    "too many bytes": (lambda: related([bytes(5 * 10**6)]), TYPE, 413),
 }
 
 
@@ -179,7 +205,7 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small_api(small_folder: Path) -> Iterator[LiveApi]:
-    with live_api(small_folder, max_files=40, max_upload_bytes=10**6, **LATER) as api:
+    with live_api(small_folder, max_files=40, max_upload_bytes=4 * 10**6, **LATER) as api:
         yield api
 
 
