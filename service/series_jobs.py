@@ -28,7 +28,7 @@ from disyre.job import Job
 from disyre.priority import Priority
 from service.audit import AuditLog
 from service.backends import Backends
-from service.errors import SeriesNotHeld, WorkitemExists
+from service.errors import InternalError, SeriesNotHeld, WorkitemExists
 from service.held_series import Begun, HeldSeries, SeriesRecord, SeriesState
 from service.once import Once, Outcome, Ticket
 from service.pacs import Servers
@@ -44,6 +44,7 @@ _AGAIN_S: Final = 60.0
 """Between two tries at a series that fails through no fault of its own, and two looks for deleted jobs."""
 _PATIENCE_S: Final = 5.0
 """So long a request waits for whoever goes over the series."""
+_FAILED: Final = "the service failed at it; its log says where, and it may be sent again"
 _NOT_ELIGIBLE: Final = "not-eligible"
 
 
@@ -80,6 +81,9 @@ class SeriesJobs:
 
     def look(self) -> None:
         """Go over all series once, unless another process does so now. Raises Unavailable."""
+        is_time_to_tidy = self.clock_s() - self._tidied_at_s > _AGAIN_S
+        if is_time_to_tidy:
+            self.held.sweep(older_than_s=2 * self.upload_timeout_s)
         with self.held.round() as is_ours:
             if not is_ours:
                 return
@@ -90,15 +94,24 @@ class SeriesJobs:
                     self._put_off(key)
                     logger.warning("series %s waits: %s", key[:12], error)
                     break  # it may be so for the others too, and take its time for each
-                except Exception as error:  # whatever it is, others are not to wait for it
+                except OSError as error:  # such as a full disk
                     self._put_off(key)
+                    logger.error("series %s waits: %s", key[:12], where(error))
+                except Exception as error:  # whatever it is, others are not to wait for it
                     logger.error("series %s failed: %s", key[:12], where(error))
-            if self.clock_s() - self._tidied_at_s > _AGAIN_S:
+                    self._give_up(key, last_ns)
+            if is_time_to_tidy:
                 self._tidied_at_s = self.clock_s()
                 self._tidy()
 
     def _put_off(self, key: str) -> None:
         self._not_before_s[key] = self.clock_s() + _AGAIN_S
+
+    def _give_up(self, key: str, last_ns: int) -> None:
+        record = self.held.record(key)
+        if record is not None:
+            record = record.model_copy(update={"judged_ns": last_ns})
+            self.held.save(key, self._rejected(key, record, InternalError.code, _FAILED))
 
     def _look_at(self, key: str, last_ns: int) -> None:
         quiet_s = (self.now_ns() - last_ns) / 1e9
@@ -208,8 +221,8 @@ class SeriesJobs:
         return Ticket(name, holder, read_document(Outcome, earlier) if earlier is not None else None)
 
     def _tidy(self) -> None:
-        """Forget series whose job was deleted or has expired, and what nobody is at any more."""
-        self.held.sweep(older_than_s=2 * self.upload_timeout_s)
+        """Forget series whose job was deleted or has expired."""
+        self._not_before_s = {key: at for key, at in self._not_before_s.items() if at > self.clock_s()}
         last_ns = dict(self.held.series())
         for key in self.held.known():
             record = self.held.record(key)

@@ -204,8 +204,8 @@ def test_images_are_kept_for_a_time_and_what_was_scored_is_known_longer(tmp_path
         wait_for(lambda: api.jobs.list(limit=1), "it is a job")
         wait_for(lambda: not storing.kept(tmp_path), "its images are removed")
         assert series_of(api.client) == []
-        (record,) = (tmp_path / "stow" / "records").iterdir()
-        assert STUDY not in record.read_text(encoding="utf-8")
+        (record,) = (tmp_path / "stow" / "records").glob("*.json")
+        wait_for(lambda: STUDY not in record.read_text(encoding="utf-8"), "and its UIDs")
         store(api.client, t1())
         wait_for(lambda: not storing.kept(tmp_path), "they are removed again")
         assert len(api.jobs.list(limit=10)) == 1
@@ -244,8 +244,23 @@ def test_one_series_that_fails_does_not_hold_up_the_others(
 
     wait_for(lambda: api.jobs.list(limit=1), "the other one is a job")
     wait_for(lambda: "failed: " in caplog.text, "the first one was looked at")
-    states = {each["series_uid"]: each["state"] for each in series_of(api.client)}
-    assert states[SERIES] == "waiting"
+    found = {each["series_uid"]: each for each in series_of(api.client)}
+    assert (found[SERIES]["state"], found[SERIES]["code"]) == ("rejected", "internal")
+    assert caplog.text.count("failed: ") == 1, "it is not looked at again and again"
+    store(api.client, t1())
+    wait_for(lambda: len(api.jobs.list(limit=9)) == 2, "what is sent again is a job")
+
+
+def test_a_series_that_cannot_be_read_now_waits(
+    api: LiveApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(api.client, t1())
+    image = storing.kept(tmp_path)[0]
+    image.unlink()
+    image.mkdir()  # as little as a disk that fails can this be read
+
+    wait_for(lambda: "waits: " in caplog.text, "it is looked at")
+    assert [each["state"] for each in series_of(api.client)] == ["waiting"]
 
 
 @pytest.mark.parametrize(
