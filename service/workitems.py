@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from disyre.adapters.owner_index import OwnerIndex
@@ -19,7 +19,8 @@ Dataset: TypeAlias = dict[str, Any]
 WORKITEMS_PATH: Final = "/dicomweb/workitems"
 _UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
 _OF_UUIDS: Final = "2.25."
-STATES: Final[dict[str, tuple[JobState, ...]]] = {
+StepState: TypeAlias = Literal["SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"]
+STATES: Final[dict[StepState, tuple[JobState, ...]]] = {
     "SCHEDULED": (JobState.QUEUED,),
     "IN PROGRESS": (JobState.RUNNING, JobState.CANCELING),
     "COMPLETED": (JobState.SUCCEEDED,),
@@ -32,7 +33,7 @@ PRIORITIES: Final[dict[str, Priority]] = {"HIGH": "high", "MEDIUM": "normal", "L
 _PRIORITY_OF: Final = {priority: name for name, priority in PRIORITIES.items()}
 
 
-def state_of(job: Job) -> str:
+def state_of(job: Job) -> StepState:
     """That of a job's workitem."""
     return _STATE_OF[job.state]
 

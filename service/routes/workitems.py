@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from disyre import errors
-from disyre.job import Job, JobState
+from disyre.job import Job
 from disyre.series_uid import SERIES_UID, is_series_uid
 from service import errors as request_errors
 from service.dependencies import GivenParts, Parts, note_jobs
@@ -21,7 +21,7 @@ from service.openapi_examples import WORKITEM, WORKITEM_WANTED
 from service.openapi_headers import sent
 from service.workitem_outputs import outputs_of
 from service.workitem_request import read_dataset, value_of, wanted_series
-from service.workitems import STATES, WORKITEMS_PATH, Workitems, as_workitem, state_of
+from service.workitems import STATES, WORKITEMS_PATH, StepState, Workitems, as_workitem, state_of
 
 router = APIRouter(prefix=WORKITEMS_PATH, tags=["dicomweb"])
 
@@ -129,11 +129,10 @@ def search_workitems(
     parts: GivenParts,
     workitems: GivenWorkitems,
     state: Annotated[
-        list[str] | None,
-        Query(alias="ProcedureStepState", description=f"one of these: {', '.join(STATES)}"),
+        list[StepState] | None, Query(alias="ProcedureStepState", description="one of these")
     ] = None,
     state_by_tag: Annotated[
-        list[str] | None, Query(alias="00741000", description="the same by its tag")
+        list[StepState] | None, Query(alias="00741000", description="the same by its tag")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=_PAGE, description="at most so many")] = 50,
     offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET, description="so many are passed over")] = 0,
@@ -142,17 +141,11 @@ def search_workitems(
     ] = None,
 ) -> Response:
     """List the caller's jobs as workitems, without their Output Information Sequence."""
-    states = [each for name in (*(state or ()), *(state_by_tag or ())) for each in _states_of(name)]
+    states = [each for name in (*(state or ()), *(state_by_tag or ())) for each in STATES[name]]
     jobs = _jobs(parts, Wanted(states=states), limit=limit + offset)[offset:]
     if not jobs:
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     return DicomJsonResponse([as_workitem(job, workitems.uid_of(job)) for job in jobs])
-
-
-def _states_of(name: str) -> tuple[JobState, ...]:
-    if name not in STATES:
-        raise request_errors.InvalidRequest(f"expected a ProcedureStepState of {', '.join(STATES)}")
-    return STATES[name]
 
 
 def _jobs(parts: Parts, wanted: Wanted, *, limit: int) -> list[Job]:

@@ -8,8 +8,10 @@ import schemathesis
 from hypothesis import strategies as st
 
 from service.receiving import RAW_TYPES
+from service.related_parts import RELATED
 from tests.dicom_phantom import encoded, make_series
 from tests.drills.contract_scan import small_scan
+from tests.service.dicomweb.storing import TYPE, related
 from tests.zip_files import zipped_images
 
 _LONGEST_WAIT_S: Final = 0.2
@@ -25,6 +27,7 @@ _SCANS: Final = st.sampled_from([_SCAN, _STUDY])
 
 schemathesis.openapi.media_type(RAW_TYPES[0], _SCANS | st.binary(max_size=1000), aliases=RAW_TYPES[1:])
 schemathesis.openapi.format("binary", _SCANS)
+schemathesis.openapi.media_type(RELATED, st.just(related(encoded(make_series()))) | st.binary(max_size=1000))
 
 
 @schemathesis.hook
@@ -35,6 +38,8 @@ def before_call(
     wait = case.query.get("wait")
     if isinstance(wait, int | float) and wait > _LONGEST_WAIT_S:
         case.query["wait"] = _LONGEST_WAIT_S
+    if case.media_type == RELATED and _is_good(case):
+        case.headers["Content-Type"] = TYPE  # which names the boundary
     if case.method == "DELETE" and case.path_parameters.get("job_id") in _KEPT:
         case.path_parameters["job_id"] = _NO_JOB
     if case.method == "POST" and case.path in _UPLOADS and _is_good(case) and _is_one_of_two(case):

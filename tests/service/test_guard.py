@@ -39,7 +39,7 @@ def calls(api: LiveApi) -> list[Call]:
     """All calls of the document, with something in the place of each name."""
     paths = api.client.get("/openapi.json").json()["paths"]
     found = [
-        (method.upper(), path.format(job_id=JOB_ID, name="t1w", version="1"))
+        (method.upper(), path.format(job_id=JOB_ID, name="t1w", version="1", study="1.2", uid="1.2"))
         for path, methods in paths.items()
         for method in methods
     ]
