@@ -46,20 +46,20 @@ def dicom_of(artifacts: Iterable[Artifact]) -> Artifacts:
 def instances_in(path: Path) -> Iterator[DicomInstance]:
     """The instances in a file of results, in order."""
     if path.suffix == _SUFFIX:
-        yield _instance(path, None, path.stat().st_size)
+        with path.open("rb") as file:
+            yield _instance(file, path, None, path.stat().st_size)
         return
-    with zipfile.ZipFile(path) as archive:
-        members = [each for each in archive.infolist() if each.filename.endswith(_SUFFIX)]
-    for each in members:
-        yield _instance(path, each.filename, each.file_size)
+    with zipfile.ZipFile(path) as archive:  # once for all: there may be hundreds
+        for each in archive.infolist():
+            if each.filename.endswith(_SUFFIX):
+                with archive.open(each) as file:
+                    instance = _instance(file, path, each.filename, each.file_size)
+                yield instance
 
 
-def _instance(path: Path, member: str | None, size_bytes: int) -> DicomInstance:
-    with _opened(path, member) as file:
-        header = pydicom.dcmread(
-            file, specific_tags=["SOPClassUID", "SOPInstanceUID"], stop_before_pixels=True
-        )
-        return DicomInstance(str(header.SOPClassUID), str(header.SOPInstanceUID), size_bytes, path, member)
+def _instance(file: IO[bytes], path: Path, member: str | None, size_bytes: int) -> DicomInstance:
+    header = pydicom.dcmread(file, specific_tags=[*_UIDS], stop_before_pixels=True)
+    return DicomInstance(str(header.SOPClassUID), str(header.SOPInstanceUID), size_bytes, path, member)
 
 
 @contextmanager
