@@ -38,10 +38,12 @@ from service.submission import Submission
 logger = logging.getLogger(__name__)
 
 _PIECE_BYTES: Final = 2**20
-_HOLD_S: Final = 30.0
+_HOLD_S: Final = 15.0
 """So long after the end of a process in the midst of a submission, another may go on with it."""
-_AGAIN_S: Final = 60.0
-"""Between two tries at a series that fails through no fault of its own, and two looks for deleted jobs."""
+_AGAIN_S: Final = 10.0
+"""Between two tries at a series that cannot be submitted now."""
+_TIDY_S: Final = 60.0
+"""Between two looks for deleted jobs."""
 _PATIENCE_S: Final = 5.0
 """So long a request waits for whoever goes over the series."""
 _FAILED: Final = "the service failed at it; its log says where, and it may be sent again"
@@ -81,7 +83,7 @@ class SeriesJobs:
 
     def look(self) -> None:
         """Go over all series once, unless another process does so now. Raises Unavailable."""
-        is_time_to_tidy = self.clock_s() - self._tidied_at_s > _AGAIN_S
+        is_time_to_tidy = self.clock_s() - self._tidied_at_s > _TIDY_S
         if is_time_to_tidy:
             self.held.sweep(older_than_s=2 * self.upload_timeout_s)
         with self.held.round() as is_ours:

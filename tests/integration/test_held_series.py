@@ -141,6 +141,7 @@ def _is_up(client: httpx.Client) -> bool:
         return False
 
 
+@pytest.mark.timeout(300)
 def test_an_api_that_is_killed_again_and_again_makes_each_series_a_job_once(
     own_broker: LiveBroker, models: Path, tmp_path: Path
 ) -> None:
