@@ -65,6 +65,9 @@ def _submit(arguments: argparse.Namespace) -> int:
     from cli.submit import read_key_file, submit
     from disyre.client import ClientError
 
+    command: argparse.ArgumentParser = arguments.parser
+    if not (arguments.scans or arguments.from_pacs):
+        command.error("expected a SCAN or --from-pacs, got neither")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not have all characters of a name
@@ -77,6 +80,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         return 2
     return submit(
         arguments.scans,
+        sources=[tuple(source) for source in arguments.from_pacs],
         url=arguments.url or os.environ.get(URL_VARIABLE) or URL,
         key=key,
         out=arguments.out,

@@ -42,7 +42,7 @@ class Outcome:
     def name(self) -> str:
         """What it is called for people: the path, and which series of what is there."""
         uid = self.series_uid
-        return f"{self.scan.name}#{uid}" if uid else self.scan.name
+        return f"{self.scan.name}#{uid}" if uid and self.scan.source is None else self.scan.name
 
     @property
     def series_uid(self) -> str | None:

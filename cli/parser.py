@@ -97,7 +97,16 @@ def _add_submit(commands: Commands) -> None:
         "what was sent goes on, and stderr says where, unless --cancel-on-interrupt is given.",
     )
     submit.add_argument(
-        "scans", nargs="+", type=_path, metavar="SCAN", help="a file, or a folder with scans in it or below"
+        "scans", nargs="*", type=_path, metavar="SCAN", help="a file, or a folder with scans in it or below"
+    )
+    submit.add_argument(
+        "--from-pacs",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("SERVER", "STUDY", "SERIES"),
+        help="have the service fetch a series from an archive that its operator has listed; STUDY and SERIES "
+        "are UIDs; may be repeated",
     )
     submit.add_argument(
         "--url",

@@ -28,6 +28,8 @@ class Scan:
     """A brain mask on its grid."""
     root: Path | None = None
     """The folder that it was found in or below; None of one that was named itself."""
+    source: tuple[str, str, str] | None = None
+    """Archive, study and series of one that the service is to fetch: there are no files, `path` is a name."""
 
     @property
     def name(self) -> str:
@@ -41,10 +43,15 @@ class Scan:
         >>> Scan(Path("bids/sub-01/anat/x.nii.gz"), (), root=Path("bids")).place
         PosixPath('sub-01/anat/x')
         """
-        name = stem(self.path) or self.path.resolve().name
+        name = self.path.name if self.source else stem(self.path) or self.path.resolve().name
         if self.root is None or self.path == self.root:
             return Path(name)
         return self.path.relative_to(self.root).with_name(name)
+
+
+def scan_in_archive(server: str, study: str, series: str) -> Scan:
+    """A series that the service is to fetch; it is called by its UID."""
+    return Scan(Path(series), (), source=(server, study, series))
 
 
 def scan_at(path: Path) -> Scan:

@@ -15,7 +15,7 @@ from cli.interruption import Interruption
 from cli.out_folder import unwritable
 from cli.outcome import Outcome
 from cli.scan_tree import LeftOut, ScanTree
-from cli.scans import folders_for
+from cli.scans import folders_for, scan_in_archive
 from cli.shown import shown
 from cli.submitter import Submitter
 from disyre.client import (
@@ -38,6 +38,7 @@ _NAMED: Final = 5
 def submit(
     paths: list[Path],
     *,
+    sources: Sequence[tuple[str, str, str]] = (),
     url: str,
     key: str | None,
     out: Path,
@@ -51,12 +52,14 @@ def submit(
 ) -> int:
     """Submit scans, and wait for their results; 0 if all succeeded (or, without waiting, were accepted).
 
+    `sources` are series (archive, study, series) that the service is to fetch.
+
     1 if not, or if something was left out that may be a scan; 2 if the command was wrong.
     Before a KeyboardInterrupt or SystemExit is raised again, it is told which jobs go on at the service;
     with `cancels`, they are canceled.
     """
     trees = [ScanTree.at(path, results=out) for path in paths]
-    scans = [scan for tree in trees for scan in tree.scans]
+    scans = [*(scan for tree in trees for scan in tree.scans), *(scan_in_archive(*each) for each in sources)]
     left_out = [each for tree in trees for each in tree.left_out]
     if not scans:
         _tell_of(left_out, as_json=as_json)
@@ -64,6 +67,8 @@ def submit(
         wanted = f"expected scans (NIfTI, zip, or folders of DICOM files) in {where}"
         print(f"disyre: {wanted}, found none", file=sys.stderr)
         return 1
+    if sources and (mask is not None or each_series):
+        return _wrong("expected --from-pacs alone or with scans, got it with --mask or --each-series")
     if mask is not None:
         if each_series:
             return _wrong("expected --mask or --each-series, got both: series have grids of their own")

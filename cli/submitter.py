@@ -30,8 +30,12 @@ class Submitter:
         """Submit a scan; what became of it, or of each of its series. What goes wrong is noted."""
         scan = outcome.scan
         files = scan.files[0] if len(scan.files) == 1 else scan.files
+        does = "sending" if scan.source is None else "having fetched"
         try:
-            with self.console.status(escape(f"sending {shown(scan.name)}")):
+            with self.console.status(escape(f"{does} {shown(scan.name)}")):
+                if scan.source is not None:
+                    outcome.job = self.client.pull(*scan.source, **self.options)
+                    return [outcome]
                 if self.each_series and scan.mask is None and any(map(holds_dicom, scan.files)):
                     return self._send_series(outcome, files)
                 outcome.job = self.client.submit(files, mask=scan.mask, **self.options)

@@ -74,7 +74,7 @@ class Parts:
     series_jobs: SeriesJobs
     owners: OwnerIndex
     servers: Servers
-    """The archives that results may be sent to."""
+    """The archives that results may be sent to, and series fetched from."""
     hub: EventHub
     """The same, as they come."""
     check_still: Callable[[], None] = _let_stay

@@ -186,6 +186,36 @@ class NotThePerformer(IllegalTransition):
     code = "not-the-performer"
 
 
+class SeriesNotFound(InvalidInput):
+    """The archive has no such series."""
+
+    code = "series-not-found"
+
+
+class ArchiveAway(Unavailable):
+    """The archive cannot be reached, or asks to come back later."""
+
+    code = "archive-unavailable"
+
+
+class ArchiveTimedOut(Unavailable):
+    """The archive did not give the series in time."""
+
+    code = "archive-timed-out"
+
+
+class ArchiveWrong(DisyreError):
+    """The archive does not let the service in, or answers with something else than what was asked for."""
+
+    code = "archive-answer"
+
+
+class SeriesIncomplete(ArchiveWrong):
+    """The archive has not given all images that it says it has, however often it was asked."""
+
+    code = "series-incomplete"
+
+
 class InternalError(DisyreError):
     """Something went wrong that nobody thought of."""
 

@@ -30,21 +30,26 @@ def query_options(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 def parse_params(text: bytes) -> dict[str, Any]:
     """The options in a form. Raises InvalidParams, also if a name is there twice."""
-    if not text:
-        return {}
+    return read_object(text, "'params'") if text else {}
+
+
+def read_object(text: bytes, what: str) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises InvalidParams, also if it has a name twice: which one is meant is not guessed.
+    """
+
+    def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise InvalidParams(f"expected each name once in {what}, got one twice")
+        return found
+
     try:
         from_json(text, allow_inf_nan=False)  # refuses what is nested beyond reason, too
-        options = json.loads(text, object_pairs_hook=_once_each)
+        options = json.loads(text, object_pairs_hook=once_each)
     except ValueError as error:
-        raise InvalidParams("expected 'params' to be JSON") from error
+        raise InvalidParams(f"expected {what} to be JSON") from error
     if not isinstance(options, dict):
-        raise InvalidParams("expected 'params' to be a JSON object")
+        raise InvalidParams(f"expected {what} to be a JSON object")
     return options
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. Raises InvalidParams if it has a name twice: which one is meant is not guessed."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise InvalidParams("expected each name once in 'params', got one twice")
-    return found

@@ -3,16 +3,43 @@
 What is not named here, which is mostly the broker, has the 40 threads that FastAPI runs its handlers in.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from service.errors import ArchiveAway
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_AT_ONCE: Final = 4
+_MOST_WAITING: Final = 32
+
+
+class Turns:
+    """Who fetches from which archive: of each a few at a time, so that one that is slow is in no other's way.
+
+    They have no thread while they wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._limiters: defaultdict[str, CapacityLimiter] = defaultdict(lambda: CapacityLimiter(_AT_ONCE))
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Wait for the turn, and have it for a block. Raises ArchiveAway if too many wait already."""
+        limiter = self._limiters[name]
+        if limiter.statistics().tasks_waiting >= _MOST_WAITING:
+            raise ArchiveAway("too many wait for this archive already")
+        async with limiter:
+            yield
 
 
 @dataclass(frozen=True)
@@ -27,6 +54,8 @@ class Limiters:
     """Looking into uploads, which takes a processor, and some 20 MB for a series of DICOM."""
     listing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Reading pages of jobs, each of which may take some MB."""
+    archives: Turns = field(default_factory=Turns)
+    """Fetching from archives."""
     health: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     """Saying how the service is, also while it is not well."""
 

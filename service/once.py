@@ -10,10 +10,10 @@ import json
 import re
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -150,12 +150,19 @@ class Once:
 
 def fingerprint_of(kind: str, upload: Upload, params: JobParams) -> str:
     """The same for the same files and options, however they are sent."""
-    content = {
-        "kind": kind,
-        "files": sorted(file.sha256 for file in upload.files),
-        "mask": upload.mask.sha256 if upload.mask is not None else None,
-        "params": params.model_dump(mode="json", exclude_defaults=True),  # also by a later version
-    }
+    files = sorted(file.sha256 for file in upload.files)
+    mask = upload.mask.sha256 if upload.mask is not None else None
+    return _fingerprint({"kind": kind, "files": files, "mask": mask}, params)
+
+
+def fingerprint_of_source(source: Mapping[str, str], params: JobParams) -> str:
+    """The same for the same series of an archive and options, whatever the archive has of it by then."""
+    return _fingerprint({"kind": "source", "source": dict(source)}, params)
+
+
+def _fingerprint(of: Mapping[str, Any], params: JobParams) -> str:
+    given = params.model_dump(mode="json", exclude_defaults=True)  # also by a later version
+    content = {**of, "params": given}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

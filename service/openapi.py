@@ -73,6 +73,15 @@ ADMISSION_ERRORS: Final = (
 )
 """What any route that makes jobs of an upload may refuse, once it looks into the files."""
 
+PULL_ERRORS: Final = (
+    request_errors.SeriesNotFound,
+    request_errors.ArchiveWrong,
+    request_errors.SeriesIncomplete,
+    request_errors.ArchiveAway,
+    request_errors.ArchiveTimedOut,
+)
+"""What a route that fetches from an archive may be told there."""
+
 
 @dataclass(frozen=True)
 class Terms:

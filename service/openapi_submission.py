@@ -11,6 +11,9 @@ from service.openapi_options import (
     OPTIONS_SCHEMA,
     STUDY_OPTIONS_SCHEMA,
 )
+from service.pull_request import EXAMPLE as PULL_EXAMPLE
+from service.pull_request import MEDIA_TYPE as PULL_TYPE
+from service.pull_request import SCHEMA as PULL_SCHEMA
 
 _BYTES: Final = {"type": "string", "format": "binary"}
 _NOT_EMPTY: Final = {**_BYTES, "minLength": 1}
@@ -97,7 +100,18 @@ SUBMISSION: Final[dict[str, Any]] = {
     "callbacks": CALLBACK,
     "requestBody": {"required": True, "content": _OF_A_SCAN},
 }
-"""Options and bodies of a job."""
+"""Options and bodies of an upload that is one scan."""
+JOB_SUBMISSION: Final[dict[str, Any]] = {
+    **SUBMISSION,
+    "requestBody": {
+        "required": True,
+        "content": {
+            **_OF_A_SCAN,
+            PULL_TYPE: {"schema": PULL_SCHEMA, "examples": {"series of an archive": {"value": PULL_EXAMPLE}}},
+        },
+    },
+}
+"""Options and bodies of a job: the same, or a series that is fetched."""
 STUDY_SUBMISSION: Final[dict[str, Any]] = {
     "parameters": [*OPTIONS_OF_A_STUDY, *_SENT_ONCE, *_CHECKED],
     "callbacks": CALLBACK,

@@ -51,6 +51,13 @@ class PacsServer(Frozen):
 
     def client(self) -> httpx.Client:
         """A client that shows its proof, and follows no redirect. Raises Misconfigured."""
+        return httpx.Client(**self._connection())
+
+    def async_client(self) -> httpx.AsyncClient:
+        """The same for who does not wait in a thread. Raises Misconfigured."""
+        return httpx.AsyncClient(**self._connection())
+
+    def _connection(self) -> dict[str, Any]:
         headers = {"User-Agent": "disyre"}
         if self.token_file is not None:
             headers["Authorization"] = f"Bearer {self._secret(self.token_file, 'token_file')}"
@@ -58,7 +65,7 @@ class PacsServer(Frozen):
         if self.user is not None and self.password_file is not None:
             auth = httpx.BasicAuth(self.user, self._secret(self.password_file, "password_file"))
         timeout = httpx.Timeout(self.timeout_s, connect=self.connect_timeout_s)
-        return httpx.Client(headers=headers, auth=auth, timeout=timeout, trust_env=False)
+        return {"headers": headers, "auth": auth, "timeout": timeout, "trust_env": False}
 
     def _secret(self, path: Path, key: str) -> str:
         try:

@@ -12,7 +12,7 @@ from fastapi import Request
 from multipart import parse_options_header
 from starlette.datastructures import Headers
 
-from disyre.errors import StorageFull, TooLarge, Unavailable
+from disyre.errors import DisyreError, StorageFull, TooLarge, Unavailable
 from disyre.intake.early import LOOKED_AT_BYTES, refuse_by_beginning, refuse_nifti
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.upload import Upload
@@ -132,32 +132,52 @@ async def stream_body(request: Request, parts: Parts, open_body: Callable[[], Bo
     announced_bytes = None if announced is None else int(announced)
     reservation = await to_disk(disk, parts.room.reserve, announced_bytes)
     body: Body[T] | None = None
-    writing: asyncio.Task[None] | None = None
+    late = UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s")
     try:
         body = await to_disk(disk, open_body)
+        async with in_time(parts, late):
+            chunks = paced(request.stream(), within_s=settings.stall_timeout_s)
+            return await take(batches(chunks, settings.max_upload_bytes), body, reservation, disk)
+    finally:
+        reservation.end()
+        if body is not None:
+            body.close()
+
+
+@asynccontextmanager
+async def in_time(parts: Parts, late: DisyreError) -> AsyncIterator[None]:
+    """Have a block end within the time of an upload. Raises `late`, or Unavailable if the process stops."""
+    settings = parts.settings
+    try:
         async with asyncio.timeout(settings.upload_timeout_s) as deadline:
             with parts.drain.waking(lambda: _hasten(deadline, settings)):
-                async for chunks in _batches(request, settings):
-                    is_first = writing is None
-                    if writing is not None:
-                        await writing
-                    writing = asyncio.create_task(to_disk(disk, _take, body, chunks, reservation))
-                    if is_first:
-                        await writing  # it may be refused by its beginning
-                if writing is not None:
-                    await writing
-                return await to_disk(disk, body.finish)
+                yield
     except TimeoutError as error:
         if parts.drain.has_begun:
             raise Unavailable("the service is stopping, and the upload did not end in time") from error
-        raise UploadTimedOut(f"the body did not arrive within {settings.upload_timeout_s:g} s") from error
+        raise late from error
+
+
+async def take(
+    pieces: AsyncIterator[list[bytes]], body: Body[T], reservation: Reservation, disk: CapacityLimiter
+) -> T:
+    """Write what comes while the next comes. Raises what `body` does, and StorageFull."""
+    writing: asyncio.Task[None] | None = None
+    try:
+        async for chunks in pieces:
+            is_first = writing is None
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(to_disk(disk, _take, body, chunks, reservation))
+            if is_first:
+                await writing  # it may be refused by its beginning
+        if writing is not None:
+            await writing
+        return await to_disk(disk, body.finish)
     finally:
         if writing is not None:
             await asyncio.wait([writing])  # a thread may be at it still
             writing.cancelled() or writing.exception()  # the first error is the one that is told
-        reservation.end()
-        if body is not None:
-            body.close()
 
 
 def _hasten(deadline: asyncio.Timeout, settings: ServiceSettings) -> None:
@@ -199,16 +219,16 @@ def _picks_none(options: Mapping[str, Any] | None, params: bytes | None) -> bool
     return {**options, **parse_params(params)}.get("volume_index") is None
 
 
-async def _batches(request: Request, settings: ServiceSettings) -> AsyncIterator[list[bytes]]:
-    """The body as lists of chunks, of about `_BATCH_BYTES` each but the first, by which it may be refused.
+async def batches(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[list[bytes]]:
+    """A body as lists of chunks, of about `_BATCH_BYTES` each but the first, by which it may be refused.
 
-    Raises TooLarge, or UploadTimedOut.
+    Raises TooLarge.
     """
     batch: list[bytes] = []
     batch_bytes, size_bytes = 0, 0
-    async for chunk in paced(request.stream(), within_s=settings.stall_timeout_s):
+    async for chunk in chunks:
         size_bytes += len(chunk)
-        _check_size(size_bytes, settings.max_upload_bytes)
+        _check_size(size_bytes, max_bytes)
         batch.append(chunk)
         batch_bytes += len(chunk)
         if batch_bytes >= (_FIRST_BATCH_BYTES if size_bytes == batch_bytes else _BATCH_BYTES):

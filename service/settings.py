@@ -56,7 +56,7 @@ class ServiceSettings(SharedSettings):
     webhook_secret_file: Path | None = None
     """Secrets that sign these calls."""
     pacs_file: Path | None = None
-    """The archives that results may be sent to."""
+    """The archives that results may be sent to, and series fetched from."""
     export_to: str | None = None
     """The name of the one that gets the results of every job of DICOM, unless the job names another."""
     stow_rules: Path | None = None

@@ -121,16 +121,24 @@ class Submission:
         self.callbacks.check(url)
 
     def submit(
-        self, upload: Upload, folder: Path, options: Mapping[str, Any], ticket: Ticket | None = None
+        self,
+        upload: Upload,
+        folder: Path,
+        options: Mapping[str, Any],
+        ticket: Ticket | None = None,
+        *,
+        fingerprint: str | None = None,
     ) -> Job:
         """Check an upload, make it a job, and enqueue that; or find the job that it made before.
 
+        `fingerprint` is what tells the submission from others; without one, its files and options do.
         Raises InvalidInput, or Unavailable; then there is no job, and nothing of it in the artifact store.
         """
         given = {**options, **parse_params(upload.params)}
-        fingerprint = fingerprint_of("job", upload, read_options(given))
+        if fingerprint is None:
+            fingerprint = fingerprint_of("job", upload, read_options(given))
         if ticket is not None and ticket.earlier is not None:
-            return self._made_before(ticket.earlier, fingerprint).jobs[0]
+            return self.made_before(ticket.earlier, fingerprint).jobs[0]
         params = self.check_options(given)
         facts: list[ScanFacts] = []
         marks: dict[str, SeriesMark] = {}
@@ -161,7 +169,7 @@ class Submission:
         given = {**options, **parse_params(upload.params)}
         fingerprint = fingerprint_of("study", upload, read_options(given, known=OF_A_STUDY))
         if ticket is not None and ticket.earlier is not None:
-            return self._made_before(ticket.earlier, fingerprint)
+            return self.made_before(ticket.earlier, fingerprint)
         params = self.check_study_options(given)
         marks: dict[str, SeriesMark] = {}
         try:
@@ -197,7 +205,7 @@ class Submission:
         self._accept(jobs, folder, receipt)
         return study
 
-    def _made_before(self, earlier: Outcome, fingerprint: str) -> Study:
+    def made_before(self, earlier: Outcome, fingerprint: str) -> Study:
         """What the same submission made, as it is now.
 
         Raises IdempotencyMismatch, JobNotFound or JobExpired.

@@ -1,11 +1,11 @@
-"""Messages of the libraries that read scans: none of them reach a log, as they may quote a scan's header."""
+"""Messages of the libraries that read scans or fetch them: none reaches a log, as it may quote a header."""
 
 import logging
 import warnings
 from typing import Final
 
-_LOUD: Final = ("nibabel", "pydicom", "highdicom", "py.warnings")
-"""Loggers whose messages may quote what stands in a scan's header."""
+_LOUD: Final = ("nibabel", "pydicom", "highdicom", "httpx", "httpcore", "py.warnings")
+"""Loggers whose messages may quote what stands in the header of a scan, or an address with its UIDs."""
 
 
 def silence_libraries() -> None:

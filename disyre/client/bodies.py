@@ -67,6 +67,28 @@ class FileBody:
         return _chunks(self.path)
 
 
+class SourceBody:
+    """A series that the service is to fetch from an archive, by name."""
+
+    def __init__(self, server: str, study: str, series: str, options: Mapping[str, Any]) -> None:
+        source = {"type": "dicomweb", "server": server, "study": study, "series": series}
+        self._content = json.dumps({"source": source, "params": dict(options)}).encode()
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Nothing: the options are in the body."""
+        return {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Type and length."""
+        return {"Content-Type": "application/json", "Content-Length": str(len(self._content))}
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its bytes."""
+        yield self._content
+
+
 class FormBody:
     """Several files, or one with a mask or labels, as `multipart/form-data`; one is open at a time."""
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from disyre.client.bodies import Body, ScanPath, make_body
+from disyre.client.bodies import Body, ScanPath, SourceBody, make_body
 from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
@@ -37,6 +37,8 @@ _LONGEST_WAIT_S: Final = 25.0
 """That one request may wait for news."""
 _LOOK_AT_THE_QUEUE_S: Final = 2.0
 """A place in the queue is no news of its job: it is looked at so often."""
+_FETCHED_S: Final = 960.0
+"""As long the API may take to fetch a series: a little longer than it does by itself."""
 _NOT_MODIFIED: Final = 304
 _STOPPED: Final = ("canceling", "canceled")
 _MAY_BE_RETRIED: Final = ("failed", "canceled")
@@ -95,6 +97,23 @@ class Client:
         cannot be one, Refused, Unreachable, or ConnectionLost if there may be a job now.
         """
         return self._submit(JobDocument, _JOBS, make_body(scan, mask, options), idempotency_key)
+
+    def pull(
+        self,
+        server: str,
+        study: str,
+        series: str,
+        *,
+        idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> JobDocument:
+        """Have the service fetch a series from an archive, and score it.
+
+        `server` is the name that the operator has given to the archive, `study` and `series` are UIDs. The
+        answer comes once the series was fetched. Raises as `submit`.
+        """
+        body = SourceBody(server, study, series, options)
+        return self._submit(JobDocument, _JOBS, body, idempotency_key, answer_s=_FETCHED_S)
 
     def study(
         self, files: ScanPath, *, idempotency_key: str | None = None, **options: Unpack[JobOptions]
@@ -246,12 +265,21 @@ class Client:
                 return
             query = {**query, "cursor": page.next_cursor}
 
-    def _submit(self, kind: type[D], path: str, body: Body, idempotency_key: str | None) -> D:
+    def _submit(
+        self,
+        kind: type[D],
+        path: str,
+        body: Body,
+        idempotency_key: str | None,
+        *,
+        answer_s: float | None = None,
+    ) -> D:
         call = Call(
             "POST",
             path,
             headers={"Idempotency-Key": read_idempotency_key(idempotency_key)},
             body=body,
+            answer_s=answer_s,
             may_repeat=lambda: self._knows_idempotency_keys(path),
         )
         return read(kind, self._connection.ask(call))

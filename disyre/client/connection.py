@@ -39,6 +39,8 @@ _LOST_ON_THE_WAY: Final = frozenset({502, 504})
 """A proxy's word for an API whose answer it did not get."""
 _STILL_RECEIVING: Final = "still-receiving"
 """Code of the refusal of a submission that is being received already, as after a broken connection."""
+_OF_AN_ARCHIVE: Final = ("archive-answer", "archive-timed-out", "series-incomplete")
+"""Codes of the API, whose own word it is: it has asked the archive several times already, or for long."""
 _NO_ADDRESS: Final = ("not-found", "http-404")
 """Codes for an address that there is not, of the API and of others."""
 _PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -59,6 +61,8 @@ class Call:
     query: Mapping[str, str | list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
+    answer_s: float | None = None
+    """As long the API may take for its answer; None for as long as it may with any request of this kind."""
     may_repeat: Callable[[], bool] = _yes
     """Whether doing it twice does no harm; asked only when it may have been done."""
 
@@ -169,6 +173,8 @@ class Connection:
             if response.is_success or response.status_code == _NOT_MODIFIED:
                 return response
             refused = _refused(response, prefix=self._prefix, after_loss=was_lost)
+            if refused.problem.code in _OF_AN_ARCHIVE:
+                raise refused
             if response.status_code in _LOST_ON_THE_WAY and call.may_repeat():
                 was_lost = True
             elif response.status_code not in _REFUSED_FOR_NOW and refused.problem.code != _STILL_RECEIVING:
@@ -185,7 +191,7 @@ class Connection:
                 params={**call.query, **(body.query if body else {})},
                 headers={**call.headers, **headers},
                 content=_of_length(body, int(headers["Content-Length"])) if body else None,
-                timeout=httpx.Timeout(_VERDICT_S if body else _ANSWER_S, connect=_CONNECT_S),
+                timeout=httpx.Timeout(call.answer_s or (_VERDICT_S if body else _ANSWER_S), connect=_CONNECT_S),
             )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise _unwritable(error) from None

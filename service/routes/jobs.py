@@ -16,10 +16,12 @@ from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.long_poll import LONGEST_S, news_of, preferred_wait_s
 from service.once import REPLAYED, Ticket
-from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, UPLOAD_ERRORS, problems
+from service.openapi import ADMISSION_ERRORS, ONCE_ERRORS, PULL_ERRORS, UPLOAD_ERRORS, problems
 from service.openapi_headers import sent, taken
 from service.openapi_parameters import JOB_ID, shown
-from service.openapi_submission import SUBMISSION
+from service.openapi_submission import JOB_SUBMISSION
+from service.pull_request import is_pull
+from service.pulling import pull
 from service.receiving import admit, incoming, receive
 from service.retry import retry
 from service.schemas import JOBS_PATH, JobPage, JobView
@@ -35,13 +37,14 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
     summary="Submit a scan",
     response_description="the job, which waits; of a repeated submission, the job that there is",
     status_code=status.HTTP_202_ACCEPTED,
-    openapi_extra=SUBMISSION,
+    openapi_extra=JOB_SUBMISSION,
     responses={
         status.HTTP_202_ACCEPTED: sent("Location", sometimes=["Retry-After", REPLAYED]),
         **problems(
             *UPLOAD_ERRORS,
             *ONCE_ERRORS,
             *ADMISSION_ERRORS,
+            *PULL_ERRORS,
             errors.UnknownModel,
             errors.NoModelForModality,
             errors.UnusableVolume,
@@ -49,9 +52,10 @@ _OF_A_JOB: Final = ("ETag", "Cache-Control")
     },
 )
 async def submit_job(request: Request, response: Response, parts: GivenParts) -> JobView:
-    """Submit a scan, as the body itself or as part `file` of a form.
+    """Submit a scan: as the body, as part `file` of a form, or by JSON that names a series in an archive.
 
-    Options go into the query, or, with a form, into its part `params` as a JSON object. Without the option
+    Options go into the query, or, with a form or JSON, into its `params` as a JSON object. A series is
+    fetched before the answer. Without the option
     `model`, the scan goes to the model of the modality that it is recognised as.
     """
     with parts.metrics.counting_refusals():
@@ -70,6 +74,8 @@ async def submit_job(request: Request, response: Response, parts: GivenParts) ->
 
 async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
     options = query_options(request.query_params.multi_items())
+    if is_pull(request.headers):
+        return await pull(request, options, parts, ticket)
     submission = parts.submission
     await in_thread(
         parts.limiters.admission, admit, request.headers, options, parts, submission.check_options, ticket

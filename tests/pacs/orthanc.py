@@ -30,6 +30,13 @@ class Orthanc:
             httpx.get(f"{self.url}{path}", auth=(USER, PASSWORD), trust_env=False).raise_for_status().json()
         )
 
+    def store(self, file: bytes) -> None:
+        """Have an instance."""
+        answer = httpx.post(
+            f"{self.url}/instances", content=file, auth=(USER, PASSWORD), trust_env=False, timeout=30
+        )
+        answer.raise_for_status()
+
     @property
     def dicomweb(self) -> str:
         return f"{self.url}/dicom-web"

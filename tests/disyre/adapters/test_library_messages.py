@@ -1,4 +1,4 @@
-"""Libraries that read scans, silenced."""
+"""Libraries that read scans or fetch them, silenced."""
 
 import logging
 import warnings
@@ -8,7 +8,7 @@ import pytest
 
 from disyre.adapters.library_messages import silence_libraries
 
-LOGGERS = ("nibabel", "pydicom", "highdicom", "py.warnings")
+LOGGERS = ("nibabel", "pydicom", "highdicom", "httpx", "httpcore", "py.warnings")
 
 
 @pytest.fixture

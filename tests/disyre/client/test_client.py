@@ -17,7 +17,8 @@ from disyre.client import (
 )
 from disyre.job_params import JobParams
 from tests.dicom_phantom import encoded, make_series
-from tests.service.live_api import LiveApi
+from tests.service.live_api import LiveApi, live_api
+from tests.service.pulls.archive import SERIES, STUDY, archive
 
 
 def test_a_file_is_submitted_with_its_options(api: LiveApi, client: Client, scan: Path) -> None:
@@ -177,3 +178,19 @@ def test_all_series_of_a_study_are_submitted_at_once(api: LiveApi, client: Clien
 
 def test_the_options_of_the_client_are_those_of_the_api() -> None:
     assert JobOptions.__optional_keys__ == JobParams.model_fields.keys()
+
+
+def test_a_series_is_fetched_from_an_archive(tmp_path: Path) -> None:
+    with (
+        archive() as pacs,
+        live_api(tmp_path, pacs_file=pacs.file(tmp_path)) as api,
+        Client(str(api.client.base_url)) as client,
+    ):
+        job = client.pull("pacs1", STUDY, SERIES, threshold=0.5, labels={"cohort": "a"})
+        with pytest.raises(NotFound, match="series-not-found"):
+            client.pull("pacs1", STUDY, "1.2.3.4")
+
+    assert job.params.series_uid == SERIES
+    assert (job.params.threshold, job.params.labels) == (0.5, {"cohort": "a"})
+    assert job.input is not None
+    assert job.input.shape == (9, 7, 6)

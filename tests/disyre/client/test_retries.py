@@ -269,3 +269,15 @@ def test_a_file_that_changes_while_it_is_sent_is_told_of(measured: int) -> None:
         with pytest.raises(FileChanged, match="a file became shorter or longer while it was sent"):
             connection.ask(Call("POST", "/v1/jobs", body=Changing(measured)))
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(502, "archive-answer"), (502, "series-incomplete"), (504, "archive-timed-out")],
+)
+def test_what_the_service_says_of_an_archive_is_its_last_word(status: int, code: str) -> None:
+    answers = scripted_api(problem(status, code))
+    with answers as api, api.client() as client, pytest.raises(ServerFault, match=code):
+        client.pull("pacs1", "1.2", "1.3")
+
+    assert len(api.asked) == 1

@@ -1,0 +1,1 @@
+"""Series that are fetched from an archive."""
