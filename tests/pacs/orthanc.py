@@ -37,6 +37,30 @@ class Orthanc:
         )
         answer.raise_for_status()
 
+    def forget(self) -> None:
+        """Have nothing any more."""
+        for patient in self.get("/patients"):
+            answer = httpx.delete(
+                f"{self.url}/patients/{patient}", auth=(USER, PASSWORD), trust_env=False, timeout=60
+            )
+            answer.raise_for_status()
+
+    def file(self, instance: str) -> bytes:
+        """An instance, by its own id of it."""
+        answer = httpx.get(
+            f"{self.url}/instances/{instance}/file", auth=(USER, PASSWORD), trust_env=False, timeout=60
+        )
+        return answer.raise_for_status().content
+
+    def series_of(self, study: str) -> list[Any]:
+        """All series of a study, by its StudyInstanceUID."""
+        return [
+            each
+            for found in self.get("/studies?expand")
+            if found["MainDicomTags"]["StudyInstanceUID"] == study
+            for each in self.get(f"/studies/{found['ID']}/series")
+        ]
+
     @property
     def dicomweb(self) -> str:
         return f"{self.url}/dicom-web"
