@@ -65,7 +65,8 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "priority": "normal",
     "retention_s": 86_400,
 }
-"""Which go together; not of `preset`, which excludes others, and of `callback`, which needs an operator."""
+"""Which go together; not of `preset`, which excludes others, and of `callback` and `export`, which
+need an operator."""
 _PRESET_ALONE: Final[dict[str, Any]] = {
     "if": {"properties": {"preset": {"type": "string"}}, "required": ["preset"]},
     "then": {

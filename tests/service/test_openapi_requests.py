@@ -161,7 +161,7 @@ def test_every_option_and_every_filter_has_an_example_that_goes_with_the_others(
     filters = [each for each in document["paths"]["/v1/jobs"]["get"]["parameters"] if each["in"] == "query"]
 
     shown = {each["name"]: each["example"] for each in options if "example" in each}
-    assert {each["name"] for each in options} - shown.keys() == {"preset", "callback"}
+    assert {each["name"] for each in options} - shown.keys() == {"callback", "export", "preset"}
     assert is_read(query_options((name, str(value)) for name, value in shown.items()))
     for each in filters:
         for example in each["examples"].values():

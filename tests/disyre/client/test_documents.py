@@ -49,6 +49,7 @@ SAME: Final[dict[type[Document], str]] = {
 }
 NOT_READ: Final = {
     *("Liveness", "ServerLiveness", "Readiness", "ServerReadiness", "ModelReadiness"),  # of probes
+    *("ExportView", "ExportsView", "SeriesPage"),  # of archives, whose programs do not use the client
     "Summary",  # of a file, which is downloaded as it is
 }
 """Bodies for which the client has no method, or that it does not look into."""
