@@ -3,21 +3,16 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
-from multipart import (
-    MultipartError,
-    MultipartSegment,
-    ParserLimitReached,
-    PushMultipartParser,
-    parse_options_header,
-)
+from multipart import parse_options_header
 from starlette.datastructures import Headers
 
 from disyre.errors import EmptyUpload, TooLarge
 from disyre.intake.upload import file_name
 from disyre.wording import counted
 from service.errors import MalformedRequest, UnsupportedMediaType
+from service.multipart_related import CutOff, Malformed, PartBegins, PartEnds, RelatedParts
 from service.receiving import media_type, shown_type
 from service.uploads import check_digest
 
@@ -59,7 +54,7 @@ class RelatedBody:
         self._digest = digest
         """SHA-256 that the client expects of the whole body."""
         self._sha256 = hashlib.sha256()
-        self._parser = _RelatedParser(boundary)
+        self._parser = RelatedParts(boundary)
         self._parts: Stored = []
         self._file: IO[bytes] | None = None
         self._head = b""
@@ -69,24 +64,22 @@ class RelatedBody:
         if self._digest is not None:
             self._sha256.update(data)
         try:
-            for event in self._parser.parse(data):
-                if isinstance(event, MultipartSegment):
-                    self._begin(event)
-                elif event is None:
+            for event in self._parser.feed(data):
+                if isinstance(event, PartBegins):
+                    self._begin(event.content_type)
+                elif isinstance(event, PartEnds):
                     self._end()
                 elif self._file is not None:
                     self._write(event)
-        except ParserLimitReached as error:
-            raise MalformedRequest("the headers of a part are too long") from error
-        except MultipartError as error:
-            raise MalformedRequest("the multipart body is malformed") from error
+        except Malformed as error:
+            raise MalformedRequest(f"the multipart body is malformed: {error}") from error
 
     def finish(self) -> Stored:
         """All bytes were fed. Raises DigestMismatch, MalformedRequest, or EmptyUpload if there is no part."""
         check_digest(self._digest, self._sha256.digest())
         try:
-            self._parser.close()
-        except MultipartError as error:
+            self._parser.finish()
+        except CutOff as error:
             raise MalformedRequest("the multipart body ends before its last boundary") from error
         if not self._parts:
             raise EmptyUpload("expected at least one DICOM instance, got none")
@@ -97,18 +90,18 @@ class RelatedBody:
         if self._file is not None:
             self._file.close()
 
-    def _begin(self, part: Any) -> None:
+    def _begin(self, content_type: str) -> None:
         if len(self._parts) == self._max_files:
             raise TooLarge(f"expected at most {counted(self._max_files, 'instance')}")
         self._head = b""
-        if part.content_type not in (None, DICOM):
+        if content_type not in ("", DICOM):
             self._parts.append(None)
             return
         path = self._folder / file_name(len(self._parts) + 1)
         self._file = path.open("xb")
         self._parts.append(path)
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _write(self, data: bytes) -> None:
         assert self._file is not None
         self._file.write(data)
         if len(self._head) < _MAGIC.stop:
@@ -132,10 +125,3 @@ class RelatedBody:
         self._file = None
         path.unlink()
         self._parts[-1] = None
-
-
-class _RelatedParser(PushMultipartParser):  # type: ignore[misc]
-    """Parts have a Content-Type and need no name."""
-
-    def _create_segment(self, headers: list[tuple[str, str]]) -> MultipartSegment:
-        return MultipartSegment(headers)
