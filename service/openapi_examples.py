@@ -215,7 +215,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         rejected=SeriesPage(series=[SeriesView.of(_REJECTED, 3, _LAST_NS)]),
     ),
     "ExportView": _examples(stored=ExportView.of(_EXPORT)),
-    "ExportsView": _examples(exports=ExportsView.of(_ID, [_EXPORT])),
+    "ExportsView": _examples(exports=ExportsView.of(JOB_ID, [_EXPORT])),
     "ModelView": _examples(model=ModelView.of(_PACKAGE)),
     "ModelList": _examples(models=ModelList.of([_PACKAGE])),
     "QueueView": _examples(queue=QueueView.of(_LINE, [_WORKER])),

@@ -16,6 +16,7 @@ from service.dicom_json import DATASET, DicomJsonResponse, content
 from service.limiters import in_thread
 from service.openapi import problems
 from service.openapi_headers import taken
+from service.openapi_parameters import shown
 from service.receiving import admit_body, incoming, stream_body, to_disk
 from service.related_parts import DICOM, RELATED, RelatedBody, check_related
 from service.store_answers import StoreAnswer, hold
@@ -76,7 +77,14 @@ async def store_images(request: Request, parts: GivenParts) -> Response:
 @router.post("/{study}", summary="Store images of a study (STOW-RS)", **_OPTIONS)
 async def store_images_of_study(
     request: Request,
-    study: Annotated[str, Path(pattern=SERIES_UID, description="StudyInstanceUID of all images")],
+    study: Annotated[
+        str,
+        Path(
+            pattern=SERIES_UID,
+            description="StudyInstanceUID of all images",
+            openapi_examples=shown("1.2.840.2"),
+        ),
+    ],
     parts: GivenParts,
 ) -> Response:
     """Hold MR images of one study; images of others fail."""

@@ -54,6 +54,7 @@ _BODY: Final[dict[str, Any]] = {
 @router.post(
     "",
     summary="Send the results of a job to an archive",
+    response_description="the export, which goes on until the archive has all",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=_BODY,
     responses={
@@ -85,6 +86,7 @@ async def export_job(
 @router.get(
     "",
     summary="List the exports of a job",
+    response_description="each archive, and what became of each instance",
     responses=problems(
         errors.JobNotFound, errors.JobExpired, request_errors.InvalidRequest, errors.Unavailable
     ),

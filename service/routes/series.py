@@ -10,6 +10,7 @@ from service.dependencies import GivenParts, note_others
 from service.errors import InvalidRequest
 from service.guard import GivenCaller
 from service.openapi import problems
+from service.openapi_parameters import shown
 from service.schemas import SeriesPage, SeriesView
 
 router = APIRouter(prefix="/v1/series", tags=["dicomweb"])
@@ -18,15 +19,23 @@ router = APIRouter(prefix="/v1/series", tags=["dicomweb"])
 @router.get(
     "",
     summary="List series that came by STOW-RS",
+    response_description="the series that are held, the latest first",
     responses=problems(InvalidRequest, errors.Unavailable),
 )
 def list_series(
     request: Request,
     parts: GivenParts,
     caller: GivenCaller,
-    study_uid: Annotated[str | None, Query(pattern=SERIES_UID, description="of this study")] = None,
-    series_uid: Annotated[str | None, Query(pattern=SERIES_UID, description="this one")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="at most so many")] = 200,
+    study_uid: Annotated[
+        str | None,
+        Query(pattern=SERIES_UID, description="of this study", openapi_examples=shown("1.2.840.2")),
+    ] = None,
+    series_uid: Annotated[
+        str | None, Query(pattern=SERIES_UID, description="this one", openapi_examples=shown("1.2.840.1"))
+    ] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="at most so many", openapi_examples=shown(20))
+    ] = 200,
 ) -> SeriesPage:
     """List the series that were sent by STOW-RS and are held, with what became of each; the latest first."""
     found: list[SeriesView] = []

@@ -19,6 +19,7 @@ from service.listing import Page, Wanted
 from service.openapi import ADMISSION_ERRORS, problems
 from service.openapi_examples import WORKITEM, WORKITEM_WANTED
 from service.openapi_headers import sent
+from service.openapi_parameters import shown
 from service.workitem_outputs import outputs_of
 from service.workitem_request import read_dataset, value_of, wanted_series
 from service.workitems import STATES, WORKITEMS_PATH, StepState, Workitems, as_workitem, state_of
@@ -47,7 +48,9 @@ GivenWorkitems: TypeAlias = Annotated[Workitems, Depends(_workitems)]
 def _job(
     request: Request,
     workitems: GivenWorkitems,
-    uid: Annotated[_Uid, Path(description="SOP Instance UID of a workitem")],
+    uid: Annotated[
+        _Uid, Path(description="SOP Instance UID of a workitem", openapi_examples=shown("2.25.2"))
+    ],
 ) -> Job:
     job = workitems.get(uid)
     note_jobs(request, job.id)
@@ -91,9 +94,13 @@ async def create_workitem(
     workitems: GivenWorkitems,
     affected: Annotated[
         _Uid | None,
-        Query(alias="AffectedSOPInstanceUID", description="its SOP Instance UID; else one is made up"),
+        Query(
+            alias="AffectedSOPInstanceUID",
+            description="its SOP Instance UID; else one is made up",
+            openapi_examples=shown("2.25.2"),
+        ),
     ] = None,
-    workitem: Annotated[_Uid | None, Query(description="the same")] = None,
+    workitem: Annotated[_Uid | None, Query(description="the same", openapi_examples=shown("2.25.2"))] = None,
 ) -> Response:
     """Have a series scored that came by STOW-RS and is held: the one in the Input Information Sequence.
 
@@ -129,15 +136,24 @@ def search_workitems(
     parts: GivenParts,
     workitems: GivenWorkitems,
     state: Annotated[
-        list[StepState] | None, Query(alias="ProcedureStepState", description="one of these")
+        list[StepState] | None,
+        Query(alias="ProcedureStepState", description="one of these", openapi_examples=shown(["SCHEDULED"])),
     ] = None,
     state_by_tag: Annotated[
-        list[StepState] | None, Query(alias="00741000", description="the same by its tag")
+        list[StepState] | None,
+        Query(alias="00741000", description="the same by its tag", openapi_examples=shown(["SCHEDULED"])),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=_PAGE, description="at most so many")] = 50,
-    offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET, description="so many are passed over")] = 0,
+    limit: Annotated[
+        int, Query(ge=1, le=_PAGE, description="at most so many", openapi_examples=shown(20))
+    ] = 50,
+    offset: Annotated[
+        int, Query(ge=0, le=_MOST_OFFSET, description="so many are passed over", openapi_examples=shown(20))
+    ] = 0,
     includefield: Annotated[
-        list[str] | None, Query(description="all there is comes anyway, but for what was put out")
+        list[str] | None,
+        Query(
+            description="all there is comes anyway, but for what was put out", openapi_examples=shown(["all"])
+        ),
     ] = None,
 ) -> Response:
     """List the caller's jobs as workitems, without their Output Information Sequence."""
