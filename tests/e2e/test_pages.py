@@ -1,20 +1,18 @@
 """The pages in a browser: a scan is sent, followed and looked at, and its map lies on the lesion."""
 
 import gzip
-import io
 import random
 import re
-import shutil
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import nibabel as nib
 import numpy as np
 import pytest
-from matplotlib import image as pictures
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at, send
 from tests.e2e.stack import Serve, scan_bytes, serving
 from tests.live import ROOT
 from tests.real_data import real_data
@@ -22,54 +20,7 @@ from tests.service.key_files import write_keys
 from tests.service.series.made_series import study
 from tests.zip_files import zipped_images
 
-CHROMIUM: Final = shutil.which("chromium")
-SLOW_MS: Final = 240_000
-"""Chromium draws in software here, on processors that others use too."""
-ARGUMENTS: Final = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
-
-pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not there"),
-    pytest.mark.timeout(900),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=SLOW_MS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that must log no error, such as what its policy forbids."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme="dark")
-    context.set_default_timeout(SLOW_MS)
-    expect.set_options(timeout=SLOW_MS)
-    page = context.new_page()
-    said: list[str] = []
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on(
-        "console", lambda message: said.append(message.text) if "Content Security" in message.text else None
-    )
-    yield page
-    context.close()
-    assert said == []
-
-
-def open_at(page: Page, serve: Serve, path: str = "/") -> None:
-    page.goto(f"http://127.0.0.1:{serve.port}{path}")
-
-
-def send(page: Page, name: str, content: bytes) -> None:
-    page.set_input_files("#files", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+pytestmark = NEEDS_A_BROWSER
 
 
 def test_a_scan_is_sent_followed_and_looked_at(page: Page, serve: Serve) -> None:
@@ -171,14 +122,12 @@ def test_with_a_key_the_map_of_a_real_glioma_lies_on_the_glioma(
     assert min(near) > 0.02775, near  # nothing is coloured where the map is below the threshold
 
     page.locator("#threshold").press("End")
-    page.wait_for_timeout(1000)
     assert len(coloured_pixels(page)) < 0.5 * len(coloured)
 
 
 def coloured_pixels(page: Page) -> list[tuple[int, int]]:
     """Pixels of the canvas that are not grey, away from the tools."""
-    picture = pictures.imread(io.BytesIO(page.locator("#canvas").screenshot()))[:, :, :3]
-    rows, columns = np.nonzero(np.ptp(picture, axis=2) > 0.35)
+    rows, columns = np.nonzero(colours_in(canvas_picture(page)))
     return list(zip(columns.tolist(), rows.tolist(), strict=True))
 
 
