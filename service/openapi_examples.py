@@ -16,20 +16,17 @@ from disyre.modality import LOCALIZER, SILENT, Guess
 from disyre.model_package import Calibration, ModelManifest, ModelPackage, ScanSettings, TrainingData
 from disyre.progress import Progress
 from disyre.trace import Trace
+from service.archive_schemas import ExportsView, ExportView, SeriesPage, SeriesView
 from service.held_series import SeriesRecord, SeriesState
 from service.model_schemas import ModelList, ModelView
 from service.openapi_parameters import JOB_ID
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
 from service.schemas import (
-    ExportsView,
-    ExportView,
     InspectionView,
     JobEventView,
     JobPage,
     JobView,
     ResultsView,
-    SeriesPage,
-    SeriesView,
     StudyView,
 )
 from service.state_schemas import (

@@ -7,6 +7,11 @@
 It knows the API as it is documented, and nothing else of this project.
 """
 
+from disyre.client.archive_documents import (
+    ExportDocument,
+    HeldSeriesDocument,
+    SentInstanceDocument,
+)
 from disyre.client.client import Client
 from disyre.client.documents import (
     CandidateDocument,
@@ -79,12 +84,14 @@ __all__ = [
     "DamagedResult",
     "EmphasisDocument",
     "EventDocument",
+    "ExportDocument",
     "FieldErrorDocument",
     "FileChanged",
     "Gone",
     "GridDocument",
     "HealthyBrainDocument",
     "HeldModelDocument",
+    "HeldSeriesDocument",
     "InputDocument",
     "InspectionDocument",
     "IntensityDocument",
@@ -108,6 +115,7 @@ __all__ = [
     "RegionDocument",
     "ResultDocument",
     "ScanSettingsDocument",
+    "SentInstanceDocument",
     "ServerFault",
     "StudyDocument",
     "SummaryDocument",

@@ -67,16 +67,15 @@ class FileBody:
         return _chunks(self.path)
 
 
-class SourceBody:
-    """A series that the service is to fetch from an archive, by name."""
+class JsonBody:
+    """A JSON document."""
 
-    def __init__(self, server: str, study: str, series: str, options: Mapping[str, Any]) -> None:
-        source = {"type": "dicomweb", "server": server, "study": study, "series": series}
-        self._content = json.dumps({"source": source, "params": dict(options)}).encode()
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._content = json.dumps(document).encode()
 
     @property
     def query(self) -> dict[str, str]:
-        """Nothing: the options are in the body."""
+        """Nothing: all is in the body."""
         return {}
 
     @property

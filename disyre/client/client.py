@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from disyre.client.bodies import Body, ScanPath, SourceBody, make_body
+from disyre.client.archives import Archives
+from disyre.client.bodies import Body, JsonBody, ScanPath, make_body
 from disyre.client.connection import Call, Connection, read
 from disyre.client.documents import (
     Document,
@@ -24,6 +25,7 @@ from disyre.client.idempotency_key import read_idempotency_key
 from disyre.client.job_documents import EventDocument, JobDocument, JobPageDocument, StudyDocument
 from disyre.client.model_documents import ModelDocument, ModelListDocument
 from disyre.client.options import JobOptions
+from disyre.client.paths import JOBS, STUDIES, path_of
 from disyre.client.queue_documents import QueueDocument
 
 D = TypeVar("D", bound=Document)
@@ -31,8 +33,6 @@ D = TypeVar("D", bound=Document)
 OnProgress = Callable[[JobDocument], None]
 """Is told of a job each time that there is news of it."""
 
-_JOBS: Final = "/v1/jobs"
-_STUDIES: Final = "/v1/studies"
 _LONGEST_WAIT_S: Final = 25.0
 """That one request may wait for news."""
 _LOOK_AT_THE_QUEUE_S: Final = 2.0
@@ -63,6 +63,8 @@ class Client:
         """
         self._clock = clock
         self._connection = Connection(base_url, key=key, retry_for_s=retry_for_s, sleep=sleep, clock=clock)
+        self.archives: Final = Archives(self._connection)
+        """The calls about archives."""
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -96,7 +98,7 @@ class Client:
         Raises NothingToSend, its kind MissingFile, OSError if a file cannot be read, ClientError if the key
         cannot be one, Refused, Unreachable, or ConnectionLost if there may be a job now.
         """
-        return self._submit(JobDocument, _JOBS, make_body(scan, mask, options), idempotency_key)
+        return self._submit(JobDocument, JOBS, make_body(scan, mask, options), idempotency_key)
 
     def pull(
         self,
@@ -112,8 +114,9 @@ class Client:
         `server` is the name that the operator has given to the archive, `study` and `series` are UIDs. The
         answer comes once the series was fetched. Raises as `submit`.
         """
-        body = SourceBody(server, study, series, options)
-        return self._submit(JobDocument, _JOBS, body, idempotency_key, answer_s=_FETCHED_S)
+        source = {"type": "dicomweb", "server": server, "study": study, "series": series}
+        body = JsonBody({"source": source, "params": dict(options)})
+        return self._submit(JobDocument, JOBS, body, idempotency_key, answer_s=_FETCHED_S)
 
     def study(
         self, files: ScanPath, *, idempotency_key: str | None = None, **options: Unpack[JobOptions]
@@ -122,7 +125,7 @@ class Client:
 
         The options are those that fit all series. Raises as `submit`.
         """
-        return self._submit(StudyDocument, _STUDIES, make_body(files, None, options), idempotency_key)
+        return self._submit(StudyDocument, STUDIES, make_body(files, None, options), idempotency_key)
 
     def inspect(
         self, scan: ScanPath, *, mask: Path | str | None = None, **options: Unpack[JobOptions]
@@ -133,7 +136,7 @@ class Client:
 
     def job(self, job: JobDocument | str) -> JobDocument:
         """A job as it is now. Raises Refused or Unreachable."""
-        return self._get(JobDocument, _path(job))
+        return self._get(JobDocument, path_of(job))
 
     def list(
         self,
@@ -171,7 +174,7 @@ class Client:
 
         A connection that breaks is gone on with. Raises Refused or Unreachable.
         """
-        return events(self._connection, f"{_path(job)}/events")
+        return events(self._connection, f"{path_of(job)}/events")
 
     def wait(
         self,
@@ -212,18 +215,20 @@ class Client:
         """
         if folder == "":
             raise ClientError("expected a folder for the results, got an empty text; the current one is '.'")
-        manifest = self._get(ResultsDocument, f"{_path(job)}/results")
+        manifest = self._get(ResultsDocument, f"{path_of(job)}/results")
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         return tuple(
-            download(self._connection, f"{_path(job)}/results/{quote(result.name, safe='')}", result, target)
+            download(
+                self._connection, f"{path_of(job)}/results/{quote(result.name, safe='')}", result, target
+            )
             for result in manifest.results
         )
 
     def cancel(self, job: JobDocument | str) -> JobDocument:
         """Cancel a job; a running one is then `canceling`. Raises Refused or Unreachable."""
         try:
-            return read(JobDocument, self._connection.ask(Call("POST", f"{_path(job)}/cancel")))
+            return read(JobDocument, self._connection.ask(Call("POST", f"{path_of(job)}/cancel")))
         except Conflict as error:
             seen = self.job(job) if error.after_loss else None
             if seen is None or seen.state not in _STOPPED:
@@ -233,7 +238,7 @@ class Client:
     def retry(self, job: JobDocument | str) -> JobDocument:
         """Have a job that has failed or was canceled queued again. Raises Refused or Unreachable."""
         try:
-            return read(JobDocument, self._connection.ask(Call("POST", f"{_path(job)}/retry")))
+            return read(JobDocument, self._connection.ask(Call("POST", f"{path_of(job)}/retry")))
         except Conflict as error:
             seen = self.job(job) if error.after_loss else None
             if seen is None or seen.state in _MAY_BE_RETRIED:
@@ -243,7 +248,7 @@ class Client:
     def delete(self, job: JobDocument | str) -> None:
         """Forget a job, its input and its results. Raises Refused or Unreachable."""
         try:
-            self._connection.ask(Call("DELETE", _path(job)))
+            self._connection.ask(Call("DELETE", path_of(job)))
         except NotFound as error:
             if not error.after_loss:
                 raise
@@ -259,7 +264,7 @@ class Client:
     def _pages(self, query: Mapping[str, str | builtins.list[str]]) -> Iterator[JobDocument]:
         """The jobs of one page after the other."""
         while True:
-            page = read(JobPageDocument, self._connection.ask(Call("GET", _JOBS, query=query)))
+            page = read(JobPageDocument, self._connection.ask(Call("GET", JOBS, query=query)))
             yield from page.jobs
             if page.next_cursor is None:
                 return
@@ -294,7 +299,7 @@ class Client:
             "wait": f"{min(wait_s, _LOOK_AT_THE_QUEUE_S) if queued else wait_s:g}"
         }
         headers = {"If-None-Match": f'"{job.revision}"'} if of_all else {}
-        answer = self._connection.ask(Call("GET", _path(job), query=query, headers=headers))
+        answer = self._connection.ask(Call("GET", path_of(job), query=query, headers=headers))
         if answer.status_code != _NOT_MODIFIED:
             return read(JobDocument, answer)
         return self.job(job) if queued else job
@@ -328,8 +333,3 @@ def _in_utc(name: str, at: datetime | None) -> str | None:
         return at.astimezone(UTC).isoformat()
     except (OverflowError, ValueError, OSError):  # the first and the last day that there are, in some zones
         raise ClientError(f"expected a datetime as {name} that there is in UTC, got {at}") from None
-
-
-def _path(job: JobDocument | str) -> str:
-    job_id = job if isinstance(job, str) else job.id
-    return f"{_JOBS}/{quote(job_id, safe='')}"

@@ -10,6 +10,7 @@ from disyre import errors
 from disyre.export import Export
 from disyre.job import Job
 from service import errors as request_errors
+from service.archive_schemas import ExportsView, ExportView
 from service.dependencies import GivenJobId, GivenParts, Parts
 from service.dicom_instances import dicom_of
 from service.exporter import asked_at_the_end
@@ -17,7 +18,7 @@ from service.openapi import problems
 from service.openapi_headers import sent
 from service.pacs import server_named
 from service.routes.results import NO_RESULTS, succeeded
-from service.schemas import JOBS_PATH, ExportsView, ExportView
+from service.schemas import JOBS_PATH
 from service.view import View
 
 router = APIRouter(prefix=JOBS_PATH + "/{job_id}/exports", tags=["results"])

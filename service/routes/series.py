@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query, Request
 
 from disyre import errors
 from disyre.series_uid import SERIES_UID
+from service.archive_schemas import SeriesPage, SeriesView
 from service.dependencies import GivenParts, note_others
 from service.errors import InvalidRequest
 from service.guard import GivenCaller
 from service.openapi import problems
 from service.openapi_parameters import shown
-from service.schemas import SeriesPage, SeriesView
 
 router = APIRouter(prefix="/v1/series", tags=["dicomweb"])
 

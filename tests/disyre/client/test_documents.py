@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, Final
 
-from disyre.client import documents, job_documents, model_documents, queue_documents
+from disyre.client import archive_documents, documents, job_documents, model_documents, queue_documents
 from disyre.client.documents import Document
 from disyre.job_params import JobParams
 from tests.disyre.client.scripted_api import document, scripted_api
@@ -45,11 +45,15 @@ SAME: Final[dict[type[Document], str]] = {
     model_documents.LeftOutDocument: "LeftOutView",
     model_documents.HeldModelDocument: "HeldModel",
     queue_documents.QueueDocument: "QueueView",
+    archive_documents.SentInstanceDocument: "SentInstance",
+    archive_documents.ExportDocument: "ExportView",
+    archive_documents.ExportsDocument: "ExportsView",
+    archive_documents.HeldSeriesDocument: "SeriesView",
+    archive_documents.HeldSeriesListDocument: "SeriesPage",
     queue_documents.WorkerDocument: "WorkerInfo",
 }
 NOT_READ: Final = {
     *("Liveness", "ServerLiveness", "Readiness", "ServerReadiness", "ModelReadiness"),  # of probes
-    *("ExportView", "ExportsView", "SeriesPage"),  # of archives, whose programs do not use the client
     "Summary",  # of a file, which is downloaded as it is
 }
 """Bodies for which the client has no method, or that it does not look into."""
@@ -92,7 +96,7 @@ OURS: Final = {kind.__name__: name for kind, name in SAME.items()}
 def test_every_document_of_the_client_is_compared_and_every_body_of_the_api_has_one(api: LiveApi) -> None:
     ours = {
         kind
-        for module in (documents, job_documents, model_documents, queue_documents)
+        for module in (archive_documents, documents, job_documents, model_documents, queue_documents)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Document) and kind is not Document
     }
