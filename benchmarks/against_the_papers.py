@@ -27,7 +27,8 @@ import torch
 from disyre import brain
 from disyre.adapters.nifti import read_nifti
 from disyre.course import Course
-from disyre.model_package import ModelManifest, ModelShelf
+from disyre.model_manifest import ModelManifest
+from disyre.model_shelf import ModelShelf
 from disyre.preparation import Preparation
 from disyre.restoration import restore_ensemble
 from disyre.schedule import condition

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from disyre import brain, geometry
 from disyre.adapters.brain_registration import find_pose
 from disyre.adapters.nifti import read_nifti
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from disyre.pipeline import ScoredVolume, score_volume
 from disyre.types import Affine, Voxels
 from disyre.volume import Volume

@@ -20,7 +20,7 @@ from disyre.adapters.archive import ArchiveLimits, read_members
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti import read_nifti
 from disyre.brain_package import BrainPackage
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from disyre.pipeline import ScoredVolume, score_volume
 from disyre.types import Mask
 from disyre.volume import Volume

@@ -22,7 +22,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from disyre import schedule
 from disyre.adapters.nifti import read_nifti
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.types import Batch
 from worker.onnx_session import CUDA_OPTIONS, PROVIDERS, check_device, reason_of
 from worker.settings import Device

@@ -17,8 +17,10 @@ from cli.broker import answers, make_embedded_broker
 from cli.stack import HOST, free_port
 from disyre.adapters.broker import connect
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.job import InputFile, Job, JobInput, JobModel
+from disyre.job import Job
 from disyre.job_id import new_job_id
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
 
 _ROOT = Path(__file__).parents[1]

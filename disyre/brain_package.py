@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, Field
 from disyre.brain_extraction import BrainFinder, BrainNetwork
 from disyre.frozen import Frozen
 from disyre.manifest_file import read_manifest
-from disyre.model_package import NETWORK_FILE, TrainingData, verified_network
+from disyre.model_manifest import TrainingData
+from disyre.model_package import NETWORK_FILE, verified_network
 
 FOLDER: Final = "brain"
 MANIFEST_FILE: Final = "brain.json"

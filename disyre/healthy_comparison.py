@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from disyre.figures import Number
 from disyre.frozen import Frozen
-from disyre.model_package import Calibration
+from disyre.model_manifest import Calibration
 
 _LEAST_FOR_PERCENT: Final = 20
 """With fewer healthy brains, 95 % of them cannot be told from all."""

@@ -1,11 +1,10 @@
-"""A job: one scan to be scored, the states it goes through, and which of them may follow which.
+"""A job: one scan to be scored, and what happens to it.
 
 A transition gives a new job; nothing is mutated. What a worker reports names its attempt, so that a worker
 that was believed dead cannot speak for a job that another one has taken over.
 """
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, Self
 
@@ -14,10 +13,11 @@ from pydantic import AwareDatetime, Field
 from disyre.errors import IllegalTransition, StaleAttempt
 from disyre.frozen import Frozen
 from disyre.job_id import JobId
+from disyre.job_input import JobInput
+from disyre.job_model import Choice, JobModel
 from disyre.job_params import JobParams
-from disyre.media import MediaFormat
+from disyre.job_state import MAY_BE_RETRIED, NEXT, JobState, Transition
 from disyre.modality import Guess
-from disyre.model_package import ModelManifest
 from disyre.progress import Progress
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import SeriesMark
@@ -28,88 +28,6 @@ MAX_LOSSES: Final = 3
 WORKER_LOST: Final = "worker-lost"
 LOCAL_OWNER: Final = "local"
 """Whose jobs are that were sent to a service that asks nobody for a key."""
-
-
-class JobState(StrEnum):
-    """Where a job is. One l, as in DICOM's UPS `CANCELED`."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELING = "canceling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether no worker will touch the job again."""
-        return self in _FINISHED
-
-
-_FINISHED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
-_NEXT: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
-    # A job whose worker died goes back to the queue.
-    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELING}),
-    # The last step may fail before the wish to cancel is seen.
-    JobState.CANCELING: frozenset({JobState.CANCELED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELED: frozenset(),
-}
-
-
-_MAY_BE_RETRIED: Final = (JobState.FAILED, JobState.CANCELED)
-"""By whoever wants the job. Not in the table, so that a worker that comes late is refused all the same."""
-
-
-class JobModel(Frozen):
-    """The model package that scores a job's scan."""
-
-    name: str
-    version: str
-    sha256: str
-
-    @classmethod
-    def of(cls, manifest: ModelManifest) -> Self:
-        """The model of a manifest."""
-        return cls(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
-
-
-class Choice(Frozen):
-    """What a scan counts as, and which model scores it."""
-
-    modality: Guess
-    model: JobModel | None
-    """None if there is none for it."""
-
-
-class InputFile(Frozen):
-    """One uploaded file, under the neutral name that it is stored by."""
-
-    name: str
-    format: MediaFormat
-    sha256: str
-    size_bytes: int
-
-
-class JobInput(Frozen):
-    """What was uploaded."""
-
-    files: tuple[InputFile, ...] = Field(min_length=1)
-    mask: InputFile | None = None
-    n_voxels: int | None = None
-    """Of the scan that is scored, on its own grid; None of jobs from before that was noted."""
-
-    @property
-    def all_files(self) -> tuple[InputFile, ...]:
-        """The mask included."""
-        return (*self.files, self.mask) if self.mask else self.files
-
-    @property
-    def size_bytes(self) -> int:
-        """Of all files together, the mask included."""
-        return sum(file.size_bytes for file in self.all_files)
 
 
 class JobProblem(Frozen):
@@ -127,15 +45,6 @@ class Artifact(Frozen):
     media_type: str
     size_bytes: int
     sha256: str
-
-
-class Transition(Frozen):
-    """A state that the job entered."""
-
-    state: JobState
-    """Which."""
-    at: AwareDatetime
-    """When, by the broker's clock."""
 
 
 class Job(Frozen):
@@ -330,7 +239,7 @@ class Job(Frozen):
 
         Attempts are counted on. Raises IllegalTransition in any other state.
         """
-        if self.state not in _MAY_BE_RETRIED:
+        if self.state not in MAY_BE_RETRIED:
             expected = "expected a job that has failed or was canceled"
             raise IllegalTransition(f"{expected}, got one that is {self.state}")
         if self.is_leaving:
@@ -351,7 +260,7 @@ class Job(Frozen):
         return ended.model_copy(update={"is_leaving": True, "revision": self.revision + 1})
 
     def _to(self, state: JobState, at: datetime, **changes: object) -> Self:
-        if state not in _NEXT[self.state]:
+        if state not in NEXT[self.state]:
             why = "is finished" if self.state.is_finished else "has not come so far"
             raise IllegalTransition(f"a job that {why} ({self.state}) cannot become {state}")
         if state.is_finished:

@@ -3,7 +3,8 @@
 from typing import Literal, Self
 
 from disyre.frozen import Frozen
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.progress import Progress
 
 

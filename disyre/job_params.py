@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from disyre.frozen import Frozen
 from disyre.modality import Modality
-from disyre.model_package import Mode, Severity
+from disyre.model_manifest import Mode, Severity
 from disyre.outputs import Output
 from disyre.priority import Priority
 from disyre.series_uid import SERIES_UID

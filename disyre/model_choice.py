@@ -5,7 +5,8 @@ from typing import Final
 from disyre.errors import InvalidParams, NoModelForModality
 from disyre.job_params import JobParams
 from disyre.modality import Guess, Source
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.presets import settings_for
 
 _SOURCES: Final[dict[Source | None, str]] = {

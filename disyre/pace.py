@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self, get_args
 
-from disyre.job import Job, JobModel
+from disyre.job import Job
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
 from disyre.progress import Stage
 

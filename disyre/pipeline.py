@@ -12,7 +12,7 @@ from disyre.bias_field import BiasField, FindBias
 from disyre.course import Course
 from disyre.errors import Misconfigured
 from disyre.grey_rank import rank_weight
-from disyre.model_package import Grid, ModelManifest, ScanSettings
+from disyre.model_manifest import Grid, ModelManifest, ScanSettings
 from disyre.preparation import Preparation
 from disyre.preparation_record import PreparationRecord, Swap
 from disyre.progress import OnStep, Stage

@@ -9,7 +9,7 @@ from disyre.errors import InvalidParams
 from disyre.field_words import in_words
 from disyre.intensity import IntensityRule
 from disyre.job_params import JobParams
-from disyre.model_package import Mode, ModelManifest, ScanSettings, Windows
+from disyre.model_manifest import Mode, ModelManifest, ScanSettings, Windows
 from disyre.schedule import SEVERITY_TABLE, trailing_levels, trailing_severities
 
 PARITY_STEPS: Final = 4

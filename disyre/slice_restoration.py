@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from disyre.course import Course
-from disyre.model_package import Mode, ScanSettings
+from disyre.model_manifest import Mode, ScanSettings
 from disyre.restoration import (
     Restoration,
     RestorationLoop,

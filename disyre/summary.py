@@ -8,7 +8,7 @@ from disyre import scoring
 from disyre.bias_settings import BiasSettings
 from disyre.healthy_comparison import HealthyComparison
 from disyre.modality import Guess
-from disyre.model_package import ModelManifest, ScanSettings
+from disyre.model_manifest import ModelManifest, ScanSettings
 from disyre.pipeline import ScoredVolume
 from disyre.preparation_record import PreparationRecord
 from disyre.scan_record import BrainSource, MaskSource, ScanSource

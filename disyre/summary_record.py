@@ -11,7 +11,7 @@ from disyre.figures import Number, PerAxis
 from disyre.frozen import Frozen
 from disyre.healthy_comparison import HealthyComparison
 from disyre.modality import Guess
-from disyre.model_package import ScanSettings
+from disyre.model_manifest import ScanSettings
 from disyre.preparation_record import PreparationRecord
 from disyre.scan_record import Certainty, MaskSource, Position
 

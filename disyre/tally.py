@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias, get_args
 
-from disyre.job import WORKER_LOST, Job, JobState
+from disyre.job import WORKER_LOST, Job
+from disyre.job_state import JobState
 from disyre.progress import Stage
 
 Counts: TypeAlias = Mapping[str, float]

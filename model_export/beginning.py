@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from disyre.errors import InvalidInput
-from disyre.model_package import MANIFEST_FILE, ModelPackage, TrainingData
+from disyre.model_manifest import TrainingData
+from disyre.model_package import MANIFEST_FILE, ModelPackage
 from model_export.checkpoint import Checkpoint
 from model_export.config import NetworkConfig, PaperNetworkConfig
 from model_export.evaluation.unseen import trained_on

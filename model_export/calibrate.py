@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from disyre.errors import DisyreError, InvalidInput
-from disyre.model_package import CARD_FILE, ModelManifest, ModelPackage
+from disyre.model_manifest import ModelManifest
+from disyre.model_package import CARD_FILE, ModelPackage
 from model_export.calibration import calibrate
 from model_export.evaluation.cases import read_healthy
 from model_export.export import put_package

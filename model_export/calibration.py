@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from disyre.geometry import voxel_volume_ml
-from disyre.model_package import Calibration, HealthyBrain, ModelManifest
+from disyre.model_manifest import Calibration, HealthyBrain, ModelManifest
 from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.scoring import anomaly_score

@@ -16,16 +16,8 @@ from pydantic import ValidationError
 
 from disyre import INTENDED_USE
 from disyre.errors import DisyreError, InvalidInput
-from disyre.model_package import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    NETWORK_FILE,
-    Calibration,
-    Grid,
-    ModelManifest,
-    ModelPackage,
-    ScanSettings,
-)
+from disyre.model_manifest import Calibration, Grid, ModelManifest, ScanSettings
+from disyre.model_package import CARD_FILE, MANIFEST_FILE, NETWORK_FILE, ModelPackage
 from disyre.restoration import Restorer, restore_ensemble
 from model_export.architecture import Network, count_gflop
 from model_export.calibration import HEALTHY_PERCENTILE, calibrate

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from disyre import INTENDED_USE
 from disyre.emphasis import Emphasis
-from disyre.model_package import Calibration, ModelManifest, TrainingData
+from disyre.model_manifest import Calibration, ModelManifest, TrainingData
 from disyre.wording import counted
 from model_export.config import TrainingConfig
 from model_export.run_folder import Split

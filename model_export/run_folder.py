@@ -26,7 +26,7 @@ import torch
 
 from disyre import INTENDED_USE, __version__
 from disyre.errors import Misconfigured
-from disyre.model_package import TrainingData
+from disyre.model_manifest import TrainingData
 from disyre.wording import counted
 from model_export.code_version import CodeVersion
 from model_export.config import TrainingConfig

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from disyre.errors import InvalidInput
-from disyre.model_package import TrainingData
+from disyre.model_manifest import TrainingData
 from model_export.checkpoint import Checkpoint
 from model_export.config import TrainingConfig
 from model_export.dataset import Scan, SliceBank, measure_codebook, read_scan

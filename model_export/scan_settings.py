@@ -4,7 +4,7 @@ from typing import Final
 
 from disyre.emphasis import Emphasis
 from disyre.modality import Modality
-from disyre.model_package import ScanSettings
+from disyre.model_manifest import ScanSettings
 from model_export.config import TrainingConfig
 
 SEVERITIES: Final = (0.6, 0.25)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from disyre.errors import InvalidInput
-from disyre.model_package import TrainingData
+from disyre.model_manifest import TrainingData
 from model_export.beginning import Beginning
 from model_export.config import TrainingConfig
 from model_export.dataset import find_scans, scan_name

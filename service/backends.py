@@ -18,7 +18,7 @@ from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, TaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry, WorkerRegistry
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from service.audit import AuditLog
 from service.held_series import HeldSeries
 from service.settings import ServiceSettings

@@ -7,7 +7,7 @@ from disyre.errors import InvalidInput, NoModelForModality, NoWorker, UnknownMod
 from disyre.job_params import JobParams
 from disyre.modality import SILENT
 from disyre.model_choice import choose, taken_for
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 
 
 def judged(candidates: Iterable[Candidate], models: ModelShelf, params: JobParams) -> list[Candidate]:

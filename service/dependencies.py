@@ -22,7 +22,7 @@ from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import read_job_id
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.event_hub import EventHub

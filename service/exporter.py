@@ -13,7 +13,8 @@ from disyre.adapters.exports import Exports
 from disyre.adapters.job_store import JobStore
 from disyre.errors import DisyreError, JobNotFound, Unavailable
 from disyre.export import Export, ExportState, SentInstance
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from service.dicom_instances import DicomInstance, dicom_of, instances_in
 from service.pacs import Servers
 from service.postman import RETRY_AFTER_S

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from disyre.job import Job, JobState
+from disyre.job import Job
 from disyre.job_id import first_id
+from disyre.job_state import JobState
 from service.own_jobs import OwnJobs
 
 _MAX_LOOKED_AT: Final = 1000

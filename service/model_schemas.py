@@ -7,15 +7,9 @@ from typing import Final, Literal, Self, TypeAlias
 from disyre import INTENDED_USE
 from disyre.errors import DamagedModel, DisyreError, NoWorker
 from disyre.modality import Modality
-from disyre.model_package import (
-    Calibration,
-    Grid,
-    ModelManifest,
-    ModelPackage,
-    ScanSettings,
-    TrainingData,
-    UnusablePackage,
-)
+from disyre.model_manifest import Calibration, Grid, ModelManifest, ScanSettings, TrainingData
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import UnusablePackage
 from service.view import View
 
 MODELS_PATH: Final = "/v1/models"

@@ -7,7 +7,8 @@ from typing import Final
 
 from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import DamagedModel, Misconfigured, NoWorker, Unavailable, UnknownModel
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from service.remembered import Remembered
 
 logger = logging.getLogger(__name__)

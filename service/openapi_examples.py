@@ -9,11 +9,14 @@ from disyre.adapters.worker_registry import WorkerInfo
 from disyre.candidate import Candidate
 from disyre.errors import NotBrainMr
 from disyre.export import Export, ExportState, SentInstance
-from disyre.job import Artifact, Choice, InputFile, Job, JobInput, JobModel, JobProblem
+from disyre.job import Artifact, Job, JobProblem
 from disyre.job_event import JobEvent
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import Choice, JobModel
 from disyre.job_params import JobParams
 from disyre.modality import LOCALIZER, SILENT, Guess
-from disyre.model_package import Calibration, ModelManifest, ModelPackage, ScanSettings, TrainingData
+from disyre.model_manifest import Calibration, ModelManifest, ScanSettings, TrainingData
+from disyre.model_package import ModelPackage
 from disyre.progress import Progress
 from disyre.trace import Trace
 from service.archive_schemas import ExportsView, ExportView, SeriesPage, SeriesView
@@ -21,12 +24,12 @@ from service.held_series import SeriesRecord, SeriesState
 from service.model_schemas import ModelList, ModelView
 from service.openapi_parameters import JOB_ID
 from service.openapi_summary import SHORT_SUMMARY, SUMMARY
+from service.result_schemas import ResultsView
 from service.schemas import (
     InspectionView,
     JobEventView,
     JobPage,
     JobView,
-    ResultsView,
     StudyView,
 )
 from service.state_schemas import (

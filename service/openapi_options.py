@@ -6,7 +6,7 @@ They are said more narrowly than the options that come back with a job, which ma
 from typing import Any, Final, get_args
 
 from disyre.job_params import JobParams
-from disyre.model_package import MODEL_NAME, VERSION
+from disyre.model_manifest import MODEL_NAME, VERSION
 from disyre.outputs import Output
 from service.study import OF_ONE_SERIES
 

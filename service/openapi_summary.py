@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from disyre.modality import Guess
-from disyre.model_package import ScanSettings
+from disyre.model_manifest import ScanSettings
 from disyre.preparation_record import PreparationRecord, TiltRecord
 from disyre.summary_record import ModelSummary, RegionSummary, ScanSummary, Summary
 

@@ -16,8 +16,8 @@ from typing import Final
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.errors import JobNotFound
-from disyre.job import JobState
 from disyre.job_id import new_job_id
+from disyre.job_state import JobState
 from disyre.store_mark import StoreMark
 
 logger = logging.getLogger(__name__)

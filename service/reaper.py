@@ -14,7 +14,8 @@ from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import TaskQueue
 from disyre.errors import ArtifactsAway, IllegalTransition, JobNotFound, StaleAttempt, Unavailable
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 
 logger = logging.getLogger(__name__)
 

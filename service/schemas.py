@@ -1,4 +1,4 @@
-"""The JSON that clients see of uploads, jobs and their results."""
+"""The JSON that clients see of uploads and jobs."""
 
 import hashlib
 import math
@@ -10,9 +10,12 @@ from pydantic import Field
 from disyre import INTENDED_USE
 from disyre.candidate import Candidate
 from disyre.figures import PerAxis, Seconds
-from disyre.job import Artifact, Job, JobInput, JobModel, JobState, Transition
+from disyre.job import Job
 from disyre.job_event import JobEvent
+from disyre.job_input import JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
+from disyre.job_state import JobState, Transition
 from disyre.media import MediaFormat
 from disyre.modality import Guess
 from disyre.progress import Progress, Stage
@@ -293,48 +296,6 @@ class JobPage(View):
     """To be sent as `cursor` for the jobs that follow; null at the end."""
     intended_use: str = INTENDED_USE
     """What the service is for, and what it is not for."""
-
-
-class ResultView(View):
-    """A file that a job gave."""
-
-    name: str
-    """As in its address."""
-    kind: str
-    """The name without what says its format."""
-    media_type: str
-    """Content-Type of a download."""
-    size_bytes: int
-    """Of the file."""
-    sha256: str
-    """Of the file; also its ETag."""
-    href: str
-    """Where to download it, as a path below the root of the API."""
-
-    @classmethod
-    def of(cls, artifact: Artifact, job_id: str) -> Self:
-        """View of an artifact."""
-        return cls(**artifact.model_dump(), href=f"{JOBS_PATH}/{job_id}/results/{artifact.name}")
-
-
-class ResultsView(View):
-    """All files that a job gave."""
-
-    job_id: str
-    """Of the job."""
-    model: ModelRef
-    """What scored the scan."""
-    results: list[ResultView]
-    """One for each file."""
-    intended_use: str = INTENDED_USE
-    """What the service is for, and what it is not for."""
-
-    @classmethod
-    def of(cls, job: Job) -> Self:
-        """View of the results of a job that has succeeded."""
-        assert job.model is not None  # nothing is scored without
-        results = [ResultView.of(artifact, job.id) for artifact in job.artifacts]
-        return cls(job_id=job.id, model=ModelRef.of(job.model, job.provider), results=results)
 
 
 class InspectionView(View):

@@ -24,13 +24,15 @@ from disyre.errors import (
 )
 from disyre.intake.inspection import check_scan, survey
 from disyre.intake.upload import Upload
-from disyre.job import LOCAL_OWNER, Job, JobInput, JobModel
+from disyre.job import LOCAL_OWNER, Job
 from disyre.job_id import new_job_id
+from disyre.job_input import JobInput
+from disyre.job_model import JobModel
 from disyre.job_options import OPTIONS_OF_A_JOB, read_options
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
 from disyre.scan_facts import ScanFacts
@@ -41,8 +43,8 @@ from service.egress import Hosts
 from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
-from service.settings import LONGEST_KEPT_S
 from service.pacs import Servers, server_named
+from service.settings import LONGEST_KEPT_S
 from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, facts_of, no_series
 from service.withdrawals import Withdrawals
 

@@ -11,7 +11,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from disyre.errors import EmptyUpload, TooLarge
 from disyre.intake.early import LOOKED_AT_BYTES
 from disyre.intake.upload import MASK_NAME, FileFacts, ScanFiles, Upload, file_name
-from disyre.job import InputFile
+from disyre.job_input import InputFile
 from disyre.wording import counted
 from service.errors import DigestMismatch, MalformedRequest
 

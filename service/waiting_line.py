@@ -11,7 +11,8 @@ from typing import Final
 from disyre.adapters.job_store import Durations, JobStore, Rivals
 from disyre.adapters.worker_registry import WorkerInfo, WorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.tally import BEGUN_AT_S, Counts
 from service.remembered import Remembered
 from service.staff import Staff

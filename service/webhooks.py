@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from disyre.errors import Misconfigured
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from service.schemas import JOBS_PATH, JobLinks
 from service.view import View
 

@@ -10,7 +10,8 @@ from pydicom.errors import InvalidDicomError
 
 from disyre.errors import DisyreError
 from disyre.export import ExportState
-from disyre.job import Artifact, Job, JobState
+from disyre.job import Artifact, Job
+from disyre.job_state import JobState
 from service.dependencies import Parts
 from service.dicom_instances import DicomInstance, dicom_of, instances_in
 from service.schemas import JOBS_PATH

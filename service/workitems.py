@@ -8,8 +8,9 @@ from uuid import UUID
 
 from disyre.adapters.owner_index import OwnerIndex
 from disyre.errors import JobNotFound
-from disyre.job import Job, JobState, workitem_mark
+from disyre.job import Job, workitem_mark
 from disyre.job_id import is_job_id
+from disyre.job_state import JobState
 from disyre.priority import Priority
 from service.own_jobs import OwnJobs
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from disyre.job import InputFile, Job, JobInput, JobModel
+from disyre.job import Job
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
-from disyre.model_package import Calibration, ModelManifest, ScanSettings, TrainingData
+from disyre.model_manifest import Calibration, ModelManifest, ScanSettings, TrainingData
 from disyre.preparation_record import PreparationRecord
 from disyre.types import Affine
 from disyre.volume import Volume

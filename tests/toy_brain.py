@@ -9,7 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from disyre.brain_package import MANIFEST_FILE, BrainManifest, BrainPackage
-from disyre.model_package import NETWORK_FILE, TrainingData
+from disyre.model_manifest import TrainingData
+from disyre.model_package import NETWORK_FILE
 
 STRIDE = 8
 

@@ -12,17 +12,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from disyre.modality import Modality
-from disyre.model_package import (
-    CARD_FILE,
-    NETWORK_FILE,
-    Calibration,
-    Grid,
-    ModelManifest,
-    ModelPackage,
-    ScanSettings,
-    TrainingData,
-    Windows,
-)
+from disyre.model_manifest import Calibration, Grid, ModelManifest, ScanSettings, TrainingData, Windows
+from disyre.model_package import CARD_FILE, NETWORK_FILE, ModelPackage
 
 SLOW_MODEL: Final = "slow"
 """The name of `make_slow_model`'s."""

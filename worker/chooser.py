@@ -7,10 +7,12 @@ from typing import TypeAlias
 from disyre import brain, contrast
 from disyre.adapters.worker_registry import HeldModel, WorkerInfo
 from disyre.errors import Misconfigured, NoModelForModality, Unavailable, UnknownModel
-from disyre.job import Choice, Job, JobModel
+from disyre.job import Job
+from disyre.job_model import Choice, JobModel
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.progress import OnStep, go_on
 from disyre.types import Mask
 from disyre.volume import Volume

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from disyre.adapters.worker_registry import HeldModel
 from disyre.errors import Misconfigured
-from disyre.job import JobModel
-from disyre.model_package import ModelShelf, refusal_of
+from disyre.job_model import JobModel
+from disyre.model_shelf import ModelShelf, refusal_of
 from disyre.verification import Verification
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Final
 
 from disyre.adapters.job_store import JobStore
 from disyre.errors import JobCanceled, JobNotFound, StaleAttempt, Unavailable
-from disyre.job import JobState
+from disyre.job_state import JobState
 from worker.lost import child_prefix
 
 logger = logging.getLogger(__name__)

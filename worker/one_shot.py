@@ -12,13 +12,15 @@ from typing import Any, Final
 from disyre.intake.foreign_archives import set_aside_archives
 from disyre.intake.inspection import check_scan
 from disyre.intake.upload import MASK_NAME, FileFacts, ScanFiles, Upload, file_name
-from disyre.job import Job, JobInput, JobModel
+from disyre.job import Job
 from disyre.job_id import JobId
+from disyre.job_input import JobInput
+from disyre.job_model import JobModel
 from disyre.job_options import read_options
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from disyre.progress import OnProgress
 from worker.assembly import check, make_holdings, make_restorers, make_scorer
 from worker.settings import WorkerSettings

@@ -17,7 +17,7 @@ from disyre.adapters.nifti_position import Form
 from disyre.adapters.source_series import SourceSeries
 from disyre.admission import OnWarning
 from disyre.errors import MultipleVolumes
-from disyre.job import InputFile, JobInput
+from disyre.job_input import InputFile, JobInput
 from disyre.job_params import JobParams
 from disyre.progress import OnStep, go_on
 from disyre.scan_record import BrainSource, ScanSource

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TypeAlias
 
 from disyre.errors import Misconfigured, UnknownModel
-from disyre.job import JobModel
-from disyre.model_package import ModelManifest, ModelPackage
+from disyre.job_model import JobModel
+from disyre.model_manifest import ModelManifest
+from disyre.model_package import ModelPackage
 from worker.holdings import Holdings
 from worker.onnx_restorer import OnnxRestorer
 from worker.tasks import NotHeld

@@ -13,9 +13,10 @@ from disyre.adapters.n4 import BIAS_SETTINGS, find_bias
 from disyre.admission import RAISE_LIMIT
 from disyre.course import Course
 from disyre.errors import TooLarge
-from disyre.job import Choice, Job
+from disyre.job import Job
+from disyre.job_model import Choice
 from disyre.model_choice import warnings as warnings_of
-from disyre.model_package import Grid
+from disyre.model_manifest import Grid
 from disyre.outputs import outputs_of
 from disyre.pace import Kind, Pace
 from disyre.pipeline import score_volume

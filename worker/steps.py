@@ -7,7 +7,9 @@ from typing import Final
 
 from disyre.adapters.job_store import Change, JobStore
 from disyre.errors import JobCanceled, TimedOut, Unavailable
-from disyre.job import Choice, Job, JobState
+from disyre.job import Job
+from disyre.job_model import Choice
+from disyre.job_state import JobState
 from disyre.progress import Progress
 from disyre.scan_facts import ScanFacts
 from worker.lease import Lease

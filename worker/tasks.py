@@ -28,7 +28,9 @@ from disyre.errors import (
     Unavailable,
     invalid_input_codes,
 )
-from disyre.job import MAX_LOSSES, Artifact, Choice, Job, JobModel, JobProblem, JobState
+from disyre.job import MAX_LOSSES, Artifact, Job, JobProblem
+from disyre.job_model import Choice, JobModel
+from disyre.job_state import JobState
 from disyre.progress import OnProgress
 from disyre.scan_facts import ScanFacts
 from worker.lease import Lease, hold

@@ -22,8 +22,8 @@ from disyre.adapters.free_room import FreeRoom
 from disyre.adapters.spool import Spool, opened
 from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, StorageFull
-from disyre.job import JobInput
 from disyre.job_id import is_job_id
+from disyre.job_input import JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
 

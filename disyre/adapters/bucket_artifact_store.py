@@ -28,8 +28,8 @@ from disyre.adapters.free_room import FreeRoom
 from disyre.adapters.spool import Spool, age_s
 from disyre.documents import read_document
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull, Unavailable
-from disyre.job import InputFile, JobInput
 from disyre.job_id import is_job_id
+from disyre.job_input import InputFile, JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
 

@@ -27,8 +27,9 @@ from disyre.adapters.job_store import (
 from disyre.adapters.leases import InMemoryLeases
 from disyre.documents import read_document, write_document
 from disyre.errors import JobExpired
-from disyre.job import Job, JobState
+from disyre.job import Job
 from disyre.job_event import JobEvent
+from disyre.job_state import JobState
 from disyre.priority import rank_of
 from disyre.queue_limits import UNLIMITED, QueueLimits
 from disyre.receipt import Receipt

@@ -12,7 +12,8 @@ from typing import Final, Protocol, TypeAlias
 from disyre.adapters.due_calls import DueCalls
 from disyre.adapters.leases import Leases
 from disyre.errors import JobNotFound, StillReceiving
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.queue_limits import UNLIMITED, QueueLimits
 from disyre.receipt import Receipt
 from disyre.store_mark import StoreMark

@@ -5,7 +5,7 @@ from typing import Final
 from disyre.adapters.due_calls import TRIES_KEY
 from disyre.adapters.job_store import BEGUN, N_DURATIONS
 from disyre.adapters.queue_names import QUEUE_PREFIX, QUEUES_KEY
-from disyre.job import JobState
+from disyre.job_state import JobState
 from disyre.receipt import KEPT_S
 from disyre.tally import BEGUN_AT_S
 

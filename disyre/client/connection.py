@@ -191,7 +191,9 @@ class Connection:
                 params={**call.query, **(body.query if body else {})},
                 headers={**call.headers, **headers},
                 content=_of_length(body, int(headers["Content-Length"])) if body else None,
-                timeout=httpx.Timeout(call.answer_s or (_VERDICT_S if body else _ANSWER_S), connect=_CONNECT_S),
+                timeout=httpx.Timeout(
+                    call.answer_s or (_VERDICT_S if body else _ANSWER_S), connect=_CONNECT_S
+                ),
             )
         except (httpx.InvalidURL, UnicodeError) as error:
             raise _unwritable(error) from None

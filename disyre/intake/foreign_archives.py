@@ -7,7 +7,7 @@ from disyre.adapters.archive import ArchiveLimits
 from disyre.adapters.archive_heads import holds_image
 from disyre.errors import InvalidInput
 from disyre.intake.upload import Upload
-from disyre.job import InputFile
+from disyre.job_input import InputFile
 
 
 def set_aside_archives(upload: Upload, folder: Path) -> Upload:

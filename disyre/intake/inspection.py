@@ -22,7 +22,7 @@ from disyre.errors import (
     TooFewSlices,
 )
 from disyre.intake.upload import MASK_NAME, Upload
-from disyre.job import InputFile
+from disyre.job_input import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess

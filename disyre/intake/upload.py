@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from disyre.errors import EmptyUpload, InvalidInput, NotAnImage
-from disyre.job import InputFile
+from disyre.job_input import InputFile
 from disyre.media import HEAD_BYTES, MediaFormat, sniff
 
 MASK_NAME: Final = "mask"

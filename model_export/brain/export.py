@@ -25,7 +25,8 @@ from disyre.brain_extraction import BrainFinder
 from disyre.brain_package import MANIFEST_FILE, BrainManifest
 from disyre.brain_size import LEAST_BRAIN_ML
 from disyre.errors import NotBrainMr
-from disyre.model_package import CARD_FILE, NETWORK_FILE, TrainingData
+from disyre.model_manifest import TrainingData
+from disyre.model_package import CARD_FILE, NETWORK_FILE
 from disyre.volume import Volume
 from model_export.brain.heads import ONE_WITHOUT_HEAD, SPACING_MM, synthesize
 from model_export.brain.label_maps import LabelMap, read_label_maps

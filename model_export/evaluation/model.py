@@ -10,16 +10,8 @@ import torch
 
 from disyre import INTENDED_USE, presets
 from disyre.errors import Misconfigured
-from disyre.model_package import (
-    MANIFEST_FILE,
-    Calibration,
-    Grid,
-    ModelManifest,
-    ModelPackage,
-    ScanSettings,
-    TrainingData,
-    Windows,
-)
+from disyre.model_manifest import Calibration, Grid, ModelManifest, ScanSettings, TrainingData, Windows
+from disyre.model_package import MANIFEST_FILE, ModelPackage
 from disyre.pipeline import score_volume
 from disyre.restoration import Restorer
 from disyre.types import Voxels

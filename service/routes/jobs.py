@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 
 from disyre import errors
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.series_uid import SERIES_UID
 from service.conditional import client_has, quoted
 from service.dependencies import GivenCursor, GivenJobId, GivenLabel, GivenParts, GivenTime, Parts, note_jobs

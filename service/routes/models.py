@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from disyre import errors
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from service.dependencies import GivenModelName, GivenParts, GivenVersion
 from service.errors import InvalidRequest, ModelNotFound
 from service.model_schemas import MODELS_PATH, ModelList, ModelView

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Path, Request, Response
 
 from disyre import errors
 from disyre.adapters.job_store import not_found
-from disyre.job import Artifact, Job, JobState
+from disyre.job import Artifact, Job
+from disyre.job_state import JobState
 from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts, Parts
 from service.downloads import download
@@ -15,7 +16,8 @@ from service.openapi import problems
 from service.openapi_downloads import BYTES, CAPTURES, DICOM, MAPS, PART, PARTS, PICTURE
 from service.openapi_headers import sent, taken
 from service.own_jobs import OwnJobs
-from service.schemas import JOBS_PATH, ResultsView
+from service.result_schemas import ResultsView
+from service.schemas import JOBS_PATH
 
 router = APIRouter(prefix=JOBS_PATH + "/{job_id}/results", tags=["results"])
 

@@ -19,7 +19,7 @@ from cli.outcome import Outcome
 from cli.scans import Scan
 from cli.submitter import Submitter
 from disyre.client import JobDocument
-from disyre.job import JobState
+from disyre.job_state import JobState
 from tests.disyre.client.scripted_api import HANGS_UP, Answer, job, problem, scripted_api
 from tests.live import wait_for
 from tests.service.live_api import LiveApi, live_api

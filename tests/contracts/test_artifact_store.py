@@ -10,7 +10,7 @@ import pytest
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.errors import ArtifactNotFound, JobCanceled, TimedOut
-from disyre.job import InputFile, JobInput
+from disyre.job_input import InputFile, JobInput
 from disyre.store_mark import StoreMark
 from tests.builders import JOB_ID
 from tests.live_bucket import make_bucket

@@ -11,8 +11,10 @@ from disyre.adapters.job_events import JobEvents
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_events import RedisJobEvents
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.job import Choice, Job, JobState
+from disyre.job import Job
 from disyre.job_event import JobEvent
+from disyre.job_model import Choice
+from disyre.job_state import JobState
 from disyre.modality import SILENT
 from disyre.progress import Progress
 from tests.builders import NOON, make_job

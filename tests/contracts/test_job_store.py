@@ -15,7 +15,8 @@ from disyre.adapters.due_calls import DueCall
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.errors import IllegalTransition, JobNotFound
-from disyre.job import JobProblem, JobState
+from disyre.job import JobProblem
+from disyre.job_state import JobState
 from disyre.progress import Progress
 from disyre.queue_limits import QueueLimits
 from disyre.series_mark import SeriesMark

@@ -5,7 +5,8 @@ import redis
 
 from disyre.adapters.job_store import Change, JobStore, Places
 from disyre.adapters.redis_job_store import RedisJobStore
-from disyre.job import Choice, Job, JobModel
+from disyre.job import Job
+from disyre.job_model import Choice, JobModel
 from disyre.modality import Guess
 from tests.builders import make_job
 from tests.contracts.stores import IDS, LATER, start

@@ -6,7 +6,8 @@ import pytest
 
 from disyre.brain_package import MANIFEST_FILE, BrainPackage
 from disyre.errors import Misconfigured
-from disyre.model_package import NETWORK_FILE, ModelShelf
+from disyre.model_package import NETWORK_FILE
+from disyre.model_shelf import ModelShelf
 from tests.toy_brain import make_toy_brain
 from tests.toy_model import make_toy_model
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from disyre.course import Course
-from disyre.model_package import Grid, Mode, ModelPackage, ModelShelf, Windows
+from disyre.model_manifest import Grid, Mode, Windows
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.pipeline import score_volume
 from disyre.progress import Progress
 from disyre.types import Batch

@@ -3,7 +3,7 @@
 import pytest
 
 from disyre.healthy_comparison import HealthyComparison
-from disyre.model_package import Calibration, HealthyBrain
+from disyre.model_manifest import Calibration, HealthyBrain
 
 
 def calibration(n: int) -> Calibration:

@@ -8,18 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from disyre.errors import IllegalTransition, StaleAttempt
-from disyre.job import (
-    MAX_LOSSES,
-    Artifact,
-    Choice,
-    InputFile,
-    Job,
-    JobInput,
-    JobModel,
-    JobProblem,
-    JobState,
-    Transition,
-)
+from disyre.job import MAX_LOSSES, Artifact, Job, JobProblem
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import Choice, JobModel
+from disyre.job_state import JobState, Transition
 from disyre.modality import Guess
 from disyre.progress import Progress
 from disyre.scan_facts import ScanFacts

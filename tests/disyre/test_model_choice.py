@@ -8,7 +8,7 @@ from disyre.errors import NoModelForModality, UnknownModel
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose, taken_for, warnings
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from tests.toy_model import make_toy_model
 
 T2W = Guess(name="T2w", source="header", reason="spin echo")

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from disyre.errors import Misconfigured, UnknownModel
-from disyre.model_package import ModelPackage, ModelShelf, Windows
+from disyre.model_manifest import Windows
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from tests.builders import make_manifest, make_settings
 
 NETWORK = b"not really a network"

@@ -5,7 +5,7 @@ import pytest
 
 from disyre.course import Course
 from disyre.errors import EmptyImage, JobCanceled, NotBrainMr, TooFewSlices, UnusableVolume
-from disyre.model_package import Mode, Windows
+from disyre.model_manifest import Mode, Windows
 from disyre.pipeline import ScoredVolume, score_volume
 from disyre.presets import parity
 from disyre.progress import Progress, Stage

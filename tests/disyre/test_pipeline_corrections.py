@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from disyre.bias_field import BiasField
 from disyre.errors import EmptyImage, Misconfigured
-from disyre.model_package import Grid
+from disyre.model_manifest import Grid
 from disyre.pipeline import score_volume
 from disyre.tilt import FindPose, Pose, Turn
 from disyre.types import Mask, Voxels

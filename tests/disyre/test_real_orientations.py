@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from disyre.adapters.nifti import read_nifti
 from disyre.adapters.nifti_write import write_nifti
-from disyre.model_package import Grid
+from disyre.model_manifest import Grid
 from disyre.pipeline import score_volume
 from disyre.types import Batch
 from tests.builders import make_manifest

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from disyre import INTENDED_USE
 from disyre.adapters.n4 import BIAS_SETTINGS
-from disyre.model_package import HealthyBrain, Mode, ModelManifest
+from disyre.model_manifest import HealthyBrain, Mode, ModelManifest
 from disyre.pipeline import ScoredVolume
 from disyre.preparation_record import PreparationRecord, Swap
 from disyre.scan_record import BrainSource, Certainty, ImageSource, MaskSource, ScanSource

@@ -21,7 +21,7 @@ from disyre.adapters.rate_limiter import RedisRateLimiter
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
-from disyre.job import JobState
+from disyre.job_state import JobState
 from service.caller import Caller, Scope
 from service.keys import KeyRing
 from tests.builders import NOON, make_job

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from disyre.job import JobState
+from disyre.job_state import JobState
 from tests.hostile.hostile import Hostile
 from tests.hostile.scene import INPUTS, Scene, scene
 from tests.live import ROOT, wait_for

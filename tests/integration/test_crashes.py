@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from disyre.job import JobState
+from disyre.job_state import JobState
 from tests.integration.workplace import LEASE_S, Workplace
 from tests.live import LiveBroker, LiveWorker, wait_for
 from tests.lossy_proxy import lossy_proxy

@@ -9,7 +9,9 @@ import pytest
 
 from disyre.adapters.queue_names import QUEUE_NAME
 from disyre.adapters.task_queue import TASK_NAME, make_celery
-from disyre.job import Job, JobModel, JobState
+from disyre.job import Job
+from disyre.job_model import JobModel
+from disyre.job_state import JobState
 from disyre.modality import Guess
 from disyre.model_package import NETWORK_FILE
 from tests.integration.workplace import Workplace

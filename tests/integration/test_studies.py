@@ -19,8 +19,8 @@ from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.owner_index import RedisOwnerIndex
 from disyre.adapters.rate_limiter import RedisRateLimiter
 from disyre.adapters.redis_job_events import RedisJobEvents
-from disyre.job import JobState
-from disyre.model_package import ModelShelf
+from disyre.job_state import JobState
+from disyre.model_shelf import ModelShelf
 from disyre.types import Voxels
 from disyre.volume import Volume
 from service.app import create_app

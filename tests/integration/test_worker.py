@@ -13,7 +13,8 @@ import pytest
 from kombu import Connection
 
 from disyre.adapters.queue_names import QUEUE_NAME
-from disyre.job import MAX_LOSSES, WORKER_LOST, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST
+from disyre.job_state import JobState
 from disyre.trace import Trace
 from tests.integration.workplace import Workplace
 from tests.live import ROOT, LiveBroker, LiveWorker, live_broker, wait_for

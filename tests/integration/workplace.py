@@ -17,10 +17,13 @@ from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery
 from disyre.adapters.worker_registry import RedisWorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import InputFile, Job, JobInput, JobModel, JobState
+from disyre.job import Job
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
+from disyre.job_state import JobState
 from disyre.modality import Guess
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from disyre.trace import Trace
 from service.reaper import Reaper
 from tests.builders import make_volume

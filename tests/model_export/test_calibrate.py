@@ -7,7 +7,8 @@ import pytest
 
 from cli.main import main
 from disyre.adapters.nifti_write import write_nifti
-from disyre.model_package import CARD_FILE, ModelPackage, ModelShelf
+from disyre.model_package import CARD_FILE, ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.pipeline import score_volume
 from model_export.phantom import make_phantom
 from model_export.verify import ExportedRestorer

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from disyre.model_package import TrainingData
+from disyre.model_manifest import TrainingData
 from model_export.model_card import UNSTATED, make_card
 from tests.model_export.conftest import SmokeRun
 

@@ -9,7 +9,8 @@ import torch
 from disyre import INTENDED_USE
 from disyre.grey_rank import rank_weight
 from disyre.modality import MODALITIES
-from disyre.model_package import CARD_FILE, ModelPackage, ModelShelf
+from disyre.model_package import CARD_FILE, ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.restoration import restore_ensemble
 from model_export.config import CorruptionConfig, PublishedKind
 from model_export.corruption import nearest_condition

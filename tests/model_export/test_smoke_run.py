@@ -12,7 +12,8 @@ import pytest
 from disyre import INTENDED_USE
 from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import Misconfigured
-from disyre.model_package import CARD_FILE, NETWORK_FILE, ModelPackage, ModelShelf
+from disyre.model_package import CARD_FILE, NETWORK_FILE, ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.pipeline import score_volume
 from disyre.schedule import condition
 from model_export import export

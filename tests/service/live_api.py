@@ -28,7 +28,7 @@ from disyre.adapters.rate_limiter import InMemoryRateLimiter
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry, WorkerInfo, WorkerRegistry
 from disyre.job import Artifact, Job
-from disyre.model_package import ModelShelf
+from disyre.model_shelf import ModelShelf
 from service.app import create_app
 from service.audit import AuditLog
 from service.backends import Backends

@@ -13,7 +13,8 @@ from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.task_queue import InMemoryTaskQueue
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from service.caretaker import Caretaker
 from service.orphans import Orphans
 from service.reaper import Reaper

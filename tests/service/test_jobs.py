@@ -9,8 +9,8 @@ import pytest
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_store import Jobs
 from disyre.adapters.owner_index import InMemoryOwnerIndex
-from disyre.job import JobState
 from disyre.job_id import new_job_id
+from disyre.job_state import JobState
 from service import listing
 from service.caller import LOCAL
 from service.listing import Page, Wanted

@@ -10,7 +10,8 @@ import pytest
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
 from disyre.errors import Unavailable
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.progress import Progress
 from service.schemas import JobView, ProgressView
 from service.waiting_line import QueueWatch

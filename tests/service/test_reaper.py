@@ -9,7 +9,8 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway
-from disyre.job import MAX_LOSSES, WORKER_LOST, Job, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, Job
+from disyre.job_state import JobState
 from service.reaper import Reaper
 from tests.builders import NOON, make_job
 

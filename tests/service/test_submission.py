@@ -16,7 +16,8 @@ import pytest
 from disyre import INTENDED_USE
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import InvalidParams, Unavailable
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from service.given_options import query_options
 from service.receiving import RAW_TYPES
 from tests.builders import make_job, make_volume

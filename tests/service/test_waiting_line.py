@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.worker_registry import InMemoryWorkerRegistry
-from disyre.job import Job, JobModel
+from disyre.job import Job
+from disyre.job_model import JobModel
 from disyre.progress import Progress
 from service.staff import Staff
 from service.waiting_line import Pace, QueueWatch, WaitingLine

@@ -7,7 +7,8 @@ import pytest
 from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.job import Job
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from tests.builders import make_job
 from tests.toy_model import make_toy_model
 from tests.worker import job_runs

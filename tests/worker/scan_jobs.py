@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from disyre.job import InputFile, Job, JobInput, JobModel
+from disyre.job import Job
+from disyre.job_input import InputFile, JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
 from disyre.media import MediaFormat
 from disyre.model_package import ModelPackage

@@ -11,7 +11,9 @@ from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway, DamagedArtifact
-from disyre.job import MAX_LOSSES, InputFile, Job, JobInput, JobState
+from disyre.job import MAX_LOSSES, Job
+from disyre.job_input import InputFile, JobInput
+from disyre.job_state import JobState
 from disyre.progress import OnProgress
 from tests.builders import make_job
 from tests.live_bucket import Line, LiveBucket, make_bucket

@@ -11,10 +11,12 @@ from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.worker_registry import HeldModel, WorkerInfo
 from disyre.errors import NoModelForModality, Unavailable, UnknownModel
-from disyre.job import Choice, Job, JobModel
+from disyre.job import Job
+from disyre.job_model import Choice, JobModel
 from disyre.job_params import JobParams
 from disyre.modality import Guess, Modality
-from disyre.model_package import ModelPackage, ModelShelf
+from disyre.model_package import ModelPackage
+from disyre.model_shelf import ModelShelf
 from disyre.summary_record import Summary
 from tests.builders import NOON
 from tests.real_brain import make_real_brain

@@ -14,7 +14,8 @@ from disyre.errors import (
     Unavailable,
     Undecided,
 )
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from disyre.progress import OnProgress
 from tests.builders import NOON, make_job
 from tests.worker.job_runs import JOB_ID, OUTCOME, Run, folders, make_runner, raising, write_map

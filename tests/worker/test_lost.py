@@ -15,7 +15,8 @@ from disyre.adapters.job_store import Change
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.adapters.worker_registry import worker_prefix
 from disyre.errors import ArtifactsAway, Unavailable
-from disyre.job import MAX_LOSSES, Job, JobState
+from disyre.job import MAX_LOSSES, Job
+from disyre.job_state import JobState
 from tests.builders import NOON, make_job
 from worker.lost import child_prefix, give_back, give_back_soon
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from disyre.errors import Misconfigured
-from disyre.job import JobModel
+from disyre.job_model import JobModel
 from disyre.model_package import NETWORK_FILE, ModelPackage
 from tests.toy_model import make_toy_model
 from worker.holdings import Holdings

@@ -20,7 +20,8 @@ from disyre.errors import (
     MultipleVolumes,
     TooLarge,
 )
-from disyre.job import JobInput, JobModel
+from disyre.job_input import JobInput
+from disyre.job_model import JobModel
 from disyre.job_params import JobParams
 from disyre.model_package import ModelPackage
 from disyre.outputs import Output

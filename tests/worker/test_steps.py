@@ -10,7 +10,8 @@ import pytest
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_store import Change
 from disyre.errors import IllegalTransition, JobCanceled, StaleAttempt, TimedOut, Unavailable
-from disyre.job import Choice, Job
+from disyre.job import Job
+from disyre.job_model import Choice
 from disyre.modality import Guess
 from disyre.progress import Progress
 from tests.builders import NOON, make_job

@@ -19,7 +19,9 @@ from disyre.errors import (
     TimedOut,
     Unavailable,
 )
-from disyre.job import MAX_LOSSES, WORKER_LOST, Choice, Job, JobModel, JobState
+from disyre.job import MAX_LOSSES, WORKER_LOST, Job
+from disyre.job_model import Choice, JobModel
+from disyre.job_state import JobState
 from disyre.modality import Guess
 from disyre.progress import OnProgress
 from disyre.scan_facts import ScanFacts

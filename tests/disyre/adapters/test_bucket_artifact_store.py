@@ -12,7 +12,7 @@ import pytest
 
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull
-from disyre.job import InputFile, JobInput
+from disyre.job_input import InputFile, JobInput
 from tests.builders import JOB_ID
 from tests.live_bucket import NOBODY_LISTENS, Line, LiveBucket, answering, connect, make_bucket
 

@@ -11,7 +11,7 @@ import pytest
 from cli.main import main
 from disyre.adapters.nifti_write import write_nifti
 from disyre.intensity import IntensityRule
-from disyre.model_package import ScanSettings
+from disyre.model_manifest import ScanSettings
 from disyre.volume import Volume
 from model_export.dataset import Scan
 from model_export.phantom import make_phantom

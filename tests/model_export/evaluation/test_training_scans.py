@@ -10,7 +10,8 @@ import torch
 
 from disyre.adapters.nifti_write import write_nifti
 from disyre.errors import InvalidInput
-from disyre.model_package import MANIFEST_FILE, ModelPackage, TrainingData
+from disyre.model_manifest import TrainingData
+from disyre.model_package import MANIFEST_FILE, ModelPackage
 from model_export.config import TrainingConfig
 from model_export.dataset import SliceBank
 from model_export.evaluation.training_scans import training_scans

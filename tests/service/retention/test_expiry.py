@@ -7,7 +7,8 @@ import pytest
 
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.errors import ArtifactsAway
-from disyre.job import Job, JobState
+from disyre.job import Job
+from disyre.job_state import JobState
 from tests.dicom_phantom import encoded, make_series
 from tests.service.key_files import client_of
 from tests.service.live_api import LiveApi, live_api
