@@ -99,6 +99,8 @@ class DerivedDicom:
         """A result with references to the images that there are, and with its research use stated."""
         if result.Modality != "SR":
             result.BodyPartExamined = "BRAIN"
+        if "ContentLabel" in result:
+            result.ContentCreatorName = ""  # no person; it has to be there, and highdicom leaves it out
         for name in ("StudyDescription", "PatientIdentityRemoved", "DeidentificationMethod"):
             if name in self.subject and name not in result:
                 setattr(result, name, getattr(self.subject, name))

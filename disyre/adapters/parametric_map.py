@@ -3,6 +3,7 @@
 import numpy as np
 from highdicom import VOILUTFunctionValues, VOILUTTransformation
 from highdicom.pm import ParametricMap, RealWorldValueMapping
+from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
@@ -40,4 +41,16 @@ def parametric_map(derived: DerivedDicom, anomaly_map: Volume, *, threshold: flo
         content_description="How anomalous each voxel is",
         **derived.attributes("pm"),
     )
+    _complete(result)
     return derived.finish(result)
+
+
+def _complete(result: Dataset) -> None:
+    """What the standard asks for in functional groups, and the library leaves out or writes otherwise."""
+    (shared,) = result.SharedFunctionalGroupsSequence
+    (values,) = shared.PixelValueTransformationSequence
+    values.RescaleIntercept, values.RescaleSlope = "0", "1"  # enumerated: 0.0 and 1.0 are none of them
+    anatomy = Dataset()
+    anatomy.FrameLaterality = "U"
+    anatomy.AnatomicRegionSequence = [CodedConcept.from_code(codes.SCT.Brain)]
+    shared.FrameAnatomySequence = [anatomy]

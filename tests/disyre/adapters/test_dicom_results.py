@@ -160,6 +160,18 @@ def test_all_are_of_the_patient_and_the_study_of_the_scan_and_each_kind_is_a_ser
     assert {each.FrameOfReferenceUID for each in with_places} == {source.FrameOfReferenceUID}
 
 
+def test_map_and_segments_name_no_creator_and_the_map_is_of_the_brain_in_its_own_numbers(
+    scored: Scored,
+) -> None:
+    anomaly_map, segments = (pydicom.dcmread(scored.folder / name) for name in ("pm.dcm", "seg.dcm"))
+
+    assert (anomaly_map.ContentCreatorName, segments.ContentCreatorName) == ("", "")
+    (shared,) = anomaly_map.SharedFunctionalGroupsSequence
+    (anatomy,), (values,) = shared.FrameAnatomySequence, shared.PixelValueTransformationSequence
+    assert (anatomy.FrameLaterality, anatomy.AnatomicRegionSequence[0].CodeMeaning) == ("U", "Brain")
+    assert (str(values.RescaleIntercept), str(values.RescaleSlope)) == ("0", "1")
+
+
 @pytest.mark.skipif(DCIODVFY is None, reason="needs dciodvfy (dicom3tools)")
 def test_dciodvfy_finds_no_error(scored: Scored, tmp_path: Path) -> None:
     with zipfile.ZipFile(scored.folder / "sc.zip") as archive:
