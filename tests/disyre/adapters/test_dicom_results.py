@@ -14,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.tag import Tag
 
 from disyre import geometry
 from disyre.volume import Volume
 from tests.dicom_phantom import make_series
 from tests.disyre.adapters.dicom_scored import SERIES, SHAPE, Scored, score
+from tests.disyre.adapters.odd_headers import ODD_VALUES, with_odd_value
 
 DCIODVFY = shutil.which("dciodvfy")
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -233,43 +231,12 @@ def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_r
     assert not _regions(report)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PatientSex", "X"),
-        ("PatientAge", "42"),
-        ("StudyDate", "yesterday"),
-        ("StudyTime", "noon"),
-        ("PatientBirthDate", "19999999999"),
-        ("SpecificCharacterSet", "ISO_IR 192"),
-        ("StudyInstanceUID", ""),
-        ("FrameOfReferenceUID", ""),
-        ("AccessionNumber", "x" * 3000),
-        ("PatientName", "Müller^Jörg".encode().decode("latin-1")),
-        ("PatientName", "no caret in it"),
-        ("PatientName", "a\\b"),
-        ("PatientName", "^".join("abcdefgh")),
-        ("ReferringPhysicianName", "x" * 65),
-        ("SpecificCharacterSet", "NONSENSE"),
-        ("StudyDate", "20201399"),
-        ("StudyTime", "256161"),
-        ("StudyID", "x" * 17),
-        ("PatientSize", "tall"),
-        ("PatientIdentityRemoved", "maybe"),
-        ("FrameOfReferenceUID", "none"),
-        ("SOPInstanceUID", "none"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), ODD_VALUES)
 @pytest.mark.filterwarnings("ignore")  # of what writes the series
 def test_a_header_with_values_that_are_none_still_gives_valid_results_and_is_quoted_nowhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, value: str
 ) -> None:
-    series = make_series(8, shape=SHAPE)
-    tag = Tag(name)
-    for image in series:
-        stored = value.encode("latin-1") + b" " * (len(value) % 2)
-        image[tag] = RawDataElement(tag, dictionary_VR(tag), len(stored), stored, 0, False, True)
-    found = score(series, tmp_path)
+    found = score(with_odd_value(make_series(8, shape=SHAPE), name, value), tmp_path)
 
     assert not [each for each in caplog.records if each.name.startswith("highdicom")]
     if DCIODVFY is not None:
