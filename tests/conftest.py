@@ -1,6 +1,7 @@
 """Settings of all tests, and a server that several of them share."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,16 @@ from tests.live_bucket import live_s3
 # How long an example takes depends on what else the machine does; no test may fail because of it.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+DOMAIN: Final = ("disyre", "tests/disyre", "tests/contracts")
+"""What has to cover the domain."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the domain be covered by its own tests: others do not count, and are not slowed by the counting."""
+    for item in items:
+        if not item.nodeid.startswith(tuple(f"{folder}/" for folder in DOMAIN)):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,19 @@
 """What every registry of workers does; one body for the real one and the one in memory."""
 
 import json
+import socket
 from typing import cast
 
 import pytest
 import redis
 
 from disyre.adapters.worker_registry import (
+    HeldModel,
     InMemoryWorkerRegistry,
     RedisWorkerRegistry,
     WorkerInfo,
     WorkerRegistry,
+    worker_prefix,
 )
 from tests.builders import NOON
 
@@ -32,6 +35,18 @@ def make_worker(worker_id: str = "host-1", busy_with: str | None = None) -> Work
         last_inference_at=NOON,
         busy_with=busy_with,
     )
+
+
+def test_a_worker_takes_jobs_for_what_it_holds_and_those_of_which_the_model_is_not_decided() -> None:
+    model = HeldModel(name="t1w", version="1", sha256="0", modality="T1w")
+    worker = make_worker().model_copy(update={"holds": (model,)})
+
+    assert [worker.takes(name) for name in ("t1w", "t2w", "")] == [True, False, True]
+    assert make_worker().takes("t2w")  # from before this was said
+
+
+def test_all_workers_of_a_host_have_its_name_in_front() -> None:
+    assert worker_prefix() == f"{socket.gethostname()}-"
 
 
 def test_nobody_is_there_at_first(registry: WorkerRegistry) -> None:

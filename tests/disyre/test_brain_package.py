@@ -25,6 +25,14 @@ def test_the_newest_version_is_taken_by_number(tmp_path: Path) -> None:
     assert package.verified_network()
 
 
+def test_brains_are_found_on_the_grid_that_its_manifest_names(tmp_path: Path) -> None:
+    package = make_toy_brain(tmp_path)
+
+    finder = package.manifest.finder(lambda image: image)
+
+    assert finder.spacing_mm == package.manifest.spacing_mm
+
+
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert BrainPackage.newest(tmp_path) is None
 

@@ -70,6 +70,7 @@ def score(
     identity: str = "job",
     kinds: Sequence[Kind] = ("pm", "seg", "sc", "sr"),
     has_lesions: bool = True,
+    has_speck: bool = True,
 ) -> Scored:
     """Results of a series with a map that is another number in each voxel, two regions and a speck."""
     told: list[SourceSeries] = []
@@ -78,7 +79,7 @@ def score(
     if has_lesions:
         values[3:9, 4:9, 1:4] += _LESION_ABOVE
         values[14:19, 10:14, 4:7] += _LESION_ABOVE
-        values[1, 18, 7] += _SPECK_ABOVE
+        values[1, 18, 7] += _SPECK_ABOVE * has_speck
     brain = np.ones(volume.shape, dtype=np.bool_)
     scored = ScoredVolume(volume.with_voxels(values), volume, brain, make_record(volume), {})
     summary = summarize(

@@ -145,15 +145,17 @@ def test_sequences_of_open_length_that_are_not_needed_are_passed_over() -> None:
     "endless",
     [
         pytest.param((b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM + _OPEN) * 40, id="deep"),
-        pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + (_ITEM + bytes(4)) * 500_001, id="many items"),
-        pytest.param((b"\x09\0\1\x10OB\0\0" + bytes(4)) * 500_001, id="many elements"),
-        pytest.param((b"\x08\0\x08\0CS\x02\0M ") * 100_001, id="the same one"),
+        pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + (_ITEM + bytes(4)) * 5_001, id="many items"),
+        pytest.param((b"\x09\0\1\x10OB\0\0" + bytes(4)) * 5_001, id="many elements"),
+        pytest.param((b"\x08\0\x08\0CS\x02\0M ") * 1_001, id="the same one"),
         pytest.param((b"\x10\0\x20\0LO\0\x04" + bytes(1024)) * 9000, id="long ones"),
         pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM + _OPEN, id="cut off"),
         pytest.param(b"\x30\x52\x2f\x92SQ\0\0" + _OPEN + _ITEM[:2], id="cut off at an item"),
     ],
 )
-def test_a_header_without_end_is_refused(endless: bytes) -> None:
+def test_a_header_without_end_is_refused(endless: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("disyre.adapters.dicom_header._MOST_ELEMENTS", 5_000)
+    monkeypatch.setattr("disyre.adapters.dicom_header._MOST_KEPT", 1_000)
     images = encoded(make_series())
 
     with pytest.raises(UnreadableVolume):
@@ -185,6 +187,13 @@ def test_pixels_in_very_many_parts_are_refused(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(UnreadableVolume, match="fewer parts"):
         check_dicom([_with_fragments(encoded(make_series(), uid.RLELossless)[0], 3)])
+
+
+def test_pixels_that_end_within_the_length_of_a_fragment_are_refused() -> None:
+    content = _with_fragments(encoded(make_series(), uid.RLELossless)[0], 3)
+
+    with pytest.raises(UnreadableVolume, match="cut off"):
+        check_dicom([content[:-4]])
 
 
 def _with_fragments(content: bytes, n: int) -> bytes:

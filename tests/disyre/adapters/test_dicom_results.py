@@ -17,6 +17,7 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset
 
 from disyre import geometry
+from disyre.adapters.derived_dicom import Kind
 from disyre.volume import Volume
 from tests.dicom_phantom import make_series
 from tests.disyre.adapters.dicom_scored import SERIES, SHAPE, Scored, score
@@ -27,9 +28,10 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 Places = npt.NDArray[np.float64]
 
 
-@pytest.fixture(params=list(SERIES.values()), ids=list(SERIES))
-def scored(request: pytest.FixtureRequest, tmp_path: Path) -> Scored:
-    return score(request.param(), tmp_path)
+@pytest.fixture(scope="module", params=list(SERIES.values()), ids=list(SERIES))
+def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """Made once for all tests of a series: they read what is there."""
+    return score(request.param(), tmp_path_factory.mktemp("scored"))
 
 
 def test_the_map_has_its_values_at_the_places_of_the_scan(scored: Scored) -> None:
@@ -229,6 +231,19 @@ def test_without_anything_above_the_threshold_there_is_one_empty_segment_and_a_r
     assert (segments.number_of_segments, int(segments.pixel_array.sum())) == (1, 0)
     report = highdicom.sr.srread(found.folder / "sr.dcm")
     assert not _regions(report)
+
+
+@pytest.mark.parametrize("kind", ["pm", "seg"])
+def test_only_the_kinds_that_are_asked_for_are_written(tmp_path: Path, kind: Kind) -> None:
+    found = score(make_series(8, shape=SHAPE), tmp_path, kinds=(kind,))
+
+    assert [path.name for path in found.folder.iterdir()] == [f"{kind}.dcm"]
+
+
+def test_there_is_no_segment_of_smaller_regions_where_there_are_none(tmp_path: Path) -> None:
+    found = score(make_series(8, shape=SHAPE), tmp_path, kinds=("seg",), has_speck=False)
+
+    assert highdicom.seg.segread(found.folder / "seg.dcm").number_of_segments == 2
 
 
 @pytest.mark.parametrize(("name", "value"), ODD_VALUES)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from disyre.adapters.log_lines import LineFormatter, log_about, write_log_lines
+from disyre.adapters.log_lines import LineFormatter, log_about, where, write_log_lines
 
 PROGRAM = """
 import logging
@@ -46,6 +46,17 @@ def test_lines_in_a_block_about_something_name_its_ids() -> None:
 
     assert lines == f"{start}[request=r] a\n{start}[request=r] b"
     assert nothing == LineFormatter().format(record) == f"{start}a\n{start}b"
+
+
+def test_where_an_error_came_from_is_told_without_its_words() -> None:
+    try:
+        int("7" + "x" * 8)
+    except ValueError as error:
+        told = where(error)
+
+    assert told.startswith("ValueError\n")
+    assert "in test_where_an_error_came_from" in told
+    assert "xxxxxxxx" not in told
 
 
 @pytest.fixture

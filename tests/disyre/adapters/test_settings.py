@@ -96,6 +96,16 @@ def test_a_wrong_setting_is_named_with_what_was_expected_and_its_value_is_not_re
     assert error.value.__cause__ is None
 
 
+def test_settings_that_do_not_go_together_are_told_without_the_name_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DISYRE_RECEIVER_RULES", "rules.toml")
+    monkeypatch.setenv("DISYRE_RECEIVER_TLS_KEY_FILE", "key.pem")
+
+    with pytest.raises(Misconfigured, match=r"^wrong settings: expected a certificate and its key together"):
+        read_settings(ReceiverSettings)
+
+
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
     [

@@ -46,6 +46,16 @@ def test_what_is_no_text_is_no_address(address: Any) -> None:
         Client(address)
 
 
+def test_an_address_of_a_scheme_without_a_host_is_refused() -> None:
+    with pytest.raises(ClientError, match="got one without a host"):
+        Client("http://")
+
+
+def test_an_address_with_a_port_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ClientError, match="with a port from 1 to 65535, got 0"):
+        Client("http://127.0.0.1:0")
+
+
 @pytest.mark.parametrize("around", [" {} ", "{}\n", "\t{}\r\n"])
 def test_an_address_may_have_blanks_and_the_end_of_its_line_around_it(around: str) -> None:
     with scripted_api(job()) as api, Client(around.format(api.url)) as client:

@@ -29,6 +29,17 @@ def scan(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_pipe_is_no_scan(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        scripted_api() as api,
+        api.client() as client,
+        pytest.raises(NothingToSend, match="expected files, got a pipe"),
+    ):
+        client.submit(tmp_path / "pipe")
+    assert api.asked == []
+
+
 @pytest.mark.parametrize("call", [*SUBMISSIONS, Client.inspect])
 @pytest.mark.parametrize("nothing", ["", [""], ("", "scan.nii.gz")])
 def test_an_empty_text_is_no_scan(
