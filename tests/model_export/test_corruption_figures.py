@@ -15,8 +15,8 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def figures() -> Figures:
-    """Of 2,304 patches of each kind and 2,000 blobs."""
-    return measure(24, seed=1)
+    """Of 1,152 patches of each kind and 2,000 blobs."""
+    return measure(12, seed=1)
 
 
 def _near(figures: Figures, what: str, *, within: float) -> bool:
