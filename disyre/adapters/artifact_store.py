@@ -323,6 +323,7 @@ class FolderArtifactStore:
         Where the file system locks no folders, those go that were untouched for `older_than_s`. What became
         the input of a job stays, whatever is known of the job.
         """
+        self._folder.check_writable()
         with self._folder.blamed():
             return self._spool.sweep(older_than_s=older_than_s)
 
