@@ -1,7 +1,7 @@
 """The error tree, grouped by who has to act. Codes are part of the API: kebab-case and stable."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from disyre.candidate import Candidate
 
@@ -216,6 +216,16 @@ class ArtifactNotFound(InvalidInput):
     """The job has no file of this name."""
 
     code = "artifact-not-found"
+
+    @classmethod
+    def of_scan(cls) -> Self:
+        """That of a job whose upload is gone."""
+        return cls("expected the scan that was uploaded for the job, and it is no longer stored")
+
+    @classmethod
+    def of_result(cls) -> Self:
+        """That of a result that the record has, and nothing else."""
+        return cls("expected a result that the job gave, and it is no longer stored")
 
 
 class IllegalTransition(DisyreError):

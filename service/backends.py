@@ -56,8 +56,9 @@ class Backends:
         celery = make_celery(
             broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S
         )
+        jobs = RedisJobStore(client)
         return cls(
-            jobs=RedisJobStore(client),
+            jobs=jobs,
             events=RedisJobEvents(client),
             owners=RedisOwnerIndex(client),
             rates=RedisRateLimiter(client),
@@ -72,7 +73,7 @@ class Backends:
             clock_marks=RedisClockMarks(client),
             audit=AuditLog(settings.data_dir / "audit"),
             queue=CeleryTaskQueue(celery, client),
-            artifacts=open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S),
+            artifacts=open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S, records=jobs),
             models=ModelShelf(settings.models_dir),
             workers=RedisWorkerRegistry(client),
         )

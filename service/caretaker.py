@@ -31,19 +31,36 @@ class Caretaker:
         self._retention = retention
         self._artifacts = artifacts
         self._upload_timeout_s = upload_timeout_s
+        self._away: str | None = None
+        """Why files could not be had the last time."""
 
     def take_care(self) -> None:
         """Go over everything once. Raises Unavailable."""
         self._withdrawals.carry_out()  # before the reaper sends one of them
         self._reaper.reap_once()
-        self.sweep()
-        for clean_up in (self._retention.expire_due, self._orphans.sweep):
+        away: str | None = None
+        for clean_up in (self._sweep, self._retention.expire_due, self._orphans.sweep):
             try:
                 clean_up()
             except ArtifactsAway as error:
-                logger.warning("%s: what nobody wants any more stays until it does", error)
+                away = str(error)
+        self._tell(away)
 
     def sweep(self) -> None:
-        """Remove uploads that no process is at any more."""
+        """Remove uploads that no process is at any more, if they can be had."""
+        try:
+            self._sweep()
+        except ArtifactsAway as error:
+            self._tell(str(error))
+
+    def _tell(self, away: str | None) -> None:
+        """Say that files cannot be had, or can again: once."""
+        if away is not None and away != self._away:
+            logger.error("%s: what nobody wants any more stays for now", away)
+        elif away is None is not self._away:
+            logger.warning("scans and results can be had again")
+        self._away = away
+
+    def _sweep(self) -> None:
         for name in self._artifacts.sweep(older_than_s=2 * self._upload_timeout_s):
             logger.warning("%s was left by a process that was killed: removed", name)

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import Request, Response
 from starlette.datastructures import MutableHeaders
 
-from disyre.errors import ArtifactNotFound
+from disyre.errors import ArtifactNotFound, ArtifactsAway
 from disyre.job import Artifact
 from service.conditional import client_has, quoted
 from service.errors import MalformedRequest, RangeNotSatisfiable
@@ -27,7 +27,7 @@ _RANGE: Final = re.compile(r"\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\
 def download(request: Request, artifact: Artifact, path: Path) -> Response:
     """The response to a request for a file, which from now on may be removed.
 
-    Raises MalformedRequest, RangeNotSatisfiable, or ArtifactNotFound if the file is gone.
+    Raises MalformedRequest, RangeNotSatisfiable, ArtifactNotFound if the file is gone, or ArtifactsAway.
     """
     etag = quoted(artifact.sha256)
     digest = f"sha-256=:{base64.b64encode(bytes.fromhex(artifact.sha256)).decode()}:"
@@ -44,7 +44,9 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     try:
         return HeldFile(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
     except FileNotFoundError as error:
-        raise ArtifactNotFound(f"no file {artifact.name}") from error
+        raise ArtifactNotFound.of_result() from error
+    except OSError as error:
+        raise ArtifactsAway("the file that was asked for cannot be read now") from error
 
 
 def _range_in_bytes(request: Request, *, is_whole: bool) -> str | None:

@@ -42,18 +42,26 @@ class Orphans:
         """Without a record when they were last looked at."""
 
     def sweep(self) -> None:
-        """Look, unless somebody did so lately; what has no record twice goes. Raises Unavailable."""
+        """Look, unless somebody did so lately; what has no record twice goes. Raises Unavailable.
+
+        A folder that is away gets no mark, nor does one that is another one.
+        """
         if not self._jobs.claim(_LOCK, self._name, lease_s=self._every_s):
             return
         self._remove_scored()
         mark, records = self._artifacts.mark(), self._jobs.mark()
         if mark is None:
-            self._set(StoreMark(id=new_job_id(self._jobs.now())))
-        elif mark.is_of_records(records):
+            self._begin(StoreMark(id=new_job_id(self._jobs.now())))
+        elif records is not None and mark.is_of_records(records):
             self._remove_orphans(mark)
-            self._set(mark.next())
+            self._set(records.next())
         else:
             logger.error(_STRANGERS)
+
+    def _begin(self, mark: StoreMark) -> None:
+        """Mark both. Records that count on say that the files have it: where it lacks, they are away."""
+        self._set(mark)
+        self._jobs.set_mark(mark.next())
 
     def _set(self, mark: StoreMark) -> None:
         self._jobs.set_mark(mark)  # first, so that the files never have more

@@ -1,17 +1,17 @@
 """What an API process does besides answering: every few seconds, for as long as it lives."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from disyre.errors import Misconfigured, Unavailable
+from disyre.errors import Misconfigured
 from service.backends import Backends
 from service.caretaker import Caretaker
 from service.egress import Hosts
@@ -25,10 +25,9 @@ from service.reaper import Reaper
 from service.retention import Retention
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock
+from service.troubles import Troubles
 from service.webhooks import read_secrets
 from service.withdrawals import Withdrawals
-
-logger = logging.getLogger(__name__)
 
 _CALLS_AT_ONCE: Final = 16
 """Of a process at the end of jobs: so many who do not answer are not in the way of one who does."""
@@ -60,7 +59,8 @@ class Upkeep:
         works = [caretaker.take_care, self.exporter.deliver, *calls, *self.more]
         threads = CapacityLimiter(len(works))
         every_s = self.settings.reap_interval_s
-        tasks = [asyncio.create_task(_repeat(work, every_s, threads)) for work in works]
+        repeat = partial(_repeat, every_s=every_s, threads=threads, troubles=Troubles())
+        tasks = [asyncio.create_task(repeat(number, work)) for number, work in enumerate(works)]
         if self.asks_for_no_key:
             tasks.append(asyncio.create_task(run_in_threadpool(warn_of_exposed_jobs, self.backends.jobs)))
         yield
@@ -104,7 +104,14 @@ def make_postman(backends: Backends, settings: ServiceSettings) -> Postman | Non
     )
 
 
-async def _repeat(work: Callable[[], None], every_s: float, threads: CapacityLimiter) -> None:
+async def _repeat(
+    number: int,
+    work: Callable[[], None],
+    *,
+    every_s: float,
+    threads: CapacityLimiter,
+    troubles: Troubles,
+) -> None:
     """Do a work now and then, in a thread of its own, as long as the app lives.
 
     The first time is soon: whoever did it before may have been killed in between.
@@ -113,8 +120,8 @@ async def _repeat(work: Callable[[], None], every_s: float, threads: CapacityLim
     while True:
         try:
             await in_thread(threads, work)
-        except Unavailable:
-            logger.warning("the broker is away: no job is looked for, nobody is called, nothing exported")
-        except Exception:
-            logger.exception("what is done every few seconds failed")
+        except Exception as error:
+            troubles.note(number, error)
+        else:
+            troubles.end(number)
         await asyncio.sleep(every_s)

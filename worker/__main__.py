@@ -90,7 +90,7 @@ def main() -> int:
     jobs, queue = _job_store_and_queue(app, settings)
 
     def give_back_lost(task_id: str, **_: object) -> None:
-        give_back_soon(task_id, jobs, queue, lambda: open_artifacts(settings))
+        give_back_soon(task_id, jobs, queue, lambda: open_artifacts(settings, jobs))
 
     signal.signal(CHILD_REFUSES, _give_up)
     worker_shutting_down.connect(stop, weak=False)

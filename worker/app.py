@@ -22,6 +22,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.broker import connect
+from disyre.adapters.job_store import JobStore
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import log_about
 from disyre.adapters.queue_names import name_of_queue
@@ -49,7 +50,8 @@ CHILD_REFUSES: Final = signal.SIGUSR2
 _BROKER_TIMEOUT_S: Final = 10.0
 _ARTIFACTS_TIMEOUT_S: Final = 20.0
 _ARTIFACTS_PATIENCE_S: Final = 120.0
-"""So long a job waits for a bucket that is away; then it goes back to the queue."""
+"""So long a job waits for a folder or bucket that is away, but for no more than half of the time that it has;
+then it goes back to the queue."""
 
 
 def make_app(settings: WorkerSettings) -> Celery:
@@ -71,9 +73,14 @@ class Child:
     stop: StopRequest
 
 
-def open_artifacts(settings: WorkerSettings) -> ArtifactStore:
-    """Where scans are and results go, for a worker. Raises Misconfigured."""
-    return open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S, patience_s=_ARTIFACTS_PATIENCE_S)
+def open_artifacts(settings: WorkerSettings, jobs: JobStore) -> ArtifactStore:
+    """Where scans of jobs are and results go, for a worker. Raises Misconfigured."""
+    return open_artifact_store(
+        settings,
+        timeout_s=_ARTIFACTS_TIMEOUT_S,
+        patience_s=min(_ARTIFACTS_PATIENCE_S, settings.job_time_limit_s / 2),
+        records=jobs,
+    )
 
 
 def make_child(settings: WorkerSettings) -> Child:
@@ -82,7 +89,8 @@ def make_child(settings: WorkerSettings) -> Child:
     Raises UnknownModel, or Misconfigured if the model or the device cannot be used.
     """
     client = connect(settings.broker(), timeout_s=_BROKER_TIMEOUT_S)
-    artifacts = open_artifacts(settings)
+    jobs = RedisJobStore(client)
+    artifacts = open_artifacts(settings, jobs)
     artifacts.prepare()
     holdings = make_holdings(settings)
     restorers = make_restorers(settings, holdings)
@@ -96,7 +104,7 @@ def make_child(settings: WorkerSettings) -> Child:
     )
     stop = StopRequest(grace_s=settings.shutdown_grace_s)
     runner = JobRunner(
-        RedisJobStore(client),
+        jobs,
         artifacts,
         _in_time(scorer),
         stop,

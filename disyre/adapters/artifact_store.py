@@ -10,19 +10,18 @@ jobs/<id>/attempt-<n>.partial an attempt that is being written
 import errno
 import logging
 import os
-import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 from disyre.adapters.free_room import FreeRoom
+from disyre.adapters.marked_folder import MarkedFolder, Records, is_file, is_there
 from disyre.adapters.spool import Spool, opened
-from disyre.documents import read_document
-from disyre.errors import ArtifactNotFound, StorageFull
-from disyre.job_id import is_job_id
+from disyre.errors import ArtifactNotFound, ArtifactsAway, DisyreError, InvalidInput, StorageFull
 from disyre.job_input import JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
@@ -31,17 +30,18 @@ logger = logging.getLogger(__name__)
 
 _SYNCED_AT_ONCE: Final = 8
 """Files of an upload that are waited for together; a journal that is written for one is for all."""
-_MARK: Final = "store-mark.json"
+_LOOK_EVERY_S: Final = 0.5
+"""While an attempt waits for a folder that is away."""
 
 
 class ArtifactStore(Protocol):
     """Files of jobs, which the API and the workers share.
 
-    One that is asked over a network raises ArtifactsAway or ArtifactsRefused where it does not answer.
+    All that reads or writes files raises ArtifactsAway or ArtifactsRefused where they cannot be had now.
     """
 
     def prepare(self) -> None:
-        """Make what is missing on this machine. Never asks another one."""
+        """Make what is missing on this machine. A folder that is away is left as it is."""
 
     def free_room(self) -> FreeRoom:
         """What is left for uploads on this machine."""
@@ -74,7 +74,7 @@ class ArtifactStore(Protocol):
         """A folder for the results of an attempt; they are kept if the block ends without an error.
 
         `on_step` is called now and then while they are stored; if it raises, they are not kept. Raises
-        ArtifactNotFound, at its beginning or its end, if the job was deleted.
+        ArtifactNotFound, at its beginning or its end, if what was uploaded for the job is gone.
         """
 
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
@@ -90,7 +90,7 @@ class ArtifactStore(Protocol):
         """Ids of all jobs of which the upload is here."""
 
     def remove(self, job_id: str) -> None:
-        """Remove all files of a job. Removing them twice does no harm."""
+        """Remove all files of a job, or raise. Removing them twice does no harm."""
 
     def job_ids(self) -> set[str]:
         """Ids of all jobs that have files."""
@@ -115,26 +115,41 @@ class FolderArtifactStore:
         self,
         root: Path,
         *,
+        records: Records | None = None,
+        patience_s: float = 0.0,
         sync: Callable[[Path], None] | None = None,
         lock: Callable[[int], None] | None = None,
     ) -> None:
+        """`records` have the mark that the folder has; `patience_s` is how long an attempt waits for it."""
         self._root = root
+        self._folder = MarkedFolder(root, records)
+        self._patience_s = patience_s
         self._sync = sync or _sync
         """Has the disk hold a file, or a folder's entries."""
         self._spool = Spool(root / "incoming", lock=lock)
 
     def prepare(self) -> None:
         """Make the folders, readable to this user alone."""
-        (self._root / "jobs").mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._spool.prepare()
+        try:
+            self._folder.make()
+        except ArtifactsAway as error:
+            logger.error("%s; starting all the same", error)
+        else:
+            self._spool.prepare()
 
     def free_room(self) -> FreeRoom:
         """What is left."""
-        return FreeRoom.of(self._root)
+        with self._folder.blamed():
+            return FreeRoom.of(self._root)
 
-    def incoming(self) -> AbstractContextManager[Path]:
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
         """A folder for an upload; gone at the end, unless it was accepted."""
-        return self._spool.folder()
+        with self._folder.blamed():
+            if self._folder.check_now_and_then():
+                self._spool.prepare()
+            with self._spool.folder() as folder:
+                yield folder
 
     def accept(self, incoming: Path, *job_ids: str) -> None:
         """Make an upload the input of some jobs: of all, or, if something fails, of none.
@@ -156,9 +171,12 @@ class FolderArtifactStore:
                 self._sync(folder)
         except BaseException as error:
             for job_id in made:
-                self.remove(job_id)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull("the disk ran full as the upload was stored") from error
+                with suppress(ArtifactsAway):  # what stays has no record, and will be removed as such
+                    self.remove(job_id)
+            if isinstance(error, OSError):
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise StorageFull("the disk ran full as the upload was stored") from error
+                self._folder.blame(error)
             raise
 
     def _sync_upload(self, folder: Path) -> None:
@@ -175,83 +193,129 @@ class FolderArtifactStore:
         self._sync(other)
 
     def is_reachable(self) -> bool:
-        """Whether the files can be had: a folder is there."""
+        """Whether the folder is there, is the right one, and can be written."""
+        try:
+            self._folder.check_writable()
+        except ArtifactsAway:
+            return False
         return True
 
     def has_input(self, job_id: str, given: JobInput) -> bool:
         """Whether a job could be run again."""
         folder = self._job(job_id) / "input"
-        return all((folder / file.name).is_file() for file in given.all_files)
+        with self._folder.blamed():
+            is_whole = all(is_file(folder / file.name) for file in given.all_files)
+        if not is_whole:
+            self._folder.check()
+        return is_whole
 
     def fetch(self, job_id: str, given: JobInput, *, on_step: OnStep = go_on) -> None:
         """Have the input of a job at hand, which it is."""
 
     def input_file(self, job_id: str, name: str) -> Path:
         """An uploaded file. Raises ArtifactNotFound if it is gone."""
-        return _existing(self._job(job_id) / "input" / name)
+        path = self._job(job_id) / "input" / name
+        if not self._has(path):
+            raise ArtifactNotFound.of_scan()
+        return path
 
     @contextmanager
     def attempt(self, job_id: str, attempt: int, *, on_step: OnStep = go_on) -> Iterator[Path]:
         """A folder for the results of an attempt; it gets its name when the block ends without an error."""
+        self._wait(on_step)
         partial = self._job(job_id) / f"attempt-{attempt}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            partial.mkdir(mode=0o700)
-        except FileNotFoundError as error:
-            raise ArtifactNotFound("the job was deleted") from error
-        try:
+            self._make(partial)
             yield partial
-            for file in partial.iterdir():
-                on_step()
-                self._sync(file)
-            self._sync(partial)
-            partial.rename(self._job(job_id) / f"attempt-{attempt}")
-            self._sync(self._job(job_id))
+            self._keep(partial, self._job(job_id) / f"attempt-{attempt}", on_step)
+        except Exception as error:
+            # Whatever the work says that it misses, or takes for broken: it may be the folder.
+            if not isinstance(error, DisyreError) or isinstance(error, InvalidInput):
+                self._folder.blame(error)
+            raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def _wait(self, on_step: OnStep) -> None:
+        """Wait until the folder can be used, for as long as there is patience. Raises ArtifactsAway."""
+        ends_at_s = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._folder.check_writable()
+            except ArtifactsAway:
+                if time.monotonic() >= ends_at_s:
+                    raise
+            on_step()
+            time.sleep(_LOOK_EVERY_S)
+
+    def _make(self, partial: Path) -> None:
+        try:
+            partial.mkdir(mode=0o700)
+        except FileNotFoundError as error:
+            raise ArtifactNotFound.of_scan() from error
+
+    def _keep(self, partial: Path, folder: Path, on_step: OnStep) -> None:
+        for file in partial.iterdir():
+            on_step()
+            self._sync(file)
+        self._sync(partial)
+        partial.rename(folder)
+        self._sync(folder.parent)
+
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave. Raises ArtifactNotFound."""
-        return _existing(self._job(job_id) / f"attempt-{attempt}" / name)
+        path = self._job(job_id) / f"attempt-{attempt}" / name
+        if not self._has(path):
+            raise ArtifactNotFound.of_result()
+        return path
+
+    def _has(self, path: Path) -> bool:
+        """Whether a file is there. Raises ArtifactsAway if that cannot be known."""
+        with self._folder.blamed():
+            is_here = is_file(path)
+        if not is_here:
+            self._folder.check()
+        return is_here
 
     def keep_only(self, job_id: str, attempt: int | None) -> None:
         """Remove what other attempts have left; what all have, if it is None."""
-        for folder in self._job(job_id).glob("attempt-*"):
-            if folder.name != f"attempt-{attempt}":
-                self._remove(job_id, folder)
+        with self._folder.blamed():
+            found = os.listdir(self._job(job_id)) if is_there(self._job(job_id)) else []
+        if not found:
+            self._folder.check()
+        for name in found:
+            if name.startswith("attempt-") and name != f"attempt-{attempt}":
+                self._remove(self._job(job_id) / name)
 
     def remove_input(self, job_id: str) -> None:
         """Remove what was uploaded for a job."""
-        self._remove(job_id, self._job(job_id) / "input")
+        self._remove(self._job(job_id) / "input")
 
     def ids_with_input(self) -> set[str]:
         """Ids of all jobs of which the upload is here."""
-        return {job_id for job_id in self.job_ids() if (self._job(job_id) / "input").is_dir()}
+        with self._folder.blamed():
+            return {job_id for job_id in self.job_ids() if is_there(self._job(job_id) / "input")}
 
     def remove(self, job_id: str) -> None:
-        """Remove all files of a job. Removing them twice does no harm."""
-        self._remove(job_id, self._job(job_id))
+        """Remove all files of a job. Removing them twice does no harm.
+
+        Raises ArtifactsAway if they, or some of them, stay.
+        """
+        self._remove(self._job(job_id))
 
     def job_ids(self) -> set[str]:
         """Ids of all jobs that have files."""
-        return {folder.name for folder in (self._root / "jobs").iterdir() if is_job_id(folder.name)}
+        with self._folder.blamed():
+            return self._folder.job_ids()
 
     def mark(self) -> StoreMark | None:
         """What the records of these jobs carry too; None if there is nothing that can be read as that."""
-        try:
-            return read_document(StoreMark, (self._root / _MARK).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
+        return self._folder.mark()
 
     def set_mark(self, mark: StoreMark) -> None:
         """From now on, the files belong to the records that carry this."""
-        partial = self._root / f"{_MARK}.{secrets.token_hex(8)}"
-        try:
-            partial.write_text(mark.model_dump_json(), encoding="utf-8")
-            self._sync(partial)
-            partial.rename(self._root / _MARK)
-        finally:
-            partial.unlink(missing_ok=True)
+        self._folder.set_mark(mark, sync=self._sync)
 
     def sweep(self, *, older_than_s: float) -> list[str]:
         """Remove uploads of processes that are gone; returns their names.
@@ -259,22 +323,21 @@ class FolderArtifactStore:
         Where the file system locks no folders, those go that were untouched for `older_than_s`. What became
         the input of a job stays, whatever is known of the job.
         """
-        return self._spool.sweep(older_than_s=older_than_s)
+        self._folder.check_writable()
+        with self._folder.blamed():
+            return self._spool.sweep(older_than_s=older_than_s)
 
-    def _remove(self, job_id: str, folder: Path) -> None:
-        """Remove a folder of a job; that some of it cannot be is for the operator to know."""
+    def _remove(self, folder: Path) -> None:
+        """Remove a folder of a job. Raises ArtifactsAway unless it is gone."""
         shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            logger.error("job %s: not all files could be removed that nobody needs any more", job_id)
+        with self._folder.blamed():
+            is_left = is_there(folder)
+        self._folder.check_writable() if is_left else self._folder.check()
+        if is_left:
+            raise ArtifactsAway("not all files of the job could be removed, they are in use or protected")
 
     def _job(self, job_id: str) -> Path:
         return self._root / "jobs" / job_id
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ArtifactNotFound(f"no file {path.name}")
-    return path
 
 
 def _sync(path: Path) -> None:

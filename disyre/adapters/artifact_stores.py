@@ -3,6 +3,7 @@
 import logging
 
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.marked_folder import Records
 from disyre.adapters.settings import SharedSettings
 from disyre.errors import ArtifactsAway, ArtifactsRefused, Misconfigured
 
@@ -10,15 +11,20 @@ logger = logging.getLogger(__name__)
 
 
 def open_artifact_store(
-    settings: SharedSettings, *, timeout_s: float, patience_s: float = 0.0
+    settings: SharedSettings,
+    *,
+    timeout_s: float,
+    patience_s: float = 0.0,
+    records: Records | None = None,
 ) -> ArtifactStore:
     """The folder of the settings, or their bucket, if they name one.
 
+    `patience_s` is how long an attempt waits for files that are away, and `records` are of the same jobs.
     A bucket that does not answer now may do so later; one that refuses this program keeps it from starting.
     Raises Misconfigured.
     """
     if settings.artifacts_url is None:
-        return FolderArtifactStore(settings.data_dir)
+        return FolderArtifactStore(settings.data_dir, records=records, patience_s=patience_s)
     try:  # only who wants a bucket pays for its library, in memory and at start
         from disyre.adapters.bucket import Bucket
         from disyre.adapters.bucket_artifact_store import BucketArtifactStore

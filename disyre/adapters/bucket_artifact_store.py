@@ -37,7 +37,6 @@ _AT_ONCE: Final = 8
 """Requests for one upload, or one attempt, that are under way together."""
 _MARK: Final = "store-mark.json"
 _INPUT: Final = "input.tar"
-_REMOVED: Final = "the job was deleted while a result of it was fetched"
 _CHUNK_BYTES: Final = 2**20
 _CACHED_S: Final = 600.0
 """A result that nobody has asked for in so long is removed from this machine's disk."""
@@ -120,7 +119,10 @@ class BucketArtifactStore:
         """
         folder = self._inputs[job_id]
         packed = folder.parent / _INPUT
-        self._bucket.get(_key(job_id, _INPUT), packed, on_step=on_step)
+        try:
+            self._bucket.get(_key(job_id, _INPUT), packed, on_step=on_step)
+        except ArtifactNotFound as error:
+            raise ArtifactNotFound.of_scan() from error
         _unpack(packed, folder, given, on_step)
         packed.unlink()
 
@@ -128,7 +130,7 @@ class BucketArtifactStore:
         """A file that was fetched. Raises ArtifactNotFound."""
         path = self._inputs.get(job_id, self._root) / name
         if not path.is_file():
-            raise ArtifactNotFound(f"no file {path.name}")
+            raise ArtifactNotFound.of_scan()
         return path
 
     @contextmanager
@@ -159,7 +161,7 @@ class BucketArtifactStore:
         if not self._bucket.has(_key(job_id, _INPUT)):
             for key in self._bucket.keys(_key(job_id, f"attempt-{attempt}/")):
                 self._bucket.remove(key)
-            raise ArtifactNotFound("the job was deleted, or has succeeded without this attempt")
+            raise ArtifactNotFound.of_scan()
 
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
@@ -172,12 +174,12 @@ class BucketArtifactStore:
             return cached
         key = _key(job_id, f"attempt-{attempt}/{name}")
         with self._scratch.folder() as folder, _on_this_disk():
-            self._bucket.get(key, folder / name)
             try:
+                self._bucket.get(key, folder / name)
                 cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (folder / name).rename(cached)
-            except FileNotFoundError as error:
-                raise ArtifactNotFound(_REMOVED) from error
+            except (ArtifactNotFound, FileNotFoundError) as error:
+                raise ArtifactNotFound.of_result() from error
         self._check_still(job_id, key)
         return cached
 
@@ -193,7 +195,7 @@ class BucketArtifactStore:
             if not is_there:
                 self._forget(job_id)
         if not is_there:
-            raise ArtifactNotFound(_REMOVED)
+            raise ArtifactNotFound.of_result()
 
     def _forget(self, job_id: str) -> None:
         """Remove the copies on this machine."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response, status
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from disyre.errors import Unavailable
+from disyre.errors import ArtifactsAway, Unavailable
 from service.dependencies import GivenParts, OpenParts, Parts
 from service.limiters import in_thread
 from service.openapi import GUARD_ERRORS, problems
@@ -59,7 +59,7 @@ async def checked(response: Response, parts: Parts) -> dict[str, bool]:
 
 
 def _check(parts: Parts) -> dict[str, bool]:
-    here = {"disk": parts.room.is_left(), "artifacts": parts.artifacts.is_reachable()}
+    here = {"disk": _has_room(parts), "artifacts": parts.artifacts.is_reachable()}
     try:
         workers = parts.workers.workers()
         moves = parts.queue.pace().standstill_s <= parts.settings.max_standstill_s
@@ -67,6 +67,14 @@ def _check(parts: Parts) -> dict[str, bool]:
         return {"broker": False, "worker": False, "queue": False, **here}
     has_worker = any(worker.models for worker in workers)
     return {"broker": True, "worker": has_worker, "queue": moves, **here}
+
+
+def _has_room(parts: Parts) -> bool:
+    """Whether there is room for uploads; of a folder that is away, nobody knows."""
+    try:
+        return parts.room.is_left()
+    except ArtifactsAway:
+        return False
 
 
 @router.get(

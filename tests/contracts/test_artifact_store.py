@@ -1,7 +1,8 @@
 """What holds of every artifact store: a folder, or a bucket between machines that share nothing else."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,11 +10,11 @@ import pytest
 
 from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
-from disyre.errors import ArtifactNotFound, JobCanceled, TimedOut
+from disyre.errors import ArtifactNotFound, ArtifactsAway, JobCanceled, TimedOut
 from disyre.job_input import InputFile, JobInput
 from disyre.store_mark import StoreMark
 from tests.builders import JOB_ID
-from tests.live_bucket import make_bucket
+from tests.live_bucket import Line, make_bucket
 
 OTHER_ID = JOB_ID.replace("0001", "0002")
 FILES = {"000001": b"scan", "000002": b"", "mask": b"mask" * 2**19}
@@ -21,13 +22,54 @@ Machines: TypeAlias = Callable[[str], ArtifactStore]
 """The store as a program on a machine of this name has it."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What machines share, which may be away for a while."""
+
+    machines: Machines
+    leave: Callable[[], None]
+    come_back: Callable[[], None]
+
+
 @pytest.fixture(params=["folder", "bucket"])
-def machines(request: pytest.FixtureRequest, tmp_path: Path) -> Machines:
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
     if request.param == "folder":
-        return lambda name: _prepared(FolderArtifactStore(tmp_path / "shared"))
+        yield folder_of(tmp_path)
+        return
     bucket = make_bucket(request.getfixturevalue("s3"), f"bucket-{tmp_path.name[-40:].strip('-_').lower()}")
-    shared = bucket.connect()
-    return lambda name: _prepared(BucketArtifactStore(shared, tmp_path / name))
+    line = Line(bucket.endpoint)
+    connected = bucket.connect(line.address, timeout_s=2.0)
+
+    def cut(is_cut: bool) -> None:
+        line.is_cut = is_cut
+        line.drop()
+
+    yield Shared(
+        lambda name: _prepared(BucketArtifactStore(connected, tmp_path / name)),
+        lambda: cut(True),
+        lambda: cut(False),
+    )
+    line.close()
+
+
+def folder_of(tmp_path: Path) -> Shared:
+    """A share, and the empty folder that is seen in its place while it is not mounted."""
+    mounted, unmounted = tmp_path / "shared", tmp_path / "not mounted"
+
+    def leave() -> None:
+        mounted.rename(unmounted)
+        mounted.mkdir()
+
+    def come_back() -> None:
+        mounted.rmdir()
+        unmounted.rename(mounted)
+
+    return Shared(lambda name: _prepared(FolderArtifactStore(mounted)), leave, come_back)
+
+
+@pytest.fixture
+def machines(shared: Shared) -> Machines:
+    return shared.machines
 
 
 def _prepared(store: ArtifactStore) -> ArtifactStore:
@@ -200,3 +242,49 @@ def test_the_store_can_be_reached_and_has_room(machines: Machines) -> None:
     assert api.is_reachable()
     assert api.free_room().n_bytes > 0
     assert api.sweep(older_than_s=60) == []
+
+
+def test_what_is_away_is_not_gone_and_is_there_again_afterwards(shared: Shared) -> None:
+    api, worker = shared.machines("api"), shared.machines("worker")
+    submit(api, JOB_ID)
+    score(worker)
+    for store in (api, worker):
+        store.set_mark(StoreMark(id=JOB_ID))
+    shared.leave()
+
+    for ask in (
+        lambda: submit(api, OTHER_ID),
+        lambda: api.has_input(JOB_ID, given(FILES)),
+        lambda: fetch(worker, 2),
+        lambda: score(worker, 2),
+        lambda: api.result_file(JOB_ID, 1, "map"),
+        lambda: api.keep_only(JOB_ID, 1),
+        lambda: api.remove_input(JOB_ID),
+        api.ids_with_input,
+        lambda: api.remove(JOB_ID),
+        api.job_ids,
+        api.mark,
+        lambda: api.set_mark(StoreMark(id=OTHER_ID)),
+    ):
+        with pytest.raises(ArtifactsAway):
+            ask()
+    assert not api.is_reachable()
+    shared.come_back()
+
+    assert api.job_ids() == {JOB_ID}
+    assert api.has_input(JOB_ID, given(FILES))
+    assert api.mark() == StoreMark(id=JOB_ID)
+    assert api.result_file(JOB_ID, 1, "map").read_bytes() == b"1"
+    score(worker, 2)
+
+
+def fetch(store: ArtifactStore, attempt: int) -> None:
+    with store.attempt(JOB_ID, attempt):
+        store.fetch(JOB_ID, given(FILES))
+
+
+def test_a_scan_that_is_gone_is_told_of_in_words_for_whoever_sent_it(machines: Machines) -> None:
+    worker = machines("worker")
+
+    with pytest.raises(ArtifactNotFound, match=r"scan that was uploaded .* no longer stored"):
+        fetch(worker, 1)

@@ -47,7 +47,7 @@ class Workplace:
         self.registry = RedisWorkerRegistry(self.client)
         celery = make_celery(self.broker.url, job_time_limit_s=60, timeout_s=2)
         self.queue = CeleryTaskQueue(celery, self.client)
-        self.artifacts = FolderArtifactStore(self.folder / "data")
+        self.artifacts = FolderArtifactStore(self.folder / "data", records=self.jobs)
         self.reaper = Reaper(self.jobs, self.queue, self.artifacts, grace_s=0.5, settle_s=LEASE_S / 2)
         self.artifacts.prepare()
 

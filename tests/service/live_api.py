@@ -101,8 +101,9 @@ def live_api(
     root, models = tmp_path / "data", tmp_path / "models"
     if not models.exists():
         make_toy_model(models)
-    memory, messages, artifacts = InMemoryJobStore(), InMemoryTaskQueue(), FolderArtifactStore(root)
+    memory, messages = InMemoryJobStore(), InMemoryTaskQueue()
     store = jobs or memory
+    artifacts = FolderArtifactStore(root, records=store)
     backends = Backends(
         jobs=store,
         events=events or (store.events if isinstance(store, InMemoryJobStore) else InMemoryJobEvents()),

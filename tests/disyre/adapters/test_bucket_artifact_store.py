@@ -149,7 +149,7 @@ def test_results_of_a_job_that_is_deleted_meanwhile_do_not_stay(
 ) -> None:
     submit(store)
 
-    with pytest.raises(ArtifactNotFound, match="deleted"), store.attempt(JOB_ID, 1) as folder:
+    with pytest.raises(ArtifactNotFound, match="no longer stored"), store.attempt(JOB_ID, 1) as folder:
         (folder / "map").write_bytes(b"map")
         store.remove(JOB_ID)
 
@@ -197,7 +197,7 @@ def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
 
     monkeypatch.setattr(bucket, "get", get_and_remove)
 
-    with pytest.raises(ArtifactNotFound, match="deleted"):
+    with pytest.raises(ArtifactNotFound, match="no longer stored"):
         store.result_file(JOB_ID, 1, "map")
 
     assert on_the_disk(tmp_path) == []
@@ -218,7 +218,7 @@ def test_a_result_is_not_found_whose_folder_is_removed_as_its_copy_is_put_there(
 
     monkeypatch.setattr(Path, "rename", remove_and_rename)
 
-    with pytest.raises(ArtifactNotFound, match="deleted"):
+    with pytest.raises(ArtifactNotFound, match="no longer stored"):
         store.result_file(JOB_ID, 1, "map")
 
     assert on_the_disk(tmp_path) == []

@@ -9,6 +9,7 @@ from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.errors import ArtifactsAway
 from disyre.job import Job
 from disyre.job_state import JobState
+from service.orphans import Orphans
 from tests.dicom_phantom import encoded, make_series
 from tests.service.key_files import client_of
 from tests.service.live_api import LiveApi, live_api
@@ -133,6 +134,29 @@ def test_a_job_whose_files_could_not_be_removed_yet_is_removed_with_them_later(
             retention.expire_due()
     assert pacs.get(path).status_code == 410
     assert (clocks.expired, len(api.jobs.list(limit=9))) == ([], 1)
+    retention.expire_due()
+
+    assert (clocks.expired, api.left_behind()) == ([path.rpartition("/")[2]], [])
+
+
+def test_a_job_whose_folder_is_away_as_its_time_is_over_is_removed_with_its_files_later(
+    api: LiveApi, pacs: httpx.Client, scan: bytes
+) -> None:
+    clocks = Clocks()
+    retention = retention_of(api, clocks)
+    retention.expire_due()
+    path = pacs.post("/v1/jobs?retention_s=60", content=scan).headers["Location"]
+    finish(api, path.rpartition("/")[2])
+    Orphans(api.jobs, api.artifacts).sweep()
+    clocks.pass_by(61)
+    unmounted = api.root.rename(api.root.with_name("unmounted"))
+    api.root.mkdir()
+
+    with pytest.raises(ArtifactsAway):
+        retention.expire_due()
+    assert (clocks.expired, len(api.jobs.list(limit=9))) == ([], 1)
+    api.root.rmdir()
+    unmounted.rename(api.root)
     retention.expire_due()
 
     assert (clocks.expired, api.left_behind()) == ([path.rpartition("/")[2]], [])
