@@ -9,6 +9,7 @@ from disyre.errors import DisyreError, InvalidInput, OutOfMemory, UnreadableVolu
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_E = TypeVar("_E", bound=Exception)
 
 
 def map_untrusted(function: Callable[[_T], _R], items: Sequence[_T], *, refusal: str) -> list[_R]:
@@ -23,16 +24,29 @@ def map_untrusted(function: Callable[[_T], _R], items: Sequence[_T], *, refusal:
 def sort_untrusted(
     function: Callable[[_T], _R], items: Sequence[_T], *, refusal: str
 ) -> list[_R | InvalidInput]:
-    """The same, but an item that is refused has its error in its place, and the others are done."""
+    """The same, but an item that is refused has its error in its place, and the others are done.
+
+    All are done by one thread: what parses in Python gains nothing by several. Errors come without traces.
+    """
     contained = _contained(function, refusal)
 
     def judged(item: _T) -> _R | InvalidInput:
         try:
             return contained(item)
         except InvalidInput as error:
-            return error
+            return without_traces(error)
 
-    return _in_threads(judged, items)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(lambda: [judged(item) for item in items]).result()
+
+
+def without_traces(error: _E) -> _E:
+    """An error that is to be kept, without what it came from.
+
+    The frames of its traceback, and of those of its causes, would keep all that was worked at.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def _contained(function: Callable[[_T], _R], refusal: str) -> Callable[[_T], _R]:

@@ -20,7 +20,8 @@ def with_owners(images: Images, on_warning: OnWarning) -> Images:
         image if owners[image.origin] == image.origin else replace(image, **owners[image.origin]._asdict())
         for image in images.slices
     ]
-    rejects = [replace(reject, origin=owners[reject.origin]) for reject in images.rejects]
+    owned = {reject: replace(reject, origin=owners[reject.origin]) for reject in images.rejects}
+    rejects = [owned[reject] for reject in images.rejects]
     origins = [*(image.origin for image in images.slices), *(each.origin for each in images.rejects)]
     n_silent = sum(owners[origin].patient != origin.patient for origin in origins)
     if n_silent:

@@ -7,6 +7,7 @@ the image decides, or a person.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from disyre.image_words import kind_of, plain
@@ -22,6 +23,7 @@ class _Verdict(NamedTuple):
 _NOTHING: Final = _Verdict(None, "the header says too little of the sequence")
 
 
+@lru_cache(maxsize=256)  # of thousands of series, most are judged by the same parameters
 def guess(parameters: SequenceParameters) -> Guess:
     """What the parameters of a sequence make of its images."""
     kind = kind_of(parameters.image_type, parameters.stated)

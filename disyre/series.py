@@ -36,9 +36,9 @@ _MOST_DESCRIBED: Final = 8
 _MOST_DIFFERENCES: Final = 4
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reject:
-    """An image that cannot be used, and why."""
+    """An image that cannot be used, and why; those of one kind may be one object."""
 
     origin: Origin
     error: InvalidInput

@@ -47,7 +47,7 @@ class Origin(NamedTuple):
     series: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, slots=True)
 class Slice:
     """One single-frame image: its place, and what tells volumes apart."""
 

@@ -22,7 +22,8 @@ def with_judged(error: InvalidInput, models: ModelShelf, params: JobParams) -> I
 
 def _judge(candidate: Candidate, models: ModelShelf, params: JobParams) -> Candidate:
     modality = taken_for(params, candidate.modality or SILENT)
-    known = candidate.model_copy(update={"modality": modality})
+    is_known = modality == candidate.modality  # a copy of each of thousands takes more than the answer
+    known = candidate if is_known else candidate.model_copy(update={"modality": modality})
     if candidate.code is not None:
         return known
     try:

@@ -1,6 +1,7 @@
 """Stacks of DICOM images, without DICOM."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def make_stack(
 
 
 def moved(image: Slice, by: tuple[float, float, float], **changes: Any) -> Slice:
-    return Slice(**{**vars(image), "position": image.position + np.array(by), **changes})
+    return replace(image, **{"position": image.position + np.array(by), **changes})
 
 
 def changed(slices: Stack, places: list[int], **changes: Any) -> Stack:

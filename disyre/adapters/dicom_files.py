@@ -9,7 +9,7 @@ from pydicom import uid
 from disyre.adapters.dicom_image import Image, OpenedFile, identity_of, parsed_image
 from disyre.adapters.dicom_opening import LookedFile, name_of
 from disyre.admission import OnWarning
-from disyre.containment import map_untrusted, sort_untrusted
+from disyre.containment import map_untrusted, sort_untrusted, without_traces
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr
 from disyre.media import BARE_DICOM, is_bare_dicom, is_gzip
 from disyre.slice_names import LostSlices
@@ -64,8 +64,10 @@ class SortedFiles:
     """DICOMDIR: they list the files of a disc, and are followed nowhere."""
     not_mr: list[str] = field(default_factory=list)
     """Of DICOM that is no MR image, what it is."""
-    lost: list[InvalidInput] = field(default_factory=list)
-    """Of images that cannot be used and do not say which series they are of, why not."""
+    n_lost: int = 0
+    """Images that cannot be used and do not say which series they are of."""
+    why_lost: InvalidInput | None = None
+    """Of the first of them, why not."""
     n_without_series: int = 0
     """Images that state no series by which they could be picked."""
     lost_slices: LostSlices = field(default_factory=LostSlices)
@@ -80,10 +82,15 @@ class SortedFiles:
         parsed = sort_dicom(parsed_image, opened)
         return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
 
+    def lose(self, error: InvalidInput) -> None:
+        """Count an image that cannot be used and does not say which series it is of."""
+        self.n_lost += 1
+        self.why_lost = self.why_lost or without_traces(error)
+
     def nothing(self) -> InvalidInput:
         """Why there is nothing to read."""
-        if self.lost:
-            return self.lost[0]
+        if self.why_lost is not None:
+            return self.why_lost
         if self.not_mr:
             return NotBrainMr(f"expected MR images, got {', '.join(sorted(set(self.not_mr))[:5])}")
         if self.n_bare:
@@ -113,9 +120,9 @@ class SortedFiles:
             on_warning(f"{counted(self.n_directories, 'DICOMDIR')} left out: it lists files, and is no image")
         if self.not_mr:
             on_warning(f"{counted(len(self.not_mr), 'DICOM file')} left out, as not MR")
-        if self.lost:
+        if self.n_lost:
             on_warning(
-                f"{counted(len(self.lost), 'DICOM file')} left out, as cut off or damaged before it is "
+                f"{counted(self.n_lost, 'DICOM file')} left out, as cut off or damaged before it is "
                 "said which series they are of; the first or the last slice of a series may be missing"
             )
         if self.n_without_series:
@@ -138,7 +145,7 @@ class SortedFiles:
             self.n_gzip += is_gzip(file.start)
             self.n_bare += is_bare_dicom(file.start)
         elif file.error is not None:
-            self.lost.append(file.error)
+            self.lose(file.error)
         elif file.sop_class == uid.MediaStorageDirectoryStorage:
             self.n_directories += 1
         elif file.opened is None:
@@ -153,5 +160,7 @@ class SortedFiles:
         ]
         said = sort_dicom(identity_of, [content for content, _ in broken])
         named = list(zip(said, (error for _, error in broken), strict=True))
-        self.lost += [error for image, error in named if isinstance(image, InvalidInput)]
+        for image, error in named:
+            if isinstance(image, InvalidInput):
+                self.lose(error)
         return [replace(image, error=error) for image, error in named if isinstance(image, Image)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -19,6 +20,7 @@ from disyre.adapters.dicom_scale import scale_of
 from disyre.adapters.dicom_sequence import acquired, sequence_of, stated_number
 from disyre.errors import UnreadableVolume, UnsupportedGeometry, UnusableVolume
 from disyre.series import Reject
+from disyre.shared_values import SharedValues
 from disyre.stacks import Slice, Vector
 
 _LARGEST_PIXEL_MM: Final = 1000.0
@@ -94,8 +96,8 @@ def _flat(groups: Sequence[Dataset]) -> Dataset:
     return header
 
 
-def slice_of(numbered: tuple[int, Frame]) -> Slice:
-    """What decides on the place of an image, checked."""
+def slice_of(numbered: tuple[int, Frame], *, shared: SharedValues) -> Slice:
+    """What decides on the place of an image, checked; `shared` has what others of the upload say as well."""
     number, frame = numbered
     dataset, header = frame.dataset, frame.header
     (rows,), (columns,) = (numbers(dataset, name, 1) for name in ("Rows", "Columns"))
@@ -111,27 +113,29 @@ def slice_of(numbered: tuple[int, Frame]) -> Slice:
         position = frame.mosaic.position(
             frame.index, said=position, orientation=orientation, spacing_mm=spacing_mm
         )
+    shared_number = partial(shared.of, "number")
     n_in_acquisition = stated_number(header, "ImagesInAcquisition")
     series_number = stated_number(dataset, "SeriesNumber", least=0.0)
+    echo_time = "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"
     time = "TemporalPositionIndex" if frame.is_enhanced else "TemporalPositionIdentifier"
     return Slice(
         number=number,
-        **frame.image.origin._asdict(),
-        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
-        shape=shape,
-        spacing_mm=(spacing_mm[0], spacing_mm[1]),
-        orientation=orientation,
-        position=position,
-        echo_time_ms=optional_number(header, "EffectiveEchoTime" if frame.is_enhanced else "EchoTime"),
-        temporal_position=optional_number(header, time),
-        image_type=image_type[2:],
+        **shared.of("origin", frame.image.origin)._asdict(),
+        frame_of_reference=shared.of("frame of reference", str(dataset.get("FrameOfReferenceUID") or "")),
+        shape=shared.of("shape", shape),
+        spacing_mm=shared.of("spacing", (spacing_mm[0], spacing_mm[1])),
+        orientation=shared.vector(orientation),
+        position=shared.vector(position),
+        echo_time_ms=shared_number(optional_number(header, echo_time)),
+        temporal_position=shared_number(optional_number(header, time)),
+        image_type=shared.of("kind of image", image_type[2:]),
         is_derived=_IS_DERIVED.get(image_type[0]) if image_type else None,
         n_in_acquisition=None if n_in_acquisition is None else int(n_in_acquisition),
-        gap_stated_mm=stated_number(header, "SpacingBetweenSlices"),
-        thickness_mm=stated_number(header, "SliceThickness"),
-        sequence=sequence_of(dataset, header),
+        gap_stated_mm=shared_number(stated_number(header, "SpacingBetweenSlices")),
+        thickness_mm=shared_number(stated_number(header, "SliceThickness")),
+        sequence=shared.of("sequence", sequence_of(dataset, header)),
         acquired=acquired(dataset, header),
-        slope=optional_number(header, "RescaleSlope"),
+        slope=shared_number(optional_number(header, "RescaleSlope")),
         series_number=None if series_number is None else int(series_number),
         pixels=_compared(frame),
     )
@@ -176,13 +180,18 @@ def _compared(frame: Frame) -> bytes:
     return sha256(repr(facts).encode()).digest()
 
 
-def reject_of(image: Image) -> Reject:
-    """An image that cannot be used, of a series. Raises why not if it does not say of which."""
-    assert image.error is not None
+def reject_of(image: Image, *, shared: SharedValues) -> Reject:
+    """An image that cannot be used, of a series, as many others may be. Raises why not if it says of none."""
+    error = image.error
+    assert error is not None
     if not image.is_read_to_its_series:
-        raise image.error
-    parameters = sequence_of(image.dataset, image.dataset)
-    return Reject(origin=image.origin, error=image.error, sequence=parameters)
+        raise error
+    reject = Reject(
+        origin=shared.of("origin", image.origin),
+        error=shared.error(error),
+        sequence=shared.of("sequence", sequence_of(image.dataset, image.dataset)),
+    )
+    return shared.of("reject", reject)
 
 
 def _checked_pixels(image: Image) -> Pixels:

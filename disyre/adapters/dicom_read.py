@@ -9,6 +9,7 @@ Voxels come out as (column, row, slice), which is the order in which NIfTI files
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -33,6 +34,7 @@ from disyre.owners import with_owners
 from disyre.scan_facts import ScanFacts
 from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
 from disyre.series_mark import OnSeries, SeriesMark, ignore_series
+from disyre.shared_values import SharedValues
 from disyre.stacks import Stack, directions
 from disyre.types import Affine
 from disyre.volume import Volume
@@ -226,6 +228,7 @@ def _look(
     images of other series mean nothing then. Raises why if there are no images at all.
     """
     found, others, images, n_others = SortedFiles(), SortedFiles(), Images(), 0
+    shared = SharedValues()
     with config.disable_value_validation():
         opening = Opening(keep_pixels=kept is not None)
         for batch in in_batches(opening.all(instances)):
@@ -234,15 +237,17 @@ def _look(
             beside = [file for file in files if series is not None and file.origin.series != series]
             n_others += len(beside)
             found.n_without_series += sum(file.states_no_series for file in wanted)
-            _look_into(wanted, images, found, kept)
-            _look_into(beside, images, others, None)
+            _look_into(wanted, images, found, kept, shared)
+            _look_into(beside, images, others, None, shared)
     if not images and not n_others:
         raise found.nothing()
     found.warn(on_warning)
     return with_owners(images, on_warning)
 
 
-def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: list[Frame] | None) -> None:
+def _look_into(
+    files: list[Image], images: Images, found: SortedFiles, kept: list[Frame] | None, shared: SharedValues
+) -> None:
     """Sort the images of some files into those that can be used and those that cannot."""
     frames, bad = [], []
     for file, inside in zip(files, sort_dicom(frames_of, files), strict=True):
@@ -251,14 +256,15 @@ def _look_into(files: list[Image], images: Images, found: SortedFiles, kept: lis
         else:
             frames += inside
     start = len(images.slices) if kept is None else len(kept)
-    for frame, image in zip(frames, sort_dicom(slice_of, list(enumerate(frames, start=start))), strict=True):
+    slices = sort_dicom(partial(slice_of, shared=shared), list(enumerate(frames, start=start)))
+    for frame, image in zip(frames, slices, strict=True):
         if isinstance(image, InvalidInput):
             bad.append(replace(frame.image, error=image))
         else:
             images.slices.append(image)
-    for reject in sort_dicom(reject_of, bad):
+    for reject in sort_dicom(partial(reject_of, shared=shared), bad):
         if isinstance(reject, InvalidInput):
-            found.lost.append(reject)
+            found.lose(reject)
         else:
             images.rejects.append(reject)
     if kept is not None:

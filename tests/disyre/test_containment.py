@@ -3,7 +3,7 @@
 import pytest
 
 from disyre.containment import map_untrusted, sort_untrusted
-from disyre.errors import NotBrainMr, OutOfMemory, UnreadableVolume
+from disyre.errors import InvalidInput, NotBrainMr, OutOfMemory, UnreadableVolume
 
 
 class _Panic(BaseException):
@@ -40,6 +40,20 @@ def test_what_is_refused_stands_in_its_place_if_that_is_wished() -> None:
 
     assert (found[0], found[2]) == (1, -1)
     assert isinstance(found[1], UnreadableVolume)
+
+
+def test_what_is_refused_keeps_nothing_of_what_was_worked_at() -> None:
+    def decode(item: int) -> int:
+        try:
+            return 1 // item
+        except ZeroDivisionError as error:
+            raise NotBrainMr("a foot") from error
+
+    for failing in (decode, (1).__floordiv__):
+        (error,) = sort_untrusted(failing, [0], refusal="damaged")
+
+        assert isinstance(error, InvalidInput)
+        assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
 def test_our_own_errors_pass() -> None:

@@ -1,5 +1,6 @@
 """Sorting out the images of an upload, without DICOM."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from disyre import stacks
 from disyre.errors import IrregularSlices, MultipleVolumes, TooFewSlices, UnsupportedGeometry
 from disyre.sequence_parameters import SequenceParameters
-from disyre.stacks import Slice
 from tests.dicom_stacks import AXIAL, CORONAL, SAGITTAL, find, make_stack, moved
 
 
@@ -49,13 +49,11 @@ def test_two_volumes_are_refused_and_described(difference: dict[str, Any]) -> No
 def test_rounding_errors_in_headers_do_not_split_a_volume() -> None:
     noise = np.random.default_rng(1)
     slices = [
-        Slice(
-            **{
-                **vars(image),
-                "orientation": image.orientation + noise.uniform(-4e-5, 4e-5, 6) + 5e-5,
-                "spacing_mm": tuple(np.array(image.spacing_mm) + noise.uniform(-4e-5, 4e-5, 2)),
-                "echo_time_ms": 3 + noise.uniform(-0.04, 0.04),
-            }
+        replace(
+            image,
+            orientation=image.orientation + noise.uniform(-4e-5, 4e-5, 6) + 5e-5,
+            spacing_mm=tuple(np.array(image.spacing_mm) + noise.uniform(-4e-5, 4e-5, 2)),
+            echo_time_ms=3 + noise.uniform(-0.04, 0.04),
         )
         for image in make_stack()
     ]

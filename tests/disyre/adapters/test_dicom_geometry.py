@@ -1,12 +1,13 @@
 """Two opinions on where a stack lies: what the sorter of images let through, highdicom may still refuse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from disyre import stacks
 from disyre.adapters import dicom_geometry
 from disyre.errors import IrregularSlices, UnsupportedGeometry
-from disyre.stacks import Slice
 from tests.dicom_stacks import AXIAL, SAGITTAL, make_stack, moved
 
 
@@ -45,7 +46,7 @@ def test_a_stack_that_drifts_sideways_by_more_than_half_a_millimetre_is_refused(
 @pytest.mark.parametrize("cosines", [(1, 0, 0, 0.0009, 1, 0), (0.9995, 0, 0, 0, 1, 0.0004)])
 def test_cosines_that_are_rounded_are_accepted(cosines: tuple[float, ...]) -> None:
     stack = make_stack(orientation=np.array(cosines, dtype=np.float64))
-    stack = [Slice(**{**vars(image), "position": image.number * image.normal}) for image in stack]
+    stack = [replace(image, position=image.number * image.normal) for image in stack]
 
     np.testing.assert_allclose(dicom_geometry.affine(stack)[:3, 1], cosines[3:])
 

@@ -1,9 +1,11 @@
 """DICOM is looked into in constant memory, whatever a file holds and however large it is."""
 
+import gc
 import random
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from struct import pack
@@ -22,6 +24,10 @@ from disyre.slice_names import NamedPieces
 from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series
 
 _PIXELS = b"\xe0\x7f\x10\x00"
+_STUDY = b"\x20\0\x0d\0UI"
+_ROWS = b"\x28\0\x10\0US"
+_BITS = b"\x28\0\0\x01US\2\0\x10\0"
+_SYNTAX = b"\2\0\x10\0UI"
 _MIB = 2**20
 _OPEN = b"\xff\xff\xff\xff"
 _ITEM = b"\xfe\xff\x00\xe0"
@@ -101,6 +107,50 @@ def test_pixels_are_hashed_but_not_kept_by_who_only_checks(tmp_path: Path) -> No
     del images, content
 
     assert peak_bytes(lambda: inspect_dicom(read_named(path, ArchiveLimits()), lambda said: None)) < 8 * _MIB
+
+
+def held_bytes(files: Sequence[bytes]) -> int:
+    """What is in memory at the end of a look into files, while what was found in them is at hand."""
+    before, held = 0, list[int]()
+
+    def instances() -> Iterator[bytes]:
+        nonlocal before
+        yield files[0]
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        yield from files[1:]
+        held.append(tracemalloc.get_traced_memory()[0] - before)
+
+    tracemalloc.start()
+    try:
+        with suppress(InvalidInput):
+            inspect_dicom(instances(), lambda said: None)
+    finally:
+        tracemalloc.stop()
+    return held[0]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        pytest.param(lambda content, n: content, id="whole"),
+        pytest.param(lambda content, n: content[: content.index(_PIXELS) + 20 + n % 100], id="cut in pixels"),
+        pytest.param(lambda content, n: content[: content.index(_ROWS)], id="cut in front of its size"),
+        pytest.param(lambda content, n: content[: content.index(_STUDY) + 20], id="cut before its series"),
+        pytest.param(lambda content, n: content.replace(_SYNTAX, _SYNTAX[:2] + b"\x11\0UI"), id="no syntax"),
+        pytest.param(lambda content, n: content.replace(_BITS, _BITS[:-2] + b"\7\0"), id="7 bits"),
+    ],
+)
+def test_an_image_leaves_little_in_memory_whether_it_can_be_used_or_not(
+    spoiled: Callable[[bytes, int], bytes],
+) -> None:
+    series = encoded(make_series())
+    files = [spoiled(series[number % len(series)], number) for number in range(320)]
+    held_bytes(files[:32])  # what is loaded once
+
+    held = held_bytes(files)
+
+    assert held < 2048 * len(files)
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless])
