@@ -46,6 +46,7 @@ from service.routes import (
     workitems,
 )
 from service.routes import events as event_routes
+from service.sending_turns import SendingTurns
 from service.series_jobs import make_series_jobs
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock, this_boot
@@ -96,6 +97,7 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
         # What it tells holds queries, and the text of exceptions.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -107,8 +109,9 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     app.add_middleware(Edge, drain=drain)
     handle_problems(app)
     app.add_exception_handler(event_routes.NothingMore, event_routes.answer_nothing_more)
-    serve_reference(app)
-    serve_pages(app)
+    turns = SendingTurns()
+    serve_reference(app, turns)
+    serve_pages(app, turns)
     for router in _ROUTERS:
         app.include_router(
             router,

@@ -1,7 +1,7 @@
-"""HTTP/1.1 with a deadline: a client that does not finish the head of its request is cut off.
+"""HTTP/1.1 with deadlines: who does not finish the head of a request, or takes no answer, is cut off.
 
 The protocol is uvicorn's, which by itself waits for ever for the rest of a request line or of headers, and
-keeps as many of them in memory as come.
+keeps as many of them in memory as come; and for ever until an answer is taken.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
 from service.crowd import Crowd
 from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, TooManyConnections
+from service.outflow import Outflow
 from service.problems import problem_response
 from service.request_head import fault_of
 
@@ -23,7 +24,12 @@ logger = logging.getLogger(__name__)
 _NO_HTTP: Final = "expected a request as HTTP/1.1 has it (for one, not a Content-Length beside chunks)"
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 _MOST_REFUSED: Final = 50
-"""So many may be about to read that they are too many."""
+"""So many may be about to read that they are too many, or that the process lives."""
+_SHORT_HEAD_S: Final = 1.0
+"""So long one that is too many may take to ask for that."""
+_LIVENESS: Final = b"/livez"
+_LOOKS: Final = 4
+"""So often it is looked whether a client takes an answer, within the time that it has for it."""
 _LINGER_S: Final = 1.0
 """So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
 
@@ -42,22 +48,28 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     _is_over: bool = False
     """Whether a refusal was the last answer."""
+    _is_too_many: bool = False
+    """Whether there was no room for it: it is told no more than that the process lives."""
+    _outflow: Outflow
+    _next_look: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, and owes a request; in a crowd it is refused, or told nothing at all."""
         super().connection_made(transport)
         crowd: Crowd = self.config.crowd  # type: ignore[attr-defined]
         n_connections = len(self.connections)
-        if crowd.has_room(n_connections):
+        self._is_too_many = not crowd.has_room(n_connections)
+        self._outflow = Outflow(transport, within_s=self._send_timeout_s)
+        self._look_later()
+        if n_connections <= crowd.most + _MOST_REFUSED:
             self._set_deadline()
-        elif n_connections <= crowd.most + _MOST_REFUSED:
-            self._refuse(TooManyConnections(f"expected at most {crowd.most} clients at a time, got more"))
         else:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._lift_deadline()
+        self._next_look.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -94,10 +106,14 @@ class DeadlineProtocol(HttpToolsProtocol):
         Raises what is wrong with it for any request, which ends the reading.
         """
         self._refusal = fault_of(self.parser.get_http_version(), self.headers)
+        if self._refusal is None and self._is_too_many and self.url != _LIVENESS:
+            self._refusal = self._too_many()
         if self._refusal is not None:
             raise self._refusal
         self._lift_deadline()
         super().on_headers_complete()
+        if self._is_too_many:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
@@ -113,9 +129,25 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Whether no request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def _send_timeout_s(self) -> float:
+        return float(self.config.send_timeout_s)  # type: ignore[attr-defined]
+
+    def _look_later(self) -> None:
+        self._next_look = self.loop.call_later(self._send_timeout_s / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Cut the client off if it does not take what it is sent."""
+        if self._outflow.is_stuck(self.loop.time()):
+            logger.info("cut off: of an answer, too little was taken in %g s", self._send_timeout_s)
+            self._outflow.cut()
+        else:
+            self._look_later()
+
     def _set_deadline(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+            within_s = _SHORT_HEAD_S if self._is_too_many else self.timeout_keep_alive
+            self._deadline = self.loop.call_later(within_s, self._give_up)
 
     def _lift_deadline(self) -> None:
         self._head_bytes = None
@@ -127,10 +159,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._deadline = None
         if not self._is_idle():
             self.cycle.keep_alive = False  # the answer that is under way is the last one
+        elif self._is_too_many:
+            self._refuse(self._too_many())
         elif self._head_bytes is None:
             self.transport.close()
         else:
             self._refuse(HeadTimedOut(f"the headers did not arrive within {self.timeout_keep_alive} s"))
+
+    def _too_many(self) -> TooManyConnections:
+        most = self.config.crowd.most  # type: ignore[attr-defined]
+        return TooManyConnections(f"expected at most {most} clients at a time, got more")
 
     def _refuse(self, error: DisyreError) -> None:
         """Close the connection; with an answer, unless that would be taken for one to another request."""

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from anyio import CapacityLimiter
 from fastapi import Request, Response
 from starlette.datastructures import MutableHeaders
 
@@ -24,8 +25,8 @@ _NUMBER: Final = re.compile(r"0*([0-9]+)")
 _RANGE: Final = re.compile(r"\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\s*")
 
 
-def download(request: Request, artifact: Artifact, path: Path) -> Response:
-    """The response to a request for a file, which from now on may be removed.
+def download(request: Request, artifact: Artifact, path: Path, threads: CapacityLimiter) -> Response:
+    """The response to a request for a file, which from now on may be removed; it is read in some threads.
 
     Raises MalformedRequest, RangeNotSatisfiable, ArtifactNotFound if the file is gone, or ArtifactsAway.
     """
@@ -42,7 +43,9 @@ def download(request: Request, artifact: Artifact, path: Path) -> Response:
     elif request.headers.get("if-range", etag) == etag:
         _check_range(wanted, artifact.size_bytes)
     try:
-        return HeldFile(path, media_type=artifact.media_type, filename=artifact.name, headers=headers)
+        return HeldFile(
+            path, threads, media_type=artifact.media_type, filename=artifact.name, headers=headers
+        )
     except FileNotFoundError as error:
         raise ArtifactNotFound.of_result() from error
     except OSError as error:

@@ -54,6 +54,8 @@ class Limiters:
     """Looking into uploads, which takes a processor, and some 20 MB for a series of DICOM."""
     listing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     """Reading pages of jobs, each of which may take some MB."""
+    downloads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    """Reading results, a piece at a time: however many download, handlers keep their threads."""
     archives: Turns = field(default_factory=Turns)
     """Fetching from archives."""
     health: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))

@@ -4,16 +4,14 @@ They are plain files that ask the API as any client does, so they need no key by
 patient, and are the same for everybody. What a browser lets them do is said by their Content-Security-Policy.
 """
 
-import gzip
-import hashlib
 import mimetypes
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
-from service.conditional import client_has, quoted
+from service.prepared import Prepared
+from service.sending_turns import SendingTurns
 
 _FOLDER: Final = Path(__file__).parent / "viewer"
 _PAGES: Final = {"/": "index.html", "/viewer": "viewer.html"}
@@ -42,48 +40,22 @@ _SECURITY: Final = {
 }
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file of the pages, as it is sent."""
-
-    content: bytes
-    packed: bytes
-    """In gzip."""
-    media_type: str
-    etag: str
-    cache: str
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """From the disk."""
-        content = path.read_bytes()
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        is_fixed = path.parent.name == _VENDOR
-        return cls(
-            content=content,
-            packed=gzip.compress(content, compresslevel=6, mtime=0),
-            media_type="text/javascript" if path.suffix == ".js" else media_type,
-            etag=quoted(hashlib.sha256(content).hexdigest()[:32]),
-            cache=_FOR_EVER if is_fixed else _ASK_FIRST,
-        )
-
-    def response(self, request: Request) -> Response:
-        """The file, or that the client has it."""
-        headers = {"ETag": self.etag, "Cache-Control": self.cache, "Vary": "Accept-Encoding", **_SECURITY}
-        if client_has(request, self.etag):
-            return Response(status_code=304, headers=headers)
-        takes_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
-        if takes_gzip:
-            headers["Content-Encoding"] = "gzip"
-        return Response(
-            self.packed if takes_gzip else self.content, media_type=self.media_type, headers=headers
-        )
+def _read(path: Path, turns: SendingTurns) -> Prepared:
+    """A file of the pages, from the disk."""
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    is_fixed = path.parent.name == _VENDOR
+    return Prepared.of(
+        path.read_bytes(),
+        turns,
+        media_type="text/javascript" if path.suffix == ".js" else media_type,
+        headers={"Cache-Control": _FOR_EVER if is_fixed else _ASK_FIRST, **_SECURITY},
+    )
 
 
-def serve_pages(app: FastAPI) -> None:
+def serve_pages(app: FastAPI, turns: SendingTurns) -> None:
     """Add the pages and their files, which are read here once; what else lies in the folder is not served."""
     files = {
-        path.relative_to(_FOLDER).as_posix(): _File.read(path)
+        path.relative_to(_FOLDER).as_posix(): _read(path, turns)
         for path in sorted(_FOLDER.rglob("*"))
         if path.suffix in _SUFFIXES
     }
@@ -94,7 +66,7 @@ def serve_pages(app: FastAPI) -> None:
         _serve(app, address, files[name])
 
 
-def _serve(app: FastAPI, address: str, file: _File) -> None:
+def _serve(app: FastAPI, address: str, file: Prepared) -> None:
     async def get_page(request: Request) -> Response:
         return file.response(request)
 

@@ -17,11 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 class ServerConfig(uvicorn.Config):
-    """uvicorn's, with how many clients may be connected."""
+    """uvicorn's, with how many clients may be connected, and how slow they may be to take an answer."""
 
-    def __init__(self, app: FastAPI, crowd: Crowd, **options: Any) -> None:
+    def __init__(self, app: FastAPI, crowd: Crowd, *, send_timeout_s: float, **options: Any) -> None:
         super().__init__(app, **options)
         self.crowd = crowd
+        self.send_timeout_s = send_timeout_s
 
 
 class Server(uvicorn.Server):
@@ -38,6 +39,7 @@ class Server(uvicorn.Server):
             ServerConfig(
                 app,
                 crowd,
+                send_timeout_s=settings.send_timeout_s,
                 host=str(settings.listen_host),
                 port=settings.listen_port,
                 http=DeadlineProtocol,

@@ -31,6 +31,8 @@ class ServiceSettings(SharedSettings):
     """Where its public keys are (`jwks_uri`)."""
     stall_timeout_s: PositiveInt = 10
     """A client that sends no whole head of a request, or too little of a body, for so long is cut off."""
+    send_timeout_s: PositiveInt = 120
+    """A client that takes too little of an answer for so long is cut off."""
     max_connections: PositiveInt = 2000
     """With so many clients connected, others are refused; fewer, where it may open too few files for them."""
     max_submits_per_minute: PositiveInt = 300

@@ -126,7 +126,7 @@ def _download(request: Request, parts: Parts, job: Job, artifact: Artifact) -> R
     """The response with a file. Raises JobNotFound, also if the job is deleted or expires in this moment."""
     try:
         path = parts.artifacts.result_file(job.id, job.attempt, artifact.name)
-        return download(request, artifact, path)
+        return download(request, artifact, path, parts.limiters.downloads)
     except errors.ArtifactNotFound:
         if succeeded(parts.jobs, job.id).is_leaving:
             raise not_found() from None  # its files go first, and then its record

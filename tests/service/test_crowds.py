@@ -43,6 +43,21 @@ def test_one_client_too_many_is_told_so_and_the_next_is_served_once_another_is_g
         wait_for(is_served, "there is room again")
 
 
+def test_in_a_crowd_one_more_is_told_that_the_process_lives_and_nothing_else(api: LiveApi) -> None:
+    with ExitStack() as crowd:
+        for _ in range(MOST):
+            crowd.enter_context(connected(api, HALF_A_HEAD))
+        asked = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with connected(api, asked % b"/livez") as one_more:
+            alive = read_to_the_end(one_more)
+        with connected(api, asked % b"/v1/jobs") as one_more:
+            refused = read_to_the_end(one_more)
+
+    assert alive.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in alive
+    assert refusal(refused) == (503, "too-many-connections")
+
+
 def test_of_a_flood_most_are_told_nothing_and_it_does_no_harm(api: LiveApi) -> None:
     with ExitStack() as flood:
         for _ in range(200):

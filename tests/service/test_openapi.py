@@ -324,3 +324,20 @@ def test_the_page_to_browse_the_api_needs_no_other_host(api: LiveApi) -> None:
 
 def test_pages_for_people_are_no_part_of_the_contract(document: dict[str, Any]) -> None:
     assert {"/", "/viewer", "/docs"}.isdisjoint(document["paths"])
+
+
+def test_a_client_that_has_the_document_gets_it_once_and_packed_if_it_likes(api: LiveApi) -> None:
+    plain = api.client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    packed = api.client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    known = api.client.get("/openapi.json", headers={"If-None-Match": plain.headers["ETag"]})
+    head = api.client.head("/openapi.json", headers={"Accept-Encoding": "identity"})
+
+    assert plain.json() == packed.json()
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 5
+    assert (known.status_code, known.content) == (304, b"")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(plain.content))
+    for answer in (plain, packed, known, head):
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Vary"] == "Accept-Encoding"

@@ -1,0 +1,88 @@
+"""Answers that are the same for everybody: made once, and sent in pieces that all who ask share."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Final, Self
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from service.conditional import client_has, quoted
+from service.sending_turns import SendingTurns
+
+PIECE_BYTES: Final = 32 * 1024
+"""Of an answer; the client has to take most of it before the next is read, or sent."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Bytes, as they are sent."""
+
+    parts: tuple[bytes, ...]
+    n_bytes: int
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Cut what is to be sent."""
+        starts = range(0, len(content), PIECE_BYTES)
+        return cls(tuple(content[start : start + PIECE_BYTES] for start in starts), len(content))
+
+
+class SharedResponse(Response):
+    """A response whose body is not its own: each piece waits until the client has taken those before it."""
+
+    def __init__(
+        self, body: Pieces, turns: SendingTurns, *, media_type: str, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(media_type=media_type, headers={**headers, "Content-Length": str(body.n_bytes)})
+        self._pieces = body
+        self._turns = turns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, in its turn if it is large; to HEAD, no more than its head."""
+        parts = () if scope["method"] == "HEAD" else self._pieces.parts
+        async with self._turns.turn() if len(parts) > 1 else nullcontext():
+            head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            await send(head)
+            for piece in parts:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document that everybody gets, as it is sent."""
+
+    content: Pieces
+    packed: Pieces
+    """In gzip."""
+    media_type: str
+    etag: str
+    headers: Mapping[str, str]
+    turns: SendingTurns
+
+    @classmethod
+    def of(cls, content: bytes, turns: SendingTurns, *, media_type: str, headers: Mapping[str, str]) -> Self:
+        """`headers` are sent with it, whether the client has it or not."""
+        return cls(
+            content=Pieces.of(content),
+            packed=Pieces.of(gzip.compress(content, compresslevel=6, mtime=0)),
+            media_type=media_type,
+            etag=quoted(hashlib.sha256(content).hexdigest()[:32]),
+            headers=headers,
+            turns=turns,
+        )
+
+    def response(self, request: Request) -> Response:
+        """The document, or that the client has it."""
+        headers = {"ETag": self.etag, "Vary": "Accept-Encoding", **self.headers}
+        if client_has(request, self.etag):
+            return Response(status_code=304, headers=headers)
+        takes_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+        if takes_gzip:
+            headers["Content-Encoding"] = "gzip"
+        body = self.packed if takes_gzip else self.content
+        return SharedResponse(body, self.turns, media_type=self.media_type, headers=headers)
