@@ -57,6 +57,7 @@ class Backends:
             broker_url, job_time_limit_s=settings.job_time_limit_s, timeout_s=_BROKER_TIMEOUT_S
         )
         jobs = RedisJobStore(client)
+        artifacts = open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S, records=jobs)
         return cls(
             jobs=jobs,
             events=RedisJobEvents(client),
@@ -69,11 +70,12 @@ class Backends:
                 settings.data_dir / "stow",
                 max_bytes=settings.stow_max_bytes,
                 max_instances=settings.stow_max_instances,
+                check_folder=artifacts.check_folder,
             ),
             clock_marks=RedisClockMarks(client),
             audit=AuditLog(settings.data_dir / "audit"),
             queue=CeleryTaskQueue(celery, client),
-            artifacts=open_artifact_store(settings, timeout_s=_ARTIFACTS_TIMEOUT_S, records=jobs),
+            artifacts=artifacts,
             models=ModelShelf(settings.models_dir),
             workers=RedisWorkerRegistry(client),
         )

@@ -9,18 +9,18 @@ round                      locked by the process that goes over them
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
 from disyre.adapters.dicom_heading import Heading
-from disyre.adapters.series_spool import Arrived, Sealed, SeriesSpool, SpoolFull, sync, write_json
+from disyre.adapters.series_spool import Arrived, Sealed, SeriesSpool, SpoolFull, do_nothing, sync, write_json
 from disyre.adapters.spool import Spool
 from disyre.documents import read_document
 from disyre.eligibility import Rule
-from disyre.errors import StorageFull
+from disyre.errors import ArtifactsAway, StorageFull
 from disyre.frozen import Frozen
 
 _LOOK_S: Final = 0.05
@@ -75,20 +75,39 @@ class SeriesRecord(Frozen):
 class HeldSeries:
     """Series of all owners; several processes may share the folder."""
 
-    def __init__(self, root: Path, *, max_bytes: int, max_instances: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_bytes: int,
+        max_instances: int,
+        check_folder: Callable[[], None] = do_nothing,
+    ) -> None:
+        """`check_folder` raises ArtifactsAway while what `root` is in is away: images would be lost in it."""
         self._root = root
+        self._check_folder = check_folder
         self._spool = SeriesSpool(root, max_bytes=max_bytes, max_instances=max_instances)
         self._arriving = Spool(root / "arriving")
         self._records = root / "records"
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Make the folders, unless they are away."""
+        try:
+            self._check_folder()
+        except ArtifactsAway:
+            return
+        self._make()
+
+    def _make(self) -> None:
         self._spool.prepare()
         self._arriving.prepare()
         self._records.mkdir(exist_ok=True, mode=0o700)
 
     def check_room(self) -> None:
-        """Raise StorageFull if no more images may be held now."""
+        """Raise StorageFull if no more images may be held now, or ArtifactsAway."""
+        self._check_folder()
+        if not self._records.is_dir():  # they were away at the start, and are new
+            self._make()
         try:
             self._spool.check_room()
         except SpoolFull as error:

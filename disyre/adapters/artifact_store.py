@@ -49,6 +49,9 @@ class ArtifactStore(Protocol):
     def is_reachable(self) -> bool:
         """Whether the files can be had now."""
 
+    def check_folder(self) -> None:
+        """Raise ArtifactsAway if the data folder of this machine is away: nothing is kept in it then."""
+
     def incoming(self) -> AbstractContextManager[Path]:
         """A folder for an upload; gone at the end, unless it was accepted."""
 
@@ -142,12 +145,20 @@ class FolderArtifactStore:
         with self._folder.blamed():
             return FreeRoom.of(self._root)
 
+    def check_folder(self) -> None:
+        """Raise ArtifactsAway if the folder is away, or cannot be written."""
+        self._prepare_now_and_then()
+        self._folder.check_writable()
+
+    def _prepare_now_and_then(self) -> None:
+        if self._folder.check_now_and_then():
+            self._spool.prepare()
+
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """A folder for an upload; gone at the end, unless it was accepted."""
         with self._folder.blamed():
-            if self._folder.check_now_and_then():
-                self._spool.prepare()
+            self._prepare_now_and_then()
             with self._spool.folder() as folder:
                 yield folder
 

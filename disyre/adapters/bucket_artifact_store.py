@@ -71,6 +71,9 @@ class BucketArtifactStore:
         """What is left on this machine; nobody knows how much there is in a bucket."""
         return FreeRoom.of(self._root)
 
+    def check_folder(self) -> None:
+        """Nothing to raise: nothing that lasts is in a folder."""
+
     def is_reachable(self) -> bool:
         """Whether the bucket is there, as of a few seconds ago."""
         if time.monotonic() - self._looked_at_s >= _LOOK_EVERY_S:

@@ -115,6 +115,7 @@ def live_api(
             tmp_path / "stow",
             max_bytes=settings.get("stow_max_bytes", 2**30),
             max_instances=settings.get("stow_max_instances", 1000),
+            check_folder=(files or artifacts).check_folder,
         ),
         clock_marks=InMemoryClockMarks(),
         idempotency_keys=InMemoryIdempotencyKeys(jobs if isinstance(jobs, InMemoryJobStore) else memory),

@@ -23,6 +23,7 @@ from service.retention import Retention
 from service.steady_clock import SteadyClock
 from service.withdrawals import Withdrawals
 from tests.builders import JOB_ID, NOON, make_job
+from tests.service.dicomweb.storing import files, store
 from tests.service.live_api import LiveApi, live_api, succeed
 
 FILES = {"map.nii.gz": bytes(range(256)), "summary.json": b"{}"}
@@ -116,6 +117,33 @@ def test_an_api_with_another_folder_than_that_of_the_jobs_takes_no_scan(tmp_path
         assert not api.client.get("/readyz").json()["checks"]["artifacts"]
         assert_away(post(api, scan))
         assert not (api.root / "jobs").exists()
+
+
+@pytest.mark.parametrize("go", [leave, no_root])
+def test_an_image_is_not_held_where_it_would_be_lost_once_the_folder_is_back(
+    api: LiveApi, scan: bytes, go: Callable[[Path], None]
+) -> None:
+    scored(api, scan)
+    mark(api)
+    go(api.root)
+
+    assert_away(store(api.client, files(2)))
+    come_back(api.root)
+
+    assert store(api.client, files(2)).status_code == 200
+
+
+def test_an_api_that_was_started_with_the_folder_away_holds_images_once_it_is_there(tmp_path: Path) -> None:
+    jobs = InMemoryJobStore()
+    jobs.set_mark(MARK)
+    with live_api(tmp_path, jobs=jobs) as api:
+        assert_away(store(api.client, files(2)))
+        assert not (tmp_path / "stow").exists()
+
+        (api.root / "jobs").mkdir(parents=True)
+        FolderArtifactStore(api.root).set_mark(MARK)
+
+        assert store(api.client, files(2)).status_code == 200
 
 
 @pytest.fixture
