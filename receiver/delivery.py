@@ -55,7 +55,7 @@ class Delivery:
         except InvalidRequest as error:
             return self._end(job, f"refused: {error.problem.code}")
         job.save(job_id=submitted.id)
-        logger.info("series %s is job %s", job.digest[:12], submitted.id)
+        logger.info("series %s is job %s", job.name, submitted.id)
         return 0.0
 
     def _fetch(self, job: SpooledJob, job_id: str, rule: Rule) -> float | None:
@@ -93,15 +93,16 @@ class Delivery:
                     job.save(sent=sent)
 
     def _end(self, job: SpooledJob, outcome: str) -> float | None:
+        name = job.name
         self._spool.end(job, outcome)
-        logger.info("series %s has ended: %s", job.digest[:12], outcome)
+        logger.info("series %s has ended: %s", name, outcome)
         return None
 
     def _later(self, job: SpooledJob, error: Exception) -> float:
         n_failures = self._n_failures[job.digest] = self._n_failures.get(job.digest, 0) + 1
         wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 20))
         reason = str(error) if isinstance(error, ClientError | NotTaken) else type(error).__name__
-        logger.warning("series %s goes on in %g s: %s", job.digest[:12], wait_s, reason)
+        logger.warning("series %s goes on in %g s: %s", job.name, wait_s, reason)
         return wait_s
 
 

@@ -145,7 +145,7 @@ class SeriesJobs:
         if begun is None or begun.digest != sealed.digest:
             verdict = self.rules.judge(facts_of(map(read_heading, sealed.images())))
             if not isinstance(verdict, Rule):
-                return self._rejected(key, record, _NOT_ELIGIBLE, *(each.in_log() for each in verdict))
+                return self._rejected(key, record, _NOT_ELIGIBLE, *map(str, verdict))
             begun = Begun(digest=sealed.digest, nonce=secrets.token_hex(16), rule=verdict)
             waiting = {"judged_ns": None, "begun": begun, "state": SeriesState.WAITING}
             self.held.save(key, record.model_copy(update=waiting))

@@ -1,5 +1,7 @@
 """Series from DCMTK through the receiver to a real stack, and their results back to DCMTK."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from tests.builders import make_volume
 from tests.dicom_phantom import make_series
 from tests.e2e.stack import Serve, serving
+from tests.live import ROOT
 from tests.receiver.receiving import LiveReceiver, live_pacs, receiving, without_dcmtk
 from tests.toy_model import make_two_models
 
@@ -46,6 +49,14 @@ def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
     return files
 
 
+def named(file: Path) -> str:
+    """What the log calls the series of a file, by the command of docs/pacs.md."""
+    image = pydicom.dcmread(file)
+    (command,) = re.findall(r"^    (printf .*)$", (ROOT / "docs" / "pacs.md").read_text(), re.MULTILINE)
+    command = command.replace("STUDY", image.StudyInstanceUID).replace("SERIES", image.SeriesInstanceUID)
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def jobs_of(stack: Serve) -> int:
     return len(stack.get("/v1/jobs?limit=100").json()["jobs"])
 
@@ -70,6 +81,7 @@ def test_results_of_a_series_come_back_once_though_the_receiver_is_killed(
             receiver.log_has("has ended: sent")
             found = [pydicom.dcmread(path) for path in taken.iterdir()]
         assert {each.Modality for each in found} >= {"SEG", "SR"}
+        assert f"series {named(files[0])} has ended: sent" in receiver.text()
         assert {each.StudyInstanceUID for each in found} == {pydicom.dcmread(files[0]).StudyInstanceUID}
         assert len({each.SOPInstanceUID for each in found}) == len(found)
         assert jobs_of(stack) == before + 1

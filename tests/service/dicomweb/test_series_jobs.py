@@ -132,7 +132,7 @@ def test_a_series_that_no_rule_takes_says_why_without_what_a_person_wrote(
 
     assert (series["state"], series["code"], series["job_id"]) == ("rejected", "not-eligible", None)
     assert series["reasons"] == [
-        "rule heads: expected a description like *t1*",
+        "rule heads: expected a description like *t1*, got another",
         "rule heads: expected slices of at least 4, got 3",
     ]
     assert api.holds_nothing()
