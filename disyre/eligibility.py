@@ -8,15 +8,15 @@ import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
 from disyre.modality import Modality
+from disyre.outputs import DicomOutput, Output, computed_for, sent_of
 
-DicomOutput = Literal["pm", "seg", "sc", "sr"]
 _AE_TITLE: Final = r"^[!-\[\]-~][ -\[\]-~]{0,15}$"
 """1 to 16 printable characters, the first no space, and no backslash."""
 _MODALITIES: Final = re.compile(
@@ -93,6 +93,16 @@ class Rule(_Strict):
     """Names of destinations."""
     outputs: Annotated[tuple[DicomOutput, ...], Field(min_length=1)] = ("pm", "seg", "sc", "sr")
     """Which results are sent."""
+
+    @property
+    def sent(self) -> tuple[DicomOutput, ...]:
+        """Which results are sent, with those that a report refers to."""
+        return sent_of(self.outputs)
+
+    @property
+    def computed(self) -> tuple[Output, ...]:
+        """Which results the job is asked for: those that are sent, and those that its page shows."""
+        return computed_for(self.outputs)
 
     def mismatches(self, series: SeriesFacts) -> Iterator[Mismatch]:
         """All that speaks against a series."""

@@ -64,6 +64,13 @@ def test_what_a_person_may_have_written_is_not_among_the_reasons(rules: Rules, s
     assert "JANE" not in "; ".join(map(str, verdict))
 
 
+def test_what_a_report_refers_to_is_sent_with_it_and_the_page_has_all_it_shows() -> None:
+    rule = Rule(name="r", outputs=("seg", "sr"))
+
+    assert rule.sent == ("pm", "seg", "sr")
+    assert rule.computed == ("nifti", "scan", "restored", "mask", "png", "pm", "seg", "sr")
+
+
 def test_ranges_have_both_ends() -> None:
     rule = Rule(name="r", min_slices=10, max_slices=20, min_thickness_mm=1.0, max_thickness_mm=3.0)
 

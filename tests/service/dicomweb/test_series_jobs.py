@@ -74,7 +74,8 @@ def test_a_quiet_series_is_one_job_as_its_rule_wants_it(api: LiveApi) -> None:
     assert (series["study_uid"], series["series_uid"], series["n_images"]) == (STUDY, SERIES, 6)
     assert api.client.get(series["job"]).json()["id"] == job.id
     assert (len(job.input.files), job.params.model, job.params.modality) == (6, "t1w", "T1w")
-    assert job.params.outputs == ("seg", "pm")
+    assert job.params.outputs == ("nifti", "scan", "restored", "mask", "png", "pm", "seg")
+    assert job.params.labels == {"from": "stow", "rule": "heads"}
     assert job.series is not None
     assert api.queue.job_ids == [job.id]
     assert api.artifacts.has_input(job.id, job.input)
