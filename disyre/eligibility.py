@@ -3,21 +3,27 @@
 They are read from a TOML file, see docs/pacs.md.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
 from disyre.modality import Modality
+from disyre.outputs import DicomOutput, Output, computed_for, sent_of
 
-DicomOutput = Literal["pm", "seg", "sc", "sr"]
 _AE_TITLE: Final = r"^[!-\[\]-~][ -\[\]-~]{0,15}$"
 """1 to 16 printable characters, the first no space, and no backslash."""
+_MODALITIES: Final = re.compile(
+    "AU|BI|CR|CT|DG|DOC|DX|ECG|EEG|EMG|EPS|ES|FID|GM|IO|IVUS|KO|M3D|MG|MR|NM|OCT|OP|OT|PR|PT|PX|REG|RF|RG|"
+    "RTDOSE|RTIMAGE|RTPLAN|RTRECORD|RTSTRUCT|RWV|SC|SEG|SM|SMR|SR|TG|US|XA|XC"
+)
+"""Defined terms of Modality (PS3.3, C.7.3.1.1.1), but for rare ones."""
 _NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -44,15 +50,10 @@ class Mismatch:
     what: str
     expected: str
     seen: str
-    is_private: bool = False
-    """Whether what was seen is free text, which may be about a patient."""
+    """A number or a code, never what a person may have written: that may be about a patient."""
 
     def __str__(self) -> str:
         return f"rule {self.rule}: expected {self.what} {self.expected}, got {self.seen}"
-
-    def in_log(self) -> str:
-        """The same without free text."""
-        return f"rule {self.rule}: expected {self.what} {self.expected}" if self.is_private else str(self)
 
 
 class _Strict(BaseModel):
@@ -93,10 +94,20 @@ class Rule(_Strict):
     outputs: Annotated[tuple[DicomOutput, ...], Field(min_length=1)] = ("pm", "seg", "sc", "sr")
     """Which results are sent."""
 
+    @property
+    def sent(self) -> tuple[DicomOutput, ...]:
+        """Which results are sent, with those that a report refers to."""
+        return sent_of(self.outputs)
+
+    @property
+    def computed(self) -> tuple[Output, ...]:
+        """Which results the job is asked for: those that are sent, and those that its page shows."""
+        return computed_for(self.outputs)
+
     def mismatches(self, series: SeriesFacts) -> Iterator[Mismatch]:
         """All that speaks against a series."""
         if series.modality not in self.modality:
-            yield Mismatch(self.name, "modality", " or ".join(self.modality), series.modality or "none", True)
+            yield Mismatch(self.name, "modality", " or ".join(self.modality), _code(series.modality))
         yield from self._of_description(series.description)
         if not self.min_slices <= series.n_slices <= (self.max_slices or series.n_slices):
             expected = _between(self.min_slices, self.max_slices)
@@ -104,13 +115,14 @@ class Rule(_Strict):
         yield from self._of_thickness(series.thickness_mm)
 
     def _of_description(self, description: str) -> Iterator[Mismatch]:
-        seen = f"'{description}'"
+        seen = "another" if description else "none"
         if self.descriptions and not _fits(description, self.descriptions):
             expected = "like " + " or ".join(self.descriptions)
-            yield Mismatch(self.name, "a description", expected, seen, is_private=True)
+            yield Mismatch(self.name, "a description", expected, seen)
         if _fits(description, self.not_descriptions):
+            fitting = [each for each in self.not_descriptions if _fits(description, (each,))]
             expected = "unlike " + " and ".join(self.not_descriptions)
-            yield Mismatch(self.name, "a description", expected, seen, is_private=True)
+            yield Mismatch(self.name, "a description", expected, "one like " + " and ".join(fitting))
 
     def _of_thickness(self, seen: float | None) -> Iterator[Mismatch]:
         least, most = self.min_thickness_mm, self.max_thickness_mm
@@ -167,6 +179,17 @@ def parse_rules(text: str, *, archives: Collection[str] = ()) -> Rules:
 
 def _fits(description: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(description.casefold(), pattern.casefold()) for pattern in patterns)
+
+
+def _code(modality: str) -> str:
+    """A modality, if it is one that DICOM has.
+
+    >>> _code("CT"), _code("DOE^JANE"), _code("")
+    ('CT', 'another', 'none')
+    """
+    if not modality:
+        return "none"
+    return modality if _MODALITIES.fullmatch(modality) else "another"
 
 
 def _between(least: float | None, most: float | None) -> str:

@@ -6,6 +6,7 @@ What came is only repeated where it is a number: anything else might be a secret
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from disyre.series_uid import SERIES_UID, UID
 from disyre.wording import counted
 
 _MOST_DIGITS: Final = 20
@@ -40,11 +41,10 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
 }
 """By the type of pydantic's error."""
 _PATTERNS: Final = {
-    "series_uid": "a UID, of up to 64 digits and dots",
     "name": "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit",
     "sha256": "64 hexadecimal digits (0-9, a-f)",
 }
-"""What a field that has to match a pattern is."""
+"""What a field is that has to match a pattern, but for that of a UID."""
 
 
 def in_words(error: Mapping[str, Any]) -> str:
@@ -54,6 +54,9 @@ def in_words(error: Mapping[str, Any]) -> str:
     'expected a number of at least 0, got -1'
     >>> in_words({"type": "missing", "loc": ("broker_url",), "input": {}})
     'expected a value, got none'
+    >>> of_a_uid = {"type": "string_pattern_mismatch", "loc": ("study",), "ctx": {"pattern": UID}}
+    >>> in_words({**of_a_uid, "input": "a"})
+    'expected a DICOM UID (digits and dots, at most 64), got text of 1 character'
     """
     kind = error["type"]
     if kind == "value_error":
@@ -67,6 +70,8 @@ def in_words(error: Mapping[str, Any]) -> str:
 
 def _expected(kind: str, error: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
+        if error["ctx"]["pattern"] in (SERIES_UID, UID):
+            return "a DICOM UID (digits and dots, at most 64)"
         return _PATTERNS.get(str(error["loc"][-1]), "text of another form")
     words = _EXPECTED.get(kind, "another value")
     return words if isinstance(words, str) else words(error["ctx"])

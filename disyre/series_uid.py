@@ -6,6 +6,8 @@ from typing import Final
 
 SERIES_UID: Final = r"^[0-9.]{1,64}$"
 """What a series can be picked by."""
+UID: Final = r"^[0-9]+(\.[0-9]+)*$"
+"""What one has to be that is a step of an address elsewhere; of 64 characters at most."""
 
 
 def is_series_uid(text: str) -> bool:

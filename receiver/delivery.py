@@ -45,7 +45,8 @@ class Delivery:
         return self._end(job, "sent" if rule.send_to else "scored")
 
     def _submit(self, job: SpooledJob, rule: Rule) -> float | None:
-        options: JobOptions = {"outputs": rule.outputs}
+        labels = {"from": "receiver", "rule": rule.name}
+        options: JobOptions = {"outputs": rule.computed, "labels": labels}
         if rule.model is not None:
             options["model"] = rule.model
         if rule.contrast is not None:
@@ -55,7 +56,7 @@ class Delivery:
         except InvalidRequest as error:
             return self._end(job, f"refused: {error.problem.code}")
         job.save(job_id=submitted.id)
-        logger.info("series %s is job %s", job.digest[:12], submitted.id)
+        logger.info("series %s is job %s", job.name, submitted.id)
         return 0.0
 
     def _fetch(self, job: SpooledJob, job_id: str, rule: Rule) -> float | None:
@@ -65,7 +66,7 @@ class Delivery:
                 return _POLL_S
             if seen.state != "succeeded":
                 return self._end(job, f"{seen.state}: {seen.error.code if seen.error else 'no reason'}")
-            self._client.results(job_id, job.results)
+            self._client.results(job_id, job.results, names=_files_of(rule))
         except (NotFound, Gone):
             return self._end(job, "lost: the API has forgotten the job")
         _unpack(job.results)
@@ -74,7 +75,7 @@ class Delivery:
 
     def _forward(self, job: SpooledJob, rule: Rule, state: dict[str, Any]) -> None:
         """Send what each node has not yet. Raises NotTaken or OSError."""
-        files = [file for output in rule.outputs for file in sorted(job.results.glob(f"{output}*.dcm"))]
+        files = [file for output in rule.sent for file in sorted(job.results.glob(f"{output}*.dcm"))]
         sent: dict[str, list[str]] = state.get("sent", {})
         for name in rule.send_to:
             there = sent.setdefault(name, [])
@@ -93,16 +94,22 @@ class Delivery:
                     job.save(sent=sent)
 
     def _end(self, job: SpooledJob, outcome: str) -> float | None:
+        name = job.name
         self._spool.end(job, outcome)
-        logger.info("series %s has ended: %s", job.digest[:12], outcome)
+        logger.info("series %s has ended: %s", name, outcome)
         return None
 
     def _later(self, job: SpooledJob, error: Exception) -> float:
         n_failures = self._n_failures[job.digest] = self._n_failures.get(job.digest, 0) + 1
         wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 20))
         reason = str(error) if isinstance(error, ClientError | NotTaken) else type(error).__name__
-        logger.warning("series %s goes on in %g s: %s", job.digest[:12], wait_s, reason)
+        logger.warning("series %s goes on in %g s: %s", job.name, wait_s, reason)
         return wait_s
+
+
+def _files_of(rule: Rule) -> frozenset[str]:
+    """The results that are sent, as the API names them."""
+    return frozenset(f"{output}.{'zip' if output == 'sc' else 'dcm'}" for output in rule.sent)
 
 
 def _note(names: list[str], file: Path) -> None:

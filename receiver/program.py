@@ -116,20 +116,19 @@ class Rounds:
             return
         sealed = self._spool.seal_series(key)
         try:
-            self._judged[key] = last_ns, self._is_taken(sealed)
+            self._judged[key] = last_ns, self._is_taken(key, sealed)
         finally:
             sealed.drop()
 
-    def _is_taken(self, sealed: Sealed) -> bool:
+    def _is_taken(self, key: str, sealed: Sealed) -> bool:
         if self._spool.knows(sealed.digest):
             return self._spool.outcome(sealed.digest) != _REJECTED
         verdict = self._rules.judge(facts_of(map(read_heading, sealed.images())))
         if isinstance(verdict, Rule):
-            self._spool.begin(sealed, {"rule": verdict.model_dump(mode="json")})
-            logger.info("series %s is taken by rule %s", sealed.digest[:12], verdict.name)
+            self._spool.begin(sealed, {"rule": verdict.model_dump(mode="json"), "series": key})
+            logger.info("series %s is taken by rule %s", key[:12], verdict.name)
             return True
-        reasons = "; ".join(each.in_log() for each in verdict)
-        logger.info("series %s is not eligible: %s", sealed.digest[:12], reasons)
+        logger.info("series %s is not eligible: %s", key[:12], "; ".join(map(str, verdict)))
         self._spool.note(sealed.digest, _REJECTED)
         return False
 

@@ -61,7 +61,7 @@ class Receiver:
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._bound),
             (evt.EVT_C_STORE, self._store),
-            (evt.EVT_REJECTED, _refused),
+            (evt.EVT_REJECTED, self._refused),
         ]
         address = (str(settings.receiver_host), settings.receiver_port)
         try:
@@ -90,9 +90,23 @@ class Receiver:
     def _bound(self, event: evt.Event) -> None:
         """Limit what a connection may send before an image is whole."""
         transport: Any = event.assoc.dul.socket
-        limit = _Limit(transport, self._settings.receiver_max_instance_bytes + _COMMAND_BYTES)
+        most_bytes = self._settings.receiver_max_instance_bytes + _COMMAND_BYTES
+        limit = _Limit(transport, most_bytes, caller=event.address[0])  # type: ignore[attr-defined]
         transport.recv = limit.recv
         event.assoc.limit = limit  # type: ignore[attr-defined]
+
+    def _refused(self, event: evt.Event) -> None:
+        """Say why in words of ours: titles are what anybody may write."""
+        asked: Any = event.assoc.requestor.primitive
+        settings = self._settings
+        if asked.called_ae_title != settings.receiver_ae_title.strip():
+            why = "it calls another title than DISYRE_RECEIVER_AE_TITLE"
+        elif settings.callers and asked.calling_ae_title not in settings.callers:
+            why = "its own title is not among DISYRE_RECEIVER_CALLERS"
+        else:
+            why = f"there are {settings.receiver_max_associations} already"
+        caller = event.assoc.limit.caller  # type: ignore[attr-defined]
+        logger.warning("an association from %s was refused: %s", caller, why)
 
     def _store(self, event: evt.Event) -> int:
         """Take an image; the answer is success only once it is on disk for good."""
@@ -123,7 +137,9 @@ class Receiver:
 class _Limit:
     """Reads from a connection, so much at most at once and until it is reset."""
 
-    def __init__(self, transport: Any, most_bytes: int) -> None:
+    def __init__(self, transport: Any, most_bytes: int, *, caller: str) -> None:
+        self.caller = caller
+        """The address of the machine."""
         self._recv: Callable[[int], bytearray] = transport.recv
         self._socket: socket.socket = transport.socket
         self._most_bytes = self._left_bytes = most_bytes
@@ -135,10 +151,17 @@ class _Limit:
         """Raises OSError, at which the connection is closed."""
         self._left_bytes -= n_bytes
         if n_bytes > _MAX_PDU_BYTES or self._left_bytes < 0:
-            logger.warning("a connection was cut: expected less at once, got more than the limit")
+            logger.warning(
+                "a connection from %s was cut: expected less at once, got more than the limit", self.caller
+            )
             raise OSError("too much")
         self._socket.settimeout(_SILENCE_S)
-        return self._recv(n_bytes)
+        try:
+            return self._recv(n_bytes)
+        except ssl.SSLError as error:
+            reason = error.reason or type(error).__name__
+            logger.warning("a connection from %s was cut: expected TLS, got %s", self.caller, reason)
+            raise
 
 
 class _ServerContext(ssl.SSLContext):
@@ -160,7 +183,3 @@ def _tls(settings: ReceiverSettings) -> ssl.SSLContext | None:
         context.load_verify_locations(settings.receiver_tls_ca_file)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-def _refused(event: evt.Event) -> None:
-    logger.warning("an association was refused")

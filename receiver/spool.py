@@ -103,6 +103,11 @@ class SpooledJob:
         return self.folder.name
 
     @property
+    def name(self) -> str:
+        """What logs call it: a part of the hash of its series' UIDs; of its images, if it is an old one."""
+        return str(self.state().get("series", self.digest))[:12]
+
+    @property
     def results(self) -> Path:
         """The folder of its results."""
         return self.folder / "results"

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 
 from disyre.errors import InvalidParams, TooLarge
 from disyre.field_words import in_words
+from disyre.series_uid import UID
 from service.content_digest import given_digest
 from service.errors import MalformedRequest, UnsupportedMediaType
 from service.given_options import read_object
@@ -19,13 +20,12 @@ from service.view import View
 
 MEDIA_TYPE: Final = "application/json"
 _LONGEST_BYTES: Final = 64 * 1024
-_UID: Final = r"^[0-9]+(\.[0-9]+)*$"
 _FORM: Final = (
     '{"source": {"type": "dicomweb", "server": "…", "study": "…", "series": "…"}, "model": "…", '
     '"params": {…}}, the last two of which may be missing'
 )
 
-Uid = Annotated[str, Field(pattern=_UID, max_length=64)]
+Uid = Annotated[str, Field(pattern=UID, max_length=64)]
 
 
 class Source(View):

@@ -48,6 +48,8 @@ _PATIENCE_S: Final = 5.0
 """So long a request waits for whoever goes over the series."""
 _FAILED: Final = "the service failed at it; its log says where, and it may be sent again"
 _NOT_ELIGIBLE: Final = "not-eligible"
+_FROM: Final = {"from": "stow"}
+"""A label of the jobs."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class SeriesJobs:
         if begun is None or begun.digest != sealed.digest:
             verdict = self.rules.judge(facts_of(map(read_heading, sealed.images())))
             if not isinstance(verdict, Rule):
-                return self._rejected(key, record, _NOT_ELIGIBLE, *(each.in_log() for each in verdict))
+                return self._rejected(key, record, _NOT_ELIGIBLE, *map(str, verdict))
             begun = Begun(digest=sealed.digest, nonce=secrets.token_hex(16), rule=verdict)
             waiting = {"judged_ns": None, "begun": begun, "state": SeriesState.WAITING}
             self.held.save(key, record.model_copy(update=waiting))
@@ -182,7 +184,8 @@ class SeriesJobs:
             sealed = self.held.seal(key, folder)
             _check_whole(sealed, wanted)
             rule = self.rules.judge(facts_of(map(read_heading, sealed.images())))
-            options = {**(options_of(rule) if isinstance(rule, Rule) else {}), "priority": wanted.priority}
+            options = options_of(rule) if isinstance(rule, Rule) else {"labels": _FROM}
+            options = {**options, "priority": wanted.priority}
             ticket_name = f"workitem {submission.workitem_uid}" if submission.workitem_uid else None
             job = self._submit(submission, sealed, options, ticket_name, is_new=True)
             taken = _submitted(record, sealed, job, rule.name if isinstance(rule, Rule) else None)
@@ -259,7 +262,7 @@ def _check_whole(sealed: Sealed, wanted: WantedSeries) -> None:
 
 def options_of(rule: Rule) -> Mapping[str, Any]:
     """What a rule asks of the job of a series."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"labels": {**_FROM, "rule": rule.name}}
     if rule.model is not None:
         options["model"] = rule.model
     if rule.contrast is not None:
@@ -267,7 +270,7 @@ def options_of(rule: Rule) -> Mapping[str, Any]:
     if rule.send_to:
         (options["export"],) = rule.send_to
     if "outputs" in rule.model_fields_set:
-        options["outputs"] = rule.outputs
+        options["outputs"] = rule.computed
     return options
 
 

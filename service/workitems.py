@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from disyre.adapters.owner_index import OwnerIndex
-from disyre.errors import JobNotFound
+from disyre.errors import JobExpired, JobNotFound
 from disyre.job import Job, workitem_mark
 from disyre.job_id import is_job_id
 from disyre.job_state import JobState
@@ -20,6 +20,7 @@ Dataset: TypeAlias = dict[str, Any]
 WORKITEMS_PATH: Final = "/dicomweb/workitems"
 _UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
 _OF_UUIDS: Final = "2.25."
+_EXPECTED: Final = "expected the UID of a workitem"
 StepState: TypeAlias = Literal["SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"]
 STATES: Final[dict[StepState, tuple[JobState, ...]]] = {
     "SCHEDULED": (JobState.QUEUED,),
@@ -50,9 +51,12 @@ class Workitems:
     def get(self, uid: str) -> Job:
         """The job of a workitem. Raises JobNotFound or JobExpired."""
         ids = self.owners.list(self.owner, limit=1, mark=workitem_mark(uid))
-        if ids:
-            return self.jobs.get(ids[0])
-        return self.jobs.get(_id_in(uid))
+        try:
+            return self.jobs.get(ids[0] if ids else _id_in(uid))
+        except JobExpired as error:
+            raise JobExpired(error.owner, f"{_EXPECTED}, got one whose time is over") from None
+        except JobNotFound:
+            raise JobNotFound(f"{_EXPECTED}, got one that no workitem has") from None
 
     def uid_of(self, job: Job) -> str:
         """That which the caller gave for the job, or one that is made of the job's id."""
@@ -74,29 +78,36 @@ def _id_in(uid: str) -> str:
     number = int(digits) if digits.isdecimal() and uid.startswith(_OF_UUIDS) else -1
     job_id = str(UUID(int=number)) if 0 <= number < 2**128 else ""
     if not is_job_id(job_id):
-        raise JobNotFound("expected the UID of a workitem, got one that no workitem has")
+        raise JobNotFound(f"{_EXPECTED}, got another")
     return job_id
 
 
-def as_workitem(job: Job, uid: str, outputs: Iterable[Dataset] = ()) -> Dataset:
-    """A job as the workitem of a UID; `outputs` are the items of its Output Information Sequence."""
-    return dict(sorted(_elements(job, uid, outputs)))
+def as_workitem(
+    job: Job, uid: str, *, inputs: Iterable[Dataset] = (), outputs: Iterable[Dataset] = ()
+) -> Dataset:
+    """A job as the workitem of a UID, with the items of its Input and Output Information Sequences."""
+    return dict(sorted([*_elements(job, uid), *_information(job, inputs, outputs)]))
 
 
-def _elements(job: Job, uid: str, outputs: Iterable[Dataset]) -> Iterator[tuple[str, Dataset]]:
+def _information(
+    job: Job, inputs: Iterable[Dataset], outputs: Iterable[Dataset]
+) -> Iterator[tuple[str, Dataset]]:
+    yield "00404021", _items(*inputs)
+    yield "00741216", _items(*_performed(job, outputs))
+
+
+def _elements(job: Job, uid: str) -> Iterator[tuple[str, Dataset]]:
     yield "00080016", _text("UI", _UPS_PUSH)
     yield "00080018", _text("UI", uid)
     yield "00404005", _time(job.created_at)
     yield "00404010", _time(job.history[-1].at)
     yield "00404018", _items(_CODE)
-    yield "00404021", _items()
     yield "00404041", _text("CS", "READY")
     yield "00741000", _text("CS", state_of(job))
     yield "00741002", _items(dict(_progress(job)))
     yield "00741200", _text("CS", _PRIORITY_OF[job.params.priority])
     yield "00741202", _text("LO", "disyre")
     yield "00741204", _text("LO", "Anomaly map of brain MRI, research use only")
-    yield "00741216", _items(*_performed(job, outputs))
 
 
 def _progress(job: Job) -> Iterator[tuple[str, Dataset]]:

@@ -3,7 +3,7 @@
 import builtins
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -207,11 +207,14 @@ class Client:
                 raise WaitTimeout(f"the job is {seen.state} after {timeout_s:g} s")
             seen = self._news(seen, left_s, of_all=on_progress is not None)
 
-    def results(self, job: JobDocument | str, folder: Path | str) -> tuple[Path, ...]:
+    def results(
+        self, job: JobDocument | str, folder: Path | str, *, names: Collection[str] | None = None
+    ) -> tuple[Path, ...]:
         """Have all results of a job in a folder, whole: each is compared with its SHA-256.
 
-        What is there already is not fetched again, and what is there in part is gone on with.
-        Raises ClientError for an empty text as folder, Refused, Unreachable, DamagedResult or OSError.
+        `names` are those that are wanted. What is there already is not fetched again, and what is there in
+        part is gone on with. Raises ClientError for an empty text as folder, Refused, Unreachable,
+        DamagedResult or OSError.
         """
         if folder == "":
             raise ClientError("expected a folder for the results, got an empty text; the current one is '.'")
@@ -223,6 +226,7 @@ class Client:
                 self._connection, f"{path_of(job)}/results/{quote(result.name, safe='')}", result, target
             )
             for result in manifest.results
+            if names is None or result.name in names
         )
 
     def cancel(self, job: JobDocument | str) -> JobDocument:

@@ -20,6 +20,7 @@ from service.openapi import ADMISSION_ERRORS, problems
 from service.openapi_examples import WORKITEM, WORKITEM_WANTED
 from service.openapi_headers import sent
 from service.openapi_parameters import shown
+from service.workitem_input import inputs_of
 from service.workitem_outputs import outputs_of
 from service.workitem_request import read_dataset, value_of, wanted_series
 from service.workitems import STATES, WORKITEMS_PATH, StepState, Workitems, as_workitem, state_of
@@ -156,7 +157,7 @@ def search_workitems(
         ),
     ] = None,
 ) -> Response:
-    """List the caller's jobs as workitems, without their Output Information Sequence."""
+    """List the caller's jobs as workitems, without their Input and Output Information Sequences."""
     states = [each for name in (*(state or ()), *(state_by_tag or ())) for each in STATES[name]]
     jobs = _jobs(parts, Wanted(states=states), limit=limit + offset)[offset:]
     if not jobs:
@@ -191,9 +192,10 @@ def _jobs(parts: Parts, wanted: Wanted, *, limit: int) -> list[Job]:
     },
 )
 def get_workitem(request: Request, job: GivenJob, parts: GivenParts, workitems: GivenWorkitems) -> Response:
-    """Look at a job as a workitem: its state, how far it is, where its results are, or why there are none."""
+    """Look at a job as a workitem: its state, its series, how far it is, and where its results are."""
     outputs = outputs_of(job, parts, root=str(request.base_url).rstrip("/"))
-    return DicomJsonResponse([as_workitem(job, workitems.uid_of(job), outputs)])
+    inputs = inputs_of(job, parts)
+    return DicomJsonResponse([as_workitem(job, workitems.uid_of(job), inputs=inputs, outputs=outputs)])
 
 
 @router.put(

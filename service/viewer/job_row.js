@@ -3,6 +3,9 @@
 import { fill, find, make } from "./dom.js";
 import { STATES, counted, figure, isFinished, moment, seconds, shape, spacing, stageOf } from "./words.js";
 
+/** Who sent a job by itself, by its label `from`. */
+const CAME_FROM = new Map([["orthanc", "from Orthanc"], ["receiver", "by C-STORE"], ["stow", "by STOW-RS"]]);
+
 /** A row; `act` is called with what is to be done, and the job. */
 export function jobRow(job, name, act) {
   const row = make(
@@ -25,7 +28,7 @@ export function updateRow(row, job) {
   fill(find(".name", row), row.fileName ?? (modality ? `${modality} scan` : "Scan"));
   fill(
     find(".about", row),
-    [moment(job.created_at), row.fileName && modality, shape(job.input.shape), spacing(job.input.spacing_mm)].filter(Boolean).join(" · "),
+    [moment(job.created_at), CAME_FROM.get(job.params.labels?.from), row.fileName && modality, shape(job.input.shape), spacing(job.input.spacing_mm)].filter(Boolean).join(" · "),
   );
   showState(find(".how", row), job);
   if (row.shownState !== job.state) fill(find(".do", row), buttons(row, job)); // keeps the focus while it runs

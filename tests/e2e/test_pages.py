@@ -46,6 +46,16 @@ def test_a_scan_is_sent_followed_and_looked_at(page: Page, serve: Serve) -> None
     expect(page.locator("#above")).to_have_text(before)
 
 
+def test_the_list_says_which_jobs_came_from_a_pacs(page: Page, serve: Serve) -> None:
+    params = {"params": (None, '{"model": "t1w", "labels": {"from": "orthanc"}}')}
+    answer = serve.post("/v1/jobs", files={**params, "file": ("scan.nii.gz", scan_bytes())})
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+
+    open_at(page, serve)
+
+    expect(page.locator(".job .about").first).to_contain_text("from Orthanc")
+
+
 def test_of_an_upload_with_several_series_one_is_picked(page: Page, serve: Serve) -> None:
     open_at(page, serve)
 

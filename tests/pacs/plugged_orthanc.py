@@ -68,7 +68,9 @@ class Orthanc:
 
 
 @contextmanager
-def running_orthanc(folder: Path, api_url: str, **environment: str) -> Iterator[Orthanc]:
+def running_orthanc(
+    folder: Path, api_url: str, *, stable_after_s: int = STABLE_AFTER_S, **environment: str
+) -> Iterator[Orthanc]:
     """Orthanc with the configuration that ships, but for places, ports and how long a series is quiet."""
     folder.mkdir(exist_ok=True)
     orthanc = Orthanc(free_port(), free_port(), folder / "orthanc.log")
@@ -79,7 +81,7 @@ def running_orthanc(folder: Path, api_url: str, **environment: str) -> Iterator[
         "DicomPort": orthanc.dicom_port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "StableAge": STABLE_AFTER_S,
+        "StableAge": stable_after_s,
         "PythonScript": str(_SHIPPED / "disyre_orthanc.py"),
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))

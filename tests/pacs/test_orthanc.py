@@ -23,6 +23,9 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
+VIEWED = {"scan.nii.gz", "anomaly.nii.gz", "restored.nii.gz", "mask.nii.gz", "preview.png"}
+"""What the page of a job shows."""
+
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
@@ -42,14 +45,16 @@ def test_a_head_that_is_sent_to_orthanc_comes_back_as_map_regions_captures_and_r
     folder = _unpacked(ROOT / "examples" / "head.zip", tmp_path / "head")
     orthanc.store(folder)
     series = _only_scan(orthanc)
-    wait_for(lambda: orthanc.metadata(series, "disyre-state"), "the series has been scored", within_s=300)
+    wait_until_scored(orthanc, series)
 
-    assert orthanc.metadata(series, "disyre-state").startswith("succeeded")
     assert len(orthanc.get("/studies")) == 1
     by_modality = Counter(each["MainDicomTags"]["Modality"] for each in orthanc.series())
     assert by_modality == {"MR": 1, "OT": 2, "SEG": 1, "SR": 1}
     job = orthanc.metadata(series, "disyre-job")
     assert np.array_equal(_map_in(orthanc), _map_of(serve, job))
+    results = serve.get(f"/v1/jobs/{job}/results").json()["results"]
+    assert {each["name"] for each in results} >= VIEWED
+    assert len(serve.get("/v1/jobs?label=from:orthanc").json()["jobs"]) == 1
 
 
 def test_a_head_that_is_sent_twice_gives_no_second_series(
@@ -58,7 +63,7 @@ def test_a_head_that_is_sent_twice_gives_no_second_series(
     folder = _unpacked(ROOT / "examples" / "head.zip", tmp_path / "head")
     orthanc.store(folder)
     series = _only_scan(orthanc)
-    wait_for(lambda: orthanc.metadata(series, "disyre-state"), "the series has been scored", within_s=300)
+    wait_until_scored(orthanc, series)
     job, n_jobs = orthanc.metadata(series, "disyre-job"), _n_jobs(serve)
 
     orthanc.store(folder)
@@ -66,6 +71,13 @@ def test_a_head_that_is_sent_twice_gives_no_second_series(
 
     assert (len(orthanc.series()), orthanc.metadata(series, "disyre-job")) == (5, job)
     assert _n_jobs(serve) == n_jobs
+
+
+def wait_until_scored(orthanc: Orthanc, series: str) -> None:
+    def is_scored() -> bool:
+        return orthanc.metadata(series, "disyre-state").startswith("succeeded")
+
+    wait_for(is_scored, "the series has been scored", within_s=300)
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:

@@ -36,6 +36,7 @@ min_slices = 4
 model = "t1w"
 contrast = "T1w"
 send_to = ["pacs"]
+outputs = ["seg", "sr"]
 """
 
 

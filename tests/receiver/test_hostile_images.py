@@ -144,7 +144,7 @@ def test_an_image_that_is_not_the_announced_one_is_refused(association: Associat
 def test_who_sends_more_than_the_limit_is_cut_off(receiver: LiveReceiver, association: Association) -> None:
     assert send(association, bytes(8_000_000)) is None
     assert receiver.process.poll() is None
-    receiver.log_has("a connection was cut")
+    receiver.log_has("a connection from 127.0.0.1 was cut")
 
 
 @pytest.mark.parametrize("kind", [CTImageStorage, SecondaryCaptureImageStorage, EncapsulatedPDFStorage])
@@ -183,7 +183,10 @@ def test_unknown_titles_are_refused_and_known_ones_answered(receiver: LiveReceiv
     assert receiver.echo("-aec", "DISYRE") == 0
     assert receiver.echo("-aec", "OTHER") != 0
     assert receiver.echo("-aec", "DISYRE", "-aet", "STRANGER") != 0
-    receiver.log_has("an association was refused", times=2)
+    refused = "an association from 127.0.0.1 was refused: "
+    receiver.log_has(f"{refused}it calls another title than DISYRE_RECEIVER_AE_TITLE")
+    receiver.log_has(f"{refused}its own title is not among DISYRE_RECEIVER_CALLERS")
+    assert "STRANGER" not in receiver.text()
 
 
 @needs_dcmtk
@@ -220,3 +223,6 @@ def test_where_tls_is_required_plain_ones_are_refused_and_silent_ones_hold_nobod
             assert receiver.echo("-aec", "DISYRE", "+tls", str(key), str(certificate), *trusted) == 0
             assert receiver.echo("-aec", "DISYRE", "+tla", *trusted) != 0
             assert receiver.echo("-aec", "DISYRE", "-ta", "20") != 0
+        cut = "a connection from 127.0.0.1 was cut: expected TLS, got "
+        receiver.log_has(f"{cut}PEER_DID_NOT_RETURN_A_CERTIFICATE")
+        receiver.log_has(f"{cut}WRONG_VERSION_NUMBER")

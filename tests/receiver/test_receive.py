@@ -1,6 +1,9 @@
 """Series from DCMTK through the receiver to a real stack, and their results back to DCMTK."""
 
-from collections.abc import Iterator
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from tests.builders import make_volume
 from tests.dicom_phantom import make_series
 from tests.e2e.stack import Serve, serving
+from tests.live import ROOT
 from tests.receiver.receiving import LiveReceiver, live_pacs, receiving, without_dcmtk
 from tests.toy_model import make_two_models
 
@@ -46,6 +50,25 @@ def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
     return files
 
 
+def referred_in(results: Sequence[pydicom.Dataset]) -> set[str]:
+    """UIDs of all images and results that reports refer to."""
+    reports = [each for each in results if each.Modality == "SR"]
+    return {
+        str(element.value)
+        for report in reports
+        for element in report.iterall()
+        if element.keyword == "ReferencedSOPInstanceUID"
+    }
+
+
+def named(file: Path) -> str:
+    """What the log calls the series of a file, by the command of docs/pacs.md."""
+    image = pydicom.dcmread(file)
+    (command,) = re.findall(r"^    (printf .*)$", (ROOT / "docs" / "pacs.md").read_text(), re.MULTILINE)
+    command = command.replace("STUDY", image.StudyInstanceUID).replace("SERIES", image.SeriesInstanceUID)
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def jobs_of(stack: Serve) -> int:
     return len(stack.get("/v1/jobs?limit=100").json()["jobs"])
 
@@ -69,7 +92,12 @@ def test_results_of_a_series_come_back_once_though_the_receiver_is_killed(
         with live_pacs(tmp_path / "pacs", receiver.pacs_port) as taken:
             receiver.log_has("has ended: sent")
             found = [pydicom.dcmread(path) for path in taken.iterdir()]
-        assert {each.Modality for each in found} >= {"SEG", "SR"}
+        assert Counter(each.Modality for each in found) == {"OT": 1, "SEG": 1, "SR": 1}
+        assert referred_in(found) <= {each.SOPInstanceUID for each in [*found, *map(pydicom.dcmread, files)]}
+        (job,) = stack.get("/v1/jobs?label=from:receiver&label=rule:heads").json()["jobs"]
+        results = {each["name"] for each in stack.get(job["links"]["results"]).json()["results"]}
+        assert results >= {"scan.nii.gz", "anomaly.nii.gz", "restored.nii.gz", "mask.nii.gz", "preview.png"}
+        assert f"series {named(files[0])} has ended: sent" in receiver.text()
         assert {each.StudyInstanceUID for each in found} == {pydicom.dcmread(files[0]).StudyInstanceUID}
         assert len({each.SOPInstanceUID for each in found}) == len(found)
         assert jobs_of(stack) == before + 1

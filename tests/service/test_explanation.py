@@ -17,7 +17,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "not above": ({"threshold": 0}, "threshold: expected a number above 0, got 0"),
     "no UID": (
         {"series_uid": "CANARY"},
-        "series_uid: expected a UID, of up to 64 digits and dots, got text of 6 characters",
+        "series_uid: expected a DICOM UID (digits and dots, at most 64), got text of 6 characters",
     ),
     "no such option": (
         {"nonsense": "CANARY"},

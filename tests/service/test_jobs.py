@@ -153,7 +153,10 @@ def test_a_plus_before_the_zone_of_a_time_need_not_be_encoded(shared_api: LiveAp
         ),
         ({"label": ":ZZCANARY"}, "expected the name of a label and its value, with a colon between"),
         ({"label": "ZZCANARY"}, "expected the name of a label and its value, with a colon between"),
-        ({"series_uid": "ZZCANARY"}, "expected a UID, of up to 64 digits and dots, got text of 8 characters"),
+        (
+            {"series_uid": "ZZCANARY"},
+            "expected a DICOM UID (digits and dots, at most 64), got text of 8 characters",
+        ),
     ],
 )
 def test_a_filter_that_is_none_is_refused_in_words(api: LiveApi, query: dict[str, str], detail: str) -> None:

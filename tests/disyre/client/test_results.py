@@ -24,6 +24,8 @@ def test_results_are_downloaded_whole(api: LiveApi, client: Client, scan: Path, 
     assert {path.name: path.read_bytes() for path in paths} == files
     assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == files.keys()
     assert not (tmp_path / "none").exists()
+    (only,) = client.results(job, tmp_path / "one", names=["empty.json"])
+    assert [only] == list((tmp_path / "one").iterdir())
 
 
 @pytest.mark.parametrize("rest", [MAP[:5000], b"of another file", MAP + b"longer", MAP])

@@ -74,7 +74,8 @@ def test_a_quiet_series_is_one_job_as_its_rule_wants_it(api: LiveApi) -> None:
     assert (series["study_uid"], series["series_uid"], series["n_images"]) == (STUDY, SERIES, 6)
     assert api.client.get(series["job"]).json()["id"] == job.id
     assert (len(job.input.files), job.params.model, job.params.modality) == (6, "t1w", "T1w")
-    assert job.params.outputs == ("seg", "pm")
+    assert job.params.outputs == ("nifti", "scan", "restored", "mask", "png", "pm", "seg")
+    assert job.params.labels == {"from": "stow", "rule": "heads"}
     assert job.series is not None
     assert api.queue.job_ids == [job.id]
     assert api.artifacts.has_input(job.id, job.input)
@@ -132,7 +133,7 @@ def test_a_series_that_no_rule_takes_says_why_without_what_a_person_wrote(
 
     assert (series["state"], series["code"], series["job_id"]) == ("rejected", "not-eligible", None)
     assert series["reasons"] == [
-        "rule heads: expected a description like *t1*",
+        "rule heads: expected a description like *t1*, got another",
         "rule heads: expected slices of at least 4, got 3",
     ]
     assert api.holds_nothing()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pydicom
@@ -78,6 +79,26 @@ def test_a_series_that_is_held_is_a_job_when_a_workitem_asks_for_it(api: LiveApi
     (series,) = series_of(api.client)
     assert (series["state"], series["job_id"]) == ("submitted", job.id), "it makes no second job when quiet"
     assert "Transaction" not in str(item)
+    (given,) = item.InputInformationSequence
+    assert (given.StudyInstanceUID, given.SeriesInstanceUID) == (STUDY, SERIES)
+
+
+def test_a_workitem_names_its_series_also_when_the_images_are_gone(api: LiveApi) -> None:
+    path, job = created(api)
+    begun = api.jobs.update(job.id, lambda job: job.start(at=api.jobs.now()))
+    (result,) = images(1, SeriesInstanceUID="1.2.9")
+    referred = pydicom.Dataset()
+    referred.SeriesInstanceUID = SERIES
+    result.ReferencedSeriesSequence = [referred]
+    (content,) = encoded([result])
+    succeed(api, begun, {"parametric-map.dcm": content})
+    api.artifacts.remove_input(job.id)
+
+    (given,) = get(api.client, path).InputInformationSequence
+    assert (given.StudyInstanceUID, given.SeriesInstanceUID) == (STUDY, SERIES)
+
+    api.artifacts.keep_only(job.id, None)
+    assert not get(api.client, path).get("InputInformationSequence")
 
 
 @pytest.mark.parametrize("query", ["?AffectedSOPInstanceUID=1.2.3.4", "?workitem=1.2.3.4", "?1.2.3.4"])
@@ -90,7 +111,10 @@ def test_a_workitem_has_the_uid_that_it_was_asked_for_with_once(api: LiveApi, qu
     assert (again.status_code, again.json()["code"]) == (409, "workitem-exists")
     assert len(api.jobs.list(limit=9)) == 1
     api.client.delete(f"/v1/jobs/{job.id}")
-    assert api.client.get(path).status_code == 404
+    gone = api.client.get(path)
+    assert (gone.status_code, "the UID of a workitem" in gone.json()["detail"]) == (404, True)
+    other = api.client.get(f"{PATH}/2.25.{UUID('01a2231a-060e-70fd-86a8-d5639651e670').int}")
+    assert other.json()["detail"] == "expected the UID of a workitem, got one that no workitem has"
 
 
 def test_a_priority_is_that_of_the_job(api: LiveApi) -> None:

@@ -171,7 +171,10 @@ def other_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
         ("{}", "source: expected a value"),
         ({"source": {**SOURCE, "url": "http://elsewhere/"}}, "a name that is none of these"),
         ({"source": {**SOURCE, "type": "http"}}, "source.type"),
-        ({"source": {**SOURCE, "series": "../../instances"}}, "source.series: expected text of another form"),
+        (
+            {"source": {**SOURCE, "series": "../../instances"}},
+            "source.series: expected a DICOM UID (digits and dots, at most 64), got text",
+        ),
         ({"source": {**SOURCE, "study": ".."}}, "source.study"),
         ({"source": {**SOURCE, "study": "1." * 40 + "1"}}, "source.study: expected at most 64"),
         ({"source": SOURCE, "params": 5}, "params"),
