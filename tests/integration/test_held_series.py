@@ -86,9 +86,9 @@ def test_a_job_that_was_made_by_a_process_that_was_killed_is_found_again(
     own_broker: LiveBroker, models: Path, tmp_path: Path, is_deleted: bool
 ) -> None:
     settings = settings_of(own_broker, tmp_path / "data", models, reap_interval_s=3600)
-    limits = {"max_bytes": 2**30, "max_instances": 100}
     backends = Backends.of(settings)
-    dying = replace(backends, held=Dying(tmp_path / "data" / "stow", **limits))
+    held = Dying(tmp_path / "data" / "stow", max_bytes=2**30, max_instances=100)
+    dying = replace(backends, held=held)
     with (
         served(create_app(backends, settings)) as url,
         httpx.Client(base_url=url, timeout=30) as client,
