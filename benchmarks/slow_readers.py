@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.quiet_api import QuietApi, quiet_api
 from cli.stack import HOST
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.job import Artifact, Job
 

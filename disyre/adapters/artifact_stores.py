@@ -2,7 +2,8 @@
 
 import logging
 
-from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.marked_folder import Records
 from disyre.adapters.settings import SharedSettings
 from disyre.errors import ArtifactsAway, ArtifactsRefused, Misconfigured

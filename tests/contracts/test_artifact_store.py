@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 import pytest
 
-from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.errors import ArtifactNotFound, ArtifactsAway, JobCanceled, TimedOut
 from disyre.job_input import InputFile, JobInput
 from disyre.store_mark import StoreMark

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.broker import connect
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.redis_job_store import RedisJobStore
 from disyre.adapters.task_queue import CeleryTaskQueue, make_celery

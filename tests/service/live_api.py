@@ -15,10 +15,11 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
-from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
 from disyre.adapters.exports import Exports
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.idempotency_keys import InMemoryIdempotencyKeys
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_events import InMemoryJobEvents, JobEvents

@@ -5,11 +5,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.task_queue import InMemoryTaskQueue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.free_room import FreeRoom
 from disyre.errors import StorageFull
 from service.disk_room import DiskRoom, Reservation

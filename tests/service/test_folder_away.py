@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.clock_marks import InMemoryClockMarks
 from disyre.adapters.expiry import InMemoryExpiry
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.owner_index import InMemoryOwnerIndex
 from disyre.adapters.task_queue import InMemoryTaskQueue

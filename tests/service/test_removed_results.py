@@ -14,7 +14,7 @@ import pytest
 from anyio import CapacityLimiter
 from fastapi import Request, Response
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import ArtifactNotFound
 from disyre.job import Artifact, Job

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import Unavailable
 from disyre.job import Job, JobProblem

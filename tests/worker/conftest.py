@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.job import Job
 from disyre.model_package import ModelPackage

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.job_store import JobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue, TaskQueue
 from disyre.job import Artifact, Job

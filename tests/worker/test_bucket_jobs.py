@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import ArtifactsAway, DamagedArtifact

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.worker_registry import HeldModel, WorkerInfo
 from disyre.errors import NoModelForModality, Unavailable, UnknownModel

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import pytest
 
-from disyre.adapters.artifact_store import ArtifactStore, FolderArtifactStore
+from disyre.adapters.artifact_store import ArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.job_store import Change
 from disyre.adapters.task_queue import InMemoryTaskQueue

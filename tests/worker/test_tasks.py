@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
 from disyre.adapters.artifact_stores import open_artifact_store
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.settings import SharedSettings
 from disyre.errors import (
     ArtifactNotFound,

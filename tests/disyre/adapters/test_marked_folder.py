@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import (
     ArtifactNotFound,

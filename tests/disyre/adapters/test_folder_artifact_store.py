@@ -9,7 +9,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.free_room import FreeRoom
 from disyre.errors import ArtifactNotFound, ArtifactsAway, StorageFull
 from disyre.store_mark import StoreMark
@@ -175,7 +175,7 @@ def test_a_deleted_job_has_no_place_for_an_attempt(store: FolderArtifactStore) -
 KILLED = """
 import sys
 from pathlib import Path
-from disyre.adapters.artifact_store import FolderArtifactStore
+from disyre.adapters.folder_artifact_store import FolderArtifactStore
 with FolderArtifactStore(Path(sys.argv[1])).incoming() as folder:
     print(folder.name, flush=True)
     sys.stdin.read()
