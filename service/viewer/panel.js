@@ -118,6 +118,7 @@ function regions(scene, summary) {
   };
   return section(
     "Regions",
+    make("p", { class: "hint" }, "Each with the place of its peak in world mm (RAS+), from the scanner's origin: not from the middle of the head."),
     make("ol", { class: "regions" }, summary.regions.map(item)),
     rest > 0 && make("p", { class: "hint" }, `${counted(rest, "smaller region")} ${rest === 1 ? "is" : "are"} not listed.`),
   );

@@ -121,7 +121,7 @@ function sayWhere({ mm, values }) {
   const parts = [["scan", "scan"], ["restored", "restored"], ["map", "map"]]
     .filter(([name]) => values[name] !== undefined)
     .map(([name, text]) => `${text} ${figure(values[name])}`);
-  find("#where").textContent = [place(mm), ...parts].join("   ");
+  find("#where").textContent = [`${place(mm)} (world, RAS+)`, ...parts].join("   ");
 }
 
 function controls(scene) {

@@ -50,8 +50,7 @@ export const shape = (numbers) => numbers?.join(" × ") ?? null;
 
 export const spacing = (numbers) => numbers && `${numbers.map((n) => figure(n)).join(" × ")} mm`;
 
-/** A place in world mm (RAS+) as a radiologist says it. */
-export function place([x, y, z]) {
-  const part = (value, positive, negative) => `${value < 0 ? negative : positive} ${Math.abs(value).toFixed(0)}`;
-  return `${part(x, "R", "L")} · ${part(y, "A", "P")} · ${part(z, "S", "I")} mm`;
-}
+/** A place in world mm (RAS+). Its signs say the side of the scanner's origin, not that of the head. */
+export const place = ([x, y, z]) => `x ${mm(x)}, y ${mm(y)}, z ${mm(z)} mm`;
+
+const mm = (value) => String(Math.round(value) + 0); // no -0
