@@ -50,6 +50,8 @@ def colours_in(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def place_told(page: Page) -> np.ndarray[Any, Any]:
     """Where in the world, in mm (RAS+), the page says that the cross is."""
-    found = re.match(r"x (-?\d+), y (-?\d+), z (-?\d+) mm \(world, RAS\+\)", page.locator("#where").inner_text())
+    found = re.match(
+        r"x (-?\d+), y (-?\d+), z (-?\d+) mm \(world, RAS\+\)", page.locator("#where").inner_text()
+    )
     assert found is not None
     return np.array([float(mm) for mm in found.groups()])

@@ -1,0 +1,165 @@
+"""What is written on each picture of a scan in colour: sides of the patient on it, all else in a strip below.
+
+The strip has lines for what the picture is for, what made it, what the colours mean and what is warned of. It
+is added below the slice, so that the first pixel stays where it was, and no word lies on anatomy.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from disyre.adapters.derived_dicom import RESEARCH_USE
+from disyre.adapters.map_colours import COLOURS, MOST, MapColours
+from disyre.wording import counted
+
+PALETTE: Final[npt.NDArray[np.uint8]] = COLOURS(np.arange(256), bytes=True)[:, :3]
+"""Colours of the map, from the threshold up."""
+
+_LINES: Final = 34
+"""Lines of text that would fill a picture."""
+_LEAST_SIZE: Final = 10
+_WARNING_LINES: Final = 4
+_LETTERS: Final = (("L", "R"), ("P", "A"), ("H", "F"))
+"""Of each axis of the world (LPS): where it leads, and where it comes from."""
+_GREY: Final = (220, 220, 220)
+_AMBER: Final = (255, 194, 77)
+_Colour = tuple[int, int, int]
+
+
+class CaptureStamp:
+    """Puts letters on pictures of one size, and a strip below them."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        orientation: tuple[float, ...],
+        model: str,
+        colours: MapColours,
+        warnings: Sequence[str],
+    ) -> None:
+        """`shape` is (columns, rows); `orientation` is that of the slices (LPS), of rows and of columns."""
+        size = max(_LEAST_SIZE, max(shape) // _LINES)
+        self._letters = _letters(shape, ends_of(orientation), size)
+        self._strip = np.asarray(_Strip(shape[0], size).drawn(model, colours, warnings))
+
+    def on(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """A picture with it, (row, column, 3); it has more rows."""
+        under = Image.fromarray(picture)
+        under.paste(self._letters, mask=self._letters)
+        return np.concatenate([np.asarray(under), self._strip])
+
+    @property
+    def n_rows(self) -> int:
+        """Of the strip."""
+        return int(self._strip.shape[0])
+
+
+def ends_of(orientation: tuple[float, ...]) -> tuple[str, str, str, str]:
+    """Which side of the patient is at the left, right, top and bottom of an image.
+
+    >>> ends_of((1.0, 0.0, 0.0, 0.0, 0.0, -1.0))
+    ('R', 'L', 'H', 'F')
+    """
+    along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
+    return _side(-along_row), _side(along_row), _side(-along_column), _side(along_column)
+
+
+def _side(direction: npt.NDArray[np.float64]) -> str:
+    axis = int(np.abs(direction).argmax())
+    return _LETTERS[axis][0 if direction[axis] > 0 else 1]
+
+
+def _letters(shape: tuple[int, int], ends: tuple[str, str, str, str], size: int) -> Image.Image:
+    (columns, rows), edge = shape, size // 2
+    ink = Image.new("RGBA", shape)
+    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    places = (
+        (edge, rows / 2, "lm"),
+        (columns - edge, rows / 2, "rm"),
+        (columns / 2, edge, "ma"),
+        (columns / 2, rows - edge, "md"),
+    )
+    for text, (x, y, anchor) in zip(ends, places, strict=True):
+        draw.text((x, y), text, anchor=anchor, font=font, fill=_GREY, stroke_width=1, stroke_fill=(0, 0, 0))
+    return ink
+
+
+class _Strip:
+    """Lines of text on black, as wide as the picture above."""
+
+    def __init__(self, columns: int, size: int) -> None:
+        self._columns = columns
+        self._size = size
+        self._line = round(1.4 * size)
+        self._edge = size // 2
+        self._font = ImageFont.load_default(size)
+
+    def drawn(self, model: str, colours: MapColours, warnings: Sequence[str]) -> Image.Image:
+        """All lines: what for and what made it, colours, and what is warned of."""
+        made_by = f"disyre {model}"
+        is_wide = self._width(f"{RESEARCH_USE}    {made_by}") <= self._columns - 2 * self._edge
+        low, high = (_limit(n, colours.threshold) for n in (1, MOST))
+        warned = self._warned(warnings)
+        n_lines = 3 + len(warned) + (not is_wide)
+        ink = Image.new("RGB", (self._columns, self._line * n_lines + 2 * self._edge))
+        draw = ImageDraw.Draw(ink)
+        top, right = self._edge, self._columns - self._edge
+        self._write(draw, top, RESEARCH_USE, _AMBER)
+        top += 0 if is_wide else self._line
+        draw.text(
+            (right if is_wide else self._edge, top),
+            made_by,
+            anchor="ra" if is_wide else "la",
+            font=self._font,
+            fill=_GREY,
+        )
+        top += self._line
+        self._bar(draw, top)
+        top += self._line - self._size // 3
+        self._write(draw, top, low, _GREY)
+        draw.text((right, top), high, anchor="ra", font=self._font, fill=_GREY)
+        top += self._edge
+        for number, text in enumerate(warned, start=1):
+            self._write(draw, top + number * self._line, text, _AMBER)
+        return ink
+
+    def _write(self, draw: ImageDraw.ImageDraw, top: float, text: str, colour: _Colour) -> None:
+        draw.text((self._edge, top), text, anchor="la", font=self._font, fill=colour)
+
+    def _bar(self, draw: ImageDraw.ImageDraw, top: int) -> None:
+        """The colours from the threshold up, from left to right."""
+        length, height = self._columns - 2 * self._edge, round(0.7 * self._size)
+        for step in range(256):
+            left, right = (self._edge + length * n / 256 for n in (step, step + 1))
+            draw.rectangle((left, top, right - 1, top + height), fill=tuple(PALETTE[step].tolist()))
+
+    def _warned(self, warnings: Sequence[str]) -> list[str]:
+        """How many warnings there are, and the first, in a few lines."""
+        if not warnings:
+            return []
+        more = f"{counted(len(warnings), 'warning')}, in full in the report: {warnings[0]}"
+        lines = self._wrapped(more)
+        if len(lines) <= _WARNING_LINES:
+            return lines
+        return [*lines[: _WARNING_LINES - 1], f"{lines[_WARNING_LINES - 1].rsplit(' ', 1)[0]} ..."]
+
+    def _wrapped(self, text: str) -> list[str]:
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".lstrip()
+            if self._width(longer) <= self._columns - 2 * self._edge:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines
+
+    def _width(self, text: str) -> float:
+        return self._font.getlength(text)
+
+
+def _limit(n: int, threshold: float) -> str:
+    """What an end of the colours means."""
+    return f"threshold = {threshold:.3g}" if n == 1 else f"{n} x threshold = {n * threshold:.3g} and more"
