@@ -5,6 +5,7 @@ import { Niivue } from "./vendor/niivue-0.69.0.js";
 const AROUND_MM = 9; // so that letters stand beside the head
 const NEAR_BRAIN_MM = 40; // of the head no more than that: its neck says nothing
 const FAINT = 0.12; // of white: what is darker is air
+const GAP_PX = 4; // around each plane
 const STEP = 2; // voxels are looked at in steps: a box need not be exact
 const SHARES = Array.from({ length: 41 }, (_, index) => 0.3 + 0.01 * index); // of the axial plane
 const [AXIAL, CORONAL, SAGITTAL] = [0, 1, 2];
@@ -70,8 +71,14 @@ export function layoutOf([low, high], width, height) {
     Math.min((wide * width) / sizes[sliceType][0], (tall * height) / sizes[sliceType][1]);
   const worth = (layout) => layout.reduce((product, each) => product * scaleOf(each), 1);
   const layouts = [inARow(x, y), ...SHARES.flatMap((share) => [beside(share), above(share, x, y)])];
-  return layouts.reduce((best, each) => (worth(each) > worth(best) ? each : best));
+  const best = layouts.reduce((found, each) => (worth(each) > worth(found) ? each : found));
+  return best.map((each) => inset(each, GAP_PX / width, GAP_PX / height));
 }
+
+const inset = ({ sliceType, position: [left, top, wide, tall] }, across, down) => ({
+  sliceType,
+  position: [left + across, top + down, wide - 2 * across, tall - 2 * down],
+});
 
 const plane = (sliceType, ...position) => ({ sliceType, position });
 

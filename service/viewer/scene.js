@@ -35,7 +35,7 @@ export class Scene {
       logLevel: "warn",
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.78, 0.84, 0.9, 0.75],
-      crosshairWidth: 0.4,
+      crosshairWidth: 0.5,
       crosshairWidthUnit: "mm",
       crosshairGap: 12,
       fontColor: [0.72, 0.78, 0.84, 1],

@@ -134,5 +134,5 @@ def test_planes_share_the_canvas_and_each_has_room(page: Page, serve: Serve, wid
         scale = min(part_wide * width / wide, part_tall * height / tall)
         assert scale > 0.8
         drawn += scale**2 * wide * tall
-    assert sum(each["position"][2] * each["position"][3] for each in layout) == pytest.approx(1)
+    assert 0.9 < sum(each["position"][2] * each["position"][3] for each in layout) < 1
     assert drawn > 0.45 * width * height
