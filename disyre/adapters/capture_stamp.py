@@ -5,6 +5,7 @@ is added below the slice, so that the first pixel stays where it was, and no wor
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -87,6 +88,16 @@ def _letters(shape: tuple[int, int], ends: tuple[str, str, str, str], size: int)
     return ink
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A line of text: at the left, at the right, or both."""
+
+    left: str = ""
+    right: str = ""
+    colour: _Colour = _GREY
+    """Of what is at the left."""
+
+
 class _Strip:
     """Lines of text on black, as wide as the picture above."""
 
@@ -98,43 +109,41 @@ class _Strip:
         self._font = ImageFont.load_default(size)
 
     def drawn(self, model: str, colours: MapColours, warnings: Sequence[str]) -> Image.Image:
-        """All lines: what for and what made it, colours, and what is warned of."""
-        made_by = f"disyre {model}"
-        is_wide = self._width(f"{RESEARCH_USE}    {made_by}") <= self._columns - 2 * self._edge
-        low, high = (_limit(n, colours.threshold) for n in (1, MOST))
-        warned = self._warned(warnings)
-        n_lines = 3 + len(warned) + (not is_wide)
-        ink = Image.new("RGB", (self._columns, self._line * n_lines + 2 * self._edge))
+        """What for and what made it, colours and what they mean, and what is warned of."""
+        first = self._ends(_Row(RESEARCH_USE, f"disyre {model}", _AMBER))
+        lowest, highest = (_limit(n, colours.threshold) for n in (1, MOST))
+        limits = self._ends(_Row(lowest, highest))
+        warned = [_Row(line, colour=_AMBER) for line in self._warned(warnings)]
+        bar = self._edge + self._line * len(first)
+        below = bar + self._size
+        last = below + self._line * len(limits) + self._edge
+        ink = Image.new("RGB", (self._columns, last + self._line * len(warned)))
         draw = ImageDraw.Draw(ink)
-        top, right = self._edge, self._columns - self._edge
-        self._write(draw, top, RESEARCH_USE, _AMBER)
-        top += 0 if is_wide else self._line
-        draw.text(
-            (right if is_wide else self._edge, top),
-            made_by,
-            anchor="ra" if is_wide else "la",
-            font=self._font,
-            fill=_GREY,
-        )
-        top += self._line
-        self._bar(draw, top)
-        top += self._line - self._size // 3
-        self._write(draw, top, low, _GREY)
-        draw.text((right, top), high, anchor="ra", font=self._font, fill=_GREY)
-        top += self._edge
-        for number, text in enumerate(warned, start=1):
-            self._write(draw, top + number * self._line, text, _AMBER)
+        self._bar(draw, bar)
+        for top, rows in ((self._edge, first), (below, limits), (last, warned)):
+            self._write(draw, top, rows)
         return ink
 
-    def _write(self, draw: ImageDraw.ImageDraw, top: float, text: str, colour: _Colour) -> None:
-        draw.text((self._edge, top), text, anchor="la", font=self._font, fill=colour)
+    def _ends(self, row: _Row) -> list[_Row]:
+        """Both ends in one line, or below each other where it has no room for them."""
+        if self._fits(f"{row.left}    {row.right}"):
+            return [row]
+        left = [_Row(line, colour=row.colour) for line in self._wrapped(row.left)]
+        return [*left, *map(_Row, self._wrapped(row.right))]
+
+    def _write(self, draw: ImageDraw.ImageDraw, top: int, rows: Sequence[_Row]) -> None:
+        right = self._columns - self._edge
+        for number, row in enumerate(rows):
+            y = top + number * self._line
+            draw.text((self._edge, y), row.left, anchor="la", font=self._font, fill=row.colour)
+            draw.text((right, y), row.right, anchor="ra", font=self._font, fill=_GREY)
 
     def _bar(self, draw: ImageDraw.ImageDraw, top: int) -> None:
         """The colours from the threshold up, from left to right."""
         length, height = self._columns - 2 * self._edge, round(0.7 * self._size)
-        for step in range(256):
-            left, right = (self._edge + length * n / 256 for n in (step, step + 1))
-            draw.rectangle((left, top, right - 1, top + height), fill=tuple(PALETTE[step].tolist()))
+        for column in range(length):
+            colour = tuple(PALETTE[256 * column // length].tolist())
+            draw.line((self._edge + column, top, self._edge + column, top + height), fill=colour)
 
     def _warned(self, warnings: Sequence[str]) -> list[str]:
         """How many warnings there are, and the first, in a few lines."""
@@ -150,14 +159,14 @@ class _Strip:
         lines = [""]
         for word in text.split():
             longer = f"{lines[-1]} {word}".lstrip()
-            if self._width(longer) <= self._columns - 2 * self._edge:
+            if self._fits(longer):
                 lines[-1] = longer
             else:
                 lines.append(word)
         return lines
 
-    def _width(self, text: str) -> float:
-        return self._font.getlength(text)
+    def _fits(self, text: str) -> bool:
+        return self._font.getlength(text) <= self._columns - 2 * self._edge
 
 
 def _limit(n: int, threshold: float) -> str:

@@ -130,6 +130,22 @@ def test_captures_say_more_where_there_are_warnings_and_cut_them_short(tmp_path:
     assert none < one < long < none + 120
 
 
+def test_words_below_a_narrow_slice_take_more_lines_than_below_a_wide_one(tmp_path: Path) -> None:
+    def strip_of(between_columns_mm: float) -> npt.NDArray[np.uint8]:
+        folder = tmp_path / f"{between_columns_mm}"
+        folder.mkdir()
+        images = make_series(8, shape=SHAPE, spacing_mm=(3.0, between_columns_mm))
+        found = score(images, folder, kinds=("sc",), warnings=())
+        capture = next(_captures(found.folder))
+        return np.asarray(capture.pixel_array[_picture_of(capture, found)[1] :])
+
+    narrow, wide = strip_of(0.7), strip_of(3.0)
+
+    assert narrow.shape[1] < 0.5 * wide.shape[1]
+    assert narrow.shape[0] > 1.3 * wide.shape[0]
+    assert not narrow[:, -3:].any()  # no word is cut off
+
+
 def test_a_report_has_the_warnings_in_full_in_the_group_of_the_whole_brain(scored: Scored) -> None:
     report = pydicom.dcmread(scored.folder / "sr.dcm")
 
