@@ -14,6 +14,15 @@ def five_digits(value: float) -> float:
     return float(f"{value:.5g}")
 
 
+def four_digits(value: float) -> float:
+    """Round to four significant digits: what a person reads in a report.
+
+    >>> four_digits(121.068001289133), four_digits(0.24385399291777)
+    (121.1, 0.2439)
+    """
+    return float(f"{value:.4g}")
+
+
 def six_decimals(value: float) -> float:
     """Round to a millionth, without a negative 0.
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Makes docs/images/page-*.png: the pages of a service with at least one scored scan, in headless Chromium.
 
-    python scripts/make_screenshots.py http://127.0.0.1:8000
+    python scripts/make_screenshots.py http://127.0.0.1:8000 --running examples/t1w.nii.gz
 
-The newest scan that is done is the one that the viewer shows. Needs `playwright` and Debian's `chromium`.
+The newest scan that is done, or that of `--job`, is the one that the viewer shows. With `--running` a scan is
+sent before the list is shown, so that the list has one that is under way. Needs `playwright` and Debian's
+`chromium`.
 """
 
 import argparse
@@ -11,12 +13,16 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Literal, TypeAlias
 from urllib.request import urlopen
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+Scheme: TypeAlias = Literal["dark", "light"]
 SIZES = {"laptop": (1440, 900), "tablet": (820, 1180)}
+VIEWS: dict[str, tuple[Scheme, ...]] = {"laptop": ("dark", "light"), "tablet": ("dark",)}
+LISTS: dict[str, tuple[Scheme, ...]] = {"laptop": ("light", "dark")}
 PATIENCE_MS = 240_000
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
@@ -25,29 +31,52 @@ def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="root of the service")
-    url = parser.parse_args().url.rstrip("/")
+    parser.add_argument("--job", help="which scan the viewer shows")
+    parser.add_argument("--running", type=Path, help="a scan that is sent, to be seen under way in the list")
+    given = parser.parse_args()
+    url = given.url.rstrip("/")
+    job = given.job or newest(url)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        for size, schemes in VIEWS.items():
+            page = opened(browser, f"{url}/viewer?job={job}", size)
+            page.wait_for_selector("body[data-ready]")
+            keep(page, "viewer", schemes, size)
+        for size, schemes in LISTS.items():
+            page = opened(browser, url, size)
+            page.wait_for_selector(".job")
+            if given.running:
+                page.set_input_files("#files", given.running)
+                page.wait_for_selector(".job.running .hint:has-text('restoring')")
+            keep(page, "home", schemes, size)
+        browser.close()
+
+
+def newest(url: str) -> str:
+    """The newest scan that is done; ends the program if there is none."""
     with urlopen(f"{url}/v1/jobs?state=succeeded&limit=1", timeout=10) as answer:
         found = json.load(answer)["jobs"]
     if not found:
         sys.exit("expected a scan that is done, got none: send one first")
-    pages = {"home": ("/", ".job"), "viewer": (f"/viewer?job={found[0]['id']}", "body[data-ready]")}
-    shots = [("home", "light", "laptop"), *(("viewer", *how) for how in VIEWS)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        for name, scheme, size in shots:
-            width, height = SIZES[size]
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            page.set_default_timeout(PATIENCE_MS)
-            path, ready = pages[name]
-            page.goto(url + path)
-            page.wait_for_selector(ready)
-            page.wait_for_timeout(1500)  # the last frame is drawn
-            page.screenshot(path=IMAGES / f"page-{name}-{scheme}-{size}.png")
-            page.close()
-        browser.close()
+    return str(found[0]["id"])
 
 
-VIEWS = (("dark", "laptop"), ("light", "laptop"), ("dark", "tablet"))
+def opened(browser: Browser, url: str, size: str) -> Page:
+    """A page in a window of its own."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(url)
+    return page
+
+
+def keep(page: Page, name: str, schemes: tuple[Scheme, ...], size: str) -> None:
+    """Write what a page shows, in each scheme."""
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(1500)  # the last frame is drawn
+        page.screenshot(path=IMAGES / f"page-{name}-{scheme}-{size}.png")
+    page.close()
 
 
 if __name__ == "__main__":

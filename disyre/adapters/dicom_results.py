@@ -57,7 +57,13 @@ def write_dicom_results(
         if "sc" in kinds:
             colours = MapColours.of(volume.voxels, scored.brain_mask, summary.threshold)
             write_colour_captures(
-                folder / COLOUR_CAPTURES, derived, volume, scored.anomaly_map, colours, on_step=on_step
+                folder / COLOUR_CAPTURES,
+                derived,
+                volume,
+                scored.anomaly_map,
+                colours,
+                warnings=summary.warnings,
+                on_step=on_step,
             )
 
 

@@ -1,4 +1,8 @@
-"""Scores and volumes as a DICOM Structured Report (highdicom.sr; PS3.16 TID 1500)."""
+"""Scores and volumes as a DICOM Structured Report (highdicom.sr; PS3.16 TID 1500).
+
+Numbers are rounded for people; the exact ones are the map's. What the summary warns of is text in the group
+of the whole brain (TID 1501, row 12).
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,8 +20,10 @@ from highdicom.sr import (
     ObserverContext,
     QualitativeEvaluation,
     ReferencedSegment,
+    RelationshipTypeValues,
     SourceImageForMeasurementGroup,
     SourceSeriesForSegmentation,
+    TextContentItem,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
@@ -27,6 +33,7 @@ from pydicom.sr.codedict import codes
 from disyre import __version__
 from disyre.adapters.derived_dicom import MANUFACTURER, RESEARCH_USE, DerivedDicom
 from disyre.adapters.segmentation import region_tracking
+from disyre.figures import four_digits
 from disyre.summary_record import RegionSummary, Summary
 
 _SCHEME: Final = "99DISYRE"
@@ -41,6 +48,7 @@ _SHARE: Final = CodedConcept("share-above-threshold", _SCHEME, "Share of the bra
 _BRAIN_VOLUME: Final = CodedConcept("brain-volume", _SCHEME, "Volume of the brain mask")
 _USE: Final = CodedConcept("intended-use", _SCHEME, "Intended use")
 _RESEARCH: Final = CodedConcept("research-use", _SCHEME, "Research use only, not for diagnosis")
+_WARNING: Final = CodedConcept("warning", _SCHEME, "Warning")
 _ABNORMAL: Final = codes.SCT.MorphologicallyAbnormalStructure
 _UNIT: Final = codes.UCUM.NoUnits
 
@@ -90,13 +98,13 @@ def _of_brain(
     derived: DerivedDicom, summary: Summary, anomaly_map: Dataset
 ) -> MeasurementsAndQualitativeEvaluations:
     measurements = [
-        Measurement(_SCORE, summary.anomaly_score, _UNIT),
-        Measurement(_THRESHOLD, summary.threshold, _UNIT),
-        Measurement(_ABOVE, summary.volume_above_threshold_ml, _ML),
-        Measurement(_SHARE, 100 * summary.share_above_threshold, _PERCENT),
-        Measurement(_BRAIN_VOLUME, summary.scan.brain_ml, _ML),
+        _measurement(_SCORE, summary.anomaly_score, _UNIT),
+        _measurement(_THRESHOLD, summary.threshold, _UNIT),
+        _measurement(_ABOVE, summary.volume_above_threshold_ml, _ML),
+        _measurement(_SHARE, 100 * summary.share_above_threshold, _PERCENT),
+        _measurement(_BRAIN_VOLUME, summary.scan.brain_ml, _ML),
     ]
-    return MeasurementsAndQualitativeEvaluations(
+    group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(derived.instance_uid("sr", -1), "Whole brain"),
         algorithm_id=_algorithm(derived),
         finding_sites=[FindingSite(codes.SCT.Brain)],
@@ -104,6 +112,18 @@ def _of_brain(
         qualitative_evaluations=[QualitativeEvaluation(_USE, _RESEARCH)],
         source_images=[SourceImageForMeasurementGroup(anomaly_map.SOPClassUID, anomaly_map.SOPInstanceUID)],
     )
+    group[0].ContentSequence.extend(map(_warned, summary.warnings))
+    return group
+
+
+def _warned(text: str) -> TextContentItem:
+    return TextContentItem(_WARNING, text, relationship_type=RelationshipTypeValues.CONTAINS)
+
+
+def _measurement(
+    name: CodedConcept, value: float, unit: CodedConcept, derivation: CodedConcept | None = None
+) -> Measurement:
+    return Measurement(name, four_digits(value), unit, derivation=derivation)
 
 
 def _of_region(
@@ -128,7 +148,7 @@ def _of_region(
 
 def _measures(region: RegionSummary) -> Sequence[Measurement]:
     return [
-        Measurement(codes.SCT.Volume, region.volume_ml, _ML),
-        Measurement(_MAP, region.mean, _UNIT, derivation=codes.SCT.Mean),
-        Measurement(_MAP, region.peak, _UNIT, derivation=codes.SCT.Maximum),
+        _measurement(codes.SCT.Volume, region.volume_ml, _ML),
+        _measurement(_MAP, region.mean, _UNIT, codes.SCT.Mean),
+        _measurement(_MAP, region.peak, _UNIT, codes.SCT.Maximum),
     ]

@@ -3,7 +3,7 @@
 import { key } from "./api.js";
 import { find } from "./dom.js";
 
-/** Have the button and the dialog work; `onChange` is called when there is another key. */
+/** Have the button and the dialog work; `onChange` is called when there is another key. Gives what asks for one. */
 export function keyField(onChange) {
   const dialog = find("#key-dialog");
   const field = find("#key-field");
@@ -13,6 +13,7 @@ export function keyField(onChange) {
   };
   const ask = (reason = "") => {
     find("#key-reason").textContent = reason;
+    find("#key-forget").hidden = !key.get();
     field.value = key.get();
     if (!dialog.open) dialog.showModal();
     field.select();
@@ -31,5 +32,5 @@ export function keyField(onChange) {
   find("#key-forget").addEventListener("click", () => keep(""));
   find("#key-cancel").addEventListener("click", () => dialog.close());
   show();
-  return ask;
+  return () => ask(key.get() ? "This service does not know the key that it was given." : "This service asks for an API key.");
 }

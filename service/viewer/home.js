@@ -5,7 +5,7 @@ import { facts, fill, find, make } from "./dom.js";
 import { filesOf, parcels } from "./files.js";
 import { keyField } from "./head.js";
 import { jobRow, updateRow } from "./job_row.js";
-import { STATES, counted, isFinished, seconds } from "./words.js";
+import { STATES, counted, isFinished, seconds, wasOrWere } from "./words.js";
 
 const EVERY_MS = 5000;
 const MOST_STREAMS = 3; // a browser opens six connections to a host, and others need some
@@ -24,13 +24,14 @@ const askForKey = keyField(() => {
   refresh();
 });
 
-function tell(error, where) {
+function tell(error, where, unknown = "–") {
   if (!(error instanceof Refusal)) throw error;
-  if (error.status === 401 && !wasRefused) {
+  const isKeyWanted = error.status === 401;
+  if (isKeyWanted && !wasRefused) {
     wasRefused = true;
-    askForKey("This service asks for an API key.");
+    askForKey();
   }
-  if (where) fill(where, make("p", { class: "problem" }, error.message));
+  if (where) fill(where, isKeyWanted ? make("p", { class: "hint" }, unknown) : make("p", { class: "problem" }, error.message));
 }
 
 async function refresh() {
@@ -50,7 +51,7 @@ async function refreshJobs() {
     for (const job of page.jobs) jobs.set(job.id, job);
     draw();
   } catch (error) {
-    tell(error, find("#list"));
+    tell(error, find("#list"), "Scans are shown once a key is given.");
     rows.clear();
   }
 }
@@ -177,14 +178,14 @@ async function send(parcel, options = {}, path = "/v1/jobs", card = make("div", 
     const query = path === "/v1/jobs" ? queryOf(options) : "";
     const answer = await upload(path + query, parcel.files, (share) => {
       bar.value = share;
-      if (share >= 1) text.textContent = `${parcel.name} is there; the service looks at it …`;
+      if (share >= 1) text.textContent = `${parcel.name}: all is there, and the service looks at it …`;
     });
     for (const job of answer.jobs ?? [answer]) names.set(job.id, parcel.name);
     card.remove();
     const leftOut = (answer.left_out ?? []).length;
     find("#news").textContent = answer.jobs
-      ? `${counted(answer.jobs.length, "series", "series")} of ${parcel.name} were taken${leftOut ? `, ${leftOut} left out` : ""}.`
-      : `${parcel.name} was taken.`;
+      ? `${counted(answer.jobs.length, "series", "series")} of ${parcel.name} ${wasOrWere(answer.jobs)} taken${leftOut ? `, ${leftOut} left out` : ""}.`
+      : `${parcel.name} ${wasOrWere(parcel.files)} taken.`;
     await refresh();
   } catch (error) {
     tell(error);
@@ -198,7 +199,7 @@ function refusalOf(error, parcel, card) {
   return make(
     "div",
     { class: "refusal" },
-    make("p", {}, make("strong", {}, `${parcel.name} was not taken.`)),
+    make("p", {}, make("strong", {}, `${parcel.name} ${wasOrWere(parcel.files)} not taken.`)),
     make("p", { class: "problem" }, error.message),
     error.errors.map((each) => make("p", { class: "problem" }, `${each.field}: ${each.detail}`)),
     error.candidates.length > 0 &&

@@ -1,7 +1,7 @@
 /* A job as a row of the list. */
 
 import { fill, find, make } from "./dom.js";
-import { STATES, counted, figure, isFinished, moment, seconds, shape, spacing, stageOf } from "./words.js";
+import { STATES, counted, figure, givesMap, isFinished, isWorthARetry, moment, seconds, shape, spacing, stageOf } from "./words.js";
 
 /** Who sent a job by itself, by its label `from`. */
 const CAME_FROM = new Map([["orthanc", "from Orthanc"], ["receiver", "by C-STORE"], ["stow", "by STOW-RS"]]);
@@ -67,9 +67,15 @@ function wordsOf(job) {
 function buttons(row, job) {
   const button = (what, text) => make("button", { type: "button", onclick: () => row.act(what, job) }, text);
   return [
-    job.state === "succeeded" && make("a", { class: "button primary", href: `/viewer?job=${job.id}` }, "View"),
-    ["failed", "canceled"].includes(job.state) && button("retry", "Again"),
+    job.state === "succeeded" && resultsOf(job),
+    isWorthARetry(job) && button("retry", "Again"),
     ["queued", "running"].includes(job.state) && button("cancel", "Cancel"),
     isFinished(job.state) && button("delete", "Delete"),
   ];
+}
+
+/** Where its results are: to be looked at, or, without a map, as figures and files. */
+function resultsOf(job) {
+  const [look, text] = givesMap(job) ? ["button primary", "View"] : ["button", "Results"];
+  return make("a", { class: look, href: `/viewer?job=${job.id}` }, text);
 }

@@ -1,6 +1,7 @@
 /* What was found, beside the images: figures, the map's controls, regions, warnings, the model, files. */
 
 import { facts, make } from "./dom.js";
+import { modelCard } from "./model_card.js";
 import { MOST } from "./scene.js";
 import { counted, figure, place, seconds, shape, size, spacing } from "./words.js";
 
@@ -15,7 +16,7 @@ export function findings({ job, summary, model, results, save, scene }) {
     warnings(summary),
     regions(scene, summary),
     scanFacts(job, summary),
-    modelCard(job, model),
+    modelOf(job, model),
     files(results, save),
     make("p", { class: "hint" }, job.intended_use),
   ];
@@ -118,6 +119,7 @@ function regions(scene, summary) {
   };
   return section(
     "Regions",
+    make("p", { class: "hint" }, "Each with the place of its peak in world mm (RAS+), from the scanner's origin: not from the middle of the head."),
     make("ol", { class: "regions" }, summary.regions.map(item)),
     rest > 0 && make("p", { class: "hint" }, `${counted(rest, "smaller region")} ${rest === 1 ? "is" : "are"} not listed.`),
   );
@@ -139,25 +141,12 @@ function scanFacts(job, summary) {
   );
 }
 
-function modelCard(job, model) {
+function modelOf(job, model) {
   if (!job.model) return null;
-  const known = model && [
-    facts([
-      ["For", model.modality],
-      ["Made", model.created_at.slice(0, 10)],
-      ["Parameters", model.n_parameters.toLocaleString("en")],
-      ["Threshold", `${figure(model.calibration.threshold)}: ${figure(model.calibration.healthy_percentile, 4)} % of healthy brain voxels lie below`],
-      ["Licence", model.licence],
-    ]),
-    make("h3", {}, "Trained on"),
-    make("ul", {}, model.training_data.map((each) => make("li", {}, [each.name, each.licence].filter(Boolean).join(", ")))),
-    Object.keys(model.metrics).length > 0 && make("h3", {}, "Measured on scans that it had not seen"),
-    facts(Object.entries(model.metrics).map(([name, value]) => [name.replaceAll("_", " "), figure(value)])),
-  ];
   return section(
     "Model",
     make("p", {}, `${job.model.name}, version ${job.model.version}`, job.model.provider && `, on ${job.model.provider.replace("ExecutionProvider", "")}`),
-    known ? make("details", {}, make("summary", {}, "Model card"), known) : make("p", { class: "hint" }, "It is no longer offered here."),
+    model ? modelCard(model) : make("p", { class: "hint" }, "It is no longer offered here."),
   );
 }
 

@@ -1,9 +1,11 @@
 /* The images on the canvas, by NiiVue. All lie on one grid, that of the scan. */
 
-import { NVImage, Niivue } from "./vendor/niivue-0.69.0.js";
+import { FramedNiivue, boxOf, layoutOf } from "./frame.js";
+import { NVImage } from "./vendor/niivue-0.69.0.js";
 
 const WINDOW = [0.01, 0.998]; // black and white, as shares of the brain's greys: as in preview.png
 const MOST_GREYS = 200000;
+const ALL = 3; // planes, as NiiVue numbers them
 export const MOST = 4; // times the threshold; above, the colour stays the same
 
 /* Plasma without its darkest fifth, which would be lost on dark tissue; the colour bar in style.css is the same. */
@@ -14,12 +16,6 @@ const COLOURS = {
   A: [0, 255, 255, 255, 255, 255, 255, 255], // the first is what all below the threshold gets
   I: [0, 1, 43, 85, 128, 170, 213, 255],
 };
-/* Left, top, width and height of the axial, coronal and sagittal plane, as shares of the canvas. */
-const ALL_PLANES = [
-  { sliceType: 0, position: [0, 0, 0.6, 1] },
-  { sliceType: 1, position: [0.6, 0, 0.4, 0.5] },
-  { sliceType: 2, position: [0.6, 0.5, 0.4, 0.5] },
-];
 const TINT = { R: [0, 60], G: [0, 200], B: [0, 190], A: [0, 255], I: [0, 255] };
 
 /** Whether the browser can draw volumes. */
@@ -31,20 +27,22 @@ export class Scene {
   #shown = { base: "scan", map: true, mask: false };
   #values = new Float32Array();
   #voxelMl = 0;
+  #planes = ALL;
 
   /** `onWhere` is called with the place of the cross in world mm, and the values there. */
   constructor(onWhere) {
-    this.#nv = new Niivue({
+    this.#nv = new FramedNiivue({
       logLevel: "warn",
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.78, 0.84, 0.9, 0.75],
-      crosshairWidth: 0.6,
+      crosshairWidth: 0.5,
       crosshairWidthUnit: "mm",
       crosshairGap: 12,
       fontColor: [0.72, 0.78, 0.84, 1],
       fontMinPx: 12,
       isRadiologicalConvention: true,
       isSliceMM: true,
+      showAllOrientationMarkers: true,
       multiplanarShowRender: 0,
       multiplanarPadPixels: 6,
       dragAndDropEnabled: false,
@@ -71,8 +69,10 @@ export class Scene {
     if (!this.#images.scan) this.#shown.base = this.#images.restored ? "restored" : "map";
     const { mask } = this.#images;
     if (mask) Object.assign(mask, { cal_min: 0.5, cal_max: 1.2, opacity: 0.3 });
+    this.#nv.box = boxOf(this.#images);
     this.#draw();
-    this.setPlanes(3);
+    this.setPlanes(ALL);
+    new ResizeObserver(() => this.setPlanes(this.#planes)).observe(canvas);
   }
 
   has(name) {
@@ -145,7 +145,9 @@ export class Scene {
 
   /** Show one plane (0 axial, 1 coronal, 2 sagittal), or all (3). */
   setPlanes(type) {
-    if (type === 3) this.#nv.setCustomLayout(ALL_PLANES);
+    const { box, canvas } = this.#nv;
+    this.#planes = type;
+    if (type === ALL && box) this.#nv.setCustomLayout(layoutOf(box, canvas.clientWidth, canvas.clientHeight));
     else this.#nv.clearCustomLayout();
     this.#nv.setSliceType(type);
   }

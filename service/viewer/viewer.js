@@ -13,6 +13,8 @@ const id = new URLSearchParams(location.search).get("job") ?? "";
 const over = find("#over");
 const panel = find("#panel");
 
+const allScans = () => make("p", {}, make("a", { href: "/" }, "All scans"));
+
 const askForKey = keyField(() => location.reload());
 
 function say(text, ...more) {
@@ -22,7 +24,7 @@ function say(text, ...more) {
 
 async function start() {
   if (!JOB.test(id)) {
-    say("This address names no scan.", make("p", {}, make("a", { href: "/" }, "All scans")));
+    say("This address names no scan.", allScans());
     return;
   }
   try {
@@ -35,8 +37,20 @@ async function start() {
       say("The images could not be shown by this browser.");
       throw error;
     }
-    say(error.message, make("p", {}, make("a", { href: "/" }, "All scans")));
-    if (error.status === 401) askForKey("This service asks for an API key.");
+    sayRefused(error);
+  }
+}
+
+function sayRefused({ status, code, message }) {
+  if (status === 401) {
+    say("This scan is shown once a key is given.", allScans());
+    askForKey();
+  } else if (code === "job-not-found") {
+    say("There is no such scan here.", make("p", {}, "It may have been deleted, or it was sent with another API key than the one in this tab."), allScans());
+  } else if (code === "job-expired") {
+    say("This scan has expired: it was removed with its results.", allScans());
+  } else {
+    say("The scan could not be shown.", make("p", { class: "problem" }, message), allScans());
   }
 }
 
@@ -63,7 +77,7 @@ function sayHowFar({ state, progress }) {
 
 function sayHowItEnded(job) {
   const reason = job.state === "canceled" ? "This scan was canceled, so there is no map." : "This scan could not be scored.";
-  say(reason, job.error && make("p", { class: "problem" }, job.error.detail), make("p", {}, make("a", { href: "/" }, "All scans")));
+  say(reason, job.error && make("p", { class: "problem" }, job.error.detail), allScans());
 }
 
 function title(job) {
@@ -80,6 +94,7 @@ async function show(job) {
   const summary = hrefs["summary.json"] ? await getJson(hrefs["summary.json"]) : job.summary;
   const model = await modelOf(job);
   const scene = canDraw() && hrefs[FILES.map] ? new Scene(sayWhere) : null;
+  panel.hidden = false;
   if (!scene) {
     fill(panel, findings({ job, summary, model, results, save }));
     await showPicture(hrefs, canDraw());
@@ -99,13 +114,20 @@ async function show(job) {
   document.body.dataset.ready = "yes";
 }
 
-/** Without WebGL 2, or without a map, there is still the picture that the worker has drawn. */
+const NO_WEBGL = ["This browser cannot draw volumes: it has no WebGL 2."];
+const NO_MAP = [
+  "This scan was scored without its map as a file, so there is nothing to draw here.",
+  "What was found stands beside this, with the files that were asked for. To see it here, send it again with all outputs, which is what is given if none are named, or with nifti and scan among them.",
+];
+
+/** Without WebGL 2, or without a map, there is perhaps still the picture that the worker has drawn. */
 async function showPicture(hrefs, isDrawn) {
-  const reason = isDrawn ? "The map is not among the results." : "This browser cannot draw volumes: it has no WebGL 2.";
-  if (!hrefs["preview.png"]) return say(reason);
+  const [reason, ...more] = isDrawn ? NO_MAP : NO_WEBGL;
+  const words = more.map((text) => make("p", {}, text));
+  if (!hrefs["preview.png"]) return say(reason, words, allScans());
   const url = URL.createObjectURL(new Blob([await getBytes(hrefs["preview.png"])], { type: "image/png" }));
   find(".canvas").classList.add("picture");
-  say(`${reason} This picture was made with the map:`, make("img", { src: url, alt: "Slices of the scan with the anomaly map" }));
+  say(reason, words, make("p", {}, "This picture was made with the map:"), make("img", { src: url, alt: "Slices of the scan with the anomaly map" }));
 }
 
 async function modelOf(job) {
@@ -121,7 +143,7 @@ function sayWhere({ mm, values }) {
   const parts = [["scan", "scan"], ["restored", "restored"], ["map", "map"]]
     .filter(([name]) => values[name] !== undefined)
     .map(([name, text]) => `${text} ${figure(values[name])}`);
-  find("#where").textContent = [place(mm), ...parts].join("   ");
+  find("#where").textContent = [`${place(mm)} (world, RAS+)`, ...parts].join("   ");
 }
 
 function controls(scene) {

@@ -21,6 +21,27 @@ const STAGES = {
   writing: "writing results",
 };
 
+/* Why a job failed, where it may succeed the next time: all else is wrong with the scan, and stays so. */
+const WORTH_A_RETRY = [
+  "artifacts-unavailable",
+  "internal",
+  "misconfigured",
+  "model-damaged",
+  "no-worker",
+  "out-of-memory",
+  "storage-full",
+  "timeout",
+  "unavailable",
+  "worker-lost",
+];
+
+/** Whether scoring a job again may give what it has not given. */
+export const isWorthARetry = ({ state, error }) =>
+  state === "canceled" || (state === "failed" && WORTH_A_RETRY.includes(error?.code));
+
+/** Whether a job gives its map for the viewer: it does unless it was asked for other outputs alone. */
+export const givesMap = ({ params }) => !params?.outputs || params.outputs.includes("nifti");
+
 export const isFinished = (state) => ["succeeded", "failed", "canceled"].includes(state);
 
 export const stageOf = (stage) => STAGES[stage] ?? stage.replaceAll("-", " ");
@@ -43,6 +64,9 @@ export function size(bytes) {
 
 export const counted = (n, noun, many = `${noun}s`) => `${n.toLocaleString("en")} ${n === 1 ? noun : many}`;
 
+/** That something was done to files, which go by one name. */
+export const wasOrWere = (files) => (files.length === 1 ? "was" : "were");
+
 export const moment = (text) =>
   new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
@@ -50,8 +74,7 @@ export const shape = (numbers) => numbers?.join(" × ") ?? null;
 
 export const spacing = (numbers) => numbers && `${numbers.map((n) => figure(n)).join(" × ")} mm`;
 
-/** A place in world mm (RAS+) as a radiologist says it. */
-export function place([x, y, z]) {
-  const part = (value, positive, negative) => `${value < 0 ? negative : positive} ${Math.abs(value).toFixed(0)}`;
-  return `${part(x, "R", "L")} · ${part(y, "A", "P")} · ${part(z, "S", "I")} mm`;
-}
+/** A place in world mm (RAS+). Its signs say the side of the scanner's origin, not that of the head. */
+export const place = ([x, y, z]) => `x ${mm(x)}, y ${mm(y)}, z ${mm(z)} mm`;
+
+const mm = (value) => String(Math.round(value) + 0); // no -0

@@ -1,6 +1,7 @@
 """A browser, and what a person does in it."""
 
 import io
+import re
 import shutil
 from typing import Any, Final
 
@@ -45,3 +46,12 @@ def canvas_picture(page: Page) -> np.ndarray[Any, Any]:
 def colours_in(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Which pixels are not grey."""
     return np.asarray(np.ptp(picture, axis=2) > 0.35)
+
+
+def place_told(page: Page) -> np.ndarray[Any, Any]:
+    """Where in the world, in mm (RAS+), the page says that the cross is."""
+    found = re.match(
+        r"x (-?\d+), y (-?\d+), z (-?\d+) mm \(world, RAS\+\)", page.locator("#where").inner_text()
+    )
+    assert found is not None
+    return np.array([float(mm) for mm in found.groups()])

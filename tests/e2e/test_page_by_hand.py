@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at
+from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at, place_told
 from tests.e2e.stack import Serve
 from tests.service.series.made_series import T1W, series
 
@@ -69,12 +69,6 @@ def viewer(page: Page, serve: Serve, scored: str) -> Page:
     return page
 
 
-def place_of(viewer: Page) -> np.ndarray:
-    """Where the cross is, in mm to the patient's right, front and top."""
-    found = re.findall(r"([RLAPSI]) (\d+)", viewer.locator("#where").inner_text())[:3]
-    return np.array([float(mm) * (1 if side in "RAS" else -1) for side, mm in found])
-
-
 @pytest.mark.parametrize(
     ("key", "way"),
     [
@@ -89,13 +83,20 @@ def place_of(viewer: Page) -> np.ndarray:
 def test_a_key_moves_the_cross_the_way_that_it_points(
     viewer: Page, key: str, way: tuple[int, int, int]
 ) -> None:
-    before = place_of(viewer)
+    before = place_told(viewer)
 
     for _ in range(4):
         viewer.locator("#canvas").press(key)
 
-    moved = place_of(viewer) - before
+    moved = place_told(viewer) - before
     assert (np.sign(moved) == way).all(), moved
+
+
+def test_places_have_signs_and_no_letters_of_sides(viewer: Page) -> None:
+    # The origin of the world is the scanner's: what lies left of it may be in the right half of the head.
+    for text in (viewer.locator("#where").inner_text(), *viewer.locator(".regions .hint").all_inner_texts()):
+        assert "x " in text
+        assert not re.search(r"\b[RLPI]\b", text), text
 
 
 def test_keys_show_the_restored_scan_and_hide_the_map(viewer: Page) -> None:

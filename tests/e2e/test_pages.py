@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at, send
+from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at, place_told, send
 from tests.e2e.stack import Serve, scan_bytes, serving
 from tests.live import ROOT
 from tests.real_data import real_data
@@ -144,8 +144,7 @@ def coloured_pixels(page: Page) -> list[tuple[int, int]]:
 def place_at(page: Page, pixel: tuple[int, int]) -> np.ndarray[Any, Any]:
     """Where in the world, in mm (RAS+), the page says that a pixel of the canvas is."""
     page.locator("#canvas").click(position={"x": pixel[0] + 0.5, "y": pixel[1] + 0.5})
-    found = re.findall(r"([RLAPSI]) (\d+)", page.locator("#where").inner_text())[:3]
-    return np.array([float(mm) * (1 if side in "RAS" else -1) for side, mm in found])
+    return place_told(page)
 
 
 def map_of(serve: Serve, job_id: str) -> nib.Nifti1Image:

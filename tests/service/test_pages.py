@@ -1,10 +1,13 @@
 """The pages for people: what they are made of, and what a browser lets them do."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from disyre.errors import DisyreError, OutOfMemory, StorageFull, TimedOut, invalid_input_codes
+from disyre.job import WORKER_LOST
 from tests.service.key_files import write_keys
 from tests.service.live_api import LiveApi, live_api
 
@@ -91,3 +94,20 @@ def test_pages_need_no_key_as_they_say_nothing_of_anybody(tmp_path: Path) -> Non
     with live_api(tmp_path, api_keys_file=write_keys(tmp_path)) as api:
         assert api.client.get("/v1/jobs").status_code == 401
         assert [api.client.get(page).status_code for page in PAGES] == [200, 200]
+
+
+def test_a_scan_is_offered_again_where_its_caller_need_not_act() -> None:
+    words = (VIEWER / "words.js").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"const WORTH_A_RETRY = \[(.*?)\]", words, re.DOTALL)
+    offered = set(re.findall(r'"([a-z-]+)"', listed))
+
+    assert offered.isdisjoint(invalid_input_codes())
+    assert {WORKER_LOST, DisyreError.code, OutOfMemory.code, TimedOut.code, StorageFull.code} <= offered
+
+
+def test_each_figure_of_a_model_that_ships_has_words() -> None:
+    card = (VIEWER / "model_card.js").read_text(encoding="utf-8")
+    said = set(re.findall(r"^  ([a-z_]+): \[", card, re.MULTILINE))
+
+    for manifest in (VIEWER.parents[1] / "models").glob("*/*/model.json"):
+        assert set(json.loads(manifest.read_text(encoding="utf-8")).get("metrics", {})) <= said, manifest

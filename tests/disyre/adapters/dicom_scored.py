@@ -24,6 +24,11 @@ from tests.dicom_phantom import encoded, make_enhanced, make_mosaic, make_series
 
 SHAPE: Final = (24, 20)
 THRESHOLD: Final = 0.1
+WARNINGS: Final = (
+    "the head is turned by 28 degrees; the network was trained with heads turned by up to 15",
+    "7.4 % of the brain are above the threshold, where healthy scans like those of the training have 0.5 %: "
+    "something large is anomalous, or the scan as a whole differs, such as in scanner, contrast or shading",
+)
 _SPECK_ABOVE: Final = 0.3
 _LESION_ABOVE: Final = 0.5
 
@@ -71,6 +76,7 @@ def score(
     kinds: Sequence[Kind] = ("pm", "seg", "sc", "sr"),
     has_lesions: bool = True,
     has_speck: bool = True,
+    warnings: tuple[str, ...] = WARNINGS,
 ) -> Scored:
     """Results of a series with a map that is another number in each voxel, two regions and a speck."""
     told: list[SourceSeries] = []
@@ -92,7 +98,7 @@ def score(
         source=ScanSource(position="dicom", images=told[0].record),
         brain=BrainSource(mask="given"),
         timings_s={},
-    )
+    ).model_copy(update={"warnings": warnings})
     derived = DerivedDicom(told[0], identity, summary.model)
     write_dicom_results(folder, derived, volume, scored, summary, kinds)
     return Scored(images, volume, scored, summary, told[0], folder)
