@@ -149,7 +149,8 @@ class _Strip:
         """How many warnings there are, and the first, in a few lines."""
         if not warnings:
             return []
-        more = f"{counted(len(warnings), 'warning')}, in full in the report: {warnings[0]}"
+        which = "" if len(warnings) == 1 else ", the first of them"
+        more = f"{counted(len(warnings), 'warning')}{which}: {warnings[0]}"
         lines = self._wrapped(more)
         if len(lines) <= _WARNING_LINES:
             return lines
