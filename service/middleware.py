@@ -6,11 +6,12 @@ import time
 from http import HTTPStatus
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from disyre.adapters.log_lines import log_about, where
-from disyre.errors import DisyreError, Unavailable
+from disyre.errors import ArtifactsAway, DisyreError, Unavailable
 from service.audit import action_of, jobs_of, only_reads
 from service.drain import Drain
 from service.errors import InternalError
@@ -95,10 +96,12 @@ class Edge:
                     raise
                 failure = Unavailable("the service is stopping, and had no more time for this")
             except Exception as error:
-                logger.error("request %s failed: %s", trace.request_id, where(error))
+                away = await _away(scope, error) if not started else None
+                if away is None:
+                    logger.error("request %s failed: %s", trace.request_id, where(error))
                 if started:
                     raise
-                failure = InternalError("the service failed; the request id finds it in the log")
+                failure = away or InternalError("the service failed; the request id finds it in the log")
             await problem_response(failure)(scope, body.receive, send_marked)
 
     def _tell(self, scope: Scope, status: int, *, took_s: float) -> None:
@@ -180,3 +183,13 @@ class _Body:
                         await asyncio.wait_for(self.receive(), _LONGEST_SILENCE_S)
         except TimeoutError:
             return
+
+
+async def _away(scope: Scope, error: Exception) -> ArtifactsAway | None:
+    """Why files cannot be had now, if that is what the system told of; None if the failure is ours."""
+    if isinstance(error, OSError):
+        try:
+            await run_in_threadpool(scope["app"].state.parts.artifacts.check_folder)
+        except ArtifactsAway as away:
+            return away
+    return None

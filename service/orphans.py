@@ -23,6 +23,8 @@ from disyre.store_mark import StoreMark
 logger = logging.getLogger(__name__)
 
 _LOCK: Final = "orphans"
+_MARKING: Final = "orphans:mark"
+_MARKING_S: Final = 10.0
 _LEAST_AGE: Final = timedelta(hours=1)
 _STRANGERS: Final = (
     "the records in the broker are not those of the files in the data folder, or bucket, or are older: files "
@@ -40,12 +42,15 @@ class Orphans:
         self._name = secrets.token_hex(8)
         self._suspects: set[str] = set()
         """Without a record when they were last looked at."""
+        self._was_marked = False
+        """Whether the files have been seen with a mark."""
 
     def sweep(self) -> None:
         """Look, unless somebody did so lately; what has no record twice goes. Raises Unavailable.
 
         A folder that is away gets no mark, nor does one that is another one.
         """
+        self._mark()
         if not self._jobs.claim(_LOCK, self._name, lease_s=self._every_s):
             return
         self._remove_scored()
@@ -57,6 +62,19 @@ class Orphans:
             self._set(records.next())
         else:
             logger.error(_STRANGERS)
+
+    def _mark(self) -> None:
+        """Mark files that have no mark, such as those that were restored, at the first look.
+
+        While they have none, it takes a job that both know to tell that the folder is the right one.
+        """
+        if self._was_marked:
+            return
+        self._was_marked = self._artifacts.mark() is not None
+        if not self._was_marked and self._jobs.claim(_MARKING, self._name, lease_s=_MARKING_S):
+            if self._artifacts.mark() is None:  # nobody was faster
+                self._begin(StoreMark(id=new_job_id(self._jobs.now())))
+            self._was_marked = True
 
     def _begin(self, mark: StoreMark) -> None:
         """Mark both. Records that count on say that the files have it: where it lacks, they are away."""

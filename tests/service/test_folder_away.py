@@ -23,7 +23,9 @@ from service.retention import Retention
 from service.steady_clock import SteadyClock
 from service.withdrawals import Withdrawals
 from tests.builders import JOB_ID, NOON, make_job
+from tests.live import wait_for
 from tests.service.dicomweb.storing import files, store
+from tests.service.dicomweb.test_workitems import create
 from tests.service.live_api import LiveApi, live_api, succeed
 
 FILES = {"map.nii.gz": bytes(range(256)), "summary.json": b"{}"}
@@ -192,3 +194,32 @@ def test_while_the_folder_is_away_lost_jobs_come_back_it_gets_no_mark_and_the_lo
         caretaker.take_care()
 
     assert caplog.text.count("scans and results can be had again") == 1
+
+
+def test_a_folder_that_was_restored_without_its_mark_has_one_before_its_jobs_may_all_go(
+    tmp_path: Path, scan: bytes
+) -> None:
+    jobs = InMemoryJobStore()
+    with live_api(tmp_path, jobs=jobs) as api:
+        job_id = post(api, scan).json()["id"]
+        assert api.client.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "canceled"
+    Orphans(jobs, FolderArtifactStore(api.root, records=jobs)).sweep()  # nobody else's turn for minutes
+    (api.root / "store-mark.json").unlink()
+
+    with live_api(tmp_path, jobs=jobs, reap_interval_s=0.05) as api:
+        wait_for((api.root / "store-mark.json").exists, "the mark")
+        assert api.client.delete(f"/v1/jobs/{job_id}").status_code == 204
+
+        assert post(api, scan).status_code == 202
+        assert api.client.get("/readyz").json()["checks"]["artifacts"]
+
+
+def test_series_cannot_be_listed_or_asked_for_while_their_folder_is_away(api: LiveApi, scan: bytes) -> None:
+    scored(api, scan)
+    assert store(api.client, files(6)).status_code == 200
+    mark(api)
+    leave(api.root)
+    (api.root.parent / "stow").rename(api.root.parent / "held")
+
+    assert_away(api.client.get("/v1/series"))
+    assert_away(create(api.client))
