@@ -1,7 +1,8 @@
 """HTTP/1.1 with deadlines: who does not finish the head of a request, or takes no answer, is cut off.
 
 The protocol is uvicorn's, which by itself waits for ever for the rest of a request line or of headers, and
-keeps as many of them in memory as come; and for ever until an answer is taken.
+keeps as many of them in memory as come; and for ever until an answer is taken. It also reads as many requests
+as come at once, before it does anything else.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import logging
 import uuid
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _NO_HTTP: Final = "expected a request as HTTP/1.1 has it (for one, not a Content-Length beside chunks)"
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
+_HEAD_ENDS: Final = b"\r\n\r\n"
+_MOST_WAITING: Final = 16
+"""So many requests may wait behind the one that is under way, on one connection."""
 _MOST_REFUSED: Final = 50
 """So many may be about to read that they are too many, or that the process lives."""
 _SHORT_HEAD_S: Final = 1.0
@@ -34,6 +39,10 @@ _LINGER_S: Final = 1.0
 """So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
 
 
+class TooManyWaiting(Exception):
+    """A client has sent more requests than may wait for the answer to another."""
+
+
 class DeadlineProtocol(HttpToolsProtocol):
     """One connection. uvicorn's `timeout_keep_alive` is the time for a head, and between two requests."""
 
@@ -41,13 +50,17 @@ class DeadlineProtocol(HttpToolsProtocol):
     """Set while the client owes a request."""
     _head_bytes: int | None = None
     """How much came since a head began, also of one whose end did not come yet; None between two heads."""
+    _body_bytes: int = 0
+    """How much of what came last is of bodies."""
     _field_bytes: int = 0
     """How long the target and the headers of the last head are, whatever came behind them."""
     _refusal: DisyreError | None = None
     """Why the head that is being read is refused, if it is for another reason than that it is no HTTP."""
 
+    _under_way: RequestResponseCycle | None = None
+    """The request that was last begun; `cycle` is the one that was last read, and may wait behind it."""
     _is_over: bool = False
-    """Whether a refusal was the last answer."""
+    """Whether nothing more is read: a refusal was the last answer, or what is under way will be."""
     _is_too_many: bool = False
     """Whether there was no room for it: it is told no more than that the process lives."""
     _outflow: Outflow
@@ -70,6 +83,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """The client is gone."""
         self._lift_deadline()
         self._next_look.cancel()
+        self._forget_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -78,14 +92,21 @@ class DeadlineProtocol(HttpToolsProtocol):
             return
         if self._is_idle():
             self._set_deadline()
+        self._body_bytes = 0
         super().data_received(data)
         if self._head_bytes is not None:
-            self._head_bytes += len(data)
+            self._head_bytes += min(len(data) - self._body_bytes, len(data.rpartition(_HEAD_ENDS)[2]))
             if self._head_bytes > _LONGEST_HEAD_BYTES:
                 self._refuse(_too_large())
 
     def on_message_begin(self) -> None:
-        """The first byte of a request; it may come while the one before it is not answered yet."""
+        """The first byte of a request; it may come while the one before it is not answered yet.
+
+        Raises TooManyWaiting, which ends the reading, when too many do.
+        """
+        if len(self.pipeline) >= _MOST_WAITING:
+            self._end_with_what_is_under_way()
+            raise TooManyWaiting
         super().on_message_begin()
         self._head_bytes = self._field_bytes = 0
         self._set_deadline()
@@ -115,9 +136,32 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._is_too_many:
             self.cycle.keep_alive = False
 
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._refuse(self._refusal or MalformedRequest(_NO_HTTP))
+        if not self._is_over:
+            self._refuse(self._refusal or MalformedRequest(_NO_HTTP))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _forget_waiting(self) -> None:
+        """Leave what is under way the only request, so that it hears of it when the client is gone."""
+        self.pipeline.clear()
+        if self._under_way is not None:
+            self.cycle = self._under_way
+
+    def _end_with_what_is_under_way(self) -> None:
+        logger.info("cut off: more than %d requests wait for the answer to another", _MOST_WAITING)
+        self._is_over = True
+        self._lift_deadline()
+        self._forget_waiting()
+        self.cycle.keep_alive = False
 
     def _take(self, n_bytes: int) -> None:
         self._field_bytes += n_bytes
@@ -172,7 +216,8 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: DisyreError) -> None:
         """Close the connection; with an answer, unless that would be taken for one to another request."""
-        in_body = self._head_bytes is None and not self._is_idle() and not self.cycle.response_started
+        is_next = self.cycle is self._under_way and not self._is_idle()
+        in_body = self._head_bytes is None and is_next and not self.cycle.response_started
         self._lift_deadline()
         if self.transport.is_closing():
             return

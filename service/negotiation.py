@@ -28,6 +28,20 @@ def accepts(accept: str, media_type: str) -> bool:
     return not qualities
 
 
+def with_quality(part: str) -> tuple[str, float]:
+    """What one part of a header names, in small letters, with its quality; other parameters are ignored.
+
+    >>> with_quality("GZIP;q=0.5")
+    ('gzip', 0.5)
+    """
+    name, *parameters = (each.strip().lower() for each in part.split(";"))
+    quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+    try:
+        return name, float(quality)
+    except ValueError:
+        return name, 1.0
+
+
 def check_accept(request: Request, *media_types: str) -> None:
     """Raise NotAcceptable if a client takes none of the media types of a response."""
     accept = ",".join(request.headers.getlist("Accept"))
@@ -44,15 +58,9 @@ async def _check_route(request: Request) -> None:
 
 
 def _read(part: str) -> tuple[str, float] | None:
-    """One media range with its quality; None if it is none. Other parameters are ignored."""
-    media_range, *parameters = (each.strip().lower() for each in part.split(";"))
-    if media_range.count("/") != 1:
-        return None
-    quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-    try:
-        return media_range, float(quality)
-    except ValueError:
-        return media_range, 1.0
+    """One media range with its quality; None if it is none."""
+    media_range, quality = with_quality(part)
+    return (media_range, quality) if media_range.count("/") == 1 else None
 
 
 ACCEPTABLE: Final = Depends(_check_route)

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from service.conditional import client_has, quoted
+from service.content_coding import GZIP, takes_gzip
 from service.sending_turns import SendingTurns
 
 PIECE_BYTES: Final = 32 * 1024
@@ -61,28 +62,36 @@ class Prepared:
     """In gzip."""
     media_type: str
     etag: str
+    """Of the content as it is."""
+    packed_etag: str
+    """Other bytes have another one (RFC 9110, 8.8.3.3)."""
     headers: Mapping[str, str]
     turns: SendingTurns
 
     @classmethod
     def of(cls, content: bytes, turns: SendingTurns, *, media_type: str, headers: Mapping[str, str]) -> Self:
         """`headers` are sent with it, whether the client has it or not."""
+        digest = hashlib.sha256(content).hexdigest()[:32]
         return cls(
             content=Pieces.of(content),
             packed=Pieces.of(gzip.compress(content, compresslevel=6, mtime=0)),
             media_type=media_type,
-            etag=quoted(hashlib.sha256(content).hexdigest()[:32]),
+            etag=quoted(digest),
+            packed_etag=quoted(f"{digest}-{GZIP}"),
             headers=headers,
             turns=turns,
         )
 
     def response(self, request: Request) -> Response:
-        """The document, or that the client has it."""
-        headers = {"ETag": self.etag, "Vary": "Accept-Encoding", **self.headers}
-        if client_has(request, self.etag):
-            return Response(status_code=304, headers=headers)
-        takes_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
-        if takes_gzip:
-            headers["Content-Encoding"] = "gzip"
-        body = self.packed if takes_gzip else self.content
+        """The document, or that the client has it, packed or not."""
+        is_packed = takes_gzip(",".join(request.headers.getlist("Accept-Encoding")))
+        etags = (self.packed_etag, self.etag) if is_packed else (self.etag, self.packed_etag)
+        headers = {"Vary": "Accept-Encoding", **self.headers}
+        for etag in etags:
+            if client_has(request, etag):
+                return Response(status_code=304, headers={"ETag": etag, **headers})
+        if is_packed:
+            headers["Content-Encoding"] = GZIP
+        body = self.packed if is_packed else self.content
+        headers["ETag"] = etags[0]
         return SharedResponse(body, self.turns, media_type=self.media_type, headers=headers)
