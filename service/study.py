@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from disyre.candidate import Candidate
+from disyre.errors import TooLarge
 from disyre.job import Job
+from disyre.job_input import InputFile
 from disyre.job_options import OPTIONS_OF_A_JOB
 from disyre.scan_facts import ScanFacts
 
@@ -13,6 +15,8 @@ OF_ONE_SERIES: Final = ("model", "version", "modality", "series_uid", "volume_in
 """Options that make no sense for all series of a study."""
 OF_A_STUDY: Final = tuple(name for name in OPTIONS_OF_A_JOB if name not in OF_ONE_SERIES)
 """The others."""
+_MOST_FILES: Final = 50_000
+"""Of all jobs of a study together: each has its own record and name of each of its files."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,16 @@ class Study:
     left_out: tuple[Candidate, ...]
     """Each with a code and a reason."""
     warnings: tuple[str, ...]
+
+
+def check_files(files: Sequence[Sequence[InputFile]]) -> None:
+    """Raise TooLarge if the jobs of a study would have very many files, all of them together."""
+    n_files = sum(map(len, files))
+    if n_files > _MOST_FILES:
+        raise TooLarge(
+            f"expected a study whose jobs have at most {_MOST_FILES} files together, got {len(files)} jobs "
+            f"with {n_files}: send it as a zip, which is one file"
+        )
 
 
 def facts_of(series: Candidate) -> ScanFacts:

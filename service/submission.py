@@ -26,7 +26,7 @@ from disyre.intake.inspection import check_scan, survey
 from disyre.intake.upload import Upload
 from disyre.job import LOCAL_OWNER, Job
 from disyre.job_id import new_job_id
-from disyre.job_input import JobInput
+from disyre.job_input import InputFile, JobInput
 from disyre.job_model import JobModel
 from disyre.job_options import OPTIONS_OF_A_JOB, read_options
 from disyre.job_params import JobParams
@@ -38,6 +38,7 @@ from disyre.receipt import Receipt
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import SeriesMark
 from disyre.trace import Trace
+from disyre.upload_parts import WHOLE, Parts
 from service.candidates import judged, with_judged
 from service.egress import Hosts
 from service.given_options import parse_params
@@ -45,7 +46,7 @@ from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.pacs import Servers, server_named
 from service.settings import LONGEST_KEPT_S
-from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, facts_of, no_series
+from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
@@ -165,7 +166,8 @@ class Submission:
     ) -> Study:
         """Make a job of each series of a study that can be scored, and enqueue them; or find those of before.
 
-        Raises InvalidInput, NothingToScore with all series if there is none that can, or Unavailable; then
+        Each has those files alone that it needs. Raises InvalidInput, TooLarge if they are very many in all,
+        NothingToScore with all series if there is none that can be scored, or Unavailable; then
         there is no job, and nothing of any in the artifact store.
         """
         given = {**options, **parse_params(upload.params)}
@@ -186,6 +188,8 @@ class Submission:
         if not chosen:
             raise NothingToScore(no_series(series), series)
         self.check_room(len(chosen))
+        files = [found.files.get(str(each.series_uid), upload.files) for each in chosen]
+        check_files(files)
         now = self.jobs.now()
         jobs = [
             self._job(
@@ -195,6 +199,7 @@ class Submission:
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
                 facts_of(each),
                 marks.get(str(each.series_uid)),
+                files=files[n],
             )
             for n, each in enumerate(chosen)
         ]
@@ -204,7 +209,12 @@ class Submission:
         receipt = None
         if ticket is not None:
             receipt = ticket.receipt(fingerprint, jobs, left_out=study.left_out, warnings=study.warnings)
-        self._accept(jobs, folder, receipt)
+        only = {
+            job.id: frozenset(file.name for file in job.input.files)
+            for job in jobs
+            if len(job.input.files) < len(upload.files)
+        }
+        self._accept(jobs, folder, receipt, only=only)
         return study
 
     def made_before(self, earlier: Outcome, fingerprint: str) -> Study:
@@ -235,8 +245,10 @@ class Submission:
         now: datetime,
         scan: ScanFacts,
         series: SeriesMark | None,
+        *,
+        files: Sequence[InputFile] | None = None,
     ) -> Job:
-        """A new job, with its model if that can be told by now."""
+        """A new job, with its model if that can be told by now; of some files of an upload, or of all."""
         modality = taken_for(params, header)
         package = choose_fitting(self.models, params, modality)
         if params.export is None and series is not None:
@@ -245,7 +257,11 @@ class Submission:
             new_job_id(now),
             model=JobModel.of(package.manifest) if package else None,
             modality=modality,
-            input=JobInput(files=upload.files, mask=upload.mask, n_voxels=math.prod(scan.shape)),
+            input=JobInput(
+                files=upload.files if files is None else tuple(files),
+                mask=upload.mask,
+                n_voxels=math.prod(scan.shape),
+            ),
             scan=scan,
             series=series,
             supersedes=self._superseded_by(series) if series is not None else None,
@@ -272,9 +288,11 @@ class Submission:
                 return job_id
         return None
 
-    def _accept(self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None) -> None:
-        """Keep an upload as the input of some jobs, and send them: all, or none."""
-        self.artifacts.accept(folder, *(job.id for job in jobs))
+    def _accept(
+        self, jobs: Sequence[Job], folder: Path, receipt: Receipt | None, *, only: Parts = WHOLE
+    ) -> None:
+        """Keep an upload, or `only` parts of it, as the input of some jobs, and send them: all, or none."""
+        self.artifacts.accept(folder, *(job.id for job in jobs), only=only)
         self._add(jobs, receipt)
         for job in jobs:
             try:

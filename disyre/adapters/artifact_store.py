@@ -8,6 +8,7 @@ from disyre.adapters.free_room import FreeRoom
 from disyre.job_input import JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
+from disyre.upload_parts import WHOLE, Parts
 
 
 class ArtifactStore(Protocol):
@@ -31,10 +32,10 @@ class ArtifactStore(Protocol):
     def incoming(self) -> AbstractContextManager[Path]:
         """A folder for an upload; gone at the end, unless it was accepted."""
 
-    def accept(self, incoming: Path, *job_ids: str) -> None:
+    def accept(self, incoming: Path, *job_ids: str, only: Parts = WHOLE) -> None:
         """Make an upload the input of some jobs, durably: of all, or, if something fails, of none.
 
-        Raises StorageFull.
+        `only` has the jobs that get no more than some files of it. Raises StorageFull.
         """
 
     def has_input(self, job_id: str, given: JobInput) -> bool:

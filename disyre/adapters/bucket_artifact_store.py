@@ -17,7 +17,7 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -32,6 +32,7 @@ from disyre.job_id import is_job_id
 from disyre.job_input import InputFile, JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
+from disyre.upload_parts import WHOLE, Parts
 
 _AT_ONCE: Final = 8
 """Requests for one upload, or one attempt, that are under way together."""
@@ -89,27 +90,35 @@ class BucketArtifactStore:
         """A folder for an upload; gone at the end, accepted or not."""
         return self._spool.folder()
 
-    def accept(self, incoming: Path, *job_ids: str) -> None:
+    def accept(self, incoming: Path, *job_ids: str, only: Parts = WHOLE) -> None:
         """Make an upload the input of some jobs: of all, or, if something fails, of none.
 
-        It crosses the network once; the bucket copies it for the other jobs. Raises StorageFull if the disk
-        is, or the bucket.
+        It crosses the network once, and so does each part that `only` has; the bucket copies them for the
+        other jobs that get the same. Raises StorageFull if the disk is, or the bucket.
         """
-        first, *others = (_key(job_id, _INPUT) for job_id in job_ids)
+        keys_of: dict[frozenset[str] | None, list[str]] = {}
+        for job_id in job_ids:
+            keys_of.setdefault(only.get(job_id), []).append(_key(job_id, _INPUT))
         try:
-            with self._scratch.folder() as folder, _on_this_disk():
-                packed = folder / _INPUT
-                _pack(incoming, packed)
-                self._bucket.put(first, packed)
-            with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
-                list(threads.map(lambda key: self._bucket.copy(first, key), others))
+            for names, keys in keys_of.items():
+                self._put_input(incoming, names, keys)
         except ArtifactsAway:
             raise  # whoever waits is told at once; what was put has no record, and will be removed as such
         except BaseException:
-            for key in (first, *others):
+            for key in (key for keys in keys_of.values() for key in keys):
                 with suppress(Unavailable):
                     self._bucket.remove(key)
             raise
+
+    def _put_input(self, incoming: Path, names: frozenset[str] | None, keys: Sequence[str]) -> None:
+        """Put some files of an upload, or all, in the place of each key."""
+        first, *others = keys
+        with self._scratch.folder() as folder, _on_this_disk():
+            packed = folder / _INPUT
+            _pack(incoming, packed, names)
+            self._bucket.put(first, packed)
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+            list(threads.map(lambda key: self._bucket.copy(first, key), others))
 
     def has_input(self, job_id: str, given: JobInput) -> bool:
         """Whether a job could be run again."""
@@ -271,10 +280,11 @@ def _on_this_disk() -> Iterator[None]:
         raise
 
 
-def _pack(folder: Path, packed: Path) -> None:
-    """Write the files of a folder into an archive that holds their names and bytes, and nothing else."""
+def _pack(folder: Path, packed: Path, names: frozenset[str] | None) -> None:
+    """Write the files of a folder, or some, into an archive that holds their names and bytes, and no more."""
+    paths = folder.iterdir() if names is None else (folder / name for name in names)
     with tarfile.open(packed, "w") as archive:
-        for path in sorted(folder.iterdir()):
+        for path in sorted(paths):
             facts = tarfile.TarInfo(path.name)
             facts.size = path.stat().st_size
             with path.open("rb") as file:

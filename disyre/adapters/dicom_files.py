@@ -12,6 +12,7 @@ from disyre.admission import OnWarning
 from disyre.containment import map_untrusted, sort_untrusted, without_traces
 from disyre.errors import InvalidInput, NotAnImage, NotBrainMr
 from disyre.media import BARE_DICOM, is_bare_dicom, is_gzip
+from disyre.series_files import SeriesFiles
 from disyre.slice_names import LostSlices
 from disyre.wording import counted
 
@@ -72,6 +73,8 @@ class SortedFiles:
     """Images that state no series by which they could be picked."""
     lost_slices: LostSlices = field(default_factory=LostSlices)
     """Of what is not DICOM, what may have been."""
+    series_files: SeriesFiles = field(default_factory=SeriesFiles)
+    """Which files say of which series they are."""
 
     def add(self, files: Sequence[LookedFile]) -> list[Image]:
         """Sort more files in; the images among them that say which series they are of."""
@@ -80,7 +83,22 @@ class SortedFiles:
             self._count(file)
             self.lost_slices.note(file.name, file.start, is_image=file.is_dicom)
         parsed = sort_dicom(parsed_image, opened)
-        return [*(each for each in parsed if isinstance(each, Image)), *self._broken(opened, parsed)]
+        good = [each for each in parsed if isinstance(each, Image)]
+        broken = self._broken(opened, parsed)
+        self._note_series(files, parsed, broken)
+        return [*good, *(image for image in broken if image is not None)]
+
+    def _note_series(
+        self,
+        files: Sequence[LookedFile],
+        parsed: Sequence[Image | InvalidInput],
+        broken: Sequence[Image | None],
+    ) -> None:
+        """Remember which series files are of; those that cannot be parsed are in `broken`, in order."""
+        rest = iter(broken)
+        images = iter([each if isinstance(each, Image) else next(rest) for each in parsed])
+        found = [next(images) if file.opened is not None else None for file in files]
+        self.series_files.take([image.origin.series if image is not None else None for image in found])
 
     def lose(self, error: InvalidInput) -> None:
         """Count an image that cannot be used and does not say which series it is of."""
@@ -151,8 +169,10 @@ class SortedFiles:
         elif file.opened is None:
             self.not_mr.append(name_of(file.sop_class))
 
-    def _broken(self, opened: Sequence[OpenedFile], parsed: Sequence[Image | InvalidInput]) -> list[Image]:
-        """Those of some files that cannot be parsed, by what they still say of themselves."""
+    def _broken(
+        self, opened: Sequence[OpenedFile], parsed: Sequence[Image | InvalidInput]
+    ) -> list[Image | None]:
+        """Those of some files that cannot be parsed, by what they still say of themselves, if anything."""
         broken = [
             (file.content, error)
             for file, error in zip(opened, parsed, strict=True)
@@ -163,4 +183,4 @@ class SortedFiles:
         for image, error in named:
             if isinstance(image, InvalidInput):
                 self.lose(error)
-        return [replace(image, error=error) for image, error in named if isinstance(image, Image)]
+        return [replace(image, error=error) if isinstance(image, Image) else None for image, error in named]

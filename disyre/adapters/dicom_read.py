@@ -33,6 +33,8 @@ from disyre.modality import Guess
 from disyre.owners import with_owners
 from disyre.scan_facts import ScanFacts
 from disyre.series import Images, are_localizers, find_volume, has_enough, what_differs
+from disyre.series_files import OnFiles, SeriesFiles
+from disyre.series_kin import kin
 from disyre.series_mark import OnSeries, SeriesMark, ignore_series
 from disyre.shared_values import SharedValues
 from disyre.stacks import Stack, directions
@@ -141,12 +143,15 @@ def survey_dicom(
     *,
     max_voxels: int = MAX_VOXELS,
     on_series: OnSeries = ignore_series,
+    on_files: OnFiles | None = None,
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
-    `on_series` is told the mark of each. Raises what `inspect_dicom` raises, and SeveralPatients.
+    `on_series` is told the mark of each, and `on_files` without which files it would not be read as it is
+    with all, of those that can be scored. Raises what `inspect_dicom` raises, and SeveralPatients.
     """
-    images = _look(instances, on_warning)
+    files = SeriesFiles()
+    images = _look(instances, on_warning, files=files)
     try:
         images.check_patient()
     except SeveralPatients as error:
@@ -154,7 +159,13 @@ def survey_dicom(
     by_series = images.by_series()
     for each in by_series.values():
         _tell_mark(each, on_series)
-    return survey_of(by_series, on_warning, max_voxels=max_voxels)
+    found = survey_of(by_series, on_warning, max_voxels=max_voxels)
+    if on_files is not None:
+        needed = kin(by_series)
+        for candidate in found:
+            if candidate.code is None and candidate.series_uid is not None:
+                on_files(candidate.series_uid, files.needed(needed[candidate.series_uid]))
+    return found
 
 
 def _tell_mark(images: Images, on_series: OnSeries) -> None:
@@ -221,20 +232,23 @@ def _look(
     *,
     series: str | None = None,
     kept: list[Frame] | None = None,
+    files: SeriesFiles | None = None,
 ) -> Images:
     """What the headers of all MR images among some files say; of pixels, their hash.
 
     `kept` takes the frames of a series, or of all, in the order of the numbers of their slices; those of
-    images of other series mean nothing then. Raises why if there are no images at all.
+    images of other series mean nothing then. `files` takes which file is of which series. Raises why if
+    there are no images at all.
     """
-    found, others, images, n_others = SortedFiles(), SortedFiles(), Images(), 0
+    found = SortedFiles(series_files=files if files is not None else SeriesFiles())
+    others, images, n_others = SortedFiles(), Images(), 0
     shared = SharedValues()
     with config.disable_value_validation():
         opening = Opening(keep_pixels=kept is not None)
         for batch in in_batches(opening.all(instances)):
-            files = found.add(batch)
-            wanted = [file for file in files if series is None or file.origin.series == series]
-            beside = [file for file in files if series is not None and file.origin.series != series]
+            added = found.add(batch)
+            wanted = [file for file in added if series is None or file.origin.series == series]
+            beside = [file for file in added if series is not None and file.origin.series != series]
             n_others += len(beside)
             found.n_without_series += sum(file.states_no_series for file in wanted)
             _look_into(wanted, images, found, kept, shared)

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +25,7 @@ from disyre.errors import ArtifactNotFound, ArtifactsAway, DisyreError, InvalidI
 from disyre.job_input import JobInput
 from disyre.progress import OnStep, go_on
 from disyre.store_mark import StoreMark
+from disyre.upload_parts import WHOLE, Parts
 
 logger = logging.getLogger(__name__)
 
@@ -85,22 +86,25 @@ class FolderArtifactStore:
             with self._spool.folder() as folder:
                 yield folder
 
-    def accept(self, incoming: Path, *job_ids: str) -> None:
+    def accept(self, incoming: Path, *job_ids: str, only: Parts = WHOLE) -> None:
         """Make an upload the input of some jobs: of all, or, if something fails, of none.
 
         Its bytes are on the disk once; each job has names of its own for them, so that removing one harms no
-        other. A power cut after this loses nothing of them. Raises StorageFull if the disk is.
+        other. What is in no job's part, of those that `only` has, goes with the incoming folder. A power cut
+        after this loses nothing of them. Raises StorageFull if the disk is.
         """
-        *others, last = job_ids
+        last = next((job_id for job_id in reversed(job_ids) if job_id not in only), None)
         made: list[str] = []
         try:
             self._sync_upload(incoming)
             for job_id in job_ids:
                 self._job(job_id).mkdir(mode=0o700)
                 made.append(job_id)
-            for job_id in others:
-                self._link(incoming, self._job(job_id) / "input")
-            incoming.rename(self._job(last) / "input")
+            for job_id in job_ids:
+                if job_id != last:
+                    self._link(incoming, self._job(job_id) / "input", only.get(job_id))
+            if last is not None:
+                incoming.rename(self._job(last) / "input")
             for folder in (*(self._job(job_id) for job_id in job_ids), self._root / "jobs"):
                 self._sync(folder)
         except BaseException as error:
@@ -119,11 +123,11 @@ class FolderArtifactStore:
             list(threads.map(self._sync, folder.iterdir()))
         self._sync(folder)
 
-    def _link(self, folder: Path, other: Path) -> None:
-        """Make a folder with the same files."""
+    def _link(self, folder: Path, other: Path, names: Iterable[str] | None) -> None:
+        """Make a folder with the same files, or with some of them."""
         other.mkdir(mode=0o700)
-        for file in folder.iterdir():
-            (other / file.name).hardlink_to(file)
+        for name in os.listdir(folder) if names is None else names:
+            (other / name).hardlink_to(folder / name)
         self._sync(other)
 
     def is_reachable(self) -> bool:

@@ -1,7 +1,7 @@
 """What an upload holds, as its headers say it: nothing is decoded, and nothing stays in memory."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_named
@@ -39,6 +39,8 @@ class Inspection:
 
     volumes: tuple[Candidate, ...]
     warnings: tuple[str, ...]
+    files: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
+    """Of a study, what a job of each series that can be scored needs; a zip is not parted."""
 
 
 def check_scan(
@@ -114,8 +116,16 @@ def survey(
         raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
     said: list[str] = []
     instances = _instances(upload, folder)
-    found = survey_dicom(instances, said.append, max_voxels=max_voxels, on_series=on_series)
-    return Inspection(tuple(found), collapsed(said))
+    files: dict[str, tuple[InputFile, ...]] = {}
+
+    def note(series: str, numbers: list[int]) -> None:
+        files[series] = tuple(upload.files[number] for number in numbers)
+
+    on_files = None if upload.files[0].format == "zip" else note
+    found = survey_dicom(
+        instances, said.append, max_voxels=max_voxels, on_series=on_series, on_files=on_files
+    )
+    return Inspection(tuple(found), collapsed(said), files)
 
 
 def _check_files(upload: Upload) -> None:

@@ -142,6 +142,39 @@ def test_an_upload_of_several_jobs_is_the_input_of_each(machines: Machines) -> N
         assert worker.input_file(OTHER_ID, "000001").read_bytes() == b"scan"
 
 
+def test_a_job_has_that_part_of_an_upload_alone_that_it_is_given(machines: Machines) -> None:
+    api, worker = machines("api"), machines("worker")
+    parts = {JOB_ID: {"000001"}, OTHER_ID: {"000001", "mask"}}
+    with api.incoming() as folder:
+        for name, content in {**FILES, "000003": b"nobody's"}.items():
+            (folder / name).write_bytes(content)
+        api.accept(folder, JOB_ID, OTHER_ID, only={key: frozenset(names) for key, names in parts.items()})
+
+    assert not folder.exists()
+    for job_id, names in parts.items():
+        files = {name: FILES[name] for name in sorted(names)}
+        assert api.has_input(job_id, given(files))
+        with worker.attempt(job_id, 1):
+            worker.fetch(job_id, given(files))
+            assert {name: worker.input_file(job_id, name).read_bytes() for name in names} == files
+            with pytest.raises(ArtifactNotFound):
+                worker.input_file(job_id, "000003")
+
+
+def test_beside_jobs_that_have_a_part_of_an_upload_others_have_all_of_it(machines: Machines) -> None:
+    api = machines("api")
+    with api.incoming() as folder:
+        for name, content in FILES.items():
+            (folder / name).write_bytes(content)
+        api.accept(folder, OTHER_ID, JOB_ID, only={JOB_ID: frozenset({"000002"})})
+
+    api.remove(JOB_ID)
+    worker = machines("worker")
+    with worker.attempt(OTHER_ID, 1):
+        worker.fetch(OTHER_ID, given(FILES))
+        assert {name: worker.input_file(OTHER_ID, name).read_bytes() for name in FILES} == FILES
+
+
 def test_an_attempt_that_fails_leaves_nothing(machines: Machines) -> None:
     api = machines("api")
     submit(api, JOB_ID)

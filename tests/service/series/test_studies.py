@@ -7,10 +7,11 @@ import pytest
 
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import Unavailable
+from disyre.intake.upload import file_name
 from disyre.job import Job
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
-from tests.service.series.made_series import DWI, T1W, UIDS, in_three_planes, series, study
+from tests.service.series.made_series import DWI, T1W, T2W, UIDS, in_three_planes, series, study
 from tests.zip_files import zipped_images
 
 
@@ -51,6 +52,57 @@ def test_deleting_a_job_of_a_study_harms_no_other(api: LiveApi) -> None:
         assert api.client.delete(f"/v1/jobs/{job_id}").status_code == 204
 
     assert api.artifacts.input_file(ids[0], "000001").read_bytes() == before
+
+
+def names_of(images: list[bytes], *chosen: list[bytes]) -> set[str]:
+    wanted = [image for each in chosen for image in each]
+    return {file_name(number) for number, image in enumerate(images, start=1) if image in wanted}
+
+
+def stored(api: LiveApi) -> list[tuple[set[str], set[str]]]:
+    """The names of files in the record of each job, and on the disk."""
+    found = []
+    for job_id in api.jobs.waiting():
+        files = api.jobs.get(job_id).input.files
+        on_disk = api.artifacts.input_file(job_id, files[0].name).parent
+        found.append(({file.name for file in files}, {path.name for path in on_disk.iterdir()}))
+    return found
+
+
+def test_each_job_of_a_study_has_the_files_of_its_series_and_those_that_say_of_none(api: LiveApi) -> None:
+    t1w, t2w, dwi = series("T1w", **T1W), series("T2w", **T2W), series("dwi", **DWI)
+    cut, note = t1w[0][:200], b"a note"
+    images = [image for three in zip(t1w, dwi, t2w, strict=True) for image in three] + [cut, note]
+
+    study = api.client.post("/v1/studies", **as_form(images))
+
+    assert study.status_code == 202
+    expected = [names_of(images, each, [cut, note]) for each in (t1w, t2w)]
+    assert stored(api) == [(names, names) for names in expected]
+    assert [job["input"]["n_files"] for job in study.json()["jobs"]] == [8, 8]
+
+
+def test_a_job_of_a_study_has_the_series_beside_it_that_may_hold_the_rest_of_the_head(api: LiveApi) -> None:
+    low, far = series("T1w", **T1W), series("unknown", origin=(-20.0, 10.0, 90.0), **T1W)
+    others = series("T2w", shape=(12, 7), **T2W)
+    images = [*low, *far, *others]
+
+    response = api.client.post("/v1/studies", **as_form(images))
+
+    both = names_of(images, low, far)
+    assert [names for names, _ in stored(api)] == [both, both, names_of(images, others)]
+    assert any("covers" in warning for warning in response.json()["warnings"])
+
+
+def test_a_study_whose_jobs_would_have_very_many_files_is_refused(
+    api: LiveApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.study._MOST_FILES", 11)
+
+    response = api.client.post("/v1/studies", **as_form([*series("T1w", **T1W), *series("T2w", **T2W)]))
+
+    check_refused(api, response, 413, "too-large")
+    assert "got 2 jobs with 12: send it as a zip" in response.json()["detail"]
 
 
 def test_a_study_of_which_nothing_can_be_scored_is_refused_with_all_reasons(api: LiveApi) -> None:
