@@ -22,6 +22,7 @@ from tests.live import ROOT
 from tests.toy_model import SLOW_MODEL
 
 _N_QUICK: Final = 4
+_MOST_BROKEN: Final = 20
 _FIELDS: Final = (
     "import json; from disyre.model_package import ModelManifest as Known; "
     "print(json.dumps([*Known.model_fields]))"
@@ -36,12 +37,11 @@ class Versions:
 
     site: Site
     n_commits: int
-    """So far back is the older version."""
+    """So far back is the older version, or the next before that whose programs can start."""
 
     def run(self) -> dict[str, Any]:
         """Figures. Fails if a job is lost, or has two ends."""
-        commit = _commit_before(self.n_commits)
-        before = _unpacked(commit, self.site.folder / "before")
+        commit, n_commits, before = self._unpacked_before()
         self.site.may_keep_scans = True  # of a version that left them, the sweep removes them later
         self._take_models_of(before)
         old_api = self.site.add_api(before)
@@ -55,13 +55,22 @@ class Versions:
         told_s = self._message_of_later(new_api, before)
         jobs = self.site.check_all(new_api)
         return {
-            "the older version": f"{commit[:7]}, {self.n_commits} commits back",
+            "the older version": f"{commit[:7]}, {n_commits} commits back",
             "attempts at the job that ran as the older worker was told to end": attempt,
             "jobs of the older API that the newer worker did": by_new_worker,
             "attempts at the job whose older worker was killed": crossed,
             "a job whose message the older worker did not understand: done after, s": told_s,
             "jobs in all, each with one end": len(jobs),
         }
+
+    def _unpacked_before(self) -> tuple[str, int, Path]:
+        """The older version, how far back it is, and where."""
+        for n_commits in range(self.n_commits, self.n_commits + _MOST_BROKEN):
+            commit = _commit_before(n_commits)
+            folder = _unpacked(commit, self.site.folder / f"before-{n_commits}")
+            if _can_start(folder):
+                return commit, n_commits, folder
+        raise AssertionError(f"none of {_MOST_BROKEN} versions from {self.n_commits} commits back can start")
 
     def _take_models_of(self, before: Path) -> None:
         """Packages with later fields are none to an earlier version: programs go first, then packages."""
@@ -130,6 +139,12 @@ def _commit_before(n_commits: int) -> str:
     if not found or found.returncode:
         pytest.skip(f"expected a checkout with {n_commits} commits before the last one, got none")
     return found.stdout.strip()
+
+
+def _can_start(folder: Path) -> bool:
+    """Whether a version's programs can be imported; in the midst of a change to them they could not be."""
+    program = "import service.app, worker.app"
+    return subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True).returncode == 0
 
 
 def _unpacked(commit: str, folder: Path) -> Path:
