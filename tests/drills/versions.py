@@ -144,7 +144,8 @@ def _commit_before(n_commits: int) -> str:
 def _can_start(folder: Path) -> bool:
     """Whether a version's programs can be imported; in the midst of a change to them they could not be."""
     program = "import service.app, worker.app"
-    return subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True).returncode == 0
+    run = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, check=False)
+    return run.returncode == 0
 
 
 def _unpacked(commit: str, folder: Path) -> Path:
