@@ -59,6 +59,16 @@ def test_without_a_key_only_the_health_of_the_service_is_told(api: LiveApi, call
         assert {call for call, status in found.items() if status != 401} == OPEN
 
 
+def refused_in_the_end(api: LiveApi, call: Call, headers: dict[str, str]) -> httpx.Response:
+    """The answer to a call; to another one if a try had become free meanwhile."""
+    answer = api.client.request(*call, headers=headers)
+    for _ in range(5):
+        if answer.status_code != 401:
+            break
+        answer = api.client.request(*call, headers=headers)
+    return answer
+
+
 def test_who_tried_too_often_is_told_to_wait_by_each_call_that_a_key_guards_as_the_document_says(
     tmp_path: Path, calls: list[Call]
 ) -> None:
@@ -67,7 +77,7 @@ def test_who_tried_too_often_is_told_to_wait_by_each_call_that_a_key_guards_as_t
         while api.client.get("/v1/queue", headers=stranger).status_code == 401:
             pass
 
-        found = {call: api.client.request(*call, headers=stranger) for call in calls if call not in OPEN}
+        found = {call: refused_in_the_end(api, call, stranger) for call in calls if call not in OPEN}
 
     assert {answer.status_code for answer in found.values()} == {429}
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in found.values())

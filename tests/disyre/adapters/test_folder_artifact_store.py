@@ -78,6 +78,19 @@ def test_every_file_and_name_of_an_upload_is_on_the_disk_before_it_is_a_job(tmp_
     assert synced[4:] == [("input", False), (JOB_ID, True), (OTHER_ID, True), ("jobs", True)]
 
 
+def test_an_upload_that_fails_for_a_fault_of_ours_is_no_job(tmp_path: Path) -> None:
+    def sync(path: Path) -> None:
+        raise ValueError("a fault")
+
+    store = FolderArtifactStore(tmp_path, sync=sync)
+    store.prepare()
+
+    with pytest.raises(ValueError, match="a fault"):
+        submit(store)
+
+    assert not list((tmp_path / "jobs").iterdir())
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_an_upload_for_which_the_disk_has_no_room_is_no_job_and_says_so(tmp_path: Path, number: int) -> None:
     def sync(path: Path) -> None:

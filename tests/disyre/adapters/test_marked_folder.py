@@ -10,6 +10,7 @@ import pytest
 
 from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.in_memory_job_store import InMemoryJobStore
+from disyre.adapters.marked_folder import MarkedFolder
 from disyre.errors import (
     ArtifactNotFound,
     ArtifactsAway,
@@ -133,6 +134,22 @@ def test_a_first_start_makes_the_folder(tmp_path: Path, records: InMemoryJobStor
     assert store.is_reachable()
     submit(store)
     assert store.mark() is None
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "said"),
+    [(errno.EIO, ArtifactsAway, "does not answer"), (errno.EACCES, PermissionError, "Permission denied")],
+)
+def test_a_folder_that_cannot_be_made_is_away_or_keeps_a_program_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception], said: str
+) -> None:
+    def mkdir(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+
+    with pytest.raises(kind, match=said):
+        MarkedFolder(tmp_path / "data").make()
 
 
 def test_a_folder_from_before_there_were_marks_is_the_right_one(root: Path) -> None:
