@@ -11,19 +11,22 @@ import uuid
 from typing import Final
 
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from disyre.adapters.log_lines import log_about
 from disyre.errors import DisyreError
 from service.crowd import Crowd
 from service.errors import HeadTimedOut, HeadTooLarge, MalformedRequest, TooManyConnections
+from service.offered_protocols import OfferIgnoringProtocol
 from service.outflow import Outflow
 from service.problems import problem_response
 from service.request_head import fault_of
+from service.small_chunks import SmallChunks
 
 logger = logging.getLogger(__name__)
 
 _NO_HTTP: Final = "expected a request as HTTP/1.1 has it (for one, not a Content-Length beside chunks)"
+_SMALL_CHUNKS: Final = "expected a body in chunks of some size, got thousands of a few bytes each"
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 _HEAD_ENDS: Final = b"\r\n\r\n"
 _MOST_WAITING: Final = 16
@@ -37,13 +40,15 @@ _LOOKS: Final = 4
 """So often it is looked whether a client takes an answer, within the time that it has for it."""
 _LINGER_S: Final = 1.0
 """So long what still comes after a refusal is thrown away: closed at once, the client may lose the answer."""
+_LINGER_BYTES: Final = 2 * 2**20
+"""So much of it; what is more is not read."""
 
 
 class TooManyWaiting(Exception):
     """A client has sent more requests than may wait for the answer to another."""
 
 
-class DeadlineProtocol(HttpToolsProtocol):
+class DeadlineProtocol(OfferIgnoringProtocol):
     """One connection. uvicorn's `timeout_keep_alive` is the time for a head, and between two requests."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -55,12 +60,16 @@ class DeadlineProtocol(HttpToolsProtocol):
     _field_bytes: int = 0
     """How long the target and the headers of the last head are, whatever came behind them."""
     _refusal: DisyreError | None = None
-    """Why the head that is being read is refused, if it is for another reason than that it is no HTTP."""
+    """Why what is being read is refused, if it is for another reason than that it is no HTTP."""
+    _chunks: SmallChunks
+    """Of the body that is being read."""
 
     _under_way: RequestResponseCycle | None = None
     """The request that was last begun; `cycle` is the one that was last read, and may wait behind it."""
     _is_over: bool = False
     """Whether nothing more is read: a refusal was the last answer, or what is under way will be."""
+    _n_thrown_away: int = 0
+    """Bytes that came when it was over."""
     _is_too_many: bool = False
     """Whether there was no room for it: it is told no more than that the process lives."""
     _outflow: Outflow
@@ -73,6 +82,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         n_connections = len(self.connections)
         self._is_too_many = not crowd.has_room(n_connections)
         self._outflow = Outflow(transport, within_s=self._send_timeout_s)
+        self._chunks = SmallChunks()
         self._look_later()
         if n_connections <= crowd.most + _MOST_REFUSED:
             self._set_deadline()
@@ -89,10 +99,12 @@ class DeadlineProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came. A head that becomes too long is refused."""
         if self._is_over:
+            self._throw_away(data)
             return
         if self._is_idle():
             self._set_deadline()
         self._body_bytes = 0
+        self._chunks.begin_block()
         super().data_received(data)
         if self._head_bytes is not None:
             self._head_bytes += min(len(data) - self._body_bytes, len(data.rpartition(_HEAD_ENDS)[2]))
@@ -109,6 +121,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             raise TooManyWaiting
         super().on_message_begin()
         self._head_bytes = self._field_bytes = 0
+        self._chunks = SmallChunks()
         self._set_deadline()
 
     def on_url(self, url: bytes) -> None:
@@ -137,14 +150,24 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body."""
+        """A part of a body. Raises MalformedRequest, which ends the reading, if it comes in too many."""
         self._body_bytes += len(body)
+        if self._chunks.take(len(body)):
+            if self._is_idle():  # it was answered
+                self.transport.close()
+            self._refusal = MalformedRequest(_SMALL_CHUNKS)
+            raise self._refusal
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         if not self._is_over:
             self._refuse(self._refusal or MalformedRequest(_NO_HTTP))
+
+    def _throw_away(self, data: bytes) -> None:
+        self._n_thrown_away += len(data)
+        if self._n_thrown_away > _LINGER_BYTES:
+            self.transport.pause_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._under_way = cycle
