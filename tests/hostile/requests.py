@@ -7,6 +7,8 @@ from tests.hostile.hostile import Hostile, Outcome, body, over_the_wire
 from tests.nifti_files import nifti_bytes
 
 _HEAD: Final = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+_OFFER: Final = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+_INNER: Final = b"GET /v1/queue HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _FORM: Final = {"Content_Type": "multipart/form-data; boundary=x"}
 
 
@@ -63,6 +65,18 @@ INPUTS: Final = [
         "HTTP",
         "Content-Length and chunks (smuggling)",
         over_the_wire(_HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        Outcome(400, "malformed-request"),
+    ),
+    Hostile(
+        "HTTP",
+        "an offer of HTTP/2, with a request as its body (smuggling)",
+        over_the_wire(_HEAD + _OFFER + b"Content-Length: %d\r\n\r\n" % len(_INNER) + _INNER),
+        Outcome(415, "not-an-image"),
+    ),
+    Hostile(
+        "HTTP",
+        "20 000 chunks of a byte",
+        over_the_wire(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000),
         Outcome(400, "malformed-request"),
     ),
     Hostile(
