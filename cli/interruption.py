@@ -1,4 +1,4 @@
-"""What is said, and done, of scans that are at a service when Ctrl-C or SIGTERM ends the command."""
+"""What is said, and done, of scans that are at a service when Ctrl-C, SIGTERM or a lost output ends all."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,14 @@ class Interruption:
     """Of the service."""
     cancels: bool
     """Whether the jobs are to be canceled."""
+    why: str = "interrupted"
+    """What ended it."""
 
     def tell(self) -> None:
         """Cancel the jobs if that is asked for, and say which go on, and what is not known or not sent."""
         at_service = _left(self.batch.sent)
         left = [*self._not_canceled(at_service)] if self.cancels else at_service
-        words = ["interrupted"]
+        words = [self.why]
         if len(left) < len(at_service):
             words.append(f"{counted(len(at_service) - len(left), 'job')} canceled")
         if left:

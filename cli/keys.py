@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cli.output import put
 from cli.parser import NAMES
 from disyre.errors import Misconfigured
 from disyre.wording import counted
@@ -50,7 +51,7 @@ def new(name: str, *, scopes: Sequence[str], file: Path | None, not_after: datet
         raise Misconfigured(
             f"expected a file of API keys that can be written, got {file}: {reason}"
         ) from error
-    print(key)
+    put(key)
     print(f"disyre: added to {file}; this is the only time that the key is shown", file=sys.stderr)
     return 0
 
@@ -66,7 +67,7 @@ def show(*, file: Path | None) -> int:
         rows.append((entry.name, entry.id, ",".join(sorted(entry.scopes)), end))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+        put("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
     return 0
 
 
@@ -87,7 +88,7 @@ def revoke(name: str, *, key_id: str | None, file: Path | None) -> int:
         )
     _rewrite(file, _without(text, gone, left))
     told = ", ".join(key.id for key in gone)
-    print(f"revoked {counted(len(gone), 'key')} of {name} ({told}); {len(left)} left in {file}")
+    put(f"revoked {counted(len(gone), 'key')} of {name} ({told}); {len(left)} left in {file}")
     return 0
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 from cli.options import given_options
+from cli.output import OutputLost
 from cli.parser import KEY_FILE_VARIABLE, URL, URL_VARIABLE, make_parser
 from disyre.errors import DisyreError
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _RUNS[arguments.command](arguments)
     except KeyboardInterrupt:
         return 130
-    except DisyreError as error:
+    except (DisyreError, OutputLost) as error:
         print(f"disyre: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:

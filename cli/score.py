@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.file_words import told
+from cli.output import put
 from cli.scans import scan_at
 from disyre import INTENDED_USE
 from disyre.adapters.settings import EX_CONFIG, own_models, read_settings
@@ -64,8 +65,8 @@ def score(
     except Exception as error:
         return _refuse(error)
     print(f"disyre: {_scored_by(out, settings.models_dir)}", file=sys.stderr)
-    print(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
-    print(INTENDED_USE)
+    put(f"score {outcome.summary['anomaly_score']:.3f}  {out}")
+    put(INTENDED_USE)
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from cli.batch import Batch
 from cli.interruption import Interruption
 from cli.out_folder import unwritable
 from cli.outcome import Outcome
+from cli.output import OutputLost, put
 from cli.scan_tree import LeftOut, ScanTree
 from cli.scans import folders_for, scan_in_archive
 from cli.shown import shown
@@ -54,9 +56,9 @@ def submit(
 
     `sources` are series (archive, study, series) that the service is to fetch.
 
-    1 if not, or if something was left out that may be a scan; 2 if the command was wrong.
-    Before a KeyboardInterrupt or SystemExit is raised again, it is told which jobs go on at the service;
-    with `cancels`, they are canceled.
+    1 if not, if something was left out that may be a scan, or if nothing can be printed any more; 2 if the
+    command was wrong. Before a KeyboardInterrupt or SystemExit is raised again, it is told which jobs go on
+    at the service; with `cancels`, they are canceled. Raises OutputLost.
     """
     trees = [ScanTree.at(path, results=out) for path in paths]
     scans = [*(scan for tree in trees for scan in tree.scans), *(scan_in_archive(*each) for each in sources)]
@@ -92,10 +94,14 @@ def submit(
             _run(batch, waits=waits, as_json=as_json)
         except ClientError as error:
             return _wrong(str(error))
+        except OutputLost as error:
+            Interruption(batch, url, cancels=False, why=str(error)).tell()
+            return 1
         except (KeyboardInterrupt, SystemExit):
-            for outcome in batch.sent:
-                if as_json or outcome.job is None:
-                    _tell(outcome, as_json=as_json)
+            with suppress(OutputLost):
+                for outcome in batch.sent:
+                    if as_json or outcome.job is None:
+                        _tell(outcome, as_json=as_json)
             Interruption(batch, url, cancels=cancels).tell()
             raise
     _tell_of(left_out, as_json=as_json)
@@ -124,7 +130,7 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
     """Print what became of a scan, unless that was done before."""
     if not outcome.is_told:
         outcome.is_told = True
-        print(_json(outcome) if as_json else _lines(outcome), flush=True)
+        put(_json(outcome) if as_json else _lines(outcome))
 
 
 def _wrong(reason: str) -> int:
@@ -137,7 +143,7 @@ def _tell_of(left_out: Sequence[LeftOut], *, as_json: bool) -> None:
     """Say what was left out and why: for machines each by itself, for people by reason."""
     if as_json:
         for each in left_out:
-            print(json.dumps({"path": str(each.path), "state": "left out", "reason": each.reason}))
+            put(json.dumps({"path": str(each.path), "state": "left out", "reason": each.reason}))
         return
     by_reason: defaultdict[str, list[str]] = defaultdict(list)
     for each in left_out:

@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 
+from disyre.trust import distrust
 from service.errors import ArchiveAway, ArchiveTimedOut, ArchiveWrong
 
 _LATER: Final = {408, 425, 429}
@@ -20,11 +21,19 @@ async def talking() -> AsyncIterator[None]:
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise ArchiveAway("the archive cannot be reached (ConnectTimeout)") from error
+        raise ArchiveAway(unreached(error)) from error
     except httpx.TimeoutException as error:
         raise ArchiveTimedOut("the archive was silent for too long") from error
     except httpx.HTTPError as error:
-        raise ArchiveAway(f"the archive cannot be reached ({type(error).__name__})") from error
+        raise ArchiveAway(unreached(error)) from error
+
+
+def unreached(error: httpx.HTTPError) -> str:
+    """Why a request to an archive got no answer, in words that say nothing of where it is."""
+    about_tls = distrust(error)
+    if about_tls is not None:
+        return f"the archive cannot be reached: {about_tls}"
+    return f"the archive cannot be reached ({type(error).__name__})"
 
 
 def check_status(answer: httpx.Response) -> None:

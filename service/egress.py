@@ -13,6 +13,7 @@ from typing import Final, Self, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from disyre.errors import InvalidParams, Misconfigured
+from disyre.trust import trust
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Resolve: TypeAlias = Callable[[str, int], list[str]]
@@ -103,8 +104,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], hosts: Hosts, resolv
     began_s = time.monotonic()
     opened = socket.create_connection((addresses[0], port), TIMEOUT_S)
     if parts.scheme == "https":
-        secure = ssl.create_default_context()
-        opened = secure.wrap_socket(opened, server_hostname=host, do_handshake_on_connect=False)
+        opened = trust().wrap_socket(opened, server_hostname=host, do_handshake_on_connect=False)
     with opened, _cut_off(opened, TIMEOUT_S - (time.monotonic() - began_s)):
         if isinstance(opened, ssl.SSLSocket):
             opened.do_handshake()

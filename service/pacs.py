@@ -1,5 +1,6 @@
 """The archives that speak DICOMweb, as the operator's file lists them."""
 
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import Field, HttpUrl, PositiveFloat, ValidationError, model_valid
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
 from disyre.frozen import Frozen
+from disyre.trust import trust
 from service.errors import UnknownServer
 
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -29,6 +31,8 @@ class PacsServer(Frozen):
     """A file that holds the password."""
     token_file: Path | None = None
     """A file that holds a bearer token, instead of a user."""
+    ca_file: Path | None = None
+    """Whom to believe its certificate; None is whom this machine believes."""
     connect_timeout_s: PositiveFloat = 5.0
     """It has to be reached within this time."""
     timeout_s: PositiveFloat = 60.0
@@ -42,6 +46,8 @@ class PacsServer(Frozen):
             raise ValueError("expected a user or a token_file, got both")
         if self.url.username or self.url.query or self.url.fragment:
             raise ValueError("expected a url without a user, a query and a fragment")
+        if self.ca_file is not None and self.url.scheme != "https":
+            raise ValueError("expected a url that begins with https:// where there is a ca_file")
         return self
 
     @property
@@ -65,7 +71,19 @@ class PacsServer(Frozen):
         if self.user is not None and self.password_file is not None:
             auth = httpx.BasicAuth(self.user, self._secret(self.password_file, "password_file"))
         timeout = httpx.Timeout(self.timeout_s, connect=self.connect_timeout_s)
-        return {"headers": headers, "auth": auth, "timeout": timeout, "trust_env": False}
+        return {
+            "headers": headers,
+            "auth": auth,
+            "timeout": timeout,
+            "verify": self._trust(),
+            "trust_env": False,
+        }
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return trust(self.ca_file)
+        except OSError as error:
+            raise Misconfigured(f"DISYRE_PACS_FILE: server {self.name}: {error}") from None
 
     def _secret(self, path: Path, key: str) -> str:
         try:
@@ -98,7 +116,7 @@ def read_servers(path: Path | None) -> Servers:
         server = _server(entry, number)
         if server.name in servers:
             raise Misconfigured(f"DISYRE_PACS_FILE: server {number}: name: there is one of it already")
-        server.client().close()  # its secrets can be read
+        server.client().close()  # its secrets can be read, and whom to believe
         servers[server.name] = server
     return servers
 

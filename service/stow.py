@@ -10,6 +10,7 @@ import httpx
 
 from disyre.export import SentInstance
 from service.dicom_instances import DicomInstance
+from service.dicomweb import unreached
 from service.pacs import PacsServer
 
 _AT_ONCE_BYTES: Final = 16 * 1024**2
@@ -68,7 +69,7 @@ def store(client: httpx.Client, server: PacsServer, batch: Sequence[DicomInstanc
     except OSError as error:  # of a job that is being deleted
         raise PacsAway("the results cannot be read now") from error
     except httpx.HTTPError as error:
-        raise PacsAway(f"the archive cannot be reached ({type(error).__name__})") from error
+        raise PacsAway(unreached(error)) from error
 
 
 def _part(head: bytes, instance: DicomInstance) -> Iterator[bytes]:

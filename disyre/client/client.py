@@ -59,7 +59,8 @@ class Client:
         """`key` is an API key.
 
         What the API refuses for now (429, 503), and what got no answer and may be repeated, is tried again
-        for up to `retry_for_s` seconds. Raises ClientError if `base_url` is no address.
+        for up to `retry_for_s` seconds. Raises ClientError if `base_url` is no address, or SSL_CERT_FILE has
+        no certificates.
         """
         self._clock = clock
         self._connection = Connection(base_url, key=key, retry_for_s=retry_for_s, sleep=sleep, clock=clock)

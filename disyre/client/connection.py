@@ -24,6 +24,8 @@ from disyre.client.errors import (
     Unreachable,
     refusal,
 )
+from disyre.client.trusted import trusted_at
+from disyre.trust import distrust
 
 D = TypeVar("D", bound=Document)
 
@@ -119,6 +121,7 @@ class Connection:
         self._http = httpx.Client(
             base_url=url,
             headers={KEY_HEADER: read_key(key)} if key else {},
+            verify=trusted_at(url),
             trust_env=not is_this_machine(url.host),  # no proxy lies before one's own machine
         )
         self._prefix = prefix_of(url)
@@ -250,7 +253,7 @@ def _unwritable(error: Exception) -> ClientError:
 
 
 def _not_connected(error: httpx.TransportError) -> Unreachable:
-    reason = str(error).partition("] ")[2] or str(error) or type(error).__name__
+    reason = distrust(error) or str(error).partition("] ")[2] or str(error) or type(error).__name__
     return Unreachable(
         f"expected a disyre API at {origin_of(error.request.url)}, got no connection: {reason}"
     )

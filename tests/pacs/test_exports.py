@@ -1,6 +1,7 @@
 """The DICOM results of a job get into an archive: once, however often they are sent."""
 
 import io
+import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,11 @@ from service.exporter import Exporter
 from service.pacs import read_servers
 from tests.builders import JOB_ID, NOON, make_job
 from tests.dicom_phantom import make_series
+from tests.house_ca import HouseCa, believe_another_alone
 from tests.live import free_port, wait_for
 from tests.pacs.orthanc import PASSWORD, PLUGIN, PROGRAM, USER, Orthanc, orthanc
 from tests.service.live_api import LiveApi, live_api
+from tests.service.pulls.archive import archive as archive_of_ours
 
 IS_THERE = PROGRAM.exists() and PLUGIN.exists()
 
@@ -152,6 +155,28 @@ def test_a_wrong_password_is_told_and_not_tried_again(tmp_path: Path, archive: O
         assert jobs.exports.take(lease_s=1) is None
 
 
+def test_an_export_to_an_archive_that_nobody_believes_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    believe_another_alone(tmp_path, monkeypatch)
+    caplog.set_level(logging.INFO)
+    jobs = InMemoryJobStore()
+    with (
+        archive_of_ours(tls=HouseCa(tmp_path).server()) as pacs,
+        live_api(tmp_path, jobs=jobs, reap_interval_s=0.05, pacs_file=pacs.file(tmp_path)) as api,
+    ):
+        path = _succeed(api, jobs, _results(), export="pacs1")
+        wait_for(lambda: jobs.exports.list(JOB_ID), "it was tried", within_s=30)
+        (export,) = api.client.get(path).json()["exports"]
+
+    why = (
+        "the archive cannot be reached: its certificate could not be verified "
+        "(self-signed certificate in certificate chain)"
+    )
+    assert (export["state"], export["detail"]) == ("waiting", why)
+    assert f"job {JOB_ID}: export to pacs1 is put off: {why}" in caplog.messages
+
+
 def test_what_cannot_be_sent_is_refused(tmp_path: Path) -> None:
     jobs = InMemoryJobStore()
     with live_api(tmp_path, jobs=jobs, pacs_file=servers_file(tmp_path, "http://127.0.0.1:9/")) as api:
@@ -180,6 +205,15 @@ def test_what_cannot_be_sent_is_refused(tmp_path: Path) -> None:
         ('[[server]]\nname = "a"\nurl = "http://a/"\nuser = "b"', "password_file"),
         ('[[server]]\nname = "a"\nurl = "http://a/"\ntoken_file = "/none"', "token_file of server a"),
         ('[[server]]\nname = "a"\nurl = "http://b:ZZCANARY@a/"', "without a user"),
+        ('[[server]]\nname = "a"\nurl = "http://a/"\nca_file = "/none"', "https:// where there is a ca_file"),
+        (
+            '[[server]]\nname = "a"\nurl = "https://a/"\nca_file = "/none"',
+            "server a: ca_file cannot be read: No such file or directory",
+        ),
+        (
+            '[[server]]\nname = "a"\nurl = "https://a/"\nca_file = "/dev/null"',
+            r"server a: ca_file holds no certificate \(PEM\)",
+        ),
     ],
 )
 def test_a_wrong_list_of_archives_is_refused_at_the_start(tmp_path: Path, text: str, words: str) -> None:

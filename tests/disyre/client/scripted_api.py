@@ -1,6 +1,7 @@
 """A server that answers as it was told to, as no API should too: it hangs up, or breaks off halfway."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,11 +58,13 @@ class ScriptedApi:
 
 
 @contextmanager
-def scripted_api(*answers: Answer) -> Iterator[ScriptedApi]:
-    """A server on this machine for the length of a block."""
+def scripted_api(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedApi]:
+    """A server on this machine for the length of a block; with `tls`, it speaks nothing else."""
     script = ScriptedApi(*answers)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(script))
-    script.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    script.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

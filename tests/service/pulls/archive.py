@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -108,7 +109,7 @@ class Archive:
         else:
             send(request, b"", status=404)
 
-    def file(self, folder: Path, *, password: str = PASSWORD, **more: float) -> Path:
+    def file(self, folder: Path, *, password: str = PASSWORD, **more: float | str | Path) -> Path:
         """The operator's file with this archive in it."""
         (folder / "password").write_text(password)
         path = folder / "pacs.toml"
@@ -118,7 +119,10 @@ class Archive:
             f'url = "{self.url}/dicom-web/"',
             f'user = "{USER}"',
             f'password_file = "{folder / "password"}"',
-            *(f"{name} = {value}" for name, value in more.items()),
+            *(
+                f"{name} = {value if isinstance(value, float) else json.dumps(str(value))}"
+                for name, value in more.items()
+            ),
         ]
         path.write_text("\n".join(lines))
         return path
@@ -132,8 +136,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def archive(**facts: Any) -> Iterator[Archive]:
-    """An archive for the length of a block."""
+def archive(*, tls: ssl.SSLContext | None = None, **facts: Any) -> Iterator[Archive]:
+    """An archive for the length of a block; with `tls`, it speaks nothing else."""
     made = Archive(**facts)
 
     class Handler(BaseHTTPRequestHandler):
@@ -146,9 +150,11 @@ def archive(**facts: Any) -> Iterator[Archive]:
             """Say nothing."""
 
     server = _Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
+    made.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     try:
         yield made
     finally:
