@@ -105,7 +105,12 @@ def is_alike(image: Slice, other: Slice, *, across: bool = False) -> bool:
 
 def may_be_slice(image: Slice, other: Slice) -> bool:
     """Whether another image is parallel to an image, and none that only shows where slices lie."""
-    return abs(float(image.normal @ other.normal)) >= _PARALLEL and _NO_SLICES.isdisjoint(other.image_type)
+    return abs(float(image.normal @ other.normal)) >= _PARALLEL and not is_no_slice(other)
+
+
+def is_no_slice(image: Slice) -> bool:
+    """Whether an image only shows where slices lie, or what lies behind one another."""
+    return not _NO_SLICES.isdisjoint(image.image_type)
 
 
 def _differs_in_series_only(image: Slice, other: Slice) -> bool:

@@ -15,6 +15,8 @@ from disyre.wording import counted
 
 _MOST_BEYOND: Final = 0.15
 """Of what a stack covers: as much may others cover beside it, as when a patient moves between two scans."""
+_SAME_END_MM: Final = 0.25
+"""Ends that lie no further apart are one place: who ends there shows no more of the head."""
 
 
 def partial(stacks: Sequence[Stack]) -> dict[int, str]:
@@ -65,16 +67,20 @@ def _is_like(one: Slice, other: Slice) -> bool:
 def _of_alike(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, str]:
     normal = stacks[numbers[0]][0].normal
     heights = {number: [float(image.position @ normal) for image in stacks[number]] for number in numbers}
-    low = min(min(each) for each in heights.values())
-    high = max(max(each) for each in heights.values())
+    ends = {number: (min(each), max(each)) for number, each in heights.items()}
+    low, high = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
     found = {}
-    for number, own in heights.items():
-        own_mm = max(own) - min(own)
+    for number, (own_low, own_high) in ends.items():
+        own_mm = own_high - own_low
         if high - low > (1 + _MOST_BEYOND) * own_mm:
             others = [
-                stacks[other] for other in numbers if stacks[other][0].series != stacks[number][0].series
+                stacks[other]
+                for other, (its_low, its_high) in ends.items()
+                if stacks[other][0].series != stacks[number][0].series
+                and max(own_low - its_low, its_high - own_high) > _SAME_END_MM
             ]
-            found[number] = _words(stacks[number], others, own_mm=own_mm, together_mm=high - low)
+            if others:
+                found[number] = _words(stacks[number], others, own_mm=own_mm, together_mm=high - low)
     return found
 
 

@@ -1,9 +1,10 @@
 """The options of a submission: how its scan is to be scored, and which part of the upload that is."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
 from disyre.frozen import Frozen
 from disyre.modality import Modality
@@ -19,6 +20,17 @@ def _url_of(given: object) -> str:
     if not isinstance(url, str):
         raise ValueError("expected a URL, or an object with a URL as its `url`, got something else")
     return url
+
+
+def _no_truth(given: object) -> object:
+    """What was given, unless it is true or false, which Python takes for 1 and 0."""
+    if isinstance(given, bool):
+        raise PydanticKnownError("float_type")
+    return given
+
+
+_NO_TRUTH: Final = BeforeValidator(_no_truth)
+"""Of numbers."""
 
 
 Url = Annotated[str, Field(max_length=2000), BeforeValidator(_url_of)]
@@ -46,7 +58,9 @@ class JobParams(Frozen):
     """What the scan is, whatever it is recognised as; else what it is recognised as."""
     mode: Mode | None = None
     """Whether each severity is a step by itself (`ensemble`) or goes on from the one before (`stepwise`)."""
-    severities: tuple[Severity, ...] | None = Field(default=None, min_length=1, max_length=100)
+    severities: tuple[Annotated[Severity, _NO_TRUTH], ...] | None = Field(
+        default=None, min_length=1, max_length=100
+    )
     """How corrupted the network is told that the scan is, one call for each; falling in mode `stepwise`."""
     preset: Literal["parity"] | None = None
     """As the public reference implementation; excludes `severities`, `bias_correction` and `align`."""
@@ -54,17 +68,17 @@ class JobParams(Frozen):
     """Whether the scan is divided by the shading that is found in it."""
     align: bool | None = None
     """Whether a head is turned upright that is tilted by more than the model was trained for."""
-    threshold: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    threshold: Annotated[float | None, Field(gt=0, allow_inf_nan=False), _NO_TRUTH] = None
     """Anomaly map value above which a region is reported."""
     outputs: tuple[Output, ...] | None = Field(default=None, min_length=1, max_length=9)
     """Which results the job gives, beside the summary; else all that suit the scan."""
     series_uid: str | None = Field(default=None, pattern=SERIES_UID)
     """Which series of a DICOM upload is scored, by its SeriesInstanceUID; else the only one."""
-    volume_index: int | None = Field(default=None, ge=0)
+    volume_index: Annotated[int | None, Field(ge=0), _NO_TRUTH] = None
     """Which of several volumes in a NIfTI file is scored, counted from 0; else the only one."""
     priority: Priority = "normal"
     """Jobs of a higher one begin first; else `normal`."""
-    retention_s: int | None = Field(default=None, ge=60)
+    retention_s: Annotated[int | None, Field(ge=60), _NO_TRUTH] = None
     """Seconds for which the job is kept once it is finished; else as long as the service keeps jobs."""
     callback: Url | None = None
     """URL that is called when the job has ended; in JSON also as `{"url": …}`."""

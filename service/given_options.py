@@ -1,6 +1,7 @@
 """The options of a job as a request spells them: in its query, or as JSON in a form."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def parse_params(text: bytes) -> dict[str, Any]:
 
 
 def read_object(text: bytes, what: str) -> dict[str, Any]:
-    """An object of JSON.
+    """An object of JSON; a mark of its encoding before it is ignored (RFC 8259, 8.1).
 
     Raises InvalidParams, also if it has a name twice: which one is meant is not guessed.
     """
@@ -45,6 +46,7 @@ def read_object(text: bytes, what: str) -> dict[str, Any]:
             raise InvalidParams(f"expected each name once in {what}, got one twice")
         return found
 
+    text = text.removeprefix(BOM_UTF8)
     try:
         from_json(text, allow_inf_nan=False)  # refuses what is nested beyond reason, too
         options = json.loads(text, object_pairs_hook=once_each)

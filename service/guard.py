@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _OWN_MACHINE: Final = ("http", "127.0.0.1")
 _READING: Final = ("GET", "HEAD")
+_BLANKS: Final = " \t"
+"""Around the value of a header they are no part of it (RFC 9110, 5.5)."""
 _HINT: Final = "A key of the operator's. Not asked for where only the API's own machine can reach it."
 _BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=False)
 _API_KEY: Final = APIKeyHeader(
@@ -183,7 +185,7 @@ async def _caller(
     """
     guard: Guard = request.app.state.guard
     guard.check_page(request)
-    shown = bearer.credentials if bearer else api_key
+    shown = bearer.credentials if bearer else (api_key or "").strip(_BLANKS) or None
     try:
         caller = await guard.caller(shown)
     except Unauthenticated as error:

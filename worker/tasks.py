@@ -226,7 +226,7 @@ def _lost(job: Job, now: Now) -> Change:
 
 def _after_error(job: Job, error: Exception, now: Now) -> Change:
     """Again, if nobody has to act and there are attempts left; else the end."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         error = StorageFull("the disk is full")
     if isinstance(error, Unavailable) and job.n_losses + 1 < MAX_LOSSES:
         logger.warning("job %s, attempt %d: %s", job.id, job.attempt, error)

@@ -161,10 +161,9 @@ def survey_dicom(
         _tell_mark(each, on_series)
     found = survey_of(by_series, on_warning, max_voxels=max_voxels)
     if on_files is not None:
-        needed = kin(by_series)
-        for candidate in found:
-            if candidate.code is None and candidate.series_uid is not None:
-                on_files(candidate.series_uid, files.needed(needed[candidate.series_uid]))
+        scored = [each.series_uid for each in found if each.code is None and each.series_uid is not None]
+        for series, needed in kin(by_series, scored).items():
+            on_files(series, files.needed(needed))
     return found
 
 

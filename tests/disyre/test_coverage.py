@@ -88,6 +88,19 @@ def test_parts_of_one_series_are_no_matter_of_other_series() -> None:
     assert partial([slab("1", 0, 24), slab("1", 26, 48)]) == {}
 
 
+def test_of_those_like_a_part_only_those_count_that_show_more() -> None:
+    found = partial([slab("1", 0, 24), slab("2", 0, 24), slab("3", 4, 20), slab("4", 30, 33)])
+
+    assert "covers 69 mm, and 96 mm together with another that is like it (3 images)" in found[0]
+    assert "together with another that is like it (3 images)" in found[1]
+    assert "together with 3 others that are like it (67 images)" not in found[2]
+    assert "together with 3 others that are like it (51 images)" in found[2]
+
+
+def test_images_that_are_of_one_series_are_no_others() -> None:
+    assert list(partial([slab("1", 0, 24), slab("1", 30, 48), slab("2", 0, 24)])) == [1, 2]
+
+
 def test_a_part_that_is_picked_on_purpose_is_taken_with_a_warning() -> None:
     warnings: list[str] = []
     images = Images([*slab("1", 0, 24), *slab("2", 26, 48)])

@@ -23,6 +23,15 @@ PATH = "/viewer/assets/style.css"
         ("gzip;q=0", False),
         ("gzip; q=0.000, *", False),
         ("*;q=0", False),
+        ("gzip;q=0.5, identity;q=1", False),
+        ("gzip;q=0.5, identity", False),
+        ("*;q=0.5, identity;q=0.6", False),
+        ("gzip;q=0.5, identity;q=0.5", True),
+        ("gzip, identity;q=0.5", True),
+        ("gzip;q=0.1, identity;q=0", True),
+        ("gzip;q=0.1, *;q=0", True),
+        ("identity;q=0", False),
+        ("gzip;q=0, identity;q=0", False),
     ],
 )
 def test_only_who_takes_gzip_gets_it(shared_api: LiveApi, accept_encoding: str, is_taken: bool) -> None:

@@ -117,6 +117,22 @@ def test_the_document_says_for_what_a_key_is_asked(api: LiveApi) -> None:
                 assert [list(each) for each in operation["security"]] == [["bearer"], ["apiKey"]]
 
 
+def test_blanks_around_a_key_are_no_part_of_it(api: LiveApi) -> None:
+    for shown in (b"pacs ", b"pacs\t", b"pacs \t ", b"  pacs", b"\tpacs"):
+        for name in (b"X-API-Key: ", b"Authorization: Bearer "):
+            assert _status_of(api, name + shown) == 200, (name, shown)
+    for shown in (b"", b" \t ", b"pa cs"):
+        assert _status_of(api, b"X-API-Key:" + shown) == 401, shown
+
+
+def _status_of(api: LiveApi, header: bytes) -> int:
+    """Of a request with a header that is sent as it is, with all its blanks."""
+    head = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    with closing(socket.create_connection(api.address, timeout=PATIENCE_S)) as connection:
+        connection.sendall(head + header + b"\r\n\r\n")
+        return int(connection.recv(65536).split()[1])
+
+
 @pytest.mark.parametrize(
     "headers", [{"Authorization": "Bearer pacs"}, {"authorization": "bearer pacs"}, {"X-API-Key": "pacs"}]
 )

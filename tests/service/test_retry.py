@@ -1,8 +1,10 @@
 """Trying again what has failed or was canceled."""
 
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 
 import httpx
 import pytest
@@ -12,9 +14,11 @@ from disyre.adapters.task_queue import InMemoryTaskQueue
 from disyre.errors import Unavailable
 from disyre.job import Job, JobProblem
 from tests.builders import NOON, make_job
+from tests.live import ROOT
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 OTHER_ID = "019b7a00-0000-7000-8000-000000000002"
 RUNNING_ID = "019b7a00-0000-7000-8000-000000000003"
 
@@ -25,9 +29,9 @@ def submit(api: LiveApi, scan: bytes, mask: bytes) -> str:
     return str(response.json()["id"])
 
 
-def fail(api: LiveApi, job_id: str) -> Job:
+def fail(api: LiveApi, job_id: str, code: str = "internal") -> Job:
     api.jobs.update(job_id, lambda job: job.start(at=NOON))
-    problem = JobProblem(code="internal", detail="no fault of yours")
+    problem = JobProblem(code=code, detail="no fault of yours")
     return api.jobs.update(job_id, lambda job: job.fail(problem, attempt=job.attempt, at=api.jobs.now()))
 
 
@@ -43,6 +47,20 @@ def test_a_failed_job_is_queued_and_sent_again(api: LiveApi, scan: bytes, mask: 
     assert int(response.headers["Retry-After"]) >= 1
     assert api.jobs.get(job_id).state == "queued"
     assert api.queue.job_ids == [job_id, job_id]
+
+
+def test_what_the_operations_say_of_a_full_disk_queues_the_jobs_that_failed_of_it(
+    api: LiveApi, scan: bytes, mask: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [submit(api, scan, mask) for _ in range(3)]
+    for job_id, code in zip(ids, ("storage-full", "internal", "storage-full"), strict=True):
+        fail(api, job_id, code)
+    (code,) = re.findall(r"^  ```python\n(.*?)^  ```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+
+    exec(dedent(code).replace("http://localhost:8000", str(api.client.base_url)), {"KEY": None})
+
+    assert [api.jobs.get(job_id).state for job_id in ids] == ["queued", "failed", "queued"]
+    assert capsys.readouterr().out == "2 queued again\n"
 
 
 def test_a_canceled_job_is_queued_again(api: LiveApi, scan: bytes, mask: bytes) -> None:

@@ -142,6 +142,14 @@ def test_a_volume_of_a_4d_file_is_taken_if_it_is_said_which(api: LiveApi) -> Non
     assert response.json()["params"]["volume_index"] == 1
 
 
+def test_options_may_begin_with_a_byte_order_mark(api: LiveApi, scan: bytes) -> None:
+    params = b'\xef\xbb\xbf{"threshold": 0.75}'
+
+    response = api.client.post("/v1/jobs", files={"file": scan, "params": (None, params)})
+
+    assert response.json()["params"]["threshold"] == 0.75
+
+
 def test_options_in_a_form_win_over_those_in_its_query(api: LiveApi, scan: bytes) -> None:
     response = api.client.post(
         "/v1/jobs", params={"threshold": "0.5"}, files={"file": scan}, data={"params": '{"threshold": 0.75}'}

@@ -223,7 +223,10 @@ def test_what_is_wrong_with_an_input_is_told(run: Run) -> None:
     assert job.error.detail == "expected a mask, got a hat"
 
 
-@pytest.mark.parametrize("error", [Unavailable("away"), OSError(errno.ENOSPC, "No space left")])
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("away"), OSError(errno.ENOSPC, "No space left"), OSError(errno.EDQUOT, "Quota exceeded")],
+)
 def test_a_job_that_nobody_is_to_blame_for_goes_back_to_the_queue(
     run: Run, jobs: InMemoryJobStore, error: Exception
 ) -> None:
@@ -233,9 +236,10 @@ def test_a_job_that_nobody_is_to_blame_for_goes_back_to_the_queue(
     assert not jobs.is_leased(JOB_ID)
 
 
-def test_a_full_disk_fails_the_last_attempt(run: Run) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_fails_the_last_attempt(run: Run, number: int) -> None:
     for _ in range(MAX_LOSSES):
-        job = run(raising(OSError(errno.ENOSPC, "No space left")))
+        job = run(raising(OSError(number, "full")))
 
     assert job.state is JobState.FAILED
     assert job.error is not None

@@ -224,6 +224,8 @@ def test_a_body_is_short_whole_and_plain(other_api: LiveApi) -> None:
         )
 
     assert post(b" " * 70_000) == (413, "too-large")
+    marked = b"\xef\xbb\xbf" + json.dumps({"source": SOURCE, "model": "none"}).encode()
+    assert post(marked) == (422, "unknown-model"), "a byte order mark is ignored"
     assert post(b"{}", Content_Encoding="gzip") == (415, "unsupported-media-type")
     assert post(b"{}", Content_Digest=f"sha-256=:{'A' * 43}=:") == (400, "digest-mismatch")
 

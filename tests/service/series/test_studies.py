@@ -94,6 +94,18 @@ def test_a_job_of_a_study_has_the_series_beside_it_that_may_hold_the_rest_of_the
     assert any("covers" in warning for warning in response.json()["warnings"])
 
 
+def test_an_odd_series_does_not_give_all_jobs_of_a_study_the_files_of_all(api: LiveApi) -> None:
+    scan, again = series("T1w", **T1W), series("unknown", **T1W)
+    odd = series("short", 3, origin=(-20.0, 10.0, 90.0), **T1W)
+    images = [*scan, *again, *odd]
+
+    response = api.client.post("/v1/studies", **as_form(images))
+
+    expected = [names_of(images, each, odd) for each in (scan, again)]
+    assert stored(api) == [(names, names) for names in expected]
+    assert "with another that is like it (3 images)" in response.json()["warnings"][0]
+
+
 def test_a_study_whose_jobs_would_have_very_many_files_is_refused(
     api: LiveApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
