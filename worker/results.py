@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from disyre.adapters.derived_dicom import DerivedDicom, Kind
-from disyre.adapters.dicom_results import write_dicom_results
+from disyre.adapters.dicom_results import warnings_of_subject, write_dicom_results
 from disyre.adapters.nifti_write import write_nifti
 from disyre.adapters.preview import write_preview
+from disyre.adapters.source_series import SourceSeries
 from disyre.job import Artifact
 from disyre.outputs import Output
 from disyre.pipeline import ScoredVolume
@@ -93,6 +94,12 @@ def write_dicom(
     """Write what is wanted as DICOM; `on_step` is called now and then."""
     kinds = [kind for output, kind in _DICOM.items() if output in outputs]
     write_dicom_results(folder, derived, volume, scored, summary, kinds, on_step=on_step)
+
+
+def warnings_of_dicom(series: SourceSeries | None, outputs: Collection[Output]) -> tuple[str, ...]:
+    """What is to be known of what is written as DICOM, if anything is."""
+    is_wanted = series is not None and not _DICOM.keys().isdisjoint(outputs)
+    return warnings_of_subject(series) if series is not None and is_wanted else ()
 
 
 def write_summary(folder: Path, summary: Summary) -> None:

@@ -118,6 +118,7 @@ class ScanScorer:
             find_pose=partial(find_pose, on_step=course.again),
             course=course,
         )
+        outputs = outputs_of(job.params.outputs, is_dicom=reading.series is not None)
         summary = summarize(
             scan.volume,
             scored,
@@ -133,15 +134,17 @@ class ScanScorer:
             warnings=(
                 *scan.warnings,
                 *warnings_of(job.params, decision.modality, decision.image, manifest.modality),
+                *results.warnings_of_dicom(reading.series, outputs),
             ),
         )
         with watch.stage("writing"):
             course.begin("writing")
-            outputs = outputs_of(job.params.outputs, is_dicom=reading.series is not None)
             results.write_volumes(folder, scan.volume, scored, outputs, on_step=course.again)
             results.write_picture(folder, scan.volume, scored, summary, outputs)
             if reading.series is not None:
-                derived = DerivedDicom(reading.series, self.identity_of(job), summary.model)
+                derived = DerivedDicom(
+                    reading.series, self.identity_of(job), summary.model, job.created_at.astimezone()
+                )
                 results.write_dicom(
                     folder, derived, scan.volume, scored, summary, outputs, on_step=course.again
                 )

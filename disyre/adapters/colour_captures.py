@@ -45,13 +45,21 @@ def write_colour_captures(
 
     Of `warnings` each image says how many there are, and the first.
     """
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         images = colour_captures(derived, volume, anomaly_map, colours, warnings)
         for number, image in enumerate(images, start=1):
             content = BytesIO()
             image.save_as(content, enforce_file_format=True)
-            archive.writestr(f"{number:04d}.dcm", content.getvalue())
+            member = _member(f"{number:04d}.dcm", derived)
+            archive.writestr(member, content.getvalue(), compresslevel=_DEFLATED)
             on_step()
+
+
+def _member(name: str, derived: DerivedDicom) -> zipfile.ZipInfo:
+    """A file of the time of the results, not of now: so the zip is always the same."""
+    member = zipfile.ZipInfo(name, derived.made_at.timetuple()[:6])
+    member.compress_type = zipfile.ZIP_DEFLATED
+    return member
 
 
 def colour_captures(

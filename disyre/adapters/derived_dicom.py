@@ -7,6 +7,7 @@ them become those to the images that there are.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
@@ -26,13 +27,22 @@ Kind: TypeAlias = Literal["pm", "seg", "sc", "sr"]
 
 MANUFACTURER: Final = "disyre"
 RESEARCH_USE: Final = "RESEARCH USE ONLY"
-_SERIES_NUMBERS: Final[dict[Kind, int]] = {"pm": 9801, "seg": 9802, "sc": 9803, "sr": 9804}
+_PLACES: Final[dict[Kind, int]] = {"pm": 1, "seg": 2, "sc": 3, "sr": 4}
+"""The last digit of the number of a series."""
+_UNNUMBERED: Final = 98
+"""In place of the number of a scan that has none."""
+_MOST: Final = 2**31 - 1
+"""The largest number of a series (IS)."""
 _NAMES: Final[dict[Kind, str]] = {
     "pm": "anomaly map",
-    "seg": "regions above threshold",
-    "sc": "anomaly map in colour",
+    "seg": "regions",
+    "sc": "map in colour",
     "sr": "measurements",
 }
+_LONGEST: Final = 64
+"""Characters of a description (LO)."""
+_MOMENTS: Final = ("Series", "Content", "InstanceCreation")
+"""Of which a result has a date and a time."""
 _SLICE: Final = "slice"
 
 
@@ -45,6 +55,26 @@ def derived_uid(identity: str, kind: str, part: str = "") -> uid.UID:
     return uid.UID(f"2.25.{uuid5(NAMESPACE_URL, f'disyre:{identity}:{kind}:{part}').int}")
 
 
+def series_number(kind: Kind, source: int | None) -> int:
+    """Of the series of a kind of result: of scan 7 it is 701 to 704, so that they stand together in a list.
+
+    >>> series_number("pm", 7), series_number("sr", 301), series_number("seg", None)
+    (701, 30104, 9802)
+    """
+    fits = source is not None and 0 < source <= _MOST // 100 - 1
+    return 100 * (source if source is not None and fits else _UNNUMBERED) + _PLACES[kind]
+
+
+def series_description(kind: Kind, model: ModelSummary) -> str:
+    """Of the series of a kind of result: what of which contrast, by which model and what for.
+
+    Lists cut it at the end, so what differs comes first. Of a model whose name is long, a part is there.
+    """
+    first, last = f"disyre {model.modality} {_NAMES[kind]}", f"/{model.version}, {RESEARCH_USE}"
+    room = _LONGEST - len(first) - len(last) - len(", ")
+    return f"{first}, {model.name[:room]}{last}" if room > 0 else f"{first}, {RESEARCH_USE}"
+
+
 @dataclass(frozen=True, eq=False)
 class DerivedDicom:
     """Makes DICOM results of one scored scan."""
@@ -53,6 +83,8 @@ class DerivedDicom:
     identity: str
     """What tells this scoring of this scan from others: of equal ones, results have equal UIDs."""
     model: ModelSummary
+    made_at: datetime
+    """Date and time of all of them, in the zone of the place; the same whenever they are written."""
 
     @cached_property
     def subject(self) -> Dataset:
@@ -85,18 +117,24 @@ class DerivedDicom:
         """What constructors of highdicom want to be told of a series, an instance, and what made them."""
         return {
             "series_instance_uid": self.series_uid(kind),
-            "series_number": _SERIES_NUMBERS[kind],
+            "series_number": series_number(kind, self.series.number),
             "sop_instance_uid": self.instance_uid(kind, number),
             "instance_number": number,
             "manufacturer": MANUFACTURER,
             "manufacturer_model_name": f"{self.model.name}/{self.model.version}",
             "software_versions": [__version__, self.model.sha256],
             "device_serial_number": self.model.sha256[:16],
-            "series_description": f"disyre {_NAMES[kind]} ({RESEARCH_USE})",
+            "series_description": series_description(kind, self.model),
         }
 
     def finish(self, result: Dataset) -> Dataset:
-        """A result with references to the images that there are, and with its research use stated."""
+        """A result with references to the images that there are, and with its date."""
+        for name in _MOMENTS:
+            self._date(result, f"{name}Date", f"{name}Time")
+        if "DateOfSecondaryCapture" in result:
+            self._date(result, "DateOfSecondaryCapture", "TimeOfSecondaryCapture")
+        for item in result.get("ContributingEquipmentSequence", ()):
+            item.ContributionDateTime = f"{self.made_at:%Y%m%d%H%M%S.%f}"
         if result.Modality != "SR":
             result.BodyPartExamined = "BRAIN"
         if "ContentLabel" in result:
@@ -104,8 +142,13 @@ class DerivedDicom:
         for name in ("StudyDescription", "PatientIdentityRemoved", "DeidentificationMethod"):
             if name in self.subject and name not in result:
                 setattr(result, name, getattr(self.subject, name))
+        _name_dimensions(result)
         _replace(result, self._places)
         return result
+
+    def _date(self, result: Dataset, day: str, time: str) -> None:
+        setattr(result, day, f"{self.made_at:%Y%m%d}")
+        setattr(result, time, f"{self.made_at:%H%M%S.%f}")
 
     @cached_property
     def _places(self) -> dict[uid.UID, SourceSlice]:
@@ -137,6 +180,14 @@ class DerivedDicom:
 def _decimals(values: Iterable[float]) -> list[DSfloat]:
     """Numbers as decimal strings, of 16 characters at most."""
     return [DSfloat(value, auto_format=True) for value in values]
+
+
+def _name_dimensions(result: Dataset) -> None:
+    """Give how frames are ordered a UID that is always the same; the library makes a new one each time."""
+    named = derived_uid(result.SeriesInstanceUID, "dimensions")
+    for sequence in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in result.get(sequence, ()):
+            item.DimensionOrganizationUID = named
 
 
 def _replace(dataset: Dataset, places: dict[uid.UID, SourceSlice]) -> None:

@@ -181,6 +181,7 @@ def _source_of(stack: Stack, frames: Sequence[Frame], affine: Affine) -> SourceS
     return SourceSeries(
         subject=frames[0].image.header,
         series=first.series,
+        number=first.series_number,
         frame_of_reference=first.frame_of_reference,
         shape=first.shape,
         spacing_mm=first.spacing_mm,

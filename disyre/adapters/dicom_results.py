@@ -10,10 +10,12 @@ from pydicom.dataset import Dataset
 
 from disyre.adapters.colour_captures import write_colour_captures
 from disyre.adapters.derived_dicom import DerivedDicom, Kind
+from disyre.adapters.dicom_subject import unsure_of
 from disyre.adapters.map_colours import MapColours
 from disyre.adapters.measurement_report import measurement_report
 from disyre.adapters.parametric_map import parametric_map
 from disyre.adapters.segmentation import segmentation
+from disyre.adapters.source_series import SourceSeries
 from disyre.pipeline import ScoredVolume
 from disyre.progress import OnStep, go_on
 from disyre.result_names import COLOUR_CAPTURES, PARAMETRIC_MAP, REPORT, SEGMENTATION
@@ -65,6 +67,18 @@ def write_dicom_results(
                 warnings=summary.warnings,
                 on_step=on_step,
             )
+
+
+def warnings_of_subject(series: SourceSeries) -> tuple[str, ...]:
+    """What is to be known of patient and study as the results have them."""
+    with _silence():
+        names = unsure_of(series.subject)
+    if not names:
+        return ()
+    return (
+        f"letters of {', '.join(names)} are not of the character sets that the images state "
+        "(SpecificCharacterSet): the results as DICOM leave out what has them",
+    )
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class SourceSeries:
     """A header that says whose they are, as it is stored: nobody has looked at it."""
     series: str
     """Their SeriesInstanceUID."""
+    number: int | None
+    """SeriesNumber of the first; None if it states none."""
     frame_of_reference: str
     """Nothing if they state none."""
     shape: tuple[int, int]

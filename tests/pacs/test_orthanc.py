@@ -98,7 +98,7 @@ def _map_in(orthanc: Orthanc) -> npt.NDArray[np.float32]:
     (series,) = (
         each
         for each in orthanc.series()
-        if "anomaly map (" in each["MainDicomTags"].get("SeriesDescription", "")
+        if "anomaly map," in each["MainDicomTags"].get("SeriesDescription", "")
     )
     content = orthanc.content(f"/instances/{series['Instances'][0]}/file")
     return np.asarray(highdicom.imread(BytesIO(content)).pixel_array)

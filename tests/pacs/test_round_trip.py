@@ -157,7 +157,7 @@ def exported(serve: Serve, job_id: str) -> list[Any]:
 
 def map_in(series: list[Any]) -> Any:
     (found,) = (
-        each for each in series if "anomaly map (" in each["MainDicomTags"].get("SeriesDescription", "")
+        each for each in series if "anomaly map," in each["MainDicomTags"].get("SeriesDescription", "")
     )
     return found
 

@@ -9,6 +9,8 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.nifti_write import write_nifti
@@ -123,6 +125,34 @@ def test_a_dicom_series_has_its_results_as_dicom_too_and_the_same_uids_in_anothe
     )
     values = np.asarray(map_.dataobj)[tuple(np.moveaxis(np.round(at).astype(int), -1, 0))]
     assert np.array_equal(read.array, values)
+
+
+def test_results_as_dicom_are_of_the_time_of_the_job_and_a_name_that_cannot_be_read_is_warned_of(
+    scorer: ScanScorer, package: ModelPackage, upload: Path, results: Path
+) -> None:
+    images = make_series(12, shape=(40, 48))
+    for image in images:
+        image[Tag("PatientName")] = RawDataElement(Tag("PatientName"), "PN", 4, b"J\xf6rg", 0, False, True)
+    scan = read_dicom(encoded(images))
+    for number, content in enumerate(encoded(images)):
+        (upload / f"{number:06}").write_bytes(content)
+    job_input = make_input(*((path.name, "dicom") for path in sorted(upload.iterdir())), mask="mask")
+    write_nifti(upload / "mask", scan.with_voxels(np.ones_like(scan.voxels)), dtype=np.uint8)
+
+    score(scorer, make_scan_job(package, job_input, JobParams(outputs=("pm",))), results)
+
+    read = pydicom.dcmread(results / "pm.dcm")
+    at = NOON.astimezone()
+    assert (read.SeriesDate, read.SeriesTime) == (f"{at:%Y%m%d}", f"{at:%H%M%S.%f}")
+    assert not read.PatientName
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert [each for each in summary.warnings if "letters of PatientName" in each]
+
+    for path in results.iterdir():
+        path.unlink()
+    score(scorer, make_scan_job(package, job_input, JobParams(outputs=("nifti",))), results)
+    summary = Summary.model_validate_json((results / "summary.json").read_bytes())
+    assert not [each for each in summary.warnings if "PatientName" in each]
 
 
 @pytest.mark.parametrize(

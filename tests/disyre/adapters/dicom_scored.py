@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from tests.dicom_phantom import encoded, make_enhanced, make_mosaic, make_series
 
 SHAPE: Final = (24, 20)
 THRESHOLD: Final = 0.1
+MADE_AT: Final = datetime(2026, 3, 1, 23, 59, 58, 250_000)
 WARNINGS: Final = (
     "the head is turned by 28 degrees; the network was trained with heads turned by up to 15",
     "7.4 % of the brain are above the threshold, where healthy scans like those of the training have 0.5 %: "
@@ -77,6 +79,7 @@ def score(
     has_lesions: bool = True,
     has_speck: bool = True,
     warnings: tuple[str, ...] = WARNINGS,
+    contrast: str = "T1w",
 ) -> Scored:
     """Results of a series with a map that is another number in each voxel, two regions and a speck."""
     told: list[SourceSeries] = []
@@ -99,6 +102,7 @@ def score(
         brain=BrainSource(mask="given"),
         timings_s={},
     ).model_copy(update={"warnings": warnings})
-    derived = DerivedDicom(told[0], identity, summary.model)
+    made_by = summary.model.model_copy(update={"modality": contrast})
+    derived = DerivedDicom(told[0], identity, made_by, MADE_AT)
     write_dicom_results(folder, derived, volume, scored, summary, kinds)
     return Scored(images, volume, scored, summary, told[0], folder)

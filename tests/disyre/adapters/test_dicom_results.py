@@ -17,8 +17,11 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset
 
 from disyre import geometry
-from disyre.adapters.derived_dicom import Kind
+from disyre.adapters.capture_stamp import ends_of
+from disyre.adapters.derived_dicom import Kind, series_description, series_number
+from disyre.summary_record import ModelSummary
 from disyre.volume import Volume
+from tests import dicom_phantom as phantom
 from tests.dicom_phantom import make_series
 from tests.disyre.adapters.dicom_scored import SERIES, SHAPE, WARNINGS, Scored, score
 from tests.disyre.adapters.odd_headers import ODD_VALUES, with_odd_value
@@ -203,10 +206,7 @@ def test_the_evidence_of_a_report_is_all_images_of_the_scan_the_map_and_the_segm
 def test_all_are_of_the_patient_and_the_study_of_the_scan_and_each_kind_is_a_series_of_its_own(
     scored: Scored,
 ) -> None:
-    results: list[Dataset] = [
-        pydicom.dcmread(scored.folder / name) for name in ("pm.dcm", "seg.dcm", "sr.dcm")
-    ]
-    results += _captures(scored.folder)
+    results = [*_results(scored.folder)[:3], *_captures(scored.folder)]
 
     source = scored.images[0]
     assert {(each.PatientName, each.StudyInstanceUID) for each in results} == {
@@ -252,6 +252,72 @@ def test_the_same_job_gives_the_same_uids_again_and_another_one_others(tmp_path:
     first, again, other = uids("first", "job"), uids("again", "job"), uids("other", "another job")
     assert first == again
     assert not set(first) & set(other)
+
+
+def test_a_scan_that_is_scored_again_gives_the_same_bytes_whenever_it_is(tmp_path: Path) -> None:
+    images = make_series(8, shape=SHAPE)
+    folders = [tmp_path / name for name in ("first", "again")]
+    for folder in folders:
+        folder.mkdir()
+        score(images, folder)
+
+    for name in ("pm.dcm", "seg.dcm", "sr.dcm", "sc.zip"):
+        first, again = ((folder / name).read_bytes() for folder in folders)
+        assert first == again, name
+
+
+def test_series_say_when_they_were_made_as_all_else_in_them_does(scored: Scored) -> None:
+    for result in _results(scored.folder):
+        moments = {
+            (result[f"{each}Date"].value, result[f"{each}Time"].value)
+            for each in ("Series", "Content", "InstanceCreation")
+        }
+        assert moments == {("20260301", "235958.250000")}
+
+
+def test_series_of_two_scans_of_a_study_are_told_apart_by_number_and_by_contrast(tmp_path: Path) -> None:
+    def listed(contrast: str, number: int) -> list[tuple[int, str]]:
+        (tmp_path / contrast).mkdir()
+        images = make_series(8, shape=SHAPE, SeriesNumber=number)
+        found = score(images, tmp_path / contrast, contrast=contrast)
+        return [(int(each.SeriesNumber), each.SeriesDescription) for each in _results(found.folder)]
+
+    flair, t1w = listed("FLAIR", 7), listed("T1w", 301)
+
+    assert [number for number, _ in flair] == [701, 702, 704, 703]
+    assert [number for number, _ in t1w] == [30101, 30102, 30104, 30103]
+    assert len({text[:20] for _, text in (*flair, *t1w)}) == 8  # as far as a narrow list shows them
+    assert flair[1][1] == "disyre FLAIR regions, toy/1, RESEARCH USE ONLY"
+
+
+@pytest.mark.parametrize("name", ["a", "t1w", "x" * 200])
+@pytest.mark.parametrize("version", ["1", "12", "9" * 30])
+def test_a_description_is_never_longer_than_it_may_be_and_always_says_what_for(
+    name: str, version: str
+) -> None:
+    model = ModelSummary(name=name, version=version, sha256="0" * 64, modality="FLAIR", licence="MIT")
+
+    texts = [series_description(kind, model) for kind in ("pm", "seg", "sc", "sr")]
+
+    assert len(set(texts)) == 4
+    assert all(len(text.encode()) <= 64 and text.endswith(", RESEARCH USE ONLY") for text in texts)
+
+
+@pytest.mark.parametrize("number", [None, 0, -3, 2**31 - 1, 10**9])
+def test_a_scan_with_no_number_of_which_theirs_can_be_made_has_series_with_numbers_all_the_same(
+    number: int | None,
+) -> None:
+    assert series_number("pm", number) == 9801
+
+
+def test_captures_of_sagittal_slices_have_the_sides_of_the_scan(tmp_path: Path) -> None:
+    images = make_series(8, shape=SHAPE, orientation=phantom.SAGITTAL)
+    found = score(images, tmp_path, kinds=("sc",))
+
+    for capture in _captures(found.folder):
+        assert list(capture.PatientOrientation) == ["P", "F"]
+        assert list(capture.ImageOrientationPatient) == list(images[0].ImageOrientationPatient)
+    assert ends_of(phantom.SAGITTAL) == ("A", "P", "H", "F")
 
 
 @pytest.mark.parametrize("characters", ["ISO_IR 100", "ISO_IR 192"])
@@ -357,6 +423,12 @@ def _position_of(item: Dataset, images: Sequence[FileDataset]) -> list[float]:
         return list(map(float, image.ImagePositionPatient))
     groups = image.PerFrameFunctionalGroupsSequence[int(item.ReferencedFrameNumber) - 1]
     return list(map(float, groups.PlanePositionSequence[0].ImagePositionPatient))
+
+
+def _results(folder: Path) -> list[Dataset]:
+    """One of each kind."""
+    files = [pydicom.dcmread(folder / name) for name in ("pm.dcm", "seg.dcm", "sr.dcm")]
+    return [*files, next(_captures(folder))]
 
 
 def _captures(folder: Path) -> Iterator[Dataset]:
