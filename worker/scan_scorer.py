@@ -16,10 +16,10 @@ from disyre.errors import TooLarge
 from disyre.job import Job
 from disyre.job_model import Choice
 from disyre.model_choice import warnings as warnings_of
-from disyre.model_manifest import Grid
+from disyre.model_manifest import Grid, ScanSettings
 from disyre.outputs import outputs_of
 from disyre.pace import Kind, Pace
-from disyre.pipeline import score_volume
+from disyre.pipeline import ScoredVolume, score_volume
 from disyre.presets import settings_for
 from disyre.progress import OnProgress, OnStep
 from disyre.scan_facts import ScanFacts
@@ -29,8 +29,9 @@ from disyre.volume import Volume
 from worker import results
 from worker.chooser import Chooser
 from worker.onnx_brain import OnnxBrainNetwork
+from worker.onnx_restorer import OnnxRestorer
 from worker.onnx_session import PROVIDERS
-from worker.reading import Reading, find_brain, read_volumes
+from worker.reading import Reading, Scan, find_brain, read_volumes
 from worker.restorers import Restorers
 from worker.tasks import OnChoice, OnScan, Outcome
 
@@ -106,18 +107,7 @@ class ScanScorer:
         manifest = restorer.package.manifest
         settings = settings_for(job.params, manifest)
         check_field_of_view(scan.volume, manifest.grid, max_voxels=self.max_voxels)
-        scored = score_volume(
-            scan.volume,
-            restorer,
-            manifest,
-            brain_mask=scan.brain_mask,
-            settings=settings,
-            batch_size=self.batch_size,
-            cuts_batches=restorer.provider == PROVIDERS["cpu"],  # others plan anew for each new shape
-            find_bias=partial(find_bias, on_step=course.again),
-            find_pose=partial(find_pose, on_step=course.again),
-            course=course,
-        )
+        scored = self._score(scan, restorer, settings, course)
         outputs = outputs_of(job.params.outputs, is_dicom=reading.series is not None)
         summary = summarize(
             scan.volume,
@@ -161,6 +151,22 @@ class ScanScorer:
         reading = read_volumes(job.input, path_of, job.params, max_voxels=self.max_voxels, on_step=on_step)
         check_field_of_view(reading.volume, grid, max_voxels=self.max_voxels)
         return reading
+
+    def _score(
+        self, scan: Scan, restorer: OnnxRestorer, settings: ScanSettings, course: Course
+    ) -> ScoredVolume:
+        return score_volume(
+            scan.volume,
+            restorer,
+            restorer.package.manifest,
+            brain_mask=scan.brain_mask,
+            settings=settings,
+            batch_size=self.batch_size,
+            cuts_batches=restorer.provider == PROVIDERS["cpu"],  # others plan anew for each new shape
+            find_bias=partial(find_bias, on_step=course.again),
+            find_pose=partial(find_pose, on_step=course.again),
+            course=course,
+        )
 
 
 def check_field_of_view(volume: Volume, grid: Grid, *, max_voxels: int) -> None:
