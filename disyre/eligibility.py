@@ -40,6 +40,13 @@ class SeriesFacts:
     """Images, or the frames of all of them."""
     thickness_mm: float | None
     """None if the images do not say it."""
+    number: int | None = None
+    """By which people know the series in its study; None if the images do not say it."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a job of the series is labelled with, for people; nothing of a patient."""
+        return {} if self.number is None else {"series": str(self.number)}
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,14 @@ class Delivery:
         state = job.state()
         rule = Rule.model_validate(state["rule"])
         if state.get("job_id") is None:
-            return self._submit(job, rule)
+            return self._submit(job, rule, state.get("labels", {}))
         if not state.get("has_results"):
             return self._fetch(job, state["job_id"], rule)
         self._forward(job, rule, state)
         return self._end(job, "sent" if rule.send_to else "scored")
 
-    def _submit(self, job: SpooledJob, rule: Rule) -> float | None:
-        labels = {"from": "receiver", "rule": rule.name}
+    def _submit(self, job: SpooledJob, rule: Rule, labels: dict[str, str]) -> float | None:
+        labels = {"from": "receiver", "rule": rule.name, **labels}
         options: JobOptions = {"outputs": rule.computed, "labels": labels}
         if rule.model is not None:
             options["model"] = rule.model

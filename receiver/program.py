@@ -123,9 +123,11 @@ class Rounds:
     def _is_taken(self, key: str, sealed: Sealed) -> bool:
         if self._spool.knows(sealed.digest):
             return self._spool.outcome(sealed.digest) != _REJECTED
-        verdict = self._rules.judge(facts_of(map(read_heading, sealed.images())))
+        facts = facts_of(map(read_heading, sealed.images()))
+        verdict = self._rules.judge(facts)
         if isinstance(verdict, Rule):
-            self._spool.begin(sealed, {"rule": verdict.model_dump(mode="json"), "series": key})
+            state = {"rule": verdict.model_dump(mode="json"), "series": key, "labels": facts.labels}
+            self._spool.begin(sealed, state)
             logger.info("series %s is taken by rule %s", key[:12], verdict.name)
             return True
         logger.info("series %s is not eligible: %s", key[:12], "; ".join(map(str, verdict)))

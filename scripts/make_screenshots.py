@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Makes docs/images/page-*.png: the pages of a service with at least one scored scan, in headless Chromium.
 
-    python scripts/make_screenshots.py http://127.0.0.1:8000 --running examples/t1w.nii.gz
+    python scripts/make_screenshots.py http://127.0.0.1:8000 \\
+        --stored examples/head.zip --running examples/t1w.nii.gz
 
-The newest scan that is done, or that of `--job`, is the one that the viewer shows. With `--running` a scan is
-sent before the list is shown, so that the list has one that is under way. Needs `playwright` and Debian's
+The newest scan that is done, or that of `--job`, is the one that the viewer shows. With `--stored` a series
+is stored by STOW-RS first, as a PACS does it, and with `--running` a scan is sent before the list is shown,
+so that the list has one that came from a PACS and one that is under way. Needs `playwright` and Debian's
 `chromium`.
 """
 
@@ -12,9 +14,11 @@ import argparse
 import json
 import shutil
 import sys
+import time
+import zipfile
 from pathlib import Path
 from typing import Literal, TypeAlias
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -24,6 +28,7 @@ SIZES = {"laptop": (1440, 900), "tablet": (820, 1180)}
 VIEWS: dict[str, tuple[Scheme, ...]] = {"laptop": ("dark", "light"), "tablet": ("dark",)}
 LISTS: dict[str, tuple[Scheme, ...]] = {"laptop": ("light", "dark")}
 PATIENCE_MS = 240_000
+BOUNDARY = "an-image-of-a-series"
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
@@ -33,9 +38,12 @@ def main() -> None:
     parser.add_argument("url", help="root of the service")
     parser.add_argument("--job", help="which scan the viewer shows")
     parser.add_argument("--running", type=Path, help="a scan that is sent, to be seen under way in the list")
+    parser.add_argument("--stored", type=Path, help="a zip of DICOM images that are stored by STOW-RS")
     given = parser.parse_args()
     url = given.url.rstrip("/")
     job = given.job or newest(url)
+    if given.stored:
+        store(url, given.stored)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         for size, schemes in VIEWS.items():
@@ -59,6 +67,25 @@ def newest(url: str) -> str:
     if not found:
         sys.exit("expected a scan that is done, got none: send one first")
     return str(found[0]["id"])
+
+
+def store(url: str, archive: Path) -> None:
+    """Store the images of a series as a PACS does; back once it is scored. Ends the program if it is not."""
+    with zipfile.ZipFile(archive) as images:
+        parts = [images.read(name) for name in images.namelist() if not name.endswith("/")]
+    head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    body = b"".join(head + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
+    kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+    with urlopen(Request(f"{url}/dicomweb/studies", body, {"Content-Type": kind}), timeout=60):
+        pass
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < until:
+        with urlopen(f"{url}/v1/jobs?label=from:stow&limit=1", timeout=10) as answer:
+            found = json.load(answer)["jobs"]
+        if found and found[0]["state"] == "succeeded":
+            return
+        time.sleep(1)
+    sys.exit("expected the series that was stored to be scored, got none that is")
 
 
 def opened(browser: Browser, url: str, size: str) -> Page:

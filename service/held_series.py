@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
 
+from pydantic import Field
+
 from disyre.adapters.dicom_heading import Heading
 from disyre.adapters.series_spool import Arrived, Sealed, SeriesSpool, SpoolFull, do_nothing, sync, write_json
 from disyre.adapters.spool import Spool
@@ -42,6 +44,8 @@ class Begun(Frozen):
     nonce: str
     """What the submission is known by, so that it is made once."""
     rule: Rule
+    labels: dict[str, str] = Field(default={})
+    """Of the job, beside those of the rule."""
 
 
 class SeriesRecord(Frozen):

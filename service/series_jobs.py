@@ -145,16 +145,18 @@ class SeriesJobs:
             return record.model_copy(update={"state": SeriesState.SUBMITTED})  # the same images again
         begun = record.begun
         if begun is None or begun.digest != sealed.digest:
-            verdict = self.rules.judge(facts_of(map(read_heading, sealed.images())))
+            facts = facts_of(map(read_heading, sealed.images()))
+            verdict = self.rules.judge(facts)
             if not isinstance(verdict, Rule):
                 return self._rejected(key, record, _NOT_ELIGIBLE, *map(str, verdict))
-            begun = Begun(digest=sealed.digest, nonce=secrets.token_hex(16), rule=verdict)
+            nonce = secrets.token_hex(16)
+            begun = Begun(digest=sealed.digest, nonce=nonce, rule=verdict, labels=facts.labels)
             waiting = {"judged_ns": None, "begun": begun, "state": SeriesState.WAITING}
             self.held.save(key, record.model_copy(update=waiting))
         submission = replace(self.submission, owner=record.owner)
         ticket_name = f"series {begun.nonce}"
         try:
-            job = self._submit(submission, sealed, options_of(begun.rule), ticket_name)
+            job = self._submit(submission, sealed, options_of(begun.rule, begun.labels), ticket_name)
         except JobNotFound:  # a process that was killed made it, and somebody has deleted it since
             return None
         except InvalidInput as error:
@@ -183,8 +185,9 @@ class SeriesJobs:
                 raise SeriesNotHeld("expected a series that came by STOW-RS and is held, got another")
             sealed = self.held.seal(key, folder)
             _check_whole(sealed, wanted)
-            rule = self.rules.judge(facts_of(map(read_heading, sealed.images())))
-            options = options_of(rule) if isinstance(rule, Rule) else {"labels": _FROM}
+            facts = facts_of(map(read_heading, sealed.images()))
+            rule = self.rules.judge(facts)
+            options = options_of(rule if isinstance(rule, Rule) else None, facts.labels)
             options = {**options, "priority": wanted.priority}
             ticket_name = f"workitem {submission.workitem_uid}" if submission.workitem_uid else None
             job = self._submit(submission, sealed, options, ticket_name, is_new=True)
@@ -260,9 +263,11 @@ def _check_whole(sealed: Sealed, wanted: WantedSeries) -> None:
         )
 
 
-def options_of(rule: Rule) -> Mapping[str, Any]:
-    """What a rule asks of the job of a series."""
-    options: dict[str, Any] = {"labels": {**_FROM, "rule": rule.name}}
+def options_of(rule: Rule | None, labels: Mapping[str, str]) -> Mapping[str, Any]:
+    """What a rule asks of the job of a series, which has `labels` too; without a rule, these alone."""
+    if rule is None:
+        return {"labels": {**_FROM, **labels}}
+    options: dict[str, Any] = {"labels": {**_FROM, "rule": rule.name, **labels}}
     if rule.model is not None:
         options["model"] = rule.model
     if rule.contrast is not None:

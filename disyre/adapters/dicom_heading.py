@@ -16,13 +16,14 @@ from pydicom.tag import Tag
 
 from disyre.adapters.dicom_header import SOP_CLASS, SYNTAX, HeaderReader, Wanted
 from disyre.adapters.dicom_opening import DECODERS
+from disyre.adapters.dicom_sequence import stated_number
 from disyre.adapters.dicom_source import PIECE_BYTES, Source
 from disyre.eligibility import SeriesFacts
 from disyre.errors import UnreadableVolume
 
 _NAMES: Final = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"),
-    *("Modality", "SeriesDescription", "SliceThickness", "NumberOfFrames"),
+    *("Modality", "SeriesDescription", "SeriesNumber", "SliceThickness", "NumberOfFrames"),
     *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"),
 )
 _GROUPS: Final = {int(Tag("SharedFunctionalGroupsSequence")), int(Tag("PixelMeasuresSequence"))}
@@ -33,6 +34,8 @@ _WANTED: Final = Wanted(
 )
 _META: Final = Wanted((SOP_CLASS, int(Tag("MediaStorageSOPInstanceUID")), SYNTAX))
 _PREAMBLE_BYTES: Final = 132
+_LARGEST_SERIES_NUMBER: Final = 999_999
+"""What is longer may be the number of something else."""
 _MAGIC: Final = b"DICM"
 
 
@@ -79,6 +82,8 @@ class Heading:
     description: str
     n_frames: int
     thickness_mm: float | None
+    series_number: int | None = None
+    """None if it says none."""
 
 
 def read_heading(path: Path, *, classes: Collection[str] | None = None) -> Heading:
@@ -117,7 +122,8 @@ def facts_of(headings: Iterable[Heading]) -> SeriesFacts:
     every = list(headings)
     first = every[0]
     thickness = next((each.thickness_mm for each in every if each.thickness_mm is not None), None)
-    return SeriesFacts(first.modality, first.description, sum(each.n_frames for each in every), thickness)
+    n_slices = sum(each.n_frames for each in every)
+    return SeriesFacts(first.modality, first.description, n_slices, thickness, first.series_number)
 
 
 def _meta(source: Source) -> Dataset:
@@ -177,7 +183,15 @@ def _heading(image: Dataset, said: Named | None) -> Heading:
         description=text,
         n_frames=n_frames,
         thickness_mm=_thickness(image),
+        series_number=_series_number(image),
     )
+
+
+def _series_number(image: Dataset) -> int | None:
+    number = stated_number(image, "SeriesNumber", least=0.0)
+    if number is None or number != int(number) or number > _LARGEST_SERIES_NUMBER:
+        return None
+    return int(number)
 
 
 def _uid(image: Dataset, name: str) -> str:

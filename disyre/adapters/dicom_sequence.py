@@ -122,7 +122,7 @@ def stated_number(dataset: Dataset, keyword: str, *, least: float | None = None)
 def _values(dataset: Dataset, keyword: str) -> list[object]:
     try:
         value = dataset.get(keyword)
-    except (ValueError, TypeError, LookupError, NotImplementedError, BytesLengthException):
+    except (ValueError, TypeError, ArithmeticError, LookupError, NotImplementedError, BytesLengthException):
         return []  # damaged
     if value is None:
         return []

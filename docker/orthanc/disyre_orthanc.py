@@ -18,6 +18,7 @@ import io
 import json
 import os
 import queue
+import re
 import threading
 import traceback
 import urllib.error
@@ -37,8 +38,8 @@ SENT_BACK = ("pm.dcm", "seg.dcm", "sc.zip", "sr.dcm")
 """Of the results; the others are for the page of the job."""
 SENT_BY = "disyre"
 """Manufacturer of what disyre has made."""
-PARAMS = {"labels": {"from": "orthanc"}}
-"""Options of each job."""
+LABELS = {"from": "orthanc"}
+"""Of each job, beside the number of its series: what the page shows, and nothing of a patient."""
 BOUNDARY = "disyre-6f1d1c7b8f0a4f7c"
 NOT_NOW = (401, 403, 408, 409, 429)
 """Answers that are not about the series; so are all from 500 on, and those that are not of the API."""
@@ -237,20 +238,28 @@ def _submit(series, instances, content):
     with zipfile.ZipFile(packed, "w") as archive:  # without times, so that the same images are the same bytes
         for number, each in enumerate(instances):
             archive.writestr(zipfile.ZipInfo(f"{number:05d}.dcm"), orthanc.GetDicomForInstance(each["ID"]))
+    params = {"labels": {**LABELS, **_number(series)}}
     headers = {
         "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
         "Idempotency-Key": f"orthanc-{content}",
     }
-    job = json.loads(_call("POST", "/v1/jobs", _form(packed.getvalue()), headers))
+    job = json.loads(_call("POST", "/v1/jobs", _form(params, packed.getvalue()), headers))
     _note(series, JOB, job["id"])
     _note(series, CONTENT, content)
     return job
 
 
-def _form(scan):
+def _number(series):
+    """The number of a series in its study as a label, if it is one; other text may be about a patient."""
+    tags = json.loads(orthanc.RestApiGet(f"/series/{series}"))["MainDicomTags"]
+    found = re.fullmatch(r"0*([0-9]{1,6})", tags.get("SeriesNumber", "").strip(" \0"))
+    return {"series": found[1]} if found else {}
+
+
+def _form(params, scan):
     """A submission with its options in front."""
     part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
-    head = f'{part}"params"\r\n\r\n{json.dumps(PARAMS)}\r\n{part}"file"; filename="scan.zip"\r\n\r\n'
+    head = f'{part}"params"\r\n\r\n{json.dumps(params)}\r\n{part}"file"; filename="scan.zip"\r\n\r\n'
     return head.encode() + scan + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 

@@ -5,7 +5,7 @@ import { facts, fill, find, make } from "./dom.js";
 import { filesOf, parcels } from "./files.js";
 import { keyField } from "./head.js";
 import { jobRow, updateRow } from "./job_row.js";
-import { STATES, counted, isFinished, seconds, wasOrWere } from "./words.js";
+import { STATES, counted, isFinished, leftOutOf, seconds, wasOrWere } from "./words.js";
 
 const EVERY_MS = 5000;
 const MOST_STREAMS = 3; // a browser opens six connections to a host, and others need some
@@ -185,12 +185,18 @@ async function send(parcel, options = {}, path = "/v1/jobs", card = make("div", 
     const leftOut = (answer.left_out ?? []).length;
     find("#news").textContent = answer.jobs
       ? `${counted(answer.jobs.length, "series", "series")} of ${parcel.name} ${wasOrWere(answer.jobs)} taken${leftOut ? `, ${leftOut} left out` : ""}.`
-      : `${parcel.name} ${wasOrWere(parcel.files)} taken.`;
+      : `${parcel.name} ${wasOrWere(parcel.files)} taken${butFor(answer)}.`;
     await refresh();
   } catch (error) {
     tell(error);
     fill(card, refusalOf(error, parcel, card));
   }
+}
+
+/** What of a parcel was not used, where the service says so. */
+function butFor(job) {
+  const leftOut = leftOutOf(job);
+  return leftOut.length ? `; left out: ${leftOut.join("; ")}` : "";
 }
 
 /** Why a parcel was refused, what was found in it, and what can be done. */

@@ -1,17 +1,31 @@
 /* A job as a row of the list. */
 
 import { fill, find, make } from "./dom.js";
-import { STATES, counted, figure, givesMap, isFinished, isWorthARetry, moment, seconds, shape, spacing, stageOf } from "./words.js";
+import {
+  STATES,
+  clipped,
+  counted,
+  figure,
+  givesMap,
+  isFinished,
+  isWorthARetry,
+  labelsOf,
+  leftOutOf,
+  moment,
+  seconds,
+  shape,
+  spacing,
+  stageOf,
+} from "./words.js";
 
-/** Who sent a job by itself, by its label `from`. */
-const CAME_FROM = new Map([["orthanc", "from Orthanc"], ["receiver", "by C-STORE"], ["stow", "by STOW-RS"]]);
+const MOST_LABELS = 5; // of a row: the viewer has all
 
 /** A row; `act` is called with what is to be done, and the job. */
 export function jobRow(job, name, act) {
   const row = make(
     "li",
     { class: "job" },
-    make("div", { class: "what" }, make("p", { class: "name" }), make("p", { class: "hint about" })),
+    make("div", { class: "what" }, make("p", { class: "name" }), make("p", { class: "hint about" }), make("p", { class: "caution" })),
     make("div", { class: "how" }),
     make("div", { class: "do row" }),
   );
@@ -28,11 +42,19 @@ export function updateRow(row, job) {
   fill(find(".name", row), row.fileName ?? (modality ? `${modality} scan` : "Scan"));
   fill(
     find(".about", row),
-    [moment(job.created_at), CAME_FROM.get(job.params.labels?.from), row.fileName && modality, shape(job.input.shape), spacing(job.input.spacing_mm)].filter(Boolean).join(" · "),
+    [`sent ${moment(job.created_at)}`, ...shortLabels(job), row.fileName && modality, shape(job.input.shape), spacing(job.input.spacing_mm)].filter(Boolean).join(" · "),
   );
+  const leftOut = leftOutOf(job);
+  fill(find(".what .caution", row), leftOut.length > 0 && `left out: ${clipped(leftOut.join("; "), 120)}`);
   showState(find(".how", row), job);
   if (row.shownState !== job.state) fill(find(".do", row), buttons(row, job)); // keeps the focus while it runs
   row.shownState = job.state;
+}
+
+function shortLabels(job) {
+  const labels = labelsOf(job);
+  const rest = labels.length - MOST_LABELS;
+  return [...labels.slice(0, MOST_LABELS).map((text) => clipped(text)), rest > 0 && `${counted(rest, "label")} more`];
 }
 
 function showState(place, job) {

@@ -3,7 +3,7 @@
 import { facts, make } from "./dom.js";
 import { modelCard } from "./model_card.js";
 import { MOST } from "./scene.js";
-import { counted, figure, place, seconds, shape, size, spacing } from "./words.js";
+import { counted, figure, labelsOf, leftOutOf, moment, place, seconds, shape, size, spacing } from "./words.js";
 
 const FEWEST = 0.25; // of the calibrated threshold, where the slider begins
 const STEPS = 400; // of the slider, each the same factor
@@ -133,6 +133,10 @@ function scanFacts(job, summary) {
     facts([
       ["Sequence", job.modality?.name ?? job.modality?.likely ?? "not recognised"],
       ["Known from", job.modality?.reason],
+      ["Sent", moment(job.created_at)],
+      ["Labels", labelsOf(job).join(", ") || null],
+      ["Files", String(job.input.n_files)],
+      ["Left out", leftOutOf(job).join("; ") || null],
       ["Voxels", shape(job.input.shape)],
       ["Spacing", spacing(job.input.spacing_mm)],
       ["Brain", scan.brain_ml ? `${figure(scan.brain_ml)} mL, ${scan.brain_mask}` : null],

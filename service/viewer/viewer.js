@@ -82,7 +82,7 @@ function sayHowItEnded(job) {
 
 function title(job) {
   const modality = job.modality?.name ?? job.modality?.likely;
-  const text = `${modality ?? "Scan"} of ${moment(job.created_at)}`;
+  const text = `${modality ?? "Scan"}, sent ${moment(job.created_at)}`;
   find("#title").textContent = text;
   document.title = `DISYRE · ${text}`;
 }

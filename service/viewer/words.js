@@ -39,6 +39,26 @@ const WORTH_A_RETRY = [
 export const isWorthARetry = ({ state, error }) =>
   state === "canceled" || (state === "failed" && WORTH_A_RETRY.includes(error?.code));
 
+/** Who sent a job by itself, by its label `from`. */
+const CAME_FROM = new Map([["orthanc", "from Orthanc"], ["receiver", "by C-STORE"], ["stow", "by STOW-RS"]]);
+
+/** What a job was labelled with, in words: who sent it and its series first, then what a site calls it. */
+export function labelsOf({ params }) {
+  const { from, series, ...others } = params?.labels ?? {};
+  const words = Object.entries(others).map(([name, value]) => (value ? `${name}: ${value}` : name));
+  return [from && (CAME_FROM.get(from) ?? `from: ${from}`), series && `series ${series}`, ...words].filter(Boolean);
+}
+
+/* A warning of the service that says what of the files was not used, with what that is, and how often. */
+const LEFT_OUT = /^(.*?):? left out(?:[,:].*?)?( \(\d+ times\))?$/s;
+
+/** What of the files of a job was not used, without the reasons. */
+export const leftOutOf = ({ input }) =>
+  input.warnings.map((text) => LEFT_OUT.exec(text)).filter(Boolean).map(([, what, times = ""]) => what + times);
+
+/** The beginning of a text that may be long. */
+export const clipped = (text, most = 60) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
+
 /** Whether a job gives its map for the viewer: it does unless it was asked for other outputs alone. */
 export const givesMap = ({ params }) => !params?.outputs || params.outputs.includes("nifti");
 

@@ -8,11 +8,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import NEEDS_A_BROWSER, canvas_picture, colours_in, open_at, place_told
-from tests.e2e.stack import Serve
+from tests.e2e.stack import Serve, scan_bytes
 from tests.service.series.made_series import T1W, series
+from tests.zip_files import zipped
 
 pytestmark = NEEDS_A_BROWSER
 N_SLICES = 24
+NOTE_NEWS = """
+window.news = "";
+new MutationObserver(() => {
+  window.news += document.querySelector("#news").textContent;
+}).observe(document.querySelector("#news"), { childList: true });
+"""
 
 
 @pytest.fixture
@@ -52,6 +59,36 @@ def test_a_folder_that_is_chosen_is_one_scan_too(page: Page, serve: Serve, folde
     page.set_input_files("#folder", folder)
 
     expect(page.locator(".job .name").first).to_have_text(f"{N_SLICES} files")
+
+
+def test_of_a_folder_what_was_left_out_is_told_at_once_and_on_the_row(
+    page: Page, serve: Serve, folder: Path
+) -> None:
+    (folder / "README.txt").write_text("about this CD")
+    for n, image in enumerate(series("short", 3, StudyInstanceUID="1.2.9", **T1W)):
+        (folder / f"other{n}").write_bytes(image)
+    open_at(page, serve)
+    page.evaluate(NOTE_NEWS)
+
+    drop(page, folder)
+
+    n_files, left_out = f"{N_SLICES + 4} files", "left out: 1 file; 3 axial images of 9 x 7"
+    row = page.locator(".job", has_text=n_files)
+    expect(row).to_contain_text(left_out)
+    assert f"{n_files} were taken; {left_out}" in page.evaluate("window.news")
+    expect(row.locator(".what")).not_to_contain_text("as not")  # the reasons are in the viewer
+
+
+def test_what_was_left_out_is_told_in_the_viewer_with_the_reason(page: Page, serve: Serve) -> None:
+    files = {"scan.nii": scan_bytes(), "README.txt": b"about this scan"}
+    sent = serve.post("/v1/jobs", files={"file": ("scan.zip", zipped(files))}, params={"model": "t1w"})
+    job = serve.wait_until_finished(sent.json()["id"], within_s=240)
+    assert job["state"] == "succeeded", job["error"]
+
+    open_at(page, serve, f"/viewer?job={job['id']}")
+
+    expect(page.locator("#panel .facts div", has_text="Left out")).to_contain_text("1 file")
+    expect(page.locator("#panel .warnings")).to_contain_text("1 file left out, as not NIfTI")
 
 
 @pytest.fixture(scope="module")

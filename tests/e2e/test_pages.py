@@ -1,6 +1,7 @@
 """The pages in a browser: a scan is sent, followed and looked at, and its map lies on the lesion."""
 
 import gzip
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -46,14 +47,35 @@ def test_a_scan_is_sent_followed_and_looked_at(page: Page, serve: Serve) -> None
     expect(page.locator("#above")).to_have_text(before)
 
 
-def test_the_list_says_which_jobs_came_from_a_pacs(page: Page, serve: Serve) -> None:
-    params = {"params": (None, '{"model": "t1w", "labels": {"from": "orthanc"}}')}
+def test_list_and_viewer_say_where_a_job_came_from_and_what_it_was_labelled_with(
+    page: Page, serve: Serve
+) -> None:
+    labels = {"case": "K-17 <b>old</b>", "series": "5", "from": "orthanc", "long": "x" * 200}
+    params = {"params": (None, json.dumps({"model": "t1w", "labels": labels}))}
     answer = serve.post("/v1/jobs", files={**params, "file": ("scan.nii.gz", scan_bytes())})
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-
     open_at(page, serve)
+    row = page.locator(".job").first
 
-    expect(page.locator(".job .about").first).to_contain_text("from Orthanc")
+    expect(row.locator(".about")).to_contain_text(
+        "from Orthanc · series 5 · case: K-17 <b>old</b> · long: xxx"
+    )
+    expect(row.locator(".about")).not_to_contain_text("x" * 60)
+    row.get_by_role("link", name="View").click()
+
+    expect(page.locator("#panel .facts", has_text="Labels")).to_contain_text("case: K-17 <b>old</b>")
+    expect(page.locator("#panel")).to_contain_text("x" * 200)
+
+
+def test_the_time_in_title_and_list_is_when_a_scan_was_sent(page: Page, serve: Serve) -> None:
+    job_id = serve.submit()
+    open_at(page, serve)
+    expect(page.locator(".job .about").first).to_contain_text(re.compile(r"^sent \w+ \d+, \d{4}"))
+
+    open_at(page, serve, f"/viewer?job={job_id}")
+
+    expect(page.locator("#title")).to_have_text(re.compile(r"^\w+, sent \w+ \d+, \d{4}"))
+    expect(page).to_have_title(re.compile(r"^DISYRE · \w+, sent "))
 
 
 def test_of_an_upload_with_several_series_one_is_picked(page: Page, serve: Serve) -> None:

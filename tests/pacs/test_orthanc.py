@@ -54,7 +54,7 @@ def test_a_head_that_is_sent_to_orthanc_comes_back_as_map_regions_captures_and_r
     assert np.array_equal(_map_in(orthanc), _map_of(serve, job))
     results = serve.get(f"/v1/jobs/{job}/results").json()["results"]
     assert {each["name"] for each in results} >= VIEWED
-    assert len(serve.get("/v1/jobs?label=from:orthanc").json()["jobs"]) == 1
+    assert len(serve.get("/v1/jobs?label=from:orthanc&label=series:401").json()["jobs"]) == 1
 
 
 def test_a_head_that_is_sent_twice_gives_no_second_series(

@@ -38,6 +38,7 @@ def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
         gap_mm=1.0,
         SeriesDescription=f"t1 {name}",
         SeriesInstanceUID=uid,
+        SeriesNumber=7,
     )
     planes = np.moveaxis(make_volume((96, 96, n_slices)).voxels, 2, 0).astype(np.uint16)
     folder.mkdir(exist_ok=True)
@@ -94,7 +95,7 @@ def test_results_of_a_series_come_back_once_though_the_receiver_is_killed(
             found = [pydicom.dcmread(path) for path in taken.iterdir()]
         assert Counter(each.Modality for each in found) == {"OT": 1, "SEG": 1, "SR": 1}
         assert referred_in(found) <= {each.SOPInstanceUID for each in [*found, *map(pydicom.dcmread, files)]}
-        (job,) = stack.get("/v1/jobs?label=from:receiver&label=rule:heads").json()["jobs"]
+        (job,) = stack.get("/v1/jobs?label=from:receiver&label=rule:heads&label=series:7").json()["jobs"]
         results = {each["name"] for each in stack.get(job["links"]["results"]).json()["results"]}
         assert results >= {"scan.nii.gz", "anomaly.nii.gz", "restored.nii.gz", "mask.nii.gz", "preview.png"}
         assert f"series {named(files[0])} has ended: sent" in receiver.text()

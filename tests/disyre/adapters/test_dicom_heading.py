@@ -53,6 +53,26 @@ def test_a_heading_is_what_the_image_says_in_any_syntax(tmp_path: Path, syntax: 
     assert facts_of([heading, heading]) == SeriesFacts("MR", "T1", 2, 2.5)
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        *(("5", 5), ("0", 0), (" 301 ", 301), ("", None), ("5\\6", 5)),
+        *((said, None) for said in ("20261128001", "1.5", "-1", "1e999", "inf", "nan", "Doe", "9" * 40)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of what makes it wrong
+def test_the_number_of_a_series_is_a_label_if_it_is_a_short_number(
+    tmp_path: Path, said: str, known: int | None
+) -> None:
+    made = image()
+    made.add_new("SeriesNumber", "LO", said)  # as it comes, whatever it is
+
+    heading = read_heading(written(tmp_path, encoded([made], ImplicitVRLittleEndian)[0]))
+
+    assert heading.series_number == known
+    assert facts_of([heading]).labels == ({} if known is None else {"series": str(known)})
+
+
 def test_frames_and_their_thickness_are_those_of_an_enhanced_image(tmp_path: Path) -> None:
     made = make_enhanced(make_series(5))
     (silent,) = encoded([made])

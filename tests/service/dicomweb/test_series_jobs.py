@@ -81,6 +81,13 @@ def test_a_quiet_series_is_one_job_as_its_rule_wants_it(api: LiveApi) -> None:
     assert api.artifacts.has_input(job.id, job.input)
 
 
+def test_a_job_says_which_series_of_its_study_it_is(api: LiveApi) -> None:
+    store(api.client, t1(SeriesNumber=5))
+    wait_until_judged(api.client)
+
+    assert the_job(api).params.labels == {"from": "stow", "rule": "heads", "series": "5"}
+
+
 def test_without_rules_all_mr_is_scored_with_all_results(tmp_path: Path) -> None:
     with live_api(tmp_path, **QUICK) as api:
         store(api.client, files(Modality="MR"))
