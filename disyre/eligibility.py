@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -159,6 +160,11 @@ class Rules(_Strict):
         if unknown := {each for rule in self.rules for each in rule.send_to} - known:
             raise ValueError(f"expected destinations that are in the file, got {', '.join(sorted(unknown))}")
         return self
+
+    @property
+    def digest(self) -> str:
+        """Which rules these are, wherever results go: the same for the same ones."""
+        return sha256(self.model_dump_json(include={"rules"}).encode()).hexdigest()
 
     def missed_models(self, models: Collection[str]) -> Iterator[str]:
         """Of each rule whose model is not among these, a sentence that says so."""

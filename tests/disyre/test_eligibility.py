@@ -100,6 +100,8 @@ def test_ranges_have_both_ends() -> None:
             '[[rules]]\nname = "a"\n[[rules]]',
             "^wrong rules: rule 2 of the file: name: expected a value, got none$",
         ),
+        ("rules = [3]", "^wrong rules: rule 1 of the file: expected names with values, got 3$"),
+        ("[[rules]]\nname = 3", "^wrong rules: rule 1 of the file: name: expected text, got 3$"),
         ('[[rules]]\nname = "DOE JANE"', "^wrong rules: rule 1 of the file: name: expected 1 to 63 of a-z"),
         ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "different names"),
         ('[[rules]]\nname = "a"\nsend_to = ["pacs"]', "destinations that are in the file, got pacs"),
@@ -127,6 +129,13 @@ def test_ranges_have_both_ends() -> None:
 def test_wrong_rules_are_refused_with_the_place(text: str, message: str) -> None:
     with pytest.raises(Misconfigured, match=message.replace("[", r"\[")):
         parse_rules(text)
+
+
+def test_other_rules_are_told_from_the_same_ones_wherever_results_go(rules: Rules) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    assert parse_rules(text.replace("127.0.0.1", "10.0.0.1")).digest == rules.digest
+    assert parse_rules(text.replace("min_slices = 20", "min_slices = 21")).digest != rules.digest
 
 
 def test_a_rule_whose_model_is_not_there_is_named() -> None:
