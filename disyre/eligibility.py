@@ -8,17 +8,17 @@ import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from disyre.ae_title import AE_TITLE
 from disyre.errors import Misconfigured
-from disyre.field_words import in_words
 from disyre.modality import Modality
 from disyre.outputs import DicomOutput, Output, computed_for, sent_of
+from disyre.rule_words import wrong_in_words
 
-_AE_TITLE: Final = r"^[!-\[\]-~][ -\[\]-~]{0,15}$"
-"""1 to 16 printable characters, the first no space, and no backslash."""
 _MODALITIES: Final = re.compile(
     "AU|BI|CR|CT|DG|DOC|DX|ECG|EEG|EMG|EPS|ES|FID|GM|IO|IVUS|KO|M3D|MG|MR|NM|OCT|OP|OT|PR|PT|PX|REG|RF|RG|"
     "RTDOSE|RTIMAGE|RTPLAN|RTRECORD|RTSTRUCT|RWV|SC|SEG|SM|SMR|SR|TG|US|XA|XC"
@@ -27,7 +27,7 @@ _MODALITIES: Final = re.compile(
 _NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 Name = Annotated[str, Field(pattern=_NAME)]
-AeTitle = Annotated[str, Field(pattern=_AE_TITLE)]
+AeTitle = Annotated[str, Field(pattern=AE_TITLE)]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Rule(_Strict):
     """Which series are scored, and where the results go. What is left out does not matter."""
 
     name: Name
-    modality: tuple[str, ...] = ("MR",)
+    modality: Annotated[tuple[str, ...], Field(min_length=1)] = ("MR",)
     descriptions: tuple[str, ...] = ()
     """Patterns (`*`, `?`, `[...]`) for the series description; case does not matter. One has to fit."""
     not_descriptions: tuple[str, ...] = ()
@@ -100,6 +100,18 @@ class Rule(_Strict):
     """Names of destinations."""
     outputs: Annotated[tuple[DicomOutput, ...], Field(min_length=1)] = ("pm", "seg", "sc", "sr")
     """Which results are sent."""
+
+    @model_validator(mode="after")
+    def _can_take_something(self) -> Self:
+        for what in ("slices", "thickness_mm"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"expected min_{what} of at most max_{what}, got {least:g} and {most:g}")
+        excluded = {each.casefold() for each in self.not_descriptions}
+        wanted = {each.casefold() for each in self.descriptions} or {"*"}
+        if "*" in excluded or wanted <= excluded:
+            raise ValueError("expected descriptions that not_descriptions leave something of, got others")
+        return self
 
     @property
     def sent(self) -> tuple[DicomOutput, ...]:
@@ -156,6 +168,18 @@ class Rules(_Strict):
             raise ValueError(f"expected destinations that are in the file, got {', '.join(sorted(unknown))}")
         return self
 
+    @property
+    def digest(self) -> str:
+        """Which rules these are, wherever results go: the same for the same ones."""
+        return sha256(self.model_dump_json(include={"rules"}).encode()).hexdigest()
+
+    def missed_models(self, models: Collection[str]) -> Iterator[str]:
+        """Of each rule whose model is not among these, a sentence that says so."""
+        for rule in self.rules:
+            if rule.model is not None and rule.model not in models:
+                there = ", ".join(sorted(models)) or "none"
+                yield f"rule {rule.name}: expected a model that is there ({there}), got {rule.model}"
+
     def judge(self, series: SeriesFacts) -> Rule | tuple[Mismatch, ...]:
         """The first rule that takes a series, or why each does not."""
         found: list[Mismatch] = []
@@ -173,15 +197,13 @@ def parse_rules(text: str, *, archives: Collection[str] = ()) -> Rules:
     Raises Misconfigured.
     """
     try:
-        return Rules.model_validate(tomllib.loads(text), context=archives)
+        content = tomllib.loads(text)
+        return Rules.model_validate(content, context=archives)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"the rules are no TOML: {error}") from error
     except ValidationError as error:
-        wrong = (
-            f"{'.'.join(map(str, each['loc'])) or 'the file'}: {in_words(each)}"
-            for each in error.errors(include_url=False)
-        )
-        raise Misconfigured("wrong rules: " + "; ".join(wrong)) from error
+        wrong = wrong_in_words(error, content, {"": Rules, "rules": Rule, "destinations": Destination})
+        raise Misconfigured(f"wrong rules: {wrong}") from error
 
 
 def _fits(description: str, patterns: tuple[str, ...]) -> bool:

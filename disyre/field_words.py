@@ -6,6 +6,7 @@ What came is only repeated where it is a number: anything else might be a secret
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from disyre.ae_title import AE_TITLE
 from disyre.series_uid import SERIES_UID, UID
 from disyre.wording import counted
 
@@ -26,6 +27,7 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_too_short": lambda ctx: f"at least {counted(ctx['min_length'], 'character')}",
     "string_too_long": lambda ctx: f"at most {counted(ctx['max_length'], 'character')}",
     "literal_error": lambda ctx: f"one of {ctx['expected']}",
     "enum": lambda ctx: f"one of {ctx['expected']}",
@@ -40,11 +42,14 @@ _EXPECTED: Final[dict[str, str | Callable[[Mapping[str, Any]], str]]] = {
     "ip_any_address": "an IP address",
 }
 """By the type of pydantic's error."""
+_A_NAME: Final = "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit"
 _PATTERNS: Final = {
-    "name": "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or a digit",
+    "name": _A_NAME,
+    "send_to": _A_NAME,
+    "[key]": _A_NAME,
     "sha256": "64 hexadecimal digits (0-9, a-f)",
 }
-"""What a field is that has to match a pattern, but for that of a UID."""
+"""What a field is that has to match a pattern, but for those of a UID and an AE title."""
 
 
 def in_words(error: Mapping[str, Any]) -> str:
@@ -72,7 +77,10 @@ def _expected(kind: str, error: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         if error["ctx"]["pattern"] in (SERIES_UID, UID):
             return "a DICOM UID (digits and dots, at most 64)"
-        return _PATTERNS.get(str(error["loc"][-1]), "text of another form")
+        if error["ctx"]["pattern"] == AE_TITLE:
+            return "1 to 16 printable ASCII characters, the first no blank and none a backslash"
+        names = ["", *(str(each) for each in error["loc"] if not isinstance(each, int))]
+        return _PATTERNS.get(names[-1], "text of another form")
     words = _EXPECTED.get(kind, "another value")
     return words if isinstance(words, str) else words(error["ctx"])
 

@@ -1,21 +1,24 @@
 """Takes a job of the spool one step further: to the API, and its results to the nodes that want them."""
 
+import json
 import logging
 import zipfile
-from functools import partial
+from collections import Counter
+from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from disyre.client import Client, ClientError, Gone, InvalidRequest, JobOptions, NotFound
 from disyre.eligibility import Rule, Rules
-from receiver.sender import NotTaken, send
+from receiver.back_off import BackOff
+from receiver.outbox import Outbox
+from receiver.past import Past
 from receiver.spool import Spool, SpooledJob
 
 logger = logging.getLogger("receiver")
 
 _POLL_S: Final = 2.0
-_FIRST_RETRY_S: Final = 1.0
-_LONGEST_RETRY_S: Final = 300.0
 
 
 class Delivery:
@@ -23,97 +26,144 @@ class Delivery:
 
     def __init__(self, client: Client, spool: Spool, rules: Rules, *, own_title: str) -> None:
         self._client, self._spool, self._rules, self._own_title = client, spool, rules, own_title
-        self._n_failures: dict[str, int] = {}
+        self._by_name = {rule.name: rule for rule in rules.rules}
+        self._outboxes: dict[str, Outbox] = {}
+        self._back_off = BackOff()
+
+    def close(self) -> None:
+        """Finish what is being sent."""
+        for outbox in self._outboxes.values():
+            outbox.close()
+
+    def warn_of_models(self) -> None:
+        """Say in the log which rules ask for a model that the API does not offer, if it answers."""
+        try:
+            offered = {model.name for model in self._client.models()}
+        except ClientError:
+            return  # what is to be submitted will wait, and says why
+        for missed in self._rules.missed_models(offered):
+            logger.warning("%s", missed)
 
     def step(self, job: SpooledJob) -> float | None:
         """Seconds until the next step; None if the job has ended."""
         try:
             wait_s = self._go_on(job)
-        except (ClientError, NotTaken, OSError) as error:
+        except (ClientError, OSError) as error:
             return self._later(job, error)
-        self._n_failures.pop(job.digest, None)
+        self._back_off.forget(job.digest)
         return wait_s
 
     def _go_on(self, job: SpooledJob) -> float | None:
         state = job.state()
         rule = Rule.model_validate(state["rule"])
         if state.get("job_id") is None:
-            return self._submit(job, rule, state.get("labels", {}))
+            return self._submit(job, rule, state)
         if not state.get("has_results"):
-            return self._fetch(job, state["job_id"], rule)
-        self._forward(job, rule, state)
-        return self._end(job, "sent" if rule.send_to else "scored")
+            return self._fetch(job, rule, state)
+        return self._forward(job, rule)
 
-    def _submit(self, job: SpooledJob, rule: Rule, labels: dict[str, str]) -> float | None:
-        labels = {"from": "receiver", "rule": rule.name, **labels}
+    def _submit(self, job: SpooledJob, rule: Rule, state: dict[str, Any]) -> float | None:
+        labels = {"from": "receiver", "rule": rule.name, **state.get("labels", {})}
         options: JobOptions = {"outputs": rule.computed, "labels": labels}
         if rule.model is not None:
             options["model"] = rule.model
         if rule.contrast is not None:
             options["modality"] = rule.contrast
+        key = _idempotency_key(job.digest, options, state.get("n_failures", 0))
         try:
-            submitted = self._client.submit(job.images(), idempotency_key=job.digest, **options)
+            submitted = self._client.submit(job.images(), idempotency_key=key, **options)
         except InvalidRequest as error:
-            return self._end(job, f"refused: {error.problem.code}")
+            if error.problem.status == HTTPStatus.REQUEST_TIMEOUT:
+                raise
+            return self._fail(job, f"refused: {error.problem.code}")
+        except (NotFound, Gone) as error:
+            if error.problem.code not in ("job-not-found", "job-expired"):
+                raise
+            return self._fail(job, "lost: the API has had the job, and has it no more")
         job.save(job_id=submitted.id)
         logger.info("series %s is job %s", job.name, submitted.id)
         return 0.0
 
-    def _fetch(self, job: SpooledJob, job_id: str, rule: Rule) -> float | None:
+    def _fetch(self, job: SpooledJob, rule: Rule, state: dict[str, Any]) -> float | None:
+        job_id = state["job_id"]
         try:
             seen = self._client.job(job_id)
             if not seen.is_finished:
                 return _POLL_S
             if seen.state != "succeeded":
-                return self._end(job, f"{seen.state}: {seen.error.code if seen.error else 'no reason'}")
+                return self._fail(job, f"{seen.state}: {seen.error.code if seen.error else 'no reason'}")
             self._client.results(job_id, job.results, names=_files_of(rule))
         except (NotFound, Gone):
-            return self._end(job, "lost: the API has forgotten the job")
+            if not state.get("is_known"):
+                return self._fail(job, "lost: the API has forgotten the job")
+            job.save(job_id=None, is_known=False, sent={}, n_failures=state.get("n_failures", 0) + 1)
+            logger.info("series %s is scored anew: the API has forgotten job %s", job.name, job_id)
+            return 0.0
         _unpack(job.results)
         job.save(has_results=True)
         return 0.0
 
-    def _forward(self, job: SpooledJob, rule: Rule, state: dict[str, Any]) -> None:
-        """Send what each node has not yet. Raises NotTaken or OSError."""
+    def _forward(self, job: SpooledJob, rule: Rule) -> float | None:
+        """Have each destination go on by itself; the rule of this name, as it is now, says which they are."""
         files = [file for output in rule.sent for file in sorted(job.results.glob(f"{output}*.dcm"))]
-        sent: dict[str, list[str]] = state.get("sent", {})
-        for name in rule.send_to:
-            there = sent.setdefault(name, [])
-            left = [file for file in files if file.name not in there]
-            if name not in self._rules.destinations:
-                raise NotTaken(f"the rules have no destination {name} any more")
-            if left:
-                try:
-                    send(
-                        left,
-                        self._rules.destinations[name],
-                        own_title=self._own_title,
-                        on_sent=partial(_note, there),
-                    )
-                finally:
-                    job.save(sent=sent)
+        send_to = self._by_name.get(rule.name, rule).send_to
+        waits = [self._outbox(name).go_on(job, files) for name in send_to]
+        left = [wait_s for wait_s in waits if wait_s is not None]
+        return min(left) if left else self._succeed(job, send_to)
 
-    def _end(self, job: SpooledJob, outcome: str) -> float | None:
-        name = job.name
-        self._spool.end(job, outcome)
+    def _outbox(self, name: str) -> Outbox:
+        if name not in self._outboxes:
+            destination = self._rules.destinations.get(name)
+            self._outboxes.setdefault(name, Outbox(name, destination, own_title=self._own_title))
+        return self._outboxes[name]
+
+    def _succeed(self, job: SpooledJob, send_to: tuple[str, ...]) -> float | None:
+        delivered = {name: job.delivered(name) for name in send_to}
+        refusals = Counter(
+            f"{name} does not take {refusal.sop_class}"
+            for name, each in delivered.items()
+            for refusal in each.refused.values()
+        )
+        outcome = "scored"
+        if send_to:
+            outcome = "sent" if any(each.sent for each in delivered.values()) or not refusals else "not sent"
+        if refusals:
+            outcome += ", but " if outcome == "sent" else ": "
+            outcome += ", and ".join(refusals)
+        sent = {**job.state().get("sent", {}), **{name: each.sent for name, each in delivered.items()}}
+        return self._end(job, outcome, sent=sent, is_whole=not refusals)
+
+    def _fail(self, job: SpooledJob, outcome: str) -> float | None:
+        return self._end(job, outcome, n_failures=job.state().get("n_failures", 0) + 1)
+
+    def _end(self, job: SpooledJob, outcome: str, **more: Any) -> float | None:
+        name, state = job.name, job.state()
+        known = {
+            key: state[key] for key in ("last_ns", "rules", "rule", "job_id", "n_failures") if key in state
+        }
+        self._spool.end(job, Past.model_validate({**known, **more, "outcome": outcome}))
         logger.info("series %s has ended: %s", name, outcome)
         return None
 
     def _later(self, job: SpooledJob, error: Exception) -> float:
-        n_failures = self._n_failures[job.digest] = self._n_failures.get(job.digest, 0) + 1
-        wait_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 20))
-        reason = str(error) if isinstance(error, ClientError | NotTaken) else type(error).__name__
+        wait_s = self._back_off.fail(job.digest)
+        reason = str(error) if isinstance(error, ClientError) else type(error).__name__
         logger.warning("series %s goes on in %g s: %s", job.name, wait_s, reason)
         return wait_s
+
+
+def _idempotency_key(digest: str, options: JobOptions, n_failures: int) -> str:
+    """By which the API knows a submission again: the same images, and the same that is asked of them.
+
+    After a failure it is another one: the job that has failed would be the answer.
+    """
+    asked = json.dumps([digest, options, n_failures], sort_keys=True)
+    return sha256(asked.encode()).hexdigest()
 
 
 def _files_of(rule: Rule) -> frozenset[str]:
     """The results that are sent, as the API names them."""
     return frozenset(f"{output}.{'zip' if output == 'sc' else 'dcm'}" for output in rule.sent)
-
-
-def _note(names: list[str], file: Path) -> None:
-    names.append(file.name)
 
 
 def _unpack(results: Path) -> None:

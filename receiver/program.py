@@ -5,18 +5,19 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from disyre.adapters.dicom_heading import facts_of, read_heading
 from disyre.adapters.library_messages import silence_libraries
 from disyre.adapters.log_lines import where, write_log_lines
-from disyre.adapters.series_spool import Sealed
 from disyre.adapters.settings import read_settings, refuse_to_start
 from disyre.client import Client, ClientError
-from disyre.eligibility import Rule, Rules, parse_rules
+from disyre.eligibility import parse_rules
 from disyre.errors import Misconfigured
 from receiver.delivery import Delivery
+from receiver.judge import Judge
 from receiver.scp import Receiver, prepare_library
 from receiver.settings import ReceiverSettings
 from receiver.spool import Spool
@@ -29,7 +30,6 @@ _AT_ONCE: Final = 4
 """Jobs that are sent, asked for or forwarded at a time."""
 _RETRY_FOR_S: Final = 5.0
 """Within a step; between steps the receiver waits itself."""
-_REJECTED: Final = "rejected"
 
 
 def main() -> int:
@@ -57,26 +57,37 @@ def main() -> int:
     except (Misconfigured, ClientError) as error:
         refuse_to_start("receiver", Misconfigured(str(error)))
     logger.info("receives as %s on port %d", settings.receiver_ae_title, settings.receiver_port)
-    with client:
-        delivery = Delivery(client, spool, rules, own_title=settings.receiver_ae_title)
-        Rounds(settings, spool, rules, delivery).go_on(stop, receiver)
+    own_title = settings.receiver_ae_title
+    with client, closing(Delivery(client, spool, rules, own_title=own_title)) as delivery:
+        Rounds(settings, spool, Judge(spool, rules), delivery).go_on(stop, receiver)
     return 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a job that is under way."""
+
+    series: str | None
+    """The key of its series."""
+    future: Future[float | None]
+    """Seconds until the next step; None if the job has ended."""
 
 
 class Rounds:
     """Looks again and again at what there is to do."""
 
-    def __init__(self, settings: ReceiverSettings, spool: Spool, rules: Rules, delivery: Delivery) -> None:
-        self._settings, self._spool, self._rules, self._delivery = settings, spool, rules, delivery
+    def __init__(self, settings: ReceiverSettings, spool: Spool, judge: Judge, delivery: Delivery) -> None:
+        self._settings, self._spool, self._judge, self._delivery = settings, spool, judge, delivery
         self._judged: dict[str, tuple[int, bool]] = {}
         """Of each series when its last image came as it was judged (ns), and whether a rule took it."""
         self._next_at: dict[str, float] = {}
-        self._running: dict[str, Future[float | None]] = {}
+        self._running: dict[str, Step] = {}
 
     def go_on(self, stop: threading.Event, receiver: Receiver) -> None:
         """Until it is told to stop; steps under way are finished."""
         weighed_at = 0.0
         with ThreadPoolExecutor(_AT_ONCE) as pool:
+            pool.submit(self._delivery.warn_of_models)
             while not stop.wait(_LOOK_S):
                 try:
                     self.look(pool)
@@ -94,45 +105,35 @@ class Rounds:
         for key, last_ns in self._spool.series():
             quiet_s = (now_ns - last_ns) / 1e9
             if quiet_s >= self._settings.receiver_quiet_s:
-                self._judge(key, last_ns)
+                self._look_at(key, last_ns)
                 self._forget(key, last_ns, quiet_s)
         self._gather()
         for job in self._spool.jobs():
             if job.digest not in self._running and self._next_at.get(job.digest, 0) <= time.monotonic():
-                self._running[job.digest] = pool.submit(self._delivery.step, job)
+                self._running[job.digest] = Step(job.series, pool.submit(self._delivery.step, job))
 
     def _gather(self) -> None:
         for digest, step in list(self._running.items()):
-            if step.done():
+            if step.future.done():
                 del self._running[digest]
-                error = step.exception()
+                error = step.future.exception()
                 if error is not None:
                     logger.error("a step failed: %s", where(error))
-                wait_s = 60.0 if error is not None else step.result()
-                self._next_at[digest] = time.monotonic() + (wait_s or 0.0)
+                wait_s = 60.0 if error is not None else step.future.result()
+                if wait_s is None:
+                    self._next_at.pop(digest, None)
+                    self._judged.pop(step.series or "", None)  # it may have come again meanwhile
+                else:
+                    self._next_at[digest] = time.monotonic() + wait_s
 
-    def _judge(self, key: str, last_ns: int) -> None:
+    def _look_at(self, key: str, last_ns: int) -> None:
         if self._judged.get(key, (0, False))[0] == last_ns:
             return
         sealed = self._spool.seal_series(key)
         try:
-            self._judged[key] = last_ns, self._is_taken(key, sealed)
+            self._judged[key] = last_ns, self._judge.judge(key, sealed, last_ns)
         finally:
             sealed.drop()
-
-    def _is_taken(self, key: str, sealed: Sealed) -> bool:
-        if self._spool.knows(sealed.digest):
-            return self._spool.outcome(sealed.digest) != _REJECTED
-        facts = facts_of(map(read_heading, sealed.images()))
-        verdict = self._rules.judge(facts)
-        if isinstance(verdict, Rule):
-            state = {"rule": verdict.model_dump(mode="json"), "series": key, "labels": facts.labels}
-            self._spool.begin(sealed, state)
-            logger.info("series %s is taken by rule %s", key[:12], verdict.name)
-            return True
-        logger.info("series %s is not eligible: %s", key[:12], "; ".join(map(str, verdict)))
-        self._spool.note(sealed.digest, _REJECTED)
-        return False
 
     def _forget(self, key: str, last_ns: int, quiet_s: float) -> None:
         is_taken = self._judged[key][1]

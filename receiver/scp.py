@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     EnhancedMRColorImageStorage,
@@ -38,6 +39,8 @@ _MAX_PDU_BYTES: Final = 2**20
 _COMMAND_BYTES: Final = 2**20
 """What may come around an image."""
 _SILENCE_S: Final = 30.0
+_COMMENT_CHARACTERS: Final = 64
+"""Of an Error Comment (0000,0902)."""
 
 
 def prepare_library(arriving: Path) -> None:
@@ -108,30 +111,52 @@ class Receiver:
         caller = event.assoc.limit.caller  # type: ignore[attr-defined]
         logger.warning("an association from %s was refused: %s", caller, why)
 
-    def _store(self, event: evt.Event) -> int:
+    def _store(self, event: evt.Event) -> int | Dataset:
         """Take an image; the answer is success only once it is on disk for good."""
         event.assoc.limit.reset()  # type: ignore[attr-defined]
         arrived = event.dataset_path
         try:
-            return self._taken(arrived, event)
+            self._take(arrived, event)
+            return SUCCESS
+        except _NotTheAnnounced:
+            why = "expected the image that was announced, got another"
+            logger.warning("an image from %s was refused: %s", self._caller(event), why)
+            return _refusal(NOT_OF_ITS_CLASS, why)
         except NotAnImage as error:
-            logger.warning("an image was refused: %s", error)
-            return NOT_UNDERSTOOD
+            logger.warning("an image from %s was refused: %s", self._caller(event), error)
+            return _refusal(NOT_UNDERSTOOD, str(error))
         except (SpoolFull, OSError) as error:
-            logger.error("an image was refused for now: %s", getattr(error, "strerror", None) or error)
-            return OUT_OF_RESOURCES
+            why = getattr(error, "strerror", None) or str(error)
+            logger.error("an image from %s was refused for now: %s", self._caller(event), why)
+            return _refusal(OUT_OF_RESOURCES, why)
         finally:
             arrived.unlink(missing_ok=True)
 
-    def _taken(self, arrived: Path, event: evt.Event) -> int:
+    def _caller(self, event: evt.Event) -> str:
+        """The address of who sends, with its title if the settings have it: others may say anything."""
+        address = str(event.assoc.limit.caller)  # type: ignore[attr-defined]
+        asked: Any = event.assoc.requestor.primitive
+        title = asked.calling_ae_title.strip()
+        return f"{address} ({title})" if title in self._settings.callers else address
+
+    def _take(self, arrived: Path, event: evt.Event) -> None:
         heading = read_heading(arrived)
         request: Any = event.request
         said = (str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
         if said != (heading.sop_class, heading.sop_instance) or said[0] != event.context.abstract_syntax:
-            logger.warning("an image was refused: expected the one that was announced, got another")
-            return NOT_OF_ITS_CLASS
+            raise _NotTheAnnounced
         self._spool.take(Arrived(arrived, heading))
-        return SUCCESS
+
+
+class _NotTheAnnounced(Exception):
+    """An image is not the one that its request speaks of."""
+
+
+def _refusal(status: int, why: str) -> Dataset:
+    """An answer that says why; what is sent may be read by anybody, and is of the length that LO may have."""
+    answer = Dataset()
+    answer.Status, answer.ErrorComment = status, why[:_COMMENT_CHARACTERS]
+    return answer
 
 
 class _Limit:

@@ -2,8 +2,8 @@
 
 arriving/            what comes now
 series/<key>/        the images of a series (`disyre.adapters.series_spool`)
-jobs/<digest>/       the images that are one job, `state.json`, and its results
-done/<digest>        how a job ended
+jobs/<digest>/       the images that are one job, `state.json`, its results, and what of them is sent where
+done/<digest>        how it went with images
 """
 
 import fcntl
@@ -11,11 +11,16 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from disyre.adapters.series_spool import Sealed, SeriesSpool, sync, write_json
 from disyre.errors import Misconfigured
+from receiver.delivered import Delivered, Refusal
+from receiver.past import Past
 
 _STATE: Final = "state.json"
 _FORGET_DONE_S: Final = 30 * 86_400.0
@@ -55,9 +60,13 @@ class Spool(SeriesSpool):
         shutil.rmtree(folder, ignore_errors=True)
         return self.seal(key, folder)
 
-    def knows(self, digest: str) -> bool:
-        """Whether these images are or were a job."""
-        return (self._jobs / digest).exists() or (self._done / digest).exists()
+    def has_job(self, digest: str) -> bool:
+        """Whether these images are a job that has not ended."""
+        return (self._jobs / digest).exists()
+
+    def job(self, digest: str) -> "SpooledJob":
+        """The job of these images."""
+        return SpooledJob(self._jobs / digest)
 
     def begin(self, sealed: Sealed, state: dict[str, Any]) -> None:
         """Make a job of a sealed series."""
@@ -70,19 +79,21 @@ class Spool(SeriesSpool):
         """All jobs that have not ended."""
         return [SpooledJob(folder) for folder in sorted(self._jobs.iterdir())]
 
-    def end(self, job: "SpooledJob", outcome: str) -> None:
+    def end(self, job: "SpooledJob", past: Past) -> None:
         """Note how a job ended, and remove what it held."""
-        self.note(job.digest, outcome)
+        self.note(job.digest, past)
         shutil.rmtree(job.folder, ignore_errors=True)
 
-    def note(self, digest: str, outcome: str) -> None:
-        """Note how it went with a content."""
-        write_json(self._done / digest, {"outcome": outcome})
+    def note(self, digest: str, past: Past) -> None:
+        """Note how it went with images."""
+        write_json(self._done / digest, past.model_dump(mode="json"))
 
-    def outcome(self, digest: str) -> str | None:
-        """How it went with a content; None if it has not ended."""
-        path = self._done / digest
-        return str(json.loads(path.read_text(encoding="utf-8"))["outcome"]) if path.exists() else None
+    def past(self, digest: str) -> Past | None:
+        """How it went with images; None if that is not known."""
+        try:
+            return Past.model_validate_json((self._done / digest).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
 
     def sweep(self) -> None:
         """Forget how jobs ended long ago."""
@@ -108,6 +119,14 @@ class SpooledJob:
         return str(self.state().get("series", self.digest))[:12]
 
     @property
+    def series(self) -> str | None:
+        """The key of its series; None if it is an old one, or is gone."""
+        try:
+            return self.state().get("series")
+        except FileNotFoundError:
+            return None
+
+    @property
     def results(self) -> Path:
         """The folder of its results."""
         return self.folder / "results"
@@ -123,3 +142,21 @@ class SpooledJob:
     def save(self, **changes: Any) -> None:
         """Note how far it is."""
         write_json(self.folder / _STATE, {**self.state(), **changes})
+
+    def delivered(self, destination: str) -> Delivered:
+        """What of its results is at a destination."""
+        path = self._sent_to(destination)
+        if path.exists():
+            return Delivered.model_validate_json(path.read_bytes())
+        return Delivered(sent=self.state().get("sent", {}).get(destination, ()))
+
+    def deliver(self, destination: str, sent: Iterable[str], refused: Mapping[str, Refusal]) -> None:
+        """Note what a destination has got besides, and what it will never take."""
+        so_far = self.delivered(destination)
+        now = Delivered(sent=(*so_far.sent, *sent), refused={**so_far.refused, **refused})
+        path = self._sent_to(destination)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        write_json(path, now.model_dump(mode="json"))
+
+    def _sent_to(self, destination: str) -> Path:
+        return self.folder / "sent" / f"{destination}.json"

@@ -25,6 +25,7 @@ from disyre.eligibility import Rule, Rules, parse_rules
 from disyre.errors import InvalidInput, JobNotFound, Misconfigured, Unavailable
 from disyre.intake.upload import FileFacts, ScanFiles, Upload, file_name
 from disyre.job import Job
+from disyre.model_shelf import ModelShelf
 from disyre.priority import Priority
 from service.audit import AuditLog
 from service.backends import Backends
@@ -304,12 +305,17 @@ def make_series_jobs(
     backends: Backends, submission: Submission, once: Once, settings: ServiceSettings
 ) -> SeriesJobs:
     """Who makes jobs of series, by the rules of the settings. Raises Misconfigured."""
+    rules = _rules(settings.stow_rules, submission.servers)
+    shelf = ModelShelf(backends.models.folder)
+    installed = {each.manifest.name for each in shelf.packages()} | {each.name for each in shelf.unusable()}
+    for missed in rules.missed_models(installed):  # no more than a warning: models come without a restart
+        logger.warning("DISYRE_STOW_RULES: %s", missed)
     return SeriesJobs(
         backends.held,
         backends.jobs,
         submission,
         once,
-        _rules(settings.stow_rules, submission.servers),
+        rules,
         backends.audit,
         quiet_s=settings.stow_quiet_s,
         keep_s=settings.stow_keep_s,

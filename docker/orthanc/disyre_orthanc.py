@@ -238,12 +238,12 @@ def _submit(series, instances, content):
     with zipfile.ZipFile(packed, "w") as archive:  # without times, so that the same images are the same bytes
         for number, each in enumerate(instances):
             archive.writestr(zipfile.ZipInfo(f"{number:05d}.dcm"), orthanc.GetDicomForInstance(each["ID"]))
-    params = {"labels": {**LABELS, **_number(series)}}
+    form = _form({"labels": {**LABELS, **_number(series)}}, packed.getvalue())
     headers = {
         "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
-        "Idempotency-Key": f"orthanc-{content}",
+        "Idempotency-Key": f"orthanc-{hashlib.sha256(form).hexdigest()}",  # of the options too
     }
-    job = json.loads(_call("POST", "/v1/jobs", _form(params, packed.getvalue()), headers))
+    job = json.loads(_call("POST", "/v1/jobs", form, headers))
     _note(series, JOB, job["id"])
     _note(series, CONTENT, content)
     return job

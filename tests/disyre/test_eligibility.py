@@ -85,14 +85,87 @@ def test_ranges_have_both_ends() -> None:
     ("text", "message"),
     [
         ("rules = [", "the rules are no TOML"),
-        ("rules = []", "wrong rules: rules"),
-        ('[[rules]]\nname = "a"\nmin_slice = 3', "rules.0.min_slice"),
+        ("rules = []", "^wrong rules: rules: expected at least 1 value, got 0 values$"),
+        ("rule = []", "rule: expected no field of this name, got one; the nearest known one is rules"),
+        (
+            '[[rules]]\nname = "a"\ndescription = ["T1"]',
+            "^wrong rules: rule a: description: expected no field of this name, got one; "
+            "the nearest known one is descriptions$",
+        ),
+        (
+            '[[rules]]\nname = "a"\nzzz = 3',
+            "^wrong rules: rule a: zzz: expected no field of this name, got one$",
+        ),
+        (
+            '[[rules]]\nname = "a"\n[[rules]]',
+            "^wrong rules: rule 2 of the file: name: expected a value, got none$",
+        ),
+        ("rules = [3]", "^wrong rules: rule 1 of the file: expected names with values, got 3$"),
+        ("[[rules]]\nname = 3", "^wrong rules: rule 1 of the file: name: expected text, got 3$"),
+        ('[[rules]]\nname = "DOE JANE"', "^wrong rules: rule 1 of the file: name: expected 1 to 63 of a-z"),
         ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "different names"),
         ('[[rules]]\nname = "a"\nsend_to = ["pacs"]', "destinations that are in the file, got pacs"),
-        ('[[rules]]\nname = "a"\noutputs = ["nifti"]', "rules.0.outputs.0"),
-        ('[[rules]]\nname = "a"\n[destinations.p]\nae_title = "   "\nhost = "h"\nport = 1', "ae_title"),
+        ('[[rules]]\nname = "a"\nsend_to = ["P"]', "rule a: send_to: expected 1 to 63 of a-z"),
+        (
+            '[[rules]]\nname = "a"\noutputs = ["nifti"]',
+            "rule a: outputs: expected one of 'pm', 'seg', 'sc' or 'sr'",
+        ),
+        ('[[rules]]\nname = "a"\nmodality = []', "rule a: modality: expected at least 1 value, got 0 values"),
+        (
+            '[[rules]]\nname = "a"\n[destinations.p]\nae_title = "A_TITLE_OF_21_LETTERS"\nhost = "h"\nport=1',
+            "^wrong rules: destination p: ae_title: expected 1 to 16 printable ASCII characters, "
+            "the first no blank and none a backslash, got text of 21 characters$",
+        ),
+        (
+            '[[rules]]\nname = "a"\n[destinations.P]\nae_title = "P"\nhost = ""\nport = 1',
+            "the name of a destination: ",
+        ),
+        (
+            '[[rules]]\nname = "a"\n[destinations.p]\nae_title = "P"\nhost = ""\nport = 1',
+            "destination p: host: expected at least 1 character, got text of 0 characters",
+        ),
     ],
 )
 def test_wrong_rules_are_refused_with_the_place(text: str, message: str) -> None:
     with pytest.raises(Misconfigured, match=message.replace("[", r"\[")):
         parse_rules(text)
+
+
+def test_other_rules_are_told_from_the_same_ones_wherever_results_go(rules: Rules) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+
+    assert parse_rules(text.replace("127.0.0.1", "10.0.0.1")).digest == rules.digest
+    assert parse_rules(text.replace("min_slices = 20", "min_slices = 21")).digest != rules.digest
+
+
+def test_a_rule_whose_model_is_not_there_is_named() -> None:
+    rules = parse_rules('[[rules]]\nname = "a"\nmodel = "t1"\n[[rules]]\nname = "b"\nmodel = "flair"')
+
+    assert list(rules.missed_models(["t1w", "flair"])) == [
+        "rule a: expected a model that is there (flair, t1w), got t1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("min_slices = 50\nmax_slices = 10", "min_slices of at most max_slices, got 50 and 10"),
+        (
+            "min_thickness_mm = 2.5\nmax_thickness_mm = 2",
+            "min_thickness_mm of at most max_thickness_mm, got 2.5 and 2",
+        ),
+        (
+            'descriptions = ["*T1*"]\nnot_descriptions = ["*t1*"]',
+            "descriptions that not_descriptions leave something of, got others",
+        ),
+        (
+            'not_descriptions = ["*"]',
+            "descriptions that not_descriptions leave something of, got others",
+        ),
+    ],
+)
+def test_a_rule_that_can_never_take_a_series_is_refused(text: str, message: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        parse_rules(f'[[rules]]\nname = "a"\n{text}')
+
+    assert str(refused.value) == f"wrong rules: rule a: expected {message}"

@@ -20,6 +20,8 @@ class ScriptedApi:
     """Bodies of submissions."""
     keys: list[str | None] = field(default_factory=list)
     """The key of each."""
+    idempotency_keys: list[str | None] = field(default_factory=list)
+    """By which each is known again."""
     answer: "Answer" = field(default=lambda handler, api: send(handler, 202, ACCEPTED))
 
     @property
@@ -39,6 +41,7 @@ def scripted_api(answer: Answer | None = None, *, port: int = 0) -> Iterator[Scr
         def do_POST(self) -> None:
             api.asked.append(self.rfile.read(int(self.headers["Content-Length"])))
             api.keys.append(self.headers["X-API-Key"])
+            api.idempotency_keys.append(self.headers["Idempotency-Key"])
             api.answer(self, api)
 
         def log_message(self, *_: Any) -> None: ...

@@ -1,6 +1,7 @@
 """No series that came to Orthanc is lost, whatever becomes of the API, its key or Orthanc meanwhile."""
 
 import time
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_an_answer_that_is_cut_off_stops_no_series(tmp_path: Path) -> None:
 
         assert "IncompleteRead" in orthanc.log.read_text()
         assert "TypeError in line" in orthanc.log.read_text()
+
+
+def test_a_submission_is_known_again_by_all_that_is_sent_options_too(tmp_path: Path) -> None:
+    def away_at_first(handler: BaseHTTPRequestHandler, api: ScriptedApi) -> None:
+        send(handler, *((503, b"{}") if len(api.asked) == 1 else (202, ACCEPTED)))
+
+    with scripted_api(away_at_first) as api, running_orthanc(tmp_path / "orthanc", api.url) as orthanc:
+        orthanc.store(folder_of(tmp_path / "one", "one"))
+        wait_for_states(orthanc, TRIED)
+
+    assert len(api.asked) == 2
+    assert api.idempotency_keys == [f"orthanc-{sha256(body).hexdigest()}" for body in api.asked]
+    assert len(set(api.idempotency_keys)) == 1
 
 
 def test_a_series_that_waits_as_orthanc_is_restarted_is_scored(tmp_path: Path) -> None:

@@ -75,6 +75,12 @@ def content_of(image: Any) -> bytes:
 
 def send(association: Association, content: bytes, instance: str = INSTANCE) -> int | None:
     """Send a data set as it is; the answer's status, None if there is none."""
+    answer = answer_to(association, content, instance)
+    return None if answer is None or answer.Status is None else int(answer.Status)
+
+
+def answer_to(association: Association, content: bytes, instance: str = INSTANCE) -> Any:
+    """Send a data set as it is; the answer."""
     from io import BytesIO
 
     request = C_STORE()
@@ -89,7 +95,7 @@ def send(association: Association, content: bytes, instance: str = INSTANCE) -> 
     association.dimse.send_msg(request, context)
     _, answer = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
-    return None if answer is None or answer.Status is None else int(answer.Status)
+    return answer
 
 
 def changed(**changes: Any) -> Callable[[], bytes]:
@@ -139,6 +145,39 @@ def test_a_hostile_image_is_refused_and_a_good_one_after_it_taken(
 def test_an_image_that_is_not_the_announced_one_is_refused(association: Association) -> None:
     assert send(association, content_of(good()), instance="1.2.3.5") == 0xA900
     assert send(association, changed(SOPClassUID=CTImageStorage)()) == 0xA900
+
+
+def test_a_refusal_says_why_to_the_caller_and_in_the_log_who_that_is(
+    receiver: LiveReceiver, association: Association
+) -> None:
+    damaged = answer_to(association, changed(SeriesInstanceUID=None)())
+    other = answer_to(association, content_of(good()), instance="1.2.3.5")
+
+    why = "expected a SeriesInstanceUID, got none that is valid"
+    assert (damaged.Status, damaged.ErrorComment) == (0xC000, why)
+    assert (other.Status, other.ErrorComment) == (
+        0xA900,
+        "expected the image that was announced, got another",
+    )
+    receiver.log_has(f"an image from 127.0.0.1 (PYNETDICOM) was refused: {why}")
+
+
+def test_a_comment_has_at_most_64_characters(association: Association) -> None:
+    for make in HOSTILE.values():
+        assert 0 < len(answer_to(association, make()).ErrorComment) <= 64
+
+
+def test_a_title_that_the_settings_do_not_have_is_not_in_the_log(tmp_path: Path) -> None:
+    settings = {"DISYRE_RECEIVER_CALLERS": ""}
+    with receiving(LiveReceiver(tmp_path / "receiver", settings=settings)) as open_to_all:
+        node = AE(ae_title="DOE^JANE")
+        node.add_requested_context(MRImageStorage, ImplicitVRLittleEndian)
+        made = node.associate("127.0.0.1", open_to_all.port, ae_title="DISYRE")
+        assert send(made, b"\0\0") == 0xC000
+        _end(made)
+
+        open_to_all.log_has("an image from 127.0.0.1 was refused: ")
+        assert "JANE" not in open_to_all.text()
 
 
 def test_who_sends_more_than_the_limit_is_cut_off(receiver: LiveReceiver, association: Association) -> None:

@@ -3,52 +3,17 @@
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pydicom
 import pytest
 
-from tests.builders import make_volume
-from tests.dicom_phantom import make_series
-from tests.e2e.stack import Serve, serving
+from tests.e2e.stack import Serve
 from tests.live import ROOT
-from tests.receiver.receiving import LiveReceiver, live_pacs, receiving, without_dcmtk
-from tests.toy_model import make_two_models
+from tests.receiver.receiving import LiveReceiver, jobs_of, live_pacs, receiving, series_in, without_dcmtk
 
 pytestmark = [pytest.mark.servers, without_dcmtk, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    models = make_two_models(tmp_path_factory.mktemp("models"))
-    with serving(tmp_path_factory.mktemp("data"), models) as serve:
-        assert "disyre is ready" in serve.wait_until_ready()
-        yield serve
-
-
-def series_in(folder: Path, name: str, n_slices: int = 60) -> list[Path]:
-    """Files of a series that is of its own by its name."""
-    uid = pydicom.uid.generate_uid(entropy_srcs=[name])
-    made = make_series(
-        n_slices,
-        shape=(96, 96),
-        spacing_mm=(1.0, 1.0),
-        gap_mm=1.0,
-        SeriesDescription=f"t1 {name}",
-        SeriesInstanceUID=uid,
-        SeriesNumber=7,
-    )
-    planes = np.moveaxis(make_volume((96, 96, n_slices)).voxels, 2, 0).astype(np.uint16)
-    folder.mkdir(exist_ok=True)
-    files = []
-    for number, image in enumerate(made):
-        image.PixelData = planes[number].T.tobytes()
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"{uid[:50]}.{number}"  # type: ignore[assignment]
-        image.save_as(folder / f"{number:03d}")
-        files.append(folder / f"{number:03d}")
-    return files
 
 
 def referred_in(results: Sequence[pydicom.Dataset]) -> set[str]:
@@ -68,10 +33,6 @@ def named(file: Path) -> str:
     (command,) = re.findall(r"^    (printf .*)$", (ROOT / "docs" / "pacs.md").read_text(), re.MULTILINE)
     command = command.replace("STUDY", image.StudyInstanceUID).replace("SERIES", image.SeriesInstanceUID)
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def jobs_of(stack: Serve) -> int:
-    return len(stack.get("/v1/jobs?limit=100").json()["jobs"])
 
 
 def test_results_of_a_series_come_back_once_though_the_receiver_is_killed(

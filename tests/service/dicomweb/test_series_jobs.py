@@ -299,3 +299,13 @@ def test_rules_that_are_not_there_keep_the_api_from_starting(tmp_path: Path) -> 
         live_api(tmp_path, stow_rules=tmp_path / "none"),
     ):
         pass  # pragma: no cover
+
+
+def test_rules_with_a_model_that_is_not_installed_are_told_of_at_the_start(
+    tmp_path: Path, rules: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules.write_text(RULES.replace('model = "t1w"', 'model = "nosuch"'), encoding="utf-8")
+
+    with live_api(tmp_path, stow_rules=rules):
+        said = "DISYRE_STOW_RULES: rule heads: expected a model that is there (t1w), got nosuch"
+        assert said in caplog.messages
