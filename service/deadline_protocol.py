@@ -130,9 +130,13 @@ class DeadlineProtocol(OfferIgnoringProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. Raises HeadTooLarge, which ends the reading."""
+        """A header, or what comes behind a body in chunks, which is ignored (RFC 9110, 6.5.1).
+
+        Raises HeadTooLarge, which ends the reading.
+        """
         self._take(len(name) + len(value) + len(": \r\n"))
-        super().on_header(name, value)
+        if self._head_bytes is not None:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head of the request is whole; its body has a deadline of its own.

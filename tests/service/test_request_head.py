@@ -60,3 +60,31 @@ def test_chunks_are_read(api: LiveApi) -> None:
     sent = BODY + b"X-API-Key: pacs\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n\r\n"
     with connected(api, sent + b"4\r\nabcd\r\n0\r\n\r\n") as connection:
         assert refusal(read_to_the_end(connection)) == (415, "not-an-image")
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        b"X-API-Key: pacs\r\n",
+        b"Origin: http://evil.example\r\n",
+        b"Accept: text/html\r\n",
+        b"Content-Type: text/html\r\n",
+        b"Host: evil.example\r\n",
+        b"Content-Digest: sha-256=:AAAA:\r\n",
+    ],
+)
+@pytest.mark.parametrize("key", [b"", b"X-API-Key: pacs\r\n"])
+def test_what_comes_behind_the_chunks_of_a_body_changes_nothing(
+    api: LiveApi, key: bytes, trailer: bytes
+) -> None:
+    sent = BODY + key + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n4\r\nabcd\r\n0\r\n"
+    with connected(api, sent + b"\r\n") as connection:
+        expected = refusal(read_to_the_end(connection))
+    with connected(api, sent + trailer + b"\r\n") as connection:
+        assert refusal(read_to_the_end(connection)) == expected
+
+
+def test_what_comes_behind_chunks_is_no_longer_than_headers_may_be(api: LiveApi) -> None:
+    sent = BODY + b"X-API-Key: pacs\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n"
+    with connected(api, sent + b"X-Long: aaaaaaa\r\n" * 20_000) as connection:
+        read_to_the_end(connection)  # ends: the connection is closed
