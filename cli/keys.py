@@ -13,7 +13,7 @@ from cli.parser import NAMES
 from disyre.errors import Misconfigured
 from disyre.wording import counted
 from service.caller import Scope
-from service.keys import KeyEntry, KeyRing, make_entry, new_key
+from service.keys import OWN_NAME, KeyEntry, KeyRing, make_entry, new_key
 
 FILE_VARIABLE: Final = "DISYRE_API_KEYS_FILE"
 _HEADINGS: Final = ("NAME", "ID", "SCOPES", "END")
@@ -30,6 +30,9 @@ def mistake_in(name: str, scopes: Sequence[str], not_after: datetime | None) -> 
         return f"expected --scopes of {', '.join(Scope)}, got {unknown[0]!r}"
     if not_after is not None and not_after <= datetime.now(UTC):
         return f"expected --not-after to be in the future, got {not_after.isoformat()}"
+    if name == OWN_NAME:
+        jobs = "whose jobs are those that were sent without a key"
+        return f"expected NAME to be another than {OWN_NAME!r}, {jobs}"
     try:
         make_entry(name, scopes, key="")
     except Misconfigured:

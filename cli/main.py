@@ -97,25 +97,25 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 def _score(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime may report to its makers otherwise
-    from cli.score import FOLDERS, folders_of, score
+    from cli.score import FOLDERS, Folders, folders_of, score
     from disyre.adapters.library_messages import silence_libraries
 
     command: argparse.ArgumentParser = arguments.parser
     if arguments.source and not arguments.out:
         command.error("expected IN and OUT, got IN only")
-    named = (arguments.source, arguments.out) if arguments.out else folders_of(os.environ)
-    if named is None:
+    source, out = arguments.source, arguments.out
+    folders = Folders(source, out, str(source), str(out)) if out else folders_of(os.environ)
+    if folders is None:
         pairs = ", or ".join(f"{source} and {target}" for source, target in FOLDERS)
         command.error(f"expected IN and OUT, or the variables {pairs}, got no such pair")
     silence_libraries()
     signal.signal(signal.SIGTERM, _end)  # the first process of a container would not end without
-    source, out = named
     return score(
-        source,
-        out,
+        folders.source,
+        folders.out,
         mask=arguments.mask,
         options=given_options(arguments),
-        names_paths=arguments.out is not None,  # those of a platform may be about a patient
+        given={"IN": folders.source_given, "OUT": folders.out_given, "the mask": str(arguments.mask)},
     )
 
 

@@ -5,14 +5,15 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from cli.file_words import told
 from cli.output import put
 from cli.scans import scan_at
 from disyre import INTENDED_USE
 from disyre.adapters.settings import EX_CONFIG, own_models, read_settings
-from disyre.errors import InvalidInput, InvalidParams, Misconfigured
+from disyre.errors import InvalidInput, InvalidParams, Misconfigured, UnknownModel
 from disyre.progress import Progress
 from disyre.result_names import SUMMARY
 from worker.one_shot import score_files
@@ -27,22 +28,40 @@ FOLDERS: Final = (
 """Variables by which platforms name the folders of a module; the first pair that is set counts."""
 
 
-def folders_of(environment: Mapping[str, str]) -> tuple[Path, Path] | None:
+class Folders(NamedTuple):
+    """Where the scan is and the results come, and how each was given: a path as typed, or a variable."""
+
+    source: Path
+    out: Path
+    source_given: str
+    out_given: str
+
+
+def folders_of(environment: Mapping[str, str]) -> Folders | None:
     """The folders that a platform names; None if it names none, or only one of the two.
 
-    >>> folders_of({"MERCURE_IN_DIR": "/in", "MONAI_INPUTPATH": "/input/", "MONAI_OUTPUTPATH": "/output/"})
-    (PosixPath('/input'), PosixPath('/output'))
+    >>> folders_of({"MERCURE_IN_DIR": "/in", "MONAI_INPUTPATH": "/input/", "MONAI_OUTPUTPATH": "/out"})[:3]
+    (PosixPath('/input'), PosixPath('/out'), 'MONAI_INPUTPATH')
     """
-    pairs = [(environment.get(source), environment.get(target)) for source, target in FOLDERS]
-    return next(((Path(source), Path(target)) for source, target in pairs if source and target), None)
+    for names in FOLDERS:
+        source, out = (environment.get(name) for name in names)
+        if source and out:
+            return Folders(Path(source), Path(out), *names)
+    return None
 
 
 def score(
-    source: Path, out: Path, *, mask: Path | None, options: Mapping[str, Any], names_paths: bool = False
+    source: Path,
+    out: Path,
+    *,
+    mask: Path | None,
+    options: Mapping[str, Any],
+    given: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Score a scan; 0 if `out` has its results, 1 if not, 2 for options that cannot be, 78 if set up wrongly.
 
-    With `names_paths`, a path that is at fault is named, as it was given.
+    `given` is how IN, OUT and the mask were given, which is told of one that is at fault: a path as it was
+    typed, or the variable of a platform, whose paths may be about a patient.
     """
     try:
         settings = read_settings(WorkerSettings)
@@ -59,9 +78,8 @@ def score(
     except Misconfigured as error:
         return _fail(f"{error.code}: {error}", EX_CONFIG)
     except OSError as error:
-        which, path = _which(error, {"OUT": out, "the mask": mask, "IN": source})
-        named = f"{which} ({path})" if names_paths and path else which
-        return _fail(told(error, name=named), 1)
+        name = _which(error, {"OUT": out, "the mask": mask, "IN": source}, given)
+        return _fail(told(error, name=name), 1)
     except Exception as error:
         return _refuse(error)
     print(f"disyre: {_scored_by(out, settings.models_dir)}", file=sys.stderr)
@@ -83,15 +101,16 @@ def _look_for(*files: Path | None) -> None:
         file.stat()
 
 
-def _which(error: OSError, named: Mapping[str, Path | None]) -> tuple[str, Path | None]:
-    """Which of the paths in the command is meant, and that path: not a file in it, named after a patient."""
+def _which(error: OSError, named: Mapping[str, Path | None], given: Mapping[str, str]) -> str:
+    """Which of the paths in the command is meant, and how it was given: not a file in it, named after a
+    patient.
+    """
     at = Path(error.filename) if isinstance(error.filename, str | Path) else None
-    found = (
-        (word if at == path else f"a file in {word}", path)
-        for word, path in named.items()
-        if at and path and at.is_relative_to(path)
-    )
-    return next(found, ("a file", None))
+    for word, path in named.items():
+        if at and path and at.is_relative_to(path):
+            which = word if at == path else f"a file in {word}"
+            return f"{which} ({given[word]})" if word in given else which
+    return "a file"
 
 
 class _Stages:
@@ -111,7 +130,9 @@ def _refuse(error: Exception) -> int:
     problem = problem_of(error)
     if not isinstance(error, InvalidInput):
         traceback.print_tb(error.__traceback__)
-    status = _fail(f"{problem.code}: {problem.detail}", 2 if isinstance(error, InvalidParams) else 1)
+    status = _fail(
+        f"{problem.code}: {problem.detail}", 2 if isinstance(error, InvalidParams | UnknownModel) else 1
+    )
     for volume in error.candidates if isinstance(error, InvalidInput) else ():
         words = (volume.series_uid, volume.description, volume.reason or "can be scored")
         print(f"    {': '.join(filter(None, words))}", file=sys.stderr)

@@ -16,8 +16,8 @@ _PAUSE_S: Final = 0.5
 """Before the broker is asked again that did not answer."""
 
 
-async def follow(job_id: str, parts: Parts, *, after: int) -> AsyncIterator[JobEvent]:
-    """What happens to a job after a revision; of 0, first how it is now.
+async def follow(job_id: str, parts: Parts, *, after: int | None) -> AsyncIterator[JobEvent]:
+    """What happens to a job after a revision, 0 being before the first; without one, first how it is now.
 
     Ends with the job, with the process, and with the key or the token of who listens.
     """
@@ -35,7 +35,7 @@ async def follow(job_id: str, parts: Parts, *, after: int) -> AsyncIterator[JobE
                 except JobNotFound:
                     return  # it was deleted
             for event in events:
-                if event.revision > seen:
+                if seen is None or event.revision > seen:
                     seen = event.revision
                     yield event
             if events and events[-1].state.is_finished:
@@ -52,10 +52,10 @@ def _may_listen(parts: Parts) -> bool:
     return True
 
 
-def _since(job_id: str, parts: Parts, seen: int) -> Sequence[JobEvent]:
-    """All events since a revision, as far as they are known; the last one always is."""
+def _since(job_id: str, parts: Parts, seen: int | None) -> Sequence[JobEvent]:
+    """All events since a revision, as far as they are known; without one, only the last, which always is."""
     job = parts.jobs.get(job_id)
-    if job.revision <= seen:
+    if seen is not None and job.revision <= seen:
         return ()
-    events = parts.events.of(job_id, after=seen) if seen else ()
+    events = parts.events.of(job_id, after=seen) if seen is not None else ()
     return events if events and events[-1].revision >= job.revision else (*events, JobEvent.of(job))

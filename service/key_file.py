@@ -80,6 +80,8 @@ def _read(path: Path) -> KeyRing:
     except UnicodeDecodeError:
         raise Misconfigured("DISYRE_API_KEYS_FILE is no text") from None
     try:
-        return KeyRing.parse(text)
+        ring = KeyRing.parse(text)
+        ring.check_names()
+        return ring
     except Misconfigured as error:
         raise Misconfigured(f"wrong DISYRE_API_KEYS_FILE: {error}") from None

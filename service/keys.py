@@ -18,10 +18,13 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from disyre.errors import Misconfigured
 from disyre.field_words import in_words
 from disyre.frozen import Frozen
+from disyre.job import LOCAL_OWNER
 from service.caller import Caller, Scope
 
 _PREFIX: Final = "disyre_"
 _ID_DIGITS: Final = 8
+OWN_NAME: Final = LOCAL_OWNER
+"""No key is for it: whoever had one would be the owner of all jobs that were sent without a key."""
 _LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 """By which those who look for secrets in the wrong places know one."""
 
@@ -73,6 +76,15 @@ class KeyRing(Frozen):
             raise Misconfigured(f"expected API keys as TOML, got something else {where}") from None
         except ValidationError as error:
             raise Misconfigured(_explain(error)) from None
+
+    def check_names(self) -> None:
+        """Raise Misconfigured if a key is for a name that is the service's own."""
+        for number, entry in enumerate(self.key, start=1):
+            if entry.name == OWN_NAME:
+                raise Misconfigured(
+                    f"key {number} name: expected another than {OWN_NAME!r}, whose jobs are those that "
+                    "were sent without a key; a key of the scope admin sees them"
+                )
 
     def find(self, key: str, *, now: datetime) -> Caller | None:
         """Whose key this is; None if it is none. How long that takes does not tell how near it was."""

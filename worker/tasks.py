@@ -115,12 +115,21 @@ class JobRunner:
         return None
 
     def _send_on(self, job: Job) -> None:
-        """Give a job to the workers that have its model, or do not stop."""
-        logger.info("job %s is for another worker that has the model %s", job.id, job.queue)
+        """Have a job delivered again, to the workers that have its model, or to others if this one stops."""
+        queue = f"the queue of {job.queue}" if job.queue else "the queue"
+        logger.info("job %s goes back to %s: %s", job.id, queue, self._why_not(job))
         try:
             self.queue.enqueue(job)
         except Unavailable:
             logger.warning("job %s is not in its queue yet: the reaper will send it", job.id)
+
+    def _why_not(self, job: Job) -> str:
+        """What keeps this worker from running a job, in words for the log."""
+        if job.model is not None and not self.holds(job.model):
+            return "this worker does not have the model"
+        if self.stop.is_due():
+            return "this worker was told to stop"
+        return f"attempt {job.attempt} came to nothing"  # a line before says why
 
     def _attempt(self, job: Job, lease: Lease) -> Change:
         """Score a job once, and say what becomes of it. Raises IllegalTransition if another worker has it."""

@@ -40,20 +40,23 @@ async def _heard_of(
         str | None,
         Header(
             alias="Last-Event-ID",
-            description="`id` of the last event that came: those after it are sent",
+            description="`id` of the last event that came: those after it are sent; 0: all that are kept",
             openapi_examples=shown("3"),
         ),
     ] = None,
-) -> int:
-    """The last revision of which the client has heard, or 0. Raises JobNotFound, or NothingMore."""
+) -> int | None:
+    """The last revision of which the client has heard; 0 if it asks for all that are kept.
+
+    None if it says nothing that is the id of an event. Raises JobNotFound, or NothingMore.
+    """
     job = await run_in_threadpool(parts.jobs.get, job_id)
-    heard_of = int(last_event_id) if last_event_id and _REVISION.fullmatch(last_event_id) else 0
+    heard_of = int(last_event_id) if last_event_id and _REVISION.fullmatch(last_event_id) else None
     if heard_of == job.revision and job.state.is_finished:
         raise NothingMore
-    return heard_of if heard_of <= job.revision else 0
+    return heard_of if heard_of is not None and heard_of <= job.revision else None
 
 
-_HeardOf: TypeAlias = Annotated[int, Depends(_heard_of)]
+_HeardOf: TypeAlias = Annotated[int | None, Depends(_heard_of)]
 
 
 @router.get(

@@ -55,6 +55,10 @@ def test_the_file_of_the_api_is_the_one_that_is_meant(
             "expected --not-after to be in the future, got 2020-01-31T12:00:00+00:00",
         ),
         (["pacs", "--scopes", "read,write"], "expected --scopes of read, submit, admin, got 'write'"),
+        (
+            ["local", "--scopes", "admin"],
+            "expected NAME to be another than 'local', whose jobs are those that were sent without a key",
+        ),
         (["pacs", "--scopes", ""], "expected --scopes of read, submit, admin, got ''"),
     ],
 )
@@ -110,6 +114,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
 
     wanted = f"expected a file of API keys that can be written, got {file}: No such file or directory"
     assert wanted in capsys.readouterr().err
+
+
+def test_a_key_that_a_file_has_for_the_name_of_the_service_can_be_revoked(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("".join(make_entry(name, ["read"], key=name).as_toml() for name in ("local", "pacs")))
+
+    assert main(["keys", "revoke", "local", "--file", str(file)]) == 0
+
+    assert [entry.name for entry in KeyRing.parse(file.read_text()).key] == ["pacs"]
 
 
 def test_keys_are_listed_in_columns_without_what_could_be_a_key(

@@ -99,14 +99,17 @@ def test_who_is_told_to_stop_leaves_nothing_half_done(models: Path, scan: Path, 
 def test_the_first_platform_counts_that_names_both_folders() -> None:
     all_set = {name: f"/{name}" for pair in FOLDERS for name in pair}
 
-    assert folders_of(all_set) == (Path("/MERCURE_IN_DIR"), Path("/MERCURE_OUT_DIR"))
+    mercure, monai, holoscan = FOLDERS
+    assert folders_of(all_set) == (Path("/MERCURE_IN_DIR"), Path("/MERCURE_OUT_DIR"), *mercure)
     assert folders_of({**all_set, "MERCURE_OUT_DIR": ""}) == (
         Path("/MONAI_INPUTPATH"),
         Path("/MONAI_OUTPUTPATH"),
+        *monai,
     )
     assert folders_of({"HOLOSCAN_INPUT_PATH": "in", "HOLOSCAN_OUTPUT_PATH": "out"}) == (
         Path("in"),
         Path("out"),
+        *holoscan,
     )
     assert folders_of({"MONAI_INPUTPATH": "in"}) is None
 
@@ -217,7 +220,7 @@ def test_which_file_is_not_there_is_told_without_its_name(
     ]
 
 
-def test_on_the_command_line_the_path_is_told_that_was_typed(
+def test_of_a_path_is_told_how_it_was_given(
     models: Path,
     scan: Path,
     tmp_path: Path,
@@ -235,13 +238,18 @@ def test_on_the_command_line_the_path_is_told_that_was_typed(
     monkeypatch.setenv("MERCURE_IN_DIR", "in1")
     monkeypatch.setenv("MERCURE_OUT_DIR", "out")
     assert main(["score"]) == 1
+    monkeypatch.setenv("MERCURE_IN_DIR", "in")
+    assert main(["score"]) == 1
+    assert main(["score", "--mask", "mask.nii"]) == 1
 
     assert capsys.readouterr().err.splitlines() == [
         "disyre: IN (in1): there is no such file or folder",
         "disyre: OUT (in/scan.nii.gz) cannot be read or written: File exists",
         "disyre: the mask (mask.nii): there is no such file or folder",
         "disyre: a file in IN (in): there is no such file or folder",
-        "disyre: IN: there is no such file or folder",
+        "disyre: IN (MERCURE_IN_DIR): there is no such file or folder",
+        "disyre: a file in IN (MERCURE_IN_DIR): there is no such file or folder",
+        "disyre: a file in IN (MERCURE_IN_DIR): there is no such file or folder",
     ]
 
 
@@ -291,6 +299,16 @@ def test_options_that_cannot_be_are_a_wrong_command(
     options = {"model": "t1w", "preset": "parity", "align": True}
     assert score_scan(scan, tmp_path / "out", mask=None, options=options) == 2
     assert "expected either a preset or" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [{"model": "nope"}, {"model": "t1w", "version": "9"}])
+def test_a_model_that_is_not_there_is_a_wrong_command(
+    models: Path, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, str]
+) -> None:
+    assert score_scan(scan, tmp_path / "out", mask=None, options=options) == 2
+    assert capsys.readouterr().err.startswith(
+        "disyre: unknown-model: expected one of the installed models (t1w"
+    )
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,8 @@ def test_more_keys_are_added_and_those_that_are_there_stay(tmp_path: Path) -> No
     ]
 
 
-@pytest.mark.parametrize("arguments", [(), ("Ward 3",), ("a\nb",), ("ward-3", "write")])
-def test_a_key_without_a_name_or_with_an_unknown_scope_is_none(
+@pytest.mark.parametrize("arguments", [(), ("Ward 3",), ("a\nb",), ("local", "admin"), ("ward-3", "write")])
+def test_a_key_without_a_name_of_its_own_or_with_an_unknown_scope_is_none(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     run = _make_key(tmp_path, *arguments)

@@ -131,6 +131,28 @@ def test_who_comes_back_after_events_were_forgotten_hears_how_the_job_is(api: Li
     assert all_events(api, **{"Last-Event-ID": "1"}) == [("state", 3, "failed")]
 
 
+@pytest.mark.parametrize("last", ["0", "1"])
+def test_who_has_heard_of_nothing_is_told_all_that_is_kept(api: LiveApi, last: str) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api.jobs)
+    report(api.jobs, 0.25)
+    fail(api.jobs)
+
+    events = all_events(api, **{"Last-Event-ID": last})
+
+    first = [("state", 1, "queued")] if last == "0" else []
+    assert events == [*first, ("state", 2, "running"), ("progress", 3, "running"), ("state", 4, "failed")]
+
+
+def test_all_that_is_kept_of_a_job_of_which_nothing_is_kept_is_how_it_is(api: LiveApi) -> None:
+    api.jobs.add(make_job(FIRST))
+    start(api.jobs)
+    fail(api.jobs)
+    api.jobs.events.forget(FIRST)
+
+    assert all_events(api, **{"Last-Event-ID": "0"}) == [("state", 3, "failed")]
+
+
 @pytest.mark.parametrize("last", ["4", "99999999999999999999", "-1", "ZZCANARY", ""])
 def test_an_id_that_no_event_had_is_as_good_as_none(api: LiveApi, last: str) -> None:
     api.jobs.add(make_job(FIRST))

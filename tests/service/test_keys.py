@@ -170,7 +170,15 @@ def test_a_broken_file_changes_nothing_and_is_told_once(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "cannot be read: No such file"), (b"\xff", "is no text"), (b"", "wrong DISYRE_API")],
+    [
+        (None, "cannot be read: No such file"),
+        (b"\xff", "is no text"),
+        (b"", "wrong DISYRE_API"),
+        (
+            (entry("pacs", "a") + entry("local", "b")).encode(),
+            "key 2 name: expected another than 'local', whose jobs are those that were sent without a key",
+        ),
+    ],
 )
 def test_without_a_key_nothing_begins(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / "keys"

@@ -16,16 +16,24 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "line", "end"),
     [
-        (Unavailable("away"), "the broker is away"),
-        (ArtifactsAway("the folder is away"), "the folder is away"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file"),
-        (OSError("odd"), "OSError"),
+        (Unavailable("away"), "the broker is away", "the broker is back"),
+        (
+            ArtifactsAway("the folder is away"),
+            "the folder is away",
+            "what scans and results are kept in can be used again",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory"),
+            "No such file",
+            "files can be read and written again",
+        ),
+        (OSError("odd"), "OSError", "files can be read and written again"),
     ],
 )
 def test_what_is_away_is_told_of_in_one_line_when_it_goes_and_in_one_when_it_is_back(
-    log: pytest.LogCaptureFixture, error: Exception, line: str
+    log: pytest.LogCaptureFixture, error: Exception, line: str, end: str
 ) -> None:
     troubles = Troubles()
     for _ in range(3):
@@ -40,7 +48,7 @@ def test_what_is_away_is_told_of_in_one_line_when_it_goes_and_in_one_when_it_is_
     for _ in range(2):
         troubles.end(1)
 
-    assert [each.message.startswith("it is over: ") for each in log.records] == [False, True]
+    assert [(each.levelname, each.message) for each in log.records[1:]] == [("INFO", end)]
 
 
 def test_what_nobody_expects_is_told_of_once_with_where_it_was(log: pytest.LogCaptureFixture) -> None:
@@ -62,6 +70,19 @@ def test_another_trouble_ends_the_one_before(log: pytest.LogCaptureFixture) -> N
 
     assert [each.message.partition(":")[0] for each in log.records] == [
         "the broker is away",
-        "it is over",
+        "the broker is back",
         "the folder is away",
     ]
+
+
+def test_what_cannot_be_used_for_another_reason_now_is_not_said_to_be_back(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    troubles = Troubles()
+
+    troubles.note(0, ArtifactsAway("the folder is away"))
+    troubles.note(0, ArtifactsAway("the folder is that of others"))
+    assert log.messages == ["the folder is away", "the folder is that of others"]
+    troubles.end(0)
+
+    assert log.messages[2:] == ["what scans and results are kept in can be used again"]

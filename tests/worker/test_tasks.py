@@ -1,6 +1,7 @@
 """From a delivered id to a finished job, with scoring replaced by small functions."""
 
 import errno
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -37,6 +38,7 @@ from tests.worker.job_runs import (
     raising,
     write_map,
 )
+from worker.steps import StopRequest, WorkerStopping
 from worker.tasks import NotHeld, OnChoice, OnScan, Outcome
 
 
@@ -282,6 +284,45 @@ def test_a_job_whose_image_decides_for_a_model_that_is_not_held_is_sent_on(
     job = jobs.get(JOB_ID)
     assert (job.state, job.attempt, job.n_losses, job.queue) == (JobState.QUEUED, 1, 0, "t2w")
     assert (queue.job_ids, folders(tmp_path)) == ([JOB_ID], set())
+
+
+@pytest.mark.parametrize(
+    ("error", "grace_s", "is_held", "reason"),
+    [
+        (WorkerStopping(), 0.0, True, "this worker was told to stop"),
+        (OSError(errno.ENOSPC, "No space left"), LONG_S, True, "attempt 1 came to nothing"),
+        (
+            NotHeld("this worker is not for the model t1w"),
+            LONG_S,
+            False,
+            "this worker does not have the model",
+        ),
+    ],
+)
+def test_the_log_says_why_a_job_goes_back_to_the_queue_of_its_model(
+    artifacts: FolderArtifactStore,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+    grace_s: float,
+    is_held: bool,
+    reason: str,
+) -> None:
+    jobs = InMemoryJobStore()
+    jobs.add(make_job().model_copy(update={"model": None}))
+    stop = StopRequest(grace_s=grace_s)
+    t1w = JobModel(name="t1w", version="1", sha256="1" * 64)
+
+    def decide(
+        job: Job, folder: Path, on_progress: OnProgress, on_choice: OnChoice, on_scan: OnScan
+    ) -> NoReturn:
+        on_choice(Choice(modality=Guess(name="T1w", source="image", reason="so"), model=t1w))
+        stop.request()
+        raise error
+
+    with caplog.at_level(logging.INFO, logger="worker.tasks"):
+        make_runner(jobs, artifacts, decide, stop, holds=lambda model: is_held).run_job(JOB_ID)
+
+    assert f"job {JOB_ID} goes back to the queue of t1w: {reason}" in caplog.messages
 
 
 class SilentQueue(InMemoryTaskQueue):
