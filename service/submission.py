@@ -46,7 +46,7 @@ from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.pacs import Servers, server_named
 from service.settings import LONGEST_KEPT_S
-from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series
+from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series, warnings_of
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
@@ -197,15 +197,14 @@ class Submission:
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
-                facts_of(each),
+                facts_of(each, found.of_series.get(str(each.series_uid), ())),
                 marks.get(str(each.series_uid)),
                 files=files[n],
             )
             for n, each in enumerate(chosen)
         ]
-        study = Study(
-            tuple(jobs), tuple(each for each in series if each.code is not None), tuple(found.warnings)
-        )
+        left_out = tuple(each for each in series if each.code is not None)
+        study = Study(tuple(jobs), left_out, warnings_of(found, left_out))
         receipt = None
         if ticket is not None:
             receipt = ticket.receipt(fingerprint, jobs, left_out=study.left_out, warnings=study.warnings)

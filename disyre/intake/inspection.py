@@ -29,6 +29,7 @@ from disyre.modality import SILENT, Guess
 from disyre.outputs import outputs_of
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import OnSeries, ignore_series
+from disyre.series_warnings import SeriesWarnings
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
 
@@ -39,6 +40,8 @@ class Inspection:
 
     volumes: tuple[Candidate, ...]
     warnings: tuple[str, ...]
+    of_series: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a study, what is odd about each series; `warnings` has the rest."""
     files: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
     """Of a study, what a job of each series that can be scored needs; a zip is not parted."""
 
@@ -114,7 +117,7 @@ def survey(
         raise MaskMismatch("expected no mask with a study, whose series have grids of their own, got one")
     if _is_nifti(upload.files[0], folder):
         raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
-    said: list[str] = []
+    said, of_series = list[str](), SeriesWarnings()
     instances = _instances(upload, folder)
     files: dict[str, tuple[InputFile, ...]] = {}
 
@@ -123,9 +126,14 @@ def survey(
 
     on_files = None if upload.files[0].format == "zip" else note
     found = survey_dicom(
-        instances, said.append, max_voxels=max_voxels, on_series=on_series, on_files=on_files
+        instances,
+        said.append,
+        max_voxels=max_voxels,
+        on_series_warning=of_series.note,
+        on_series=on_series,
+        on_files=on_files,
     )
-    return Inspection(tuple(found), collapsed(said), files)
+    return Inspection(tuple(found), collapsed(said), of_series.by_series(), files)
 
 
 def _check_files(upload: Upload) -> None:
