@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,8 @@ from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
+_PICKS: Final = ("series_uid", "volume_index")
+"""Options that say which volume of an upload is meant."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _MOST_EARLIER: Final = 100
@@ -92,14 +95,31 @@ class Submission:
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
     ) -> JobParams:
-        """The options of a job. Raises InvalidParams, UnknownModel, NoModelForModality or NoWorker."""
+        """The options of a job. Raises InvalidParams, UnknownServer, and what `choose_fitting` raises."""
+        params = self._checked(options, known)
+        choose_fitting(self.models, params, taken_for(params, SILENT))
+        return params
+
+    def check_listing_options(self, options: Mapping[str, Any]) -> JobParams:
+        """The same of an upload that is only listed. Raises what `check_options` raises, but for NoWorker.
+
+        That no worker has a model now is said of each volume. Who asks for no more than which volume is
+        meant may look into an upload where no model is offered at all.
+        """
+        params = self._checked(options, OPTIONS_OF_A_JOB)
+        if set(options) - set(_PICKS):
+            with suppress(NoWorker):
+                choose_fitting(self.models, params, taken_for(params, SILENT))
+        return params
+
+    def _checked(self, options: Mapping[str, Any], known: Sequence[str]) -> JobParams:
+        """Options, whatever models there are. Raises InvalidParams or UnknownServer."""
         params = read_options(options, known=known)
         self._check_retention(params)
         if params.callback is not None:
             self._check_callback(params.callback)
         if params.export is not None:
             server_named(self.servers, params.export)
-        choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
 
     def _check_retention(self, params: JobParams) -> None:

@@ -26,7 +26,7 @@ from disyre.job_input import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
-from disyre.outputs import outputs_of
+from disyre.outputs import Output, outputs_of
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import OnSeries, ignore_series
 from disyre.series_warnings import SeriesWarnings
@@ -87,11 +87,12 @@ def inspect(
     max_voxels: int,
     series: str | None = None,
     volume_index: int | None = None,
+    outputs: tuple[Output, ...] | None = None,
 ) -> Inspection:
     """List the volumes of an upload, or of a series in it; `volume_index` picks one of a NIfTI file.
 
     Raises InvalidInput if it holds no image at all or not what is picked, or is broken; or if there is one
-    volume that can be scored, and the mask is none of it.
+    volume that can be scored, and the mask is none of it, or it cannot have the `outputs`.
     """
     _check_files(upload)
     if _is_nifti(upload.files[0], folder):
@@ -99,6 +100,7 @@ def inspect(
         volume, facts = _inspect_nifti(upload.files[0], folder, max_voxels, volume_index)
         if volume.code is None:
             _check_mask(upload, folder, facts, max_voxels)
+            outputs_of(outputs, is_dicom=False)
         return Inspection((volume,), facts.warnings)
     _check_no_index(volume_index)
     said: list[str] = []
