@@ -1,15 +1,16 @@
 """Whose images are that do not say so themselves, by the others of their series."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from disyre.admission import OnWarning
 from disyre.series import Images
+from disyre.series_warnings import OnSeriesWarning
 from disyre.stacks import Origin
 from disyre.wording import counted
 
 
-def with_owners(images: Images, on_warning: OnWarning) -> Images:
+def with_owners(images: Images, on_series_warning: OnSeriesWarning) -> Images:
     """The same images, those without a PatientID being of the one patient of their series, with a warning.
 
     Not if they name another person than the others, or if these are of several patients. Of who has a
@@ -23,12 +24,13 @@ def with_owners(images: Images, on_warning: OnWarning) -> Images:
     owned = {reject: replace(reject, origin=owners[reject.origin]) for reject in images.rejects}
     rejects = [owned[reject] for reject in images.rejects]
     origins = [*(image.origin for image in images.slices), *(each.origin for each in images.rejects)]
-    n_silent = sum(owners[origin].patient != origin.patient for origin in origins)
-    if n_silent:
-        do, are = ("does", "is") if n_silent == 1 else ("do", "are")
-        on_warning(
-            f"{counted(n_silent, 'image')} {do} not state the PatientID that the others of the series do, "
-            f"and {are} taken to be of the same patient"
+    silent = Counter(origin.series for origin in origins if owners[origin].patient != origin.patient)
+    for series, n in silent.items():
+        do, are = ("does", "is") if n == 1 else ("do", "are")
+        on_series_warning(
+            series,
+            f"{counted(n, 'image')} {do} not state the PatientID that the others of the series do, "
+            f"and {are} taken to be of the same patient",
         )
     return Images(slices, rejects)
 

@@ -272,7 +272,7 @@ class StudyView(View):
     left_out: list[Candidate]
     """The other series, each with a code and a reason."""
     warnings: list[str]
-    """What is odd about the files."""
+    """What is odd about the files, and about series that are left out; each job has what is of its own."""
     intended_use: str = INTENDED_USE
     """What the service is for, and what it is not for."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from disyre.candidate import Candidate
 from disyre.errors import TooLarge
+from disyre.intake.inspection import Inspection
 from disyre.job import Job
 from disyre.job_input import InputFile
 from disyre.job_options import OPTIONS_OF_A_JOB
@@ -27,6 +28,7 @@ class Study:
     left_out: tuple[Candidate, ...]
     """Each with a code and a reason."""
     warnings: tuple[str, ...]
+    """What is odd about the upload; of series, what is of no job, which has its own."""
 
 
 def check_files(files: Sequence[Sequence[InputFile]]) -> None:
@@ -39,9 +41,17 @@ def check_files(files: Sequence[Sequence[InputFile]]) -> None:
         )
 
 
-def facts_of(series: Candidate) -> ScanFacts:
-    """How the voxels lie of a series that can be scored."""
-    return ScanFacts.model_validate(series.model_dump(include={"shape", "spacing_mm", "orientation"}))
+def facts_of(series: Candidate, warnings: tuple[str, ...]) -> ScanFacts:
+    """How the voxels lie of a series that can be scored, with what is odd about it."""
+    facts = series.model_dump(include={"shape", "spacing_mm", "orientation"})
+    return ScanFacts.model_validate({**facts, "warnings": warnings})
+
+
+def warnings_of(found: Inspection, left_out: Sequence[Candidate]) -> tuple[str, ...]:
+    """What is odd about a study that no job of it says; a series that is left out is named by its UID."""
+    uids = [str(each.series_uid) for each in left_out]
+    named = [f"series {uid}: {told}" for uid in uids for told in found.of_series.get(uid, ())]
+    return (*found.warnings, *named)
 
 
 def no_series(series: Sequence[Candidate]) -> str:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,11 +47,13 @@ from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
 from service.pacs import Servers, server_named
 from service.settings import LONGEST_KEPT_S
-from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series
+from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series, warnings_of
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
+_PICKS: Final = ("series_uid", "volume_index")
+"""Options that say which volume of an upload is meant."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _MOST_EARLIER: Final = 100
@@ -92,14 +95,31 @@ class Submission:
     def check_options(
         self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
     ) -> JobParams:
-        """The options of a job. Raises InvalidParams, UnknownModel, NoModelForModality or NoWorker."""
+        """The options of a job. Raises InvalidParams, UnknownServer, and what `choose_fitting` raises."""
+        params = self._checked(options, known)
+        choose_fitting(self.models, params, taken_for(params, SILENT))
+        return params
+
+    def check_listing_options(self, options: Mapping[str, Any]) -> JobParams:
+        """The same of an upload that is only listed. Raises what `check_options` raises, but for NoWorker.
+
+        That no worker has a model now is said of each volume. Who asks for no more than which volume is
+        meant may look into an upload where no model is offered at all.
+        """
+        params = self._checked(options, OPTIONS_OF_A_JOB)
+        if set(options) - set(_PICKS):
+            with suppress(NoWorker):
+                choose_fitting(self.models, params, taken_for(params, SILENT))
+        return params
+
+    def _checked(self, options: Mapping[str, Any], known: Sequence[str]) -> JobParams:
+        """Options, whatever models there are. Raises InvalidParams or UnknownServer."""
         params = read_options(options, known=known)
         self._check_retention(params)
         if params.callback is not None:
             self._check_callback(params.callback)
         if params.export is not None:
             server_named(self.servers, params.export)
-        choose_fitting(self.models, params, taken_for(params, SILENT))
         return params
 
     def _check_retention(self, params: JobParams) -> None:
@@ -197,15 +217,14 @@ class Submission:
                 params.model_copy(update={"series_uid": each.series_uid}),
                 each.modality or SILENT,
                 now + n * _APART,  # ids sort by time, so the jobs start in the order of the series
-                facts_of(each),
+                facts_of(each, found.of_series.get(str(each.series_uid), ())),
                 marks.get(str(each.series_uid)),
                 files=files[n],
             )
             for n, each in enumerate(chosen)
         ]
-        study = Study(
-            tuple(jobs), tuple(each for each in series if each.code is not None), tuple(found.warnings)
-        )
+        left_out = tuple(each for each in series if each.code is not None)
+        study = Study(tuple(jobs), left_out, warnings_of(found, left_out))
         receipt = None
         if ticket is not None:
             receipt = ticket.receipt(fingerprint, jobs, left_out=study.left_out, warnings=study.warnings)

@@ -29,6 +29,7 @@ from disyre.series import (
     usable,
     what_differs,
 )
+from disyre.series_warnings import OnSeriesWarning, of_picked, of_series
 from disyre.series_words import describe_series
 from disyre.stacks import Stack
 from disyre.variation import warn_of_variation
@@ -68,33 +69,38 @@ def candidates_of(
             warn_of_missing(part, by_series[series_of(part)].slices, on_warning)
             if picked_from is not None:
                 warn_of_part(part, picked_from.slices, on_warning)
-    _warn_of_coverage(parts, found, on_warning)
+    _warn_of_coverage(parts, found, of_picked(on_warning))
     return found
 
 
-def survey_of(by_series: Mapping[str, Images], on_warning: OnWarning, *, max_voxels: int) -> list[Candidate]:
+def survey_of(
+    by_series: Mapping[str, Images], on_series_warning: OnSeriesWarning, *, max_voxels: int
+) -> list[Candidate]:
     """The one volume of each series, or why it has none; no two are described alike."""
     parts = [images.parts() for images in by_series.values()]
     torn = _broken_series(parts)
     found = [
         unusable(images.slices, describe_series(images), torn[number])
         if number in torn and not are_localizers(parts[number])
-        else _volume_of(images, on_warning, max_voxels)
-        for number, images in enumerate(by_series.values())
+        else _volume_of(images, of_series(series, on_series_warning), max_voxels)
+        for number, (series, images) in enumerate(by_series.items())
     ]
-    _warn_of_coverage([each[0] for each in parts], found, on_warning)
+    _warn_of_coverage([each[0] for each in parts], found, on_series_warning)
     words = distinguished(
         [each.description for each in found], [next(iter(usable(each)), None) for each in parts]
     )
     return [each.model_copy(update={"description": said}) for each, said in zip(found, words, strict=True)]
 
 
-def _warn_of_coverage(parts: Sequence[Part], found: Sequence[Candidate], on_warning: OnWarning) -> None:
+def _warn_of_coverage(
+    parts: Sequence[Part], found: Sequence[Candidate], on_series_warning: OnSeriesWarning
+) -> None:
     """Tell which of the volumes that can be scored may be only a part of a head."""
     whole = [(part, each) for part, each in zip(parts, found, strict=True) if not isinstance(part, Spoiled)]
     for number, told in partial([part for part, _ in whole]).items():
-        if whole[number][1].code is None:
-            on_warning(told)
+        part, candidate = whole[number]
+        if candidate.code is None:
+            on_series_warning(series_of(part), told)
 
 
 def check_volume(stack: Stack, max_voxels: int) -> ScanFacts:

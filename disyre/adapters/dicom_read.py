@@ -36,6 +36,7 @@ from disyre.series import Images, are_localizers, find_volume, has_enough, what_
 from disyre.series_files import OnFiles, SeriesFiles
 from disyre.series_kin import kin
 from disyre.series_mark import OnSeries, SeriesMark, ignore_series
+from disyre.series_warnings import OnSeriesWarning, of_picked
 from disyre.shared_values import SharedValues
 from disyre.stacks import Stack, directions
 from disyre.types import Affine
@@ -120,7 +121,11 @@ def check_dicom(
     """
     said: list[str] = []
     # What is said of all files is not of one series that is picked.
-    images = _look(instances, said.append if series is None else admission.ignore)
+    images = _look(
+        instances,
+        said.append if series is None else admission.ignore,
+        on_series_warning=of_picked(said.append, series),
+    )
     try:
         stack = find_volume(images, said.append, series=series)
         facts = check_volume(stack, max_voxels)
@@ -142,16 +147,19 @@ def survey_dicom(
     on_warning: OnWarning,
     *,
     max_voxels: int = MAX_VOXELS,
+    on_series_warning: OnSeriesWarning | None = None,
     on_series: OnSeries = ignore_series,
     on_files: OnFiles | None = None,
 ) -> list[Candidate]:
     """The one volume of each series among DICOM files, or why it has none, in the order of the files.
 
+    `on_series_warning` is told what is odd about a series, `on_warning` the rest; without the one, all.
     `on_series` is told the mark of each, and `on_files` without which files it would not be read as it is
     with all, of those that can be scored. Raises what `inspect_dicom` raises, and SeveralPatients.
     """
     files = SeriesFiles()
-    images = _look(instances, on_warning, files=files)
+    on_series_warning = on_series_warning or of_picked(on_warning)
+    images = _look(instances, on_warning, files=files, on_series_warning=on_series_warning)
     try:
         images.check_patient()
     except SeveralPatients as error:
@@ -159,7 +167,7 @@ def survey_dicom(
     by_series = images.by_series()
     for each in by_series.values():
         _tell_mark(each, on_series)
-    found = survey_of(by_series, on_warning, max_voxels=max_voxels)
+    found = survey_of(by_series, on_series_warning, max_voxels=max_voxels)
     if on_files is not None:
         scored = [each.series_uid for each in found if each.code is None and each.series_uid is not None]
         for series, needed in kin(by_series, scored).items():
@@ -233,12 +241,13 @@ def _look(
     series: str | None = None,
     kept: list[Frame] | None = None,
     files: SeriesFiles | None = None,
+    on_series_warning: OnSeriesWarning | None = None,
 ) -> Images:
     """What the headers of all MR images among some files say; of pixels, their hash.
 
     `kept` takes the frames of a series, or of all, in the order of the numbers of their slices; those of
     images of other series mean nothing then. `files` takes which file is of which series. Raises why if
-    there are no images at all.
+    there are no images at all. `on_series_warning` is told what is odd about a series by itself.
     """
     found = SortedFiles(series_files=files if files is not None else SeriesFiles())
     others, images, n_others = SortedFiles(), Images(), 0
@@ -256,7 +265,7 @@ def _look(
     if not images and not n_others:
         raise found.nothing()
     found.warn(on_warning)
-    return with_owners(images, on_warning)
+    return with_owners(images, on_series_warning or of_picked(on_warning, series))
 
 
 def _look_into(

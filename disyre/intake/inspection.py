@@ -26,9 +26,10 @@ from disyre.job_input import InputFile
 from disyre.job_params import JobParams
 from disyre.mask_grid import check_same_grid
 from disyre.modality import SILENT, Guess
-from disyre.outputs import outputs_of
+from disyre.outputs import Output, outputs_of
 from disyre.scan_facts import ScanFacts
 from disyre.series_mark import OnSeries, ignore_series
+from disyre.series_warnings import SeriesWarnings
 from disyre.thickness import check_thickness
 from disyre.wording import collapsed
 
@@ -39,6 +40,8 @@ class Inspection:
 
     volumes: tuple[Candidate, ...]
     warnings: tuple[str, ...]
+    of_series: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a study, what is odd about each series; `warnings` has the rest."""
     files: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
     """Of a study, what a job of each series that can be scored needs; a zip is not parted."""
 
@@ -84,11 +87,12 @@ def inspect(
     max_voxels: int,
     series: str | None = None,
     volume_index: int | None = None,
+    outputs: tuple[Output, ...] | None = None,
 ) -> Inspection:
     """List the volumes of an upload, or of a series in it; `volume_index` picks one of a NIfTI file.
 
     Raises InvalidInput if it holds no image at all or not what is picked, or is broken; or if there is one
-    volume that can be scored, and the mask is none of it.
+    volume that can be scored, and the mask is none of it, or it cannot have the `outputs`.
     """
     _check_files(upload)
     if _is_nifti(upload.files[0], folder):
@@ -96,6 +100,7 @@ def inspect(
         volume, facts = _inspect_nifti(upload.files[0], folder, max_voxels, volume_index)
         if volume.code is None:
             _check_mask(upload, folder, facts, max_voxels)
+            outputs_of(outputs, is_dicom=False)
         return Inspection((volume,), facts.warnings)
     _check_no_index(volume_index)
     said: list[str] = []
@@ -114,7 +119,7 @@ def survey(
         raise MaskMismatch("expected no mask with a study, whose series have grids of their own, got one")
     if _is_nifti(upload.files[0], folder):
         raise NotAnImage("expected the DICOM files of a study, got NIfTI, which is sent as a job")
-    said: list[str] = []
+    said, of_series = list[str](), SeriesWarnings()
     instances = _instances(upload, folder)
     files: dict[str, tuple[InputFile, ...]] = {}
 
@@ -123,9 +128,14 @@ def survey(
 
     on_files = None if upload.files[0].format == "zip" else note
     found = survey_dicom(
-        instances, said.append, max_voxels=max_voxels, on_series=on_series, on_files=on_files
+        instances,
+        said.append,
+        max_voxels=max_voxels,
+        on_series_warning=of_series.note,
+        on_series=on_series,
+        on_files=on_files,
     )
-    return Inspection(tuple(found), collapsed(said), files)
+    return Inspection(tuple(found), collapsed(said), of_series.by_series(), files)
 
 
 def _check_files(upload: Upload) -> None:

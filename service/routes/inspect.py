@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
 
 from disyre import errors
 from disyre.intake import inspection
 from disyre.intake.upload import Upload
-from disyre.job_options import read_options
 from service.candidates import judged, with_judged
 from service.dependencies import GivenParts, Parts
 from service.given_options import parse_params, query_options
@@ -33,6 +33,8 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
         errors.UnusableVolume,
         errors.UnusableArchive,
         errors.MaskMismatch,
+        errors.UnknownModel,
+        errors.NoModelForModality,
         errors.StorageFull,
         errors.Unavailable,
     ),
@@ -40,18 +42,23 @@ router = APIRouter(prefix="/v1/inspect", tags=["inspect"])
 async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
     """List the volumes of an upload: what each is, and which model would score it, or why none.
 
-    Options are those of a job; with `series_uid`, only that series is listed.
+    Options are those of a job, and refused as with a job; with `series_uid`, only that series is listed.
     """
     options = query_options(request.query_params.multi_items())
-    read_options(options)
-    await in_thread(parts.limiters.admission, admit_body, request.headers, parts)
+    await in_thread(parts.limiters.admission, _admit, request.headers, options, parts)
     async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)
         return await in_thread(parts.limiters.inspection, _inspect, upload, folder, options, parts)
 
 
+def _admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
+    """Refuse an upload for which its body need not be read, as it is refused with a job."""
+    admit_body(headers, parts)
+    parts.submission.check_listing_options(options)
+
+
 def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Parts) -> InspectionView:
-    params = read_options({**options, **parse_params(upload.params)})
+    params = parts.submission.check_listing_options({**options, **parse_params(upload.params)})
     max_voxels = parts.submission.max_voxels
     try:
         found = inspection.inspect(
@@ -60,6 +67,7 @@ def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Pa
             max_voxels=max_voxels,
             series=params.series_uid,
             volume_index=params.volume_index,
+            outputs=params.outputs,
         )
     except errors.InvalidInput as error:
         raise with_judged(error, parts.models, params) from error

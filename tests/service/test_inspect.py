@@ -1,6 +1,7 @@
 """What an upload holds, said without a job; and what a submission of several volumes is answered."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from pydicom.uid import UID, JPEGLSLossless, RLELossless
 
 from disyre.candidate import Candidate
 from tests.dicom_phantom import SAGITTAL, encoded, make_enhanced, make_series
-from tests.service.live_api import LiveApi
+from tests.service.live_api import LiveApi, live_api
 from tests.zip_files import zipped, zipped_images
 
 FIRST, SECOND = "1.2.3.4.1", "1.2.3.4.2"
@@ -205,6 +206,54 @@ def test_of_nifti_no_series_can_be_inspected(api: LiveApi, scan: bytes) -> None:
     response = api.client.post("/v1/inspect", content=scan, params={"series_uid": FIRST})
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid-params")
+
+
+REFUSED_OPTIONS: dict[str, tuple[dict[str, str], str]] = {
+    "a model": ({"model": "nope"}, "unknown-model"),
+    "a version": ({"model": "t1w", "version": "99"}, "unknown-model"),
+    "a version of a modality": ({"modality": "T1w", "version": "99"}, "unknown-model"),
+    "a modality": ({"modality": "FLAIR"}, "no-model-for-modality"),
+    "a callback": ({"callback": "http://evil.example/"}, "invalid-params"),
+    "an archive": ({"export": "nowhere"}, "unknown-server"),
+    "a time": ({"retention_s": "999999999"}, "invalid-params"),
+    "results": ({"outputs": "seg"}, "invalid-params"),
+}
+
+
+@pytest.mark.parametrize("how", ["query", "form"])
+@pytest.mark.parametrize(("params", "code"), REFUSED_OPTIONS.values(), ids=REFUSED_OPTIONS)
+def test_options_are_refused_as_with_a_job(
+    api: LiveApi, scan: bytes, params: dict[str, str], code: str, how: str
+) -> None:
+    options: dict[str, Any] = {**params, "outputs": ["seg"]} if "outputs" in params else params
+    form: dict[str, Any] = {"files": {"file": scan}, "data": {"params": json.dumps(options)}}
+    request: dict[str, Any] = {"content": scan, "params": params} if how == "query" else form
+
+    refused, inspected = (api.client.post(path, **request) for path in ("/v1/jobs", "/v1/inspect"))
+
+    assert refused.json()["code"] == code
+    assert (inspected.status_code, inspected.json()["code"]) == (refused.status_code, code)
+    assert inspected.json()["detail"] == refused.json()["detail"]
+    assert api.holds_nothing()
+
+
+def test_results_as_dicom_may_be_asked_for_of_dicom(api: LiveApi) -> None:
+    content = zipped_images(study()[:8])
+
+    assert api.client.post("/v1/inspect", content=content, params={"outputs": "seg"}).status_code == 200
+
+
+def test_where_no_model_is_installed_an_upload_can_be_listed_and_a_series_picked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "models").mkdir()
+    with live_api(tmp_path) as api:
+        answers = [
+            api.client.post("/v1/inspect", content=zipped_images(study()), params=params)
+            for params in ({}, {"series_uid": FIRST}, {"model": "t1w"})
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 422]
 
 
 def test_a_series_that_cannot_be_used_is_listed_and_the_other_can_be_taken(api: LiveApi) -> None:

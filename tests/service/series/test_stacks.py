@@ -12,10 +12,13 @@ from tests.zip_files import zipped_images
 def test_what_headers_say_of_slices_that_did_not_come_is_a_warning(api: LiveApi) -> None:
     images = series("T1w", gap_mm=6.0, ImagesInAcquisition=10, SpacingBetweenSlices=3.0, **T1W)
 
-    for path in ("/v1/inspect", "/v1/studies"):
-        warnings = api.client.post(path, content=zipped_images(images)).json()["warnings"]
+    listed, submitted, study = (
+        api.client.post(path, content=zipped_images(images)).json()
+        for path in ("/v1/inspect", "/v1/jobs", "/v1/studies")
+    )
 
-        assert [warning.partition(":")[0] for warning in warnings] == [
+    for said in (listed, submitted["input"], study["jobs"][0]["input"]):
+        assert [warning.partition(":")[0] for warning in said["warnings"]] == [
             "the headers say that the acquisition has 10 images (ImagesInAcquisition), and 6 came",
             "the slices are 6.00 mm apart, where the headers say 3.00 mm (SpacingBetweenSlices)",
         ]

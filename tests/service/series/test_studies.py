@@ -9,6 +9,7 @@ from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import Unavailable
 from disyre.intake.upload import file_name
 from disyre.job import Job
+from tests.dicom_phantom import encoded, make_series
 from tests.service.live_api import LiveApi, live_api
 from tests.service.refused import check_refused
 from tests.service.series.made_series import DWI, T1W, T2W, UIDS, in_three_planes, series, study
@@ -91,7 +92,13 @@ def test_a_job_of_a_study_has_the_series_beside_it_that_may_hold_the_rest_of_the
 
     both = names_of(images, low, far)
     assert [names for names, _ in stored(api)] == [both, both, names_of(images, others)]
-    assert any("covers" in warning for warning in response.json()["warnings"])
+    said = [job["input"]["warnings"] for job in response.json()["jobs"]]
+    assert [[warning.split(" covers")[0] for warning in each] for each in said] == [
+        ["a series of 6 images"],
+        ["a series of 6 images"],
+        [],
+    ]
+    assert response.json()["warnings"] == []
 
 
 def test_an_odd_series_does_not_give_all_jobs_of_a_study_the_files_of_all(api: LiveApi) -> None:
@@ -103,7 +110,72 @@ def test_an_odd_series_does_not_give_all_jobs_of_a_study_the_files_of_all(api: L
 
     expected = [names_of(images, each, odd) for each in (scan, again)]
     assert stored(api) == [(names, names) for names in expected]
-    assert "with another that is like it (3 images)" in response.json()["warnings"][0]
+    for job in response.json()["jobs"]:
+        assert "with another that is like it (3 images)" in job["input"]["warnings"][0]
+
+
+GAPS = "the slices are 6.00 mm apart, where the headers say 3.00 mm (SpacingBetweenSlices)"
+
+
+def told_of_gaps(warnings: list[str]) -> list[str]:
+    return [warning.partition(":")[0] for warning in warnings]
+
+
+@pytest.mark.parametrize("body", [as_form, as_body])
+def test_each_job_of_a_study_says_at_once_what_is_odd_about_its_own_series(api: LiveApi, body: Any) -> None:
+    gaps: dict[str, Any] = {"gap_mm": 6.0, "SpacingBetweenSlices": 3.0}
+    t1w, t2w = series("T1w", **T1W, **gaps), series("T2w", shape=(12, 7), **T2W)
+
+    study = api.client.post("/v1/studies", **body([*t1w, *t2w, b"a note"])).json()
+
+    assert [told_of_gaps(job["input"]["warnings"]) for job in study["jobs"]] == [[GAPS], []]
+    assert study["warnings"][:1] == ["1 file left out, as not DICOM"]
+    assert not any(GAPS in warning for warning in study["warnings"])
+    alone = api.client.post("/v1/jobs", **body(t1w)).json()
+    assert alone["input"]["warnings"] == study["jobs"][0]["input"]["warnings"]
+
+
+@pytest.mark.parametrize("body", [as_form, as_body])
+def test_what_is_odd_about_a_series_that_is_left_out_of_a_study_names_it(api: LiveApi, body: Any) -> None:
+    gaps: dict[str, Any] = {"gap_mm": 6.0, "SpacingBetweenSlices": 3.0}
+    images = [*series("T1w", **T1W), *series("dwi", shape=(12, 7), **DWI, **gaps)]
+
+    study = api.client.post("/v1/studies", **body(images)).json()
+
+    assert [job["input"]["warnings"] for job in study["jobs"]] == [[]]
+    assert [each["series_uid"] for each in study["left_out"]] == [UIDS["dwi"]]
+    assert [warning[: len(UIDS["dwi"]) + 9] for warning in study["warnings"]] == [f"series {UIDS['dwi']}: "]
+    assert GAPS in study["warnings"][0]
+
+
+def test_a_study_that_is_sent_again_with_its_key_says_the_same_of_each_series(api: LiveApi) -> None:
+    upload = zipped_images(series("T1w", gap_mm=6.0, SpacingBetweenSlices=3.0, **T1W))
+
+    first, again = (
+        api.client.post("/v1/studies", content=upload, headers={"Idempotency-Key": "a"}).json()
+        for _ in range(2)
+    )
+
+    assert told_of_gaps(again["jobs"][0]["input"]["warnings"]) == [GAPS]
+    assert (again["jobs"][0]["input"], again["warnings"]) == (first["jobs"][0]["input"], first["warnings"])
+
+
+@pytest.mark.parametrize("uid", ["T1w", "T2w"])
+def test_images_without_a_patient_are_told_of_to_the_job_of_their_series_alone(
+    api: LiveApi, uid: str
+) -> None:
+    silent = make_series(6, SeriesInstanceUID=UIDS["T1w"], PatientID="1", **T1W)
+    silent[2].PatientID = ""
+    upload = zipped_images([*encoded(silent), *series("T2w", shape=(12, 7), PatientID="1", **T2W)])
+
+    jobs = api.client.post("/v1/studies", content=upload).json()["jobs"]
+    picked = api.client.post("/v1/jobs", content=upload, params={"series_uid": UIDS[uid]}).json()
+
+    said = {job["params"]["series_uid"]: job["input"]["warnings"] for job in [*jobs, picked]}
+    assert said[UIDS["T2w"]] == []
+    assert [warning.partition(" that")[0] for warning in said[UIDS["T1w"]]] == [
+        "1 image does not state the PatientID"
+    ]
 
 
 def test_a_study_whose_jobs_would_have_very_many_files_is_refused(
