@@ -1,6 +1,5 @@
 """Settings of all tests, and a server that several of them share."""
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,21 +14,13 @@ settings.load_profile("house")
 
 UNCOUNTED: Final = ("tests/model_export", "tests/e2e", "tests/docker", "tests/drills", "tests/architecture")
 """Whose tests cover nothing of the domain that others do not, or are of programs, in which nothing counts."""
-WAITING: Final = ("tests/integration", "tests/e2e", "tests/privacy")
-"""Whose tests wait for programs more than they compute: as the last, they would leave the machine idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits, then large files; count what is covered where that is of use, as it slows."""
-    n_tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (not _is_in(item, WAITING), -n_tests[item.path]))
+    """Count what is covered of the domain only where that is of use: the counting slows what is tested."""
     for item in items:
-        if _is_in(item, UNCOUNTED):
+        if item.nodeid.startswith(tuple(f"{folder}/" for folder in UNCOUNTED)):
             item.add_marker("no_cover")
-
-
-def _is_in(item: pytest.Item, folders: tuple[str, ...]) -> bool:
-    return item.nodeid.startswith(tuple(f"{folder}/" for folder in folders))
 
 
 @pytest.fixture(scope="session")
