@@ -1,8 +1,8 @@
 # The ways to do things here; each is a script, so that CI and people do the same.
-.PHONY: help serve demo train test servers drills check clean
+.PHONY: help serve demo train test programs servers drills check clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 serve:  ## set up, then start broker, worker and API; Ctrl-C stops them (PORT=, DATA_DIR=)
 	@scripts/serve
@@ -15,6 +15,9 @@ train:  ## set up, then train a network, a small one on phantoms if not told oth
 
 test:  ## set up, then every check and test that needs no GPU
 	@scripts/test
+
+programs:  ## the tests that start, stop and kill whole programs
+	@OMP_NUM_THREADS=1 scripts/run dev python -m pytest -m "programs and not servers" -n logical --maxprocesses=3 --dist loadfile
 
 servers:  ## the tests that need Orthanc, DCMTK and Chromium of Debian (scripts/install-servers)
 	@scripts/run dev python -m pytest -m servers -n logical --maxprocesses=2 --dist loadfile

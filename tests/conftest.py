@@ -16,11 +16,17 @@ UNCOUNTED: Final = ("tests/model_export", "tests/e2e", "tests/docker", "tests/dr
 """Whose tests cover nothing of the domain that others do not, or are of programs, in which nothing counts."""
 
 
+PROGRAMS: Final = ("tests/integration/", "tests/e2e/test_serve.py")
+"""Whose tests start, stop and kill whole programs."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count what is covered of the domain only where that is of use: the counting slows what is tested."""
+    """Count what is covered where that is of use, as it slows; mark what has a target of its own."""
     for item in items:
         if item.nodeid.startswith(tuple(f"{folder}/" for folder in UNCOUNTED)):
             item.add_marker("no_cover")
+        if item.nodeid.startswith(PROGRAMS):
+            item.add_marker("programs")
 
 
 @pytest.fixture(scope="session")

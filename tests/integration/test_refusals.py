@@ -16,7 +16,9 @@ from tests.toy_model import SLOW_MODEL
 def workplace(shared_broker: LiveBroker, models: Path, tmp_path: Path) -> Workplace:
     own_models = tmp_path / "models"
     shutil.copytree(models, own_models)
-    return Workplace(shared_broker, own_models, tmp_path)
+    workplace = Workplace(shared_broker, own_models, tmp_path)
+    workplace.client.flushall()  # others may have left workers in it
+    return workplace
 
 
 def refusal(workplace: Workplace, **settings: str) -> str:
