@@ -32,6 +32,8 @@ class Program:
     """Added to this process's own."""
     stop_s: float = 5.0
     """Time to end after SIGTERM; what is left then is killed."""
+    niceness: int = 0
+    """As of `nice`: the higher, the more do others come first."""
     is_up: Callable[[], bool] = lambda: True
     """What the next program waits for before it is started."""
 
@@ -51,7 +53,7 @@ class Process:
         self._started_at, self._due_at = time.monotonic(), None
         with self.program.log.path.open("ab") as log:
             self._popen = subprocess.Popen(
-                tied(self.program.command),
+                tied(self.program.command, niceness=self.program.niceness),
                 env={**os.environ, **self.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -97,6 +97,30 @@ def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when
     assert "Traceback" not in text
 
 
+COUNTING = """
+import gc
+from service import __main__ as program
+program.Server.run = lambda server: print(len(gc.get_objects()))
+program.main()
+"""
+
+
+def test_collections_of_garbage_do_not_go_through_what_is_loaded(tmp_path: Path) -> None:
+    settings = {"DISYRE_DATA_DIR": str(tmp_path), "DISYRE_BROKER_URL": "redis://127.0.0.1:1"}
+
+    run = subprocess.run(
+        [sys.executable, "-c", COUNTING],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+
+    assert int(run.stdout) < 1000  # of some 200,000 objects
+
+
 LISTING = """
 from disyre.adapters.dicom_read import inspect_dicom
 from tests.dicom_phantom import encoded, make_series
