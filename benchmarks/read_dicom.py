@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from disyre.adapters.archive import ArchiveLimits, check_archive, read_named
-from disyre.adapters.dicom_read import check_dicom, read_dicom
+from disyre.adapters.dicom_inspection import check_dicom
+from disyre.adapters.dicom_read import read_dicom
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG: Final = 1
 _SESSION: Final = Path("/proc/self/autogroup")
-"""Where the kernel shares processors between sessions first, niceness counts within one only; this has its own."""
+"""The niceness of a session: where the kernel has it, that of a program counts within its session only."""
 
 
 def tied(command: Sequence[str], *, niceness: int = 0) -> list[str]:

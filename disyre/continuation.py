@@ -108,6 +108,18 @@ def may_be_slice(image: Slice, other: Slice) -> bool:
     return abs(float(image.normal @ other.normal)) >= _PARALLEL and not is_no_slice(other)
 
 
+def is_made_like(image: Slice, other: Slice) -> bool:
+    """Whether another image is made as slices of an image's stack are, wherever and of which study it is."""
+    elsewhere = replace(
+        other,
+        study=image.study,
+        series=image.series,
+        frame_of_reference=image.frame_of_reference,
+        orientation=image.orientation,
+    )
+    return image.is_with(elsewhere, WIDEST)
+
+
 def is_no_slice(image: Slice) -> bool:
     """Whether an image only shows where slices lie, or what lies behind one another."""
     return not _NO_SLICES.isdisjoint(image.image_type)

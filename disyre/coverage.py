@@ -5,11 +5,9 @@ slices at the seam; the headers do not tell which. What surely is one stack is f
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
-from disyre.continuation import may_be_slice
-from disyre.leeway import WIDEST
+from disyre.continuation import is_made_like, may_be_slice
 from disyre.stacks import Slice, Stack, n_images
 from disyre.wording import counted
 
@@ -54,14 +52,7 @@ def _is_like(one: Slice, other: Slice) -> bool:
     """Whether images of two series, or studies, of one patient are made alike, wherever they lie."""
     if one.origin[:2] != other.origin[:2] or not may_be_slice(one, other):
         return False
-    elsewhere = replace(
-        other,
-        study=one.study,
-        series=one.series,
-        frame_of_reference=one.frame_of_reference,
-        orientation=one.orientation,
-    )
-    return one.sequence.has_agent == other.sequence.has_agent and one.is_with(elsewhere, WIDEST)
+    return one.sequence.has_agent == other.sequence.has_agent and is_made_like(one, other)
 
 
 def _of_alike(stacks: Sequence[Stack], numbers: Sequence[int]) -> dict[int, str]:

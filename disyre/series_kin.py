@@ -7,14 +7,12 @@ at one place show the same part of a head: no warning of one tells of the others
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from operator import mul
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from disyre.continuation import is_no_slice
-from disyre.leeway import WIDEST
+from disyre.continuation import is_made_like, is_no_slice
 from disyre.series import Images
 from disyre.stacks import Slice, normal_of
 
@@ -103,25 +101,15 @@ class _Relation:
         self._n_asked += n_pairs
         if n_pairs > _MOST_PAIRS or self._n_asked > _MOST_ASKED:
             return True
-        return any(_may_be_with(image, other) for image in images for other in others)
+        return any(
+            not is_no_slice(other) and is_made_like(image, other) for image in images for other in others
+        )
 
 
 def _are_near(one: _Place, other: _Place) -> bool:
     """Whether slices at two places may be of one stack, as far as their directions tell."""
     cosine = math.fsum(map(mul, one.normal, other.normal))
     return abs(cosine) >= _PARALLEL
-
-
-def _may_be_with(image: Slice, other: Slice) -> bool:
-    """Whether another image may be a slice of an image's stack, in whichever study and direction it lies."""
-    elsewhere = replace(
-        other,
-        study=image.study,
-        series=image.series,
-        frame_of_reference=image.frame_of_reference,
-        orientation=image.orientation,
-    )
-    return not is_no_slice(other) and image.is_with(elsewhere, WIDEST)
 
 
 def _parts(series: str, slices: Iterable[Slice]) -> list[tuple[_Look, _Part]]:

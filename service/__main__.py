@@ -48,8 +48,8 @@ def make_server() -> Server:
 def _collect_no_more_of_what_is_loaded() -> None:
     """Leave it out of later garbage collections: it stays for as long as the process does.
 
-    To look through its 200,000 objects, as each collection of the oldest generation did, took 0.1 s and more, in
-    which nobody was answered.
+    To look through its 200,000 objects, as each collection of the oldest generation did, took 0.1 s and
+    more, in which nobody was answered.
     """
     gc.collect()
     gc.freeze()

@@ -25,6 +25,7 @@ from service.negotiation import ACCEPTABLE
 from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, Terms, problems
+from service.option_checks import OptionChecks, longest_s
 from service.own_jobs import OwnJobs
 from service.pacs import read_servers
 from service.pages import serve_pages
@@ -50,7 +51,7 @@ from service.sending_turns import SendingTurns
 from service.series_jobs import make_series_jobs
 from service.settings import ServiceSettings
 from service.steady_clock import SteadyClock, this_boot
-from service.submission import Submission, longest_s
+from service.submission import Submission
 from service.upkeep import Upkeep, make_postman
 from service.waiting_line import QueueWatch
 from service.withdrawals import Withdrawals
@@ -144,16 +145,18 @@ def _parts(
         backends.jobs,
         backends.queue,
         backends.artifacts,
-        offered,
+        OptionChecks(
+            offered,
+            upkeep.exporter.servers,
+            upkeep.postman.hosts if upkeep.postman else None,
+            retention_s=settings.retention_s,
+        ),
         upkeep.withdrawals,
         settings.max_voxels,
         QueueLimits(settings.max_queued_jobs, settings.max_queued_voxels),
         backends.owners,
         lifetimes,
-        upkeep.exporter.servers,
-        upkeep.postman.hosts if upkeep.postman else None,
         export_to=settings.export_to,
-        retention_s=settings.retention_s,
     )
     once = Once(backends.idempotency_keys)
     return Parts(

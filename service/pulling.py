@@ -48,4 +48,4 @@ def _admit(options: Mapping[str, Any], parts: Parts) -> None:
     """Refuse what need not be fetched. Raises StorageFull, QueueFull, Unavailable or InvalidInput."""
     parts.room.check(0)
     parts.submission.check_room(1)
-    parts.submission.check_options(options)
+    parts.submission.checks.of_a_job(options)

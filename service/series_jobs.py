@@ -305,7 +305,7 @@ def make_series_jobs(
     backends: Backends, submission: Submission, once: Once, settings: ServiceSettings
 ) -> SeriesJobs:
     """Who makes jobs of series, by the rules of the settings. Raises Misconfigured."""
-    rules = _rules(settings.stow_rules, submission.servers)
+    rules = _rules(settings.stow_rules, submission.checks.servers)
     shelf = ModelShelf(backends.models.folder)
     installed = {each.manifest.name for each in shelf.packages()} | {each.name for each in shelf.unusable()}
     for missed in rules.missed_models(installed):  # no more than a warning: models come without a restart

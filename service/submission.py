@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from disyre.adapters.owner_index import OwnerIndex
 from disyre.adapters.task_queue import TaskQueue
 from disyre.errors import (
     InvalidInput,
-    InvalidParams,
     JobExpired,
     JobNotFound,
     NothingToScore,
@@ -29,11 +27,10 @@ from disyre.job import LOCAL_OWNER, Job
 from disyre.job_id import new_job_id
 from disyre.job_input import InputFile, JobInput
 from disyre.job_model import JobModel
-from disyre.job_options import OPTIONS_OF_A_JOB, read_options
+from disyre.job_options import read_options
 from disyre.job_params import JobParams
 from disyre.modality import SILENT, Guess
 from disyre.model_choice import choose_fitting, taken_for
-from disyre.model_shelf import ModelShelf
 from disyre.queue_limits import QueueLimits
 from disyre.receipt import Receipt
 from disyre.scan_facts import ScanFacts
@@ -41,19 +38,15 @@ from disyre.series_mark import SeriesMark
 from disyre.trace import Trace
 from disyre.upload_parts import WHOLE, Parts
 from service.candidates import judged, with_judged
-from service.egress import Hosts
 from service.given_options import parse_params
 from service.lifetimes import Lifetimes
 from service.once import HEADER, Outcome, Ticket, fingerprint_of
-from service.pacs import Servers, server_named
-from service.settings import LONGEST_KEPT_S
-from service.study import OF_A_STUDY, OF_ONE_SERIES, Study, check_files, facts_of, no_series, warnings_of
+from service.option_checks import OptionChecks
+from service.study import OF_A_STUDY, Study, check_files, facts_of, no_series, warnings_of
 from service.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
-_PICKS: Final = ("series_uid", "volume_index")
-"""Options that say which volume of an upload is meant."""
 _APART: Final = timedelta(microseconds=1)
 """Between the jobs of a study, so that their ids tell their order."""
 _MOST_EARLIER: Final = 100
@@ -67,22 +60,16 @@ class Submission:
     jobs: JobStore
     queue: TaskQueue
     artifacts: ArtifactStore
-    models: ModelShelf
+    checks: OptionChecks
     withdrawals: Withdrawals
     max_voxels: int
     limits: QueueLimits
     owners: OwnerIndex
     lifetimes: Lifetimes
-    servers: Servers
-    """The archives that results may be sent to."""
-    callbacks: Hosts | None = None
-    """Where a job may have somebody called; None if nowhere."""
     export_to: str | None = None
-    """Which of them gets the results of a job of DICOM that names none."""
+    """Which archive gets the results of a job of DICOM that names none."""
     owner: str = LOCAL_OWNER
     """Whose the jobs will be."""
-    retention_s: int = 0
-    """So long jobs are kept once they are finished, at most; 0: until they are deleted."""
     trace: Trace | None = None
     """Ids of the request that makes them."""
     workitem_uid: str | None = None
@@ -91,57 +78,6 @@ class Submission:
     def check_room(self, n_jobs: int) -> None:
         """Raise QueueFull if so many more jobs may not wait now; when they are added, it is asked again."""
         self.limits.check(self.jobs.n_waiting() + n_jobs, self.jobs.n_voxels(), 1)
-
-    def check_options(
-        self, options: Mapping[str, Any], *, known: Sequence[str] = OPTIONS_OF_A_JOB
-    ) -> JobParams:
-        """The options of a job. Raises InvalidParams, UnknownServer, and what `choose_fitting` raises."""
-        params = self._checked(options, known)
-        choose_fitting(self.models, params, taken_for(params, SILENT))
-        return params
-
-    def check_listing_options(self, options: Mapping[str, Any]) -> JobParams:
-        """The same of an upload that is only listed. Raises what `check_options` raises, but for NoWorker.
-
-        That no worker has a model now is said of each volume. Who asks for no more than which volume is
-        meant may look into an upload where no model is offered at all.
-        """
-        params = self._checked(options, OPTIONS_OF_A_JOB)
-        if set(options) - set(_PICKS):
-            with suppress(NoWorker):
-                choose_fitting(self.models, params, taken_for(params, SILENT))
-        return params
-
-    def _checked(self, options: Mapping[str, Any], known: Sequence[str]) -> JobParams:
-        """Options, whatever models there are. Raises InvalidParams or UnknownServer."""
-        params = read_options(options, known=known)
-        self._check_retention(params)
-        if params.callback is not None:
-            self._check_callback(params.callback)
-        if params.export is not None:
-            server_named(self.servers, params.export)
-        return params
-
-    def _check_retention(self, params: JobParams) -> None:
-        """Raise InvalidParams if a job is to be kept for longer than jobs are."""
-        wanted_s, most_s = params.retention_s, longest_s(self.retention_s)
-        if wanted_s is not None and wanted_s > most_s:
-            raise InvalidParams(f"expected a retention_s of at most {most_s}, got {wanted_s}")
-
-    def check_study_options(self, options: Mapping[str, Any]) -> JobParams:
-        """The options of all jobs of a study. Raises InvalidParams."""
-        given = [name for name in OF_ONE_SERIES if name in options]
-        if given:
-            raise InvalidParams(
-                f"expected options that fit all series of a study, got {', '.join(given)}; the model is "
-                "chosen for each series, and a single series is sent as a job"
-            )
-        return self.check_options(options, known=OF_A_STUDY)
-
-    def _check_callback(self, url: str) -> None:
-        if self.callbacks is None:
-            raise InvalidParams("expected no callback: the operator has listed no host that may be called")
-        self.callbacks.check(url)
 
     def submit(
         self,
@@ -162,7 +98,7 @@ class Submission:
             fingerprint = fingerprint_of("job", upload, read_options(given))
         if ticket is not None and ticket.earlier is not None:
             return self.made_before(ticket.earlier, fingerprint).jobs[0]
-        params = self.check_options(given)
+        params = self.checks.of_a_job(given)
         facts: list[ScanFacts] = []
         marks: dict[str, SeriesMark] = {}
         try:
@@ -175,7 +111,7 @@ class Submission:
                 on_series=marks.__setitem__,
             )
         except InvalidInput as error:
-            raise with_judged(error, self.models, params) from error
+            raise with_judged(error, self.checks.models, params) from error
         series = next(iter(marks.values()), None)
         job = self._job(upload, params, header, self.jobs.now(), facts[0], series)
         self._accept([job], folder, ticket.receipt(fingerprint, [job]) if ticket is not None else None)
@@ -194,13 +130,13 @@ class Submission:
         fingerprint = fingerprint_of("study", upload, read_options(given, known=OF_A_STUDY))
         if ticket is not None and ticket.earlier is not None:
             return self.made_before(ticket.earlier, fingerprint)
-        params = self.check_study_options(given)
+        params = self.checks.of_a_study(given)
         marks: dict[str, SeriesMark] = {}
         try:
             found = survey(upload, folder, max_voxels=self.max_voxels, on_series=marks.__setitem__)
         except InvalidInput as error:
-            raise with_judged(error, self.models, params) from error
-        series = judged(found.volumes, self.models, params)
+            raise with_judged(error, self.checks.models, params) from error
+        series = judged(found.volumes, self.checks.models, params)
         for each in series:
             if each.code == NoWorker.code:  # it would be missing from the study for good
                 raise NoWorker(str(each.reason))
@@ -269,7 +205,7 @@ class Submission:
     ) -> Job:
         """A new job, with its model if that can be told by now; of some files of an upload, or of all."""
         modality = taken_for(params, header)
-        package = choose_fitting(self.models, params, modality)
+        package = choose_fitting(self.checks.models, params, modality)
         if params.export is None and series is not None:
             params = params.model_copy(update={"export": self.export_to})
         return Job.submit(
@@ -287,7 +223,7 @@ class Submission:
             workitem_uid=self.workitem_uid,
             params=params,
             owner=self.owner,
-            retention_s=params.retention_s or self.retention_s or None,
+            retention_s=params.retention_s or self.checks.retention_s or None,
             trace=self.trace,
             at=now,
         )
@@ -342,11 +278,6 @@ class Submission:
             for job in jobs:
                 self.artifacts.remove(job.id)
             raise
-
-
-def longest_s(retention_s: int) -> int:
-    """The most seconds for which a job may be kept where jobs are kept for so many; 0: for ever."""
-    return retention_s or LONGEST_KEPT_S
 
 
 def _no_more(what: str) -> str:

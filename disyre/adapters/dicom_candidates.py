@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from disyre import admission, geometry, sequence, stacks
-from disyre.adapters import dicom_geometry
 from disyre.admission import OnWarning
 from disyre.candidate import Candidate
 from disyre.completeness import warn_of_missing
@@ -32,6 +31,7 @@ from disyre.series import (
 from disyre.series_warnings import OnSeriesWarning, of_picked, of_series
 from disyre.series_words import describe_series
 from disyre.stacks import Stack
+from disyre.types import Affine
 from disyre.variation import warn_of_variation
 from disyre.wholeness import broken, continued, warn_of_part
 
@@ -107,10 +107,17 @@ def check_volume(stack: Stack, max_voxels: int) -> ScanFacts:
     """How the voxels of a volume lie. Raises TooLarge, or what is wrong with its place."""
     shape = (*stack[0].shape, len(stack))
     admission.check_size(shape, max_voxels=max_voxels)
-    affine = geometry.ras_to_lps(dicom_geometry.affine(stack))
+    affine = _affine(stack)
     return ScanFacts(
         shape=shape, spacing_mm=geometry.spacing_mm(affine), orientation=geometry.orientation(affine)
     )
+
+
+def _affine(stack: Stack) -> Affine:
+    """(column, row, slice) to mm (RAS). Raises UnsupportedGeometry."""
+    found = stacks.affine(stack)
+    admission.check_grid(found)
+    return geometry.ras_to_lps(found)
 
 
 def _volume_of(images: Images, on_warning: OnWarning, max_voxels: int) -> Candidate:
@@ -184,7 +191,7 @@ def candidate_of(part: Part, words: str, on_warning: OnWarning) -> Candidate:
         return unusable(part, words, part.error)
     try:
         ordered = stacks.in_order(part, on_warning)
-        affine = geometry.ras_to_lps(dicom_geometry.affine(ordered))
+        affine = _affine(ordered)
     except InvalidInput as error:
         return unusable(part, words, error)
     return Candidate(

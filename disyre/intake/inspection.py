@@ -6,8 +6,8 @@ from pathlib import Path
 
 from disyre.adapters.archive import ArchiveLimits, opened_members, read_named
 from disyre.adapters.archive_heads import read_heads
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.dicom_opening import Instance
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, survey_dicom
 from disyre.adapters.nifti import NiftiFacts, inspect_nifti, inspect_nifti_members
 from disyre.adapters.nifti_magic import holds_nifti
 from disyre.adapters.nifti_mask import inspect_mask

@@ -54,11 +54,11 @@ async def inspect_upload(request: Request, parts: GivenParts) -> InspectionView:
 def _admit(headers: Headers, options: Mapping[str, Any], parts: Parts) -> None:
     """Refuse an upload for which its body need not be read, as it is refused with a job."""
     admit_body(headers, parts)
-    parts.submission.check_listing_options(options)
+    parts.submission.checks.of_a_listing(options)
 
 
 def _inspect(upload: Upload, folder: Path, options: Mapping[str, Any], parts: Parts) -> InspectionView:
-    params = parts.submission.check_listing_options({**options, **parse_params(upload.params)})
+    params = parts.submission.checks.of_a_listing({**options, **parse_params(upload.params)})
     max_voxels = parts.submission.max_voxels
     try:
         found = inspection.inspect(

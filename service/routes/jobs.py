@@ -79,7 +79,7 @@ async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Job:
         return await pull(request, options, parts, ticket)
     submission = parts.submission
     await in_thread(
-        parts.limiters.admission, admit, request.headers, options, parts, submission.check_options, ticket
+        parts.limiters.admission, admit, request.headers, options, parts, submission.checks.of_a_job, ticket
     )
     async with incoming(parts) as folder:
         upload = await receive(request, folder, parts, options)

@@ -53,7 +53,7 @@ async def submit_study(request: Request, response: Response, parts: GivenParts) 
 
 async def _submit(request: Request, parts: Parts, ticket: Ticket | None) -> Study:
     options = query_options(request.query_params.multi_items())
-    check = parts.submission.check_study_options
+    check = parts.submission.checks.of_a_study
     await in_thread(parts.limiters.admission, admit, request.headers, options, parts, check, ticket)
     async with incoming(parts) as folder:
         upload = await receive(request, folder, parts)

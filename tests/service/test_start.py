@@ -122,7 +122,7 @@ def test_collections_of_garbage_do_not_go_through_what_is_loaded(tmp_path: Path)
 
 
 LISTING = """
-from disyre.adapters.dicom_read import inspect_dicom
+from disyre.adapters.dicom_inspection import inspect_dicom
 from tests.dicom_phantom import encoded, make_series
 print(len(inspect_dicom(encoded(make_series(8, SpecificCharacterSet="ZZCANARY")), print)))
 """

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from disyre.adapters.archive import ArchiveLimits, read_members
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import InvalidInput
 

@@ -8,7 +8,8 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import FileDataset
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import MultipleVolumes
 from tests.dicom_phantom import assert_is_phantom, encoded, make_enhanced, make_series

@@ -1,6 +1,7 @@
 """Series of DICOM files that are alike and show different parts of a head."""
 
-from disyre.adapters.dicom_read import inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import inspect_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from tests.dicom_phantom import encoded, make_series
 
 

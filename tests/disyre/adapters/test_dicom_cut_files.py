@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from pydicom import uid
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import IrregularSlices, UnreadableVolume
 from tests.dicom_phantom import assert_is_phantom

@@ -10,8 +10,9 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 
 from disyre.adapters.dicom_files import in_batches
+from disyre.adapters.dicom_inspection import survey_dicom
 from disyre.adapters.dicom_opening import LookedFile, Opening
-from disyre.adapters.dicom_read import read_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.errors import (
     NotAnImage,
     NotBrainMr,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from disyre.adapters.dicom_read import check_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import check_dicom, survey_dicom
 from disyre.admission import ignore
 from disyre.errors import MultipleVolumes
 from tests.dicom_phantom import AXIAL, CORONAL, encoded, make_series

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import MultipleVolumes
 from tests.dicom_phantom import assert_is_phantom, encoded, make_series

@@ -15,9 +15,10 @@ from pydicom import dcmread, uid
 from pydicom.encaps import encapsulate, generate_frames
 
 from disyre.adapters.archive import ArchiveLimits, read_named
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom
 from disyre.adapters.dicom_jpeg import checked_frames
 from disyre.adapters.dicom_opening import Opening
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.errors import InvalidInput, UnreadableVolume
 from disyre.scan_facts import ScanFacts
 from disyre.slice_names import NamedPieces

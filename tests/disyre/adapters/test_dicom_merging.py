@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import FileDataset
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import IrregularSlices, MultipleVolumes
 from tests.dicom_phantom import AXIAL, DOUBLE_OBLIQUE, assert_is_phantom, encoded, make_series

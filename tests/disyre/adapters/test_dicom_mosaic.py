@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import MultipleVolumes, UnreadableVolume, UnsupportedGeometry
 from tests import dicom_phantom as phantom

@@ -15,7 +15,8 @@ from pydicom import uid
 from pydicom.dataset import FileDataset
 
 from disyre import admission, geometry
-from disyre.adapters.dicom_read import inspect_dicom, read_dicom
+from disyre.adapters.dicom_inspection import inspect_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.source_series import SourceSeries
 from disyre.errors import (
     MultipleVolumes,

@@ -9,7 +9,8 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import BaseTag
 
 from disyre.adapters.archive import ArchiveLimits, read_members
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.adapters.dicom_sequence import sequence_of
 from disyre.admission import ignore
 from disyre.errors import InvalidParams, MultipleVolumes, NotAnImage

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from disyre.adapters.dicom_read import read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from tests.dicom_phantom import AXIAL_REVERSED, CORONAL, encoded, make_series
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from disyre.adapters.dicom_read import check_dicom, inspect_dicom, read_dicom, survey_dicom
+from disyre.adapters.dicom_inspection import check_dicom, inspect_dicom, survey_dicom
+from disyre.adapters.dicom_read import read_dicom
 from disyre.admission import ignore
 from disyre.errors import InvalidParams, IrregularSlices, UnreadableVolume
 from tests.dicom_phantom import assert_is_phantom, encoded, make_series
