@@ -45,7 +45,7 @@ _SCAN_GRACE_S: Final = 0.0
 """A scan may not: whoever presses Ctrl-C does not wait for it."""
 _END_S: Final = 10.0
 """Time to end after the grace."""
-_WORKER_NICENESS: Final = 10
+_WORKER_NICENESS: Final = 5
 """Who polls while it computes on all processors is not to wait for it; alone, it has them all."""
 
 

@@ -33,8 +33,6 @@ async def news_of(request: Request, job_id: str, parts: Parts, *, wait_s: float)
     A broker that does not answer, as while its disk is slow, is asked again as long as the client waits.
     Raises Unauthenticated if the client's key or token ends meanwhile.
     """
-    if wait_s <= 0:
-        return await run_in_threadpool(parts.jobs.get, job_id)
     clock = asyncio.get_running_loop().time
     deadline = clock() + wait_s
     with parts.hub.listen(job_id) as listener:

@@ -201,24 +201,29 @@ async def get_job(
     finished, or when the time is over.
     """
     preferred = preferred_wait_s(request) if wait is None else None
-    job = await news_of(request, job_id, parts, wait_s=wait or preferred or 0.0)
+    wait_s = wait or preferred or 0.0
+    newest = await news_of(request, job_id, parts, wait_s=wait_s) if wait_s > 0 else None
+    job, view = await run_in_threadpool(_look, request, job_id, parts, newest)
     if preferred is not None:
         response.headers["Preference-Applied"] = f"wait={preferred:.0f}"
     response.headers["ETag"] = quoted(job.revision)
     response.headers["Cache-Control"] = "private, no-cache"
-    if client_has(request, quoted(job.revision)):
+    if view is None:
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
-    view = await run_in_threadpool(_view, job, parts)
     retry_after_s = view.retry_after_s()
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(retry_after_s)
     return view
 
 
-def _view(job: Job, parts: Parts) -> JobView:
+def _look(request: Request, job_id: str, parts: Parts, newest: Job | None) -> tuple[Job, JobView | None]:
+    """A job, as it is now or was waited for, and what to tell of it; None if the client has that."""
+    job = newest or parts.jobs.get(job_id)
+    if client_has(request, quoted(job.revision)):
+        return job, None
     if job.state is JobState.QUEUED:
-        return JobView.of(job, parts.queue.look(job.id))
-    return JobView.of(job, left_s=None if job.state.is_finished else parts.queue.left_s(job))
+        return job, JobView.of(job, parts.queue.look(job.id))
+    return job, JobView.of(job, left_s=None if job.state.is_finished else parts.queue.left_s(job))
 
 
 @router.post(
