@@ -2,9 +2,9 @@
 
     scripts/run dev python -m benchmarks.api_memory [SCAN]
 
-Starts the stack anew for each, and scores one scan. Then, one after the other, and all at a time in the end: 200 listeners, 100
-slow downloads, 1,000 requests (one in eight a list), and 30 uploads, six at a time; the last two once more. Prints `VmRSS` of
-the API after each, in MB, as a JSON line.
+Starts the stack anew for each, and scores one scan. Then, one after the other, and all at a time in the end:
+200 listeners, 100 slow downloads, 1,000 requests (one in eight a list), and 30 uploads, six at a time; the
+last two once more. Prints `VmRSS` of the API after each, in MB, as a JSON line.
 """
 
 import argparse
@@ -103,8 +103,7 @@ def _measure(folder: Path, headers: dict[str, str], scan: bytes) -> dict[str, in
             for n in range(_REQUESTS):
                 client.get("/v1/jobs" if n % 8 == 0 else f"/v1/jobs/{job_id}").raise_for_status()
             found[f"and 1,000 requests{again}"] = _mb(api)
-            with ThreadPoolExecutor(_AT_ONCE) as threads:
-                list(threads.map(lambda _: client.post("/v1/jobs", content=scan).raise_for_status(), range(_UPLOADS)))
+            _upload(client, scan)
             found[f"and 30 uploads{again}"] = _mb(api)
         for connection in listeners + downloads:
             connection.close()
@@ -116,6 +115,13 @@ def _finished(client: httpx.Client, scan: bytes) -> str:
     while not job["finished_at"]:
         job = client.get(f"/v1/jobs/{job['id']}", params={"wait": 20}).raise_for_status().json()
     return str(job["id"])
+
+
+def _upload(client: httpx.Client, scan: bytes) -> None:
+    """Submit a scan often, a few at a time."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for answer in threads.map(lambda _: client.post("/v1/jobs", content=scan), range(_UPLOADS)):
+            answer.raise_for_status()
 
 
 def _asked(port: int, path: str, headers: dict[str, str]) -> socket.socket:
@@ -130,7 +136,7 @@ def _asked(port: int, path: str, headers: dict[str, str]) -> socket.socket:
 
 def _api(port: int) -> psutil.Process:
     return next(
-        each.pid and each
+        each
         for each in psutil.process_iter()
         if each.status() != psutil.STATUS_ZOMBIE
         and "service" in each.cmdline()

@@ -244,7 +244,9 @@ def _sole_use_of(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Misconfigured(f"another 'disyre serve' uses {data_dir}; choose another DATA_DIR") from error
+            raise Misconfigured(
+                f"another 'disyre serve' uses {data_dir}; choose another (--data-dir, or DATA_DIR=)"
+            ) from error
         yield
 
 
@@ -265,4 +267,4 @@ def _check_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-            raise Misconfigured(f"port {port} {reason}; choose another with PORT=") from error
+            raise Misconfigured(f"port {port} {reason}; choose another (--port, or PORT=)") from error

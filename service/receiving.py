@@ -257,7 +257,7 @@ def _check_type(headers: Headers) -> None:
     """Raise UnsupportedMediaType if a body of this type is not taken."""
     came = media_type(headers)
     if came not in (*RAW_TYPES, _FORM_TYPE):
-        taken = f"{', '.join(RAW_TYPES)}, none at all, or {_FORM_TYPE}"
+        taken = f"{', '.join(RAW_TYPES)}, none at all, or {_FORM_TYPE} (of /v1/jobs, also application/json)"
         raise UnsupportedMediaType(f"expected a Content-Type of {taken}; got {shown_type(came)}")
 
 

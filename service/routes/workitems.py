@@ -23,6 +23,7 @@ from service.openapi_parameters import shown
 from service.workitem_input import inputs_of
 from service.workitem_outputs import outputs_of
 from service.workitem_request import read_dataset, value_of, wanted_series
+from service.workitem_schema import STATE_SCHEMA, WORKITEM_SCHEMA
 from service.workitems import STATES, WORKITEMS_PATH, StepState, Workitems, as_workitem, state_of
 
 router = APIRouter(prefix=WORKITEMS_PATH, tags=["dicomweb"])
@@ -62,8 +63,8 @@ GivenJob: TypeAlias = Annotated[Job, Depends(_job)]
 """The job of the workitem that an address names."""
 
 
-def _body(example: Any, *, is_required: bool = True) -> dict[str, Any]:
-    (body,) = content(DATASET, ("dataset", example)).values()
+def _body(example: Any, schema: dict[str, Any], *, is_required: bool = True) -> dict[str, Any]:
+    (body,) = content(schema, ("dataset", example)).values()
     return {"requestBody": {"required": is_required, "content": body}}
 
 
@@ -72,7 +73,7 @@ def _body(example: Any, *, is_required: bool = True) -> dict[str, Any]:
     summary="Ask for a workitem (UPS-RS)",
     status_code=status.HTTP_201_CREATED,
     response_class=Response,
-    openapi_extra=_body(WORKITEM_WANTED),
+    openapi_extra=_body(WORKITEM_WANTED, WORKITEM_SCHEMA),
     responses={
         status.HTTP_201_CREATED: {"description": "there is a job of it now", **sent("Location")},
         **problems(
@@ -206,7 +207,8 @@ def get_workitem(request: Request, job: GivenJob, parts: GivenParts, workitems: 
         {
             "00081195": {"vr": "UI", "Value": ["2.25.1"]},
             "00741000": {"vr": "CS", "Value": ["COMPLETED"]},
-        }
+        },
+        STATE_SCHEMA,
     ),
     responses={
         status.HTTP_200_OK: {
@@ -239,7 +241,9 @@ async def change_workitem_state(request: Request, job: GivenJob) -> Response:
     summary="Ask for the cancelation of a workitem (UPS-RS)",
     status_code=status.HTTP_202_ACCEPTED,
     response_class=Response,
-    openapi_extra=_body({"00741238": {"vr": "LT", "Value": ["not needed any more"]}}, is_required=False),
+    openapi_extra=_body(
+        {"00741238": {"vr": "LT", "Value": ["not needed any more"]}}, DATASET, is_required=False
+    ),
     responses={
         status.HTTP_202_ACCEPTED: {"description": "it is canceled, or will be at its next step"},
         **problems(*_NO_JOB, *_OF_A_BODY, errors.IllegalTransition),
