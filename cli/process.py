@@ -32,8 +32,6 @@ class Program:
     """Added to this process's own."""
     stop_s: float = 5.0
     """Time to end after SIGTERM; what is left then is killed."""
-    niceness: int = 0
-    """As of `nice`: the higher, the more do others come first."""
     is_up: Callable[[], bool] = lambda: True
     """What the next program waits for before it is started."""
 
@@ -53,7 +51,7 @@ class Process:
         self._started_at, self._due_at = time.monotonic(), None
         with self.program.log.path.open("ab") as log:
             self._popen = subprocess.Popen(
-                tied(self.program.command, niceness=self.program.niceness),
+                tied(self.program.command),
                 env={**os.environ, **self.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

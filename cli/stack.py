@@ -45,8 +45,6 @@ _SCAN_GRACE_S: Final = 0.0
 """A scan may not: whoever presses Ctrl-C does not wait for it."""
 _END_S: Final = 10.0
 """Time to end after the grace."""
-_WORKER_NICENESS: Final = 5
-"""Who polls while it computes on all processors is not to wait for it; alone, it has them all."""
 
 
 class Stack:
@@ -190,14 +188,7 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Progr
     scan_s = settings.shutdown_grace_s if is_said else _SCAN_GRACE_S
     upload_s = settings.shutdown_grace_s if is_said else _UPLOAD_GRACE_S
     programs.append(
-        _own_program(
-            "worker",
-            "worker",
-            LogFile(logs / "worker.log"),
-            environment,
-            grace_s=scan_s,
-            niceness=_WORKER_NICENESS,
-        )
+        _own_program("worker", "worker", LogFile(logs / "worker.log"), environment, grace_s=scan_s)
     )
     address = {"DISYRE_LISTEN_HOST": HOST, "DISYRE_LISTEN_PORT": str(port)}
     programs.append(
@@ -207,18 +198,11 @@ def _programs(port: int, data_dir: Path, cleanup: ExitStack) -> tuple[list[Progr
 
 
 def _own_program(
-    name: str,
-    module: str,
-    log: LogFile,
-    environment: dict[str, str],
-    *,
-    grace_s: float,
-    niceness: int = 0,
+    name: str, module: str, log: LogFile, environment: dict[str, str], *, grace_s: float
 ) -> Program:
     """A program of ours, with time for what is under way when it is told to stop."""
     environment = {**environment, "DISYRE_SHUTDOWN_GRACE_S": f"{grace_s:g}"}
-    command = [sys.executable, "-m", module]
-    return Program(name, command, log, environment, stop_s=grace_s + _END_S, niceness=niceness)
+    return Program(name, [sys.executable, "-m", module], log, environment, stop_s=grace_s + _END_S)
 
 
 def _checked_settings() -> SharedSettings:
