@@ -57,8 +57,8 @@ def check_dicom(
 ) -> Guess:
     """Check by their headers that DICOM files hold one volume that can be read; what it is recognised as.
 
-    `on_facts` is told how its voxels lie, `on_series` which series it is. Raises what `read_dicom` raises,
-    with all candidates if there are several.
+    `on_facts` is told how its voxels lie, `on_series` which series it is. Raises what `read_dicom` raises
+    but for what highdicom alone refuses, with all candidates if there are several.
     """
     said: list[str] = []
     # What is said of all files is not of one series that is picked.

@@ -97,6 +97,20 @@ def test_a_start_is_logged_with_its_settings_and_no_secret_and_ends_at_once_when
     assert "Traceback" not in text
 
 
+def run_code(tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run some code where an API would find its settings."""
+    settings = {"DISYRE_DATA_DIR": str(tmp_path), "DISYRE_BROKER_URL": "redis://127.0.0.1:1"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+
+
 COUNTING = """
 import gc
 from service import __main__ as program
@@ -106,17 +120,7 @@ program.main()
 
 
 def test_collections_of_garbage_do_not_go_through_what_is_loaded(tmp_path: Path) -> None:
-    settings = {"DISYRE_DATA_DIR": str(tmp_path), "DISYRE_BROKER_URL": "redis://127.0.0.1:1"}
-
-    run = subprocess.run(
-        [sys.executable, "-c", COUNTING],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
+    run = run_code(tmp_path, COUNTING)
 
     assert int(run.stdout) < 1000  # of some 200,000 objects
 
@@ -136,17 +140,7 @@ print(len(inspect_dicom(encoded(make_series(8, SpecificCharacterSet="ZZCANARY"))
 def test_what_stands_in_a_header_does_not_reach_the_log_by_a_library(
     tmp_path: Path, start: str, is_quoted: bool
 ) -> None:
-    settings = {"DISYRE_DATA_DIR": str(tmp_path), "DISYRE_BROKER_URL": "redis://127.0.0.1:1"}
-
-    run = subprocess.run(
-        [sys.executable, "-c", start + LISTING],
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
+    run = run_code(tmp_path, start + LISTING)
 
     assert run.stdout == "1\n"
     assert ("ZZCANARY" in run.stderr) is is_quoted
