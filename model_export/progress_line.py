@@ -125,13 +125,15 @@ class PreparationLine:
     """Shows how far the reading of scans has come."""
 
     progress: Progress
+    should_stop: Callable[[], bool] = lambda: False
     now: Callable[[], float] = time.monotonic
     """Seconds."""
 
     def each(self, things: Iterable[T], what: str, n: int) -> Iterator[T]:
         """The same things; each is told when the next is asked for, which is when something was made of it.
 
-        `what` names them, `n` is how many there are.
+        `what` names them, `n` is how many there are. Raises KeyboardInterrupt between two of them if the
+        reading is to stop.
         """
         task = self.progress.add_task(what, total=n)
         start = told_at = self.now()
@@ -142,6 +144,8 @@ class PreparationLine:
             if number in (1, n) or now - told_at >= _PLAIN_LINE_S:
                 told_at = now
                 self._tell(f"{what}: {number} of {n}, {now - start:.0f} s")
+            if self.should_stop():
+                raise KeyboardInterrupt
 
     def _tell(self, line: str) -> None:
         if not self.progress.console.is_terminal:
@@ -149,9 +153,9 @@ class PreparationLine:
 
 
 @contextmanager
-def preparation_line() -> Iterator[PreparationLine]:
+def preparation_line(should_stop: Callable[[], bool]) -> Iterator[PreparationLine]:
     """A line for each kind of thing that is read, for the length of a block."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield PreparationLine(progress)
+        yield PreparationLine(progress, should_stop)

@@ -1,4 +1,4 @@
-"""Ending a run when it is asked to, after the batch in hand, so that its checkpoint is whole."""
+"""Ending a run when it is asked to, after the scan or batch in hand, so that what it keeps is whole."""
 
 import signal
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Stop:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """End after the batch in hand on Ctrl-C or SIGTERM, so that the checkpoint is whole."""
+    """Note Ctrl-C and SIGTERM for the length of a block, instead of ending at once."""
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -103,9 +103,14 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
 
 
 def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:
-    """Make the run folder, and say what it holds."""
-    with preparation_line() as line:
+    """Make the run folder, and say what it holds. Raises KeyboardInterrupt after Ctrl-C or SIGTERM.
+
+    The signal only asks: Python's own exception for it is lost where it strikes in a finaliser of a library.
+    """
+    with stop_on_signal() as stop, preparation_line(stop) as line:
         split = prepare(options, folder, config, line)
+    if stop():
+        raise KeyboardInterrupt
     scans = f"{counted(len(split.trained_on), 'scan')} to train on, {len(split.held_back)} held back"
     sys.stdout.write(f"disyre train: {folder.path} is ready, {scans}\n")
 

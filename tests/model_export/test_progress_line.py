@@ -36,6 +36,19 @@ def test_things_go_through_as_they_are() -> None:
     assert list(line.each("abc", "letters", 3)) == ["a", "b", "c"]
 
 
+def test_what_is_to_stop_ends_between_two_things() -> None:
+    done: list[int] = []
+    line = PreparationLine(
+        Progress(console=Console(file=StringIO()), disable=True), should_stop=lambda: len(done) == 2
+    )
+
+    with pytest.raises(KeyboardInterrupt):
+        for number in line.each(range(5), "scans", 5):
+            done.append(number)
+
+    assert done == [0, 1]
+
+
 def test_a_scan_is_told_when_it_is_done() -> None:
     assert told(20, 2) == ["scans: 1 of 2, 20 s", "scans: 2 of 2, 40 s"]
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from disyre.errors import InvalidInput, Misconfigured
 from model_export import train
 from model_export.config import TrainingConfig
 from model_export.phantom import make_phantom
-from model_export.run_folder import RunFolder
+from model_export.run_folder import RunFolder, Split
+from model_export.run_preparation import prepare
 from model_export.train_options import make_parser
 from model_export.training_sources import TrainingSources
 from tests.model_export.conftest import SmokeRun
@@ -137,6 +139,21 @@ def test_ctrl_c_while_scans_are_read_leaves_no_folder_that_claims_to_be_ready(tm
         "disyre train: stopped before training; the run folder is not ready, and the same command begins anew"
     )
     assert not RunFolder(run).is_ready
+
+
+def test_ctrl_c_after_the_last_scan_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def and_then_ctrl_c(*given: Any) -> Split:
+        split = prepare(*given)
+        signal.raise_signal(signal.SIGINT)
+        return split
+
+    monkeypatch.setattr(train, "prepare", and_then_ctrl_c)
+
+    assert train.main(["--config", "smoke", "--out", str(tmp_path / "run")]) == 130
+
+    assert "the folder is ready, and --resume --out" in capsys.readouterr().err
 
 
 def test_a_preparation_takes_nothing_from_one_before_that_was_stopped(tmp_path: Path) -> None:
