@@ -105,7 +105,7 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
 def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:
     """Make the run folder, and say what it holds. Raises KeyboardInterrupt after Ctrl-C or SIGTERM.
 
-    The signal only asks: Python's own exception for it is lost where it strikes in a finaliser of a library.
+    The signal only asks: Python's own exception for it was lost now and then (as one in a finaliser is).
     """
     with stop_on_signal() as stop, preparation_line(stop) as line:
         split = prepare(options, folder, config, line)
