@@ -1,11 +1,13 @@
 """A bucket with an S3 API: objects are put and fetched whole, are checked, and fail in our words."""
 
+import gzip
 import hashlib
 import io
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -21,6 +23,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
 from disyre.errors import (
@@ -247,10 +250,27 @@ class _WatchedFile(io.FileIO):
         return super().read(size) or b""
 
 
+class _WithoutWords(JSONFileLoader):  # type: ignore[misc]  # botocore states no types
+    """Reads how the API looks as plain dictionaries and without its documentation: 5 MB instead of 11."""
+
+    def load_file(self, file_path: str) -> Any:
+        """What a file holds, as the class it comes from does it; None if there is no such file."""
+        for ending, opened in ((".json", open), (".json.gz", gzip.open)):
+            with suppress(FileNotFoundError), opened(f"{file_path}{ending}", "rb") as file:
+                return json.load(file, object_pairs_hook=_without_words)
+        return None
+
+
+def _without_words(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: "" if name == "documentation" and isinstance(each, str) else each for name, each in pairs}
+
+
 @cache
 def _session() -> Session:
     """One for the process: it keeps what it has read of how the API looks."""
-    return Session()
+    session = Session()
+    session.register_component("data_loader", Loader(file_loader=_WithoutWords()))
+    return session
 
 
 def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:

@@ -31,6 +31,7 @@ from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, Stor
 from disyre.job_id import is_job_id
 from disyre.job_input import InputFile, JobInput
 from disyre.progress import OnStep, go_on
+from disyre.single_flight import SingleFlight
 from disyre.store_mark import StoreMark
 from disyre.upload_parts import WHOLE, Parts
 
@@ -59,6 +60,7 @@ class BucketArtifactStore:
         self._cache = root / "cache"
         self._inputs: dict[str, Path] = {}
         """Of attempts under way in this process."""
+        self._fetches = SingleFlight[Path]()
         self._looked_at_s = float("-inf")
         self._is_there = False
 
@@ -178,13 +180,18 @@ class BucketArtifactStore:
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
 
-        Raises ArtifactNotFound, DamagedArtifact, or StorageFull if this machine's disk is.
+        Fetched once, however many ask meanwhile. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
+        this machine's disk is.
         """
         cached = self._cache / job_id / f"attempt-{attempt}" / name
         with suppress(FileNotFoundError):
             os.utime(cached)
             return cached
         key = _key(job_id, f"attempt-{attempt}/{name}")
+        return self._fetches.do(key, lambda: self._fetch_result(job_id, key, cached))
+
+    def _fetch_result(self, job_id: str, key: str, cached: Path) -> Path:
+        name = cached.name
         with self._scratch.folder() as folder, _on_this_disk():
             try:
                 self._bucket.get(key, folder / name)

@@ -261,6 +261,7 @@ let depth = 0;
 const isFiles = (event) => event.dataTransfer?.types.includes("Files");
 addEventListener("dragenter", (event) => {
   if (!isFiles(event)) return;
+  event.preventDefault(); // taken from the first moment on, not only after the next dragover
   depth += 1;
   find("#veil").hidden = false;
 });

@@ -34,10 +34,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def drop(page: Page, folder: Path) -> None:
-    """Drop a folder on the page, as a person does from the desktop."""
+    """Drop a folder on the page, as a person does from the desktop: let go once the page has said where."""
     devtools = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    page.evaluate("addEventListener('dragover', () => { window.isOver = true; })")
     for kind in ("dragEnter", "dragOver", "drop"):
-        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+        if kind == "drop":
+            expect(page.locator("#veil")).to_be_visible()
+            page.wait_for_function("window.isOver")
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
 
 

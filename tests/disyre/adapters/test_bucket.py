@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.session import Session
 
 from disyre.adapters.artifact_stores import open_artifact_store
-from disyre.adapters.bucket import Bucket
+from disyre.adapters.bucket import Bucket, _session
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.adapters.folder_artifact_store import FolderArtifactStore
 from disyre.adapters.settings import SharedSettings
@@ -290,3 +292,17 @@ def test_who_wants_no_bucket_does_not_load_its_library() -> None:
     look = "import sys, disyre.adapters.artifact_stores; sys.exit('botocore' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+
+
+def test_how_the_api_looks_is_read_without_its_documentation() -> None:
+    looks = _session().get_component("data_loader").load_service_model("s3", "service-2")
+
+    assert looks["operations"]["PutObject"]["documentation"] == ""
+    assert Session().get_data("s3/2006-03-01/service-2")["operations"]["PutObject"]["documentation"]
+
+
+def test_what_the_library_has_no_model_of_is_not_found_as_it_says_it() -> None:
+    with pytest.raises(UnknownServiceError):
+        _session().create_client("no-such-service", region_name="us-east-1")
+    with pytest.raises(DataNotFoundError):
+        _session().get_data("no-such-file")

@@ -5,7 +5,9 @@ import hashlib
 import io
 import os
 import tarfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,31 @@ def test_a_result_is_fetched_once_and_its_copy_goes_when_nobody_asked_for_a_whil
     with pytest.raises(DamagedArtifact):
         store.result_file(JOB_ID, 1, "map")
     assert on_the_disk(tmp_path) == []
+
+
+def test_a_result_that_many_ask_for_at_a_time_is_fetched_once(
+    live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = live.connect()
+    store = BucketArtifactStore(bucket, tmp_path / "data")
+    store.prepare()
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+    get, fetched = bucket.get, []
+
+    def slow_get(key: str, path: Path) -> None:
+        fetched.append(key)
+        time.sleep(0.2)
+        get(key, path)
+
+    monkeypatch.setattr(bucket, "get", slow_get)
+
+    with ThreadPoolExecutor(8) as threads:
+        paths = set(threads.map(lambda _: store.result_file(JOB_ID, 1, "map"), range(8)))
+
+    assert len(fetched) == len(paths) == 1
+    assert paths.pop().read_bytes() == b"map"
 
 
 def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
