@@ -1,5 +1,5 @@
 # The ways to do things here; each is a script, so that CI and people do the same.
-.PHONY: help serve demo train test programs servers drills check clean
+.PHONY: help serve demo train test training programs servers drills check clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -13,8 +13,11 @@ demo:  ## set up, score examples/ over HTTP, write out/
 train:  ## set up, then train a network, a small one on phantoms if not told otherwise (CONFIG=, DATA=, OUT=)
 	@scripts/train
 
-test:  ## set up, then every check and test that needs no GPU
+test:  ## set up, then every check and test that needs no GPU, but for those below
 	@scripts/test
+
+training:  ## the tests of training, export and evaluation, which compute for long
+	@OMP_NUM_THREADS=1 scripts/run dev python -m pytest -m "training and not servers and not programs" -n logical --maxprocesses=3 --dist loadfile
 
 programs:  ## the tests that start, stop and kill whole programs
 	@OMP_NUM_THREADS=1 scripts/run dev python -m pytest -m "programs and not servers" -n logical --maxprocesses=3 --dist loadfile

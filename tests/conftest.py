@@ -18,6 +18,8 @@ UNCOUNTED: Final = ("tests/model_export", "tests/e2e", "tests/docker", "tests/dr
 
 PROGRAMS: Final = ("tests/integration/", "tests/e2e/test_serve.py")
 """Whose tests start, stop and kill whole programs."""
+TRAINING: Final = "tests/model_export/"
+"""Whose tests train, export and evaluate networks."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("no_cover")
         if item.nodeid.startswith(PROGRAMS):
             item.add_marker("programs")
+        if item.nodeid.startswith(TRAINING):
+            item.add_marker("training")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disyre.errors import InvalidInput
@@ -65,6 +65,7 @@ def uploads(draw: st.DrawFn) -> Images:
     return upload(*stacks)
 
 
+@settings(max_examples=50)  # each looks into all series twice
 @given(images=uploads())
 def test_of_a_series_the_same_is_said_with_its_kin_as_with_all(images: Images) -> None:
     for series, needed in kin(images.by_series(), images.series).items():
