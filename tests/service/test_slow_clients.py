@@ -39,10 +39,11 @@ def connected(api: LiveApi, sent: bytes = b"") -> Iterator[socket.socket]:
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
+    """All that comes until the server closes the connection, in any way: who sends on is reset."""
     received = bytearray()
-    while part := connection.recv(65536):
-        received += part
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            received += part
     return bytes(received)
 
 
