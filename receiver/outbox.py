@@ -92,6 +92,10 @@ class Outbox:
         except Exception as error:  # whatever it is, others are not to wait for it
             logger.error("series %s could not be sent to %s: %s", job.name, self._name, where(error))
             return type(error).__name__
+        if sent:
+            logger.info(
+                "series %s has been sent to %s (%s)", job.name, self._name, counted(len(sent), "file")
+            )
         return None
 
     def _tell(self, job: SpooledJob, refused: dict[str, Refusal]) -> None:

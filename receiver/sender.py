@@ -1,6 +1,7 @@
 """Sends DICOM files to a node by C-STORE (pynetdicom)."""
 
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -102,6 +103,7 @@ def _associate(destination: Destination, own_title: str, kinds: Iterable[Kind]) 
     connected: list[evt.Event] = []
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, connected.append)]
     tls = (_tls(destination), destination.host) if destination.tls else None
+    begun_s = time.monotonic()
     try:
         association = node.associate(
             destination.host,
@@ -114,7 +116,8 @@ def _associate(destination: Destination, own_title: str, kinds: Iterable[Kind]) 
     except (OSError, RuntimeError) as error:
         raise NotTaken(f"no association ({type(error).__name__})") from error
     if not (association.is_established or association.rejected_contexts):
-        raise NotTaken(_why_none(association, is_connected=bool(connected), is_tls=destination.tls))
+        took_s = time.monotonic() - begun_s
+        raise NotTaken(_why_none(association, took_s if connected else None, is_tls=destination.tls))
     return association
 
 
@@ -125,14 +128,20 @@ def _tls(destination: Destination) -> ssl.SSLContext:
         raise NotTaken(f"its ca_file cannot be used ({type(error).__name__})") from error
 
 
-def _why_none(association: Association, *, is_connected: bool, is_tls: bool) -> str:
+def _why_none(association: Association, took_s: float | None, *, is_tls: bool) -> str:
+    """In words; `took_s` passed after a connection, if there was one.
+
+    pynetdicom takes a rejection that comes together with the end of the connection for an abort.
+    """
     answer: Any = association.acceptor.primitive
     if association.is_rejected and answer is not None:
         reason = answer.reason_str
         result, source = answer.result_str.lower(), _SOURCES.get(answer.result_source, "other source")
         return f"association rejected: {reason[:1].lower()}{reason[1:]} ({result}, {source})"
-    if is_connected:
-        return f"no association: it was aborted, or not answered within {_TIMEOUT_S:g} s"
+    if took_s is not None and took_s < _TIMEOUT_S:
+        return "no association: it was rejected or aborted at once"
+    if took_s is not None:
+        return f"no association: it was not answered within {_TIMEOUT_S:g} s"
     return "no connection" + (", or none with a certificate that is believed" if is_tls else "")
 
 

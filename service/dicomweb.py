@@ -33,7 +33,8 @@ def unreached(error: httpx.HTTPError) -> str:
     about_tls = distrust(error)
     if about_tls is not None:
         return f"the archive cannot be reached: {about_tls}"
-    return f"the archive cannot be reached ({type(error).__name__})"
+    why = "no connection" if isinstance(error, httpx.ConnectError) else type(error).__name__
+    return f"the archive cannot be reached ({why})"
 
 
 def check_status(answer: httpx.Response) -> None:

@@ -56,6 +56,8 @@ class Limiters:
     """Reading pages of jobs, each of which may take some MB."""
     downloads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     """Reading results, a piece at a time: however many download, handlers keep their threads."""
+    files: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(16))
+    """Having files of jobs at hand, and removing them: they may be in a bucket that stands still."""
     archives: Turns = field(default_factory=Turns)
     """Fetching from archives."""
     health: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))

@@ -61,6 +61,8 @@ class BucketArtifactStore:
         self._inputs: dict[str, Path] = {}
         """Of attempts under way in this process."""
         self._fetches = SingleFlight[Path]()
+        self._was_away = float("-inf"), ""
+        """When a result could not be fetched for the last time, and why."""
         self._looked_at_s = float("-inf")
         self._is_there = False
 
@@ -180,7 +182,8 @@ class BucketArtifactStore:
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
 
-        Fetched once, however many ask meanwhile. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
+        Fetched once, however many ask meanwhile; where the bucket did not answer, the next seconds are not
+        spent on asking it again. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
         this machine's disk is.
         """
         cached = self._cache / job_id / f"attempt-{attempt}" / name
@@ -194,13 +197,23 @@ class BucketArtifactStore:
         name = cached.name
         with self._scratch.folder() as folder, _on_this_disk():
             try:
-                self._bucket.get(key, folder / name)
+                self._get(key, folder / name)
                 cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (folder / name).rename(cached)
             except (ArtifactNotFound, FileNotFoundError) as error:
                 raise ArtifactNotFound.of_result() from error
         self._check_still(job_id, key)
         return cached
+
+    def _get(self, key: str, path: Path) -> None:
+        away_at_s, why = self._was_away
+        if time.monotonic() - away_at_s < _LOOK_EVERY_S:
+            raise ArtifactsAway(why)
+        try:
+            self._bucket.get(key, path)
+        except ArtifactsAway as error:
+            self._was_away = time.monotonic(), str(error)
+            raise
 
     def _check_still(self, job_id: str, key: str) -> None:
         """Keep copies of a job's results only if it was not removed while they were fetched.

@@ -259,9 +259,10 @@ def cancel_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> Job
         ),
     },
 )
-def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
+async def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobView:
     """Queue a job again that has failed or was canceled, as it was submitted; its attempts are counted on."""
-    view = JobView.of(retry(job_id, parts), parts.queue.look_if_possible(job_id))
+    job = await in_thread(parts.limiters.files, retry, job_id, parts)
+    view = JobView.of(job, await run_in_threadpool(parts.queue.look_if_possible, job_id))
     response.headers["Location"] = view.links.self
     response.headers["Retry-After"] = str(view.retry_after_s())
     return view
@@ -275,11 +276,15 @@ def retry_job(response: Response, job_id: GivenJobId, parts: GivenParts) -> JobV
     response_class=Response,
     responses=problems(*_NO_JOB, errors.IllegalTransition, errors.Unavailable),
 )
-def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
+async def delete_job(job_id: GivenJobId, parts: GivenParts) -> None:
     """Forget a job, its input and its results. A running job has to be canceled first.
 
     From the first step on it is not retried, and the record goes last: a call that failed can be made again.
     """
+    await in_thread(parts.limiters.files, _delete, job_id, parts)
+
+
+def _delete(job_id: str, parts: Parts) -> None:
     parts.jobs.update(job_id, lambda job: job.let_go(at=parts.jobs.now()))
     parts.artifacts.remove(job_id)
     parts.jobs.remove(job_id)

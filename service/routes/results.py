@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from disyre import errors
 from disyre.adapters.job_store import not_found
@@ -11,6 +12,7 @@ from disyre.job_state import JobState
 from service import errors as request_errors
 from service.dependencies import GivenJobId, GivenParts, Parts
 from service.downloads import download
+from service.limiters import in_thread
 from service.negotiation import check_accept
 from service.openapi import problems
 from service.openapi_downloads import BYTES, CAPTURES, DICOM, MAPS, PART, PARTS, PICTURE
@@ -112,13 +114,13 @@ def list_results(job_id: GivenJobId, parts: GivenParts) -> ResultsView:
     responses=_FILE,
     openapi_extra=_ASKED,
 )
-def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenParts) -> Response:
+async def get_result(request: Request, job_id: GivenJobId, name: _Name, parts: GivenParts) -> Response:
     """Download a file, or with Range a part of it."""
-    job = succeeded(parts.jobs, job_id)
+    job = await run_in_threadpool(succeeded, parts.jobs, job_id)
     for artifact in job.artifacts:
         if artifact.name == name:
             check_accept(request, artifact.media_type, *_OF_ANY_FILE)
-            return _download(request, parts, job, artifact)
+            return await in_thread(parts.limiters.files, _download, request, parts, job, artifact)
     raise errors.ArtifactNotFound(f"expected one of {', '.join(artifact.name for artifact in job.artifacts)}")
 
 

@@ -24,7 +24,7 @@ from service.workitem_input import inputs_of
 from service.workitem_outputs import outputs_of
 from service.workitem_request import read_dataset, value_of, wanted_series
 from service.workitem_schema import STATE_SCHEMA, WORKITEM_SCHEMA
-from service.workitems import STATES, WORKITEMS_PATH, StepState, Workitems, as_workitem, state_of
+from service.workitems import STATES, WORKITEMS_PATH, Dataset, StepState, Workitems, as_workitem, state_of
 
 router = APIRouter(prefix=WORKITEMS_PATH, tags=["dicomweb"])
 
@@ -192,11 +192,17 @@ def _jobs(parts: Parts, wanted: Wanted, *, limit: int) -> list[Job]:
         **problems(*_NO_JOB),
     },
 )
-def get_workitem(request: Request, job: GivenJob, parts: GivenParts, workitems: GivenWorkitems) -> Response:
+async def get_workitem(
+    request: Request, job: GivenJob, parts: GivenParts, workitems: GivenWorkitems
+) -> Response:
     """Look at a job as a workitem: its state, its series, how far it is, and where its results are."""
-    outputs = outputs_of(job, parts, root=str(request.base_url).rstrip("/"))
-    inputs = inputs_of(job, parts)
-    return DicomJsonResponse([as_workitem(job, workitems.uid_of(job), inputs=inputs, outputs=outputs)])
+    root = str(request.base_url).rstrip("/")
+
+    def look() -> Dataset:
+        inputs, outputs = inputs_of(job, parts), outputs_of(job, parts, root=root)
+        return as_workitem(job, workitems.uid_of(job), inputs=inputs, outputs=outputs)
+
+    return DicomJsonResponse([await in_thread(parts.limiters.files, look)])
 
 
 @router.put(

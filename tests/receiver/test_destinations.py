@@ -57,6 +57,7 @@ def test_one_that_rejects_holds_no_other_up_and_mended_rules_send_what_waits_els
                 "(rejected permanent, service user)",
                 times=2,
             )
+            receiver.log_has("has been sent to good (3 files)")
             assert good.modalities == ["OT", "SEG", "SR"]
             receiver.kill()
 

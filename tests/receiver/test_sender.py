@@ -1,5 +1,7 @@
 """What a node does not take keeps nothing else from being sent, and is told of with the reason."""
 
+import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,6 +132,22 @@ def test_why_there_is_no_association_is_said(files: list[Path], tmp_path: Path) 
     assert sent_to(away, files, host="nosuch.invalid")[2].startswith("no ")
     assert sent_to(away, files, tls=True)[2] == "no connection, or none with a certificate that is believed"
     assert no_file == "its ca_file cannot be used (FileNotFoundError)"
+
+
+def test_of_a_node_that_hangs_up_it_is_said_that_it_did_so_at_once(files: list[Path]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        trouble = sent_to(Node(port=listener.getsockname()[1]), files)[2]
+        thread.join()
+
+    assert trouble == "no association: it was rejected or aborted at once"
 
 
 def test_the_file_at_which_the_connection_is_lost_is_told(files: list[Path]) -> None:

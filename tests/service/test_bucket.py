@@ -1,5 +1,7 @@
 """The API over a bucket: as over a folder, and with clear words where the bucket does not do its part."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -23,7 +25,7 @@ from service.retention import Retention
 from service.steady_clock import SteadyClock
 from service.withdrawals import Withdrawals
 from tests.builders import JOB_ID, NOON, make_job
-from tests.live_bucket import NOBODY_LISTENS, Line, answering, connect, make_bucket
+from tests.live_bucket import NOBODY_LISTENS, Line, answering, connect, make_bucket, silent
 from tests.service.live_api import LiveApi, live_api, succeed
 
 OTHER_ID = JOB_ID.replace("0001", "0002")
@@ -174,3 +176,28 @@ def test_while_the_bucket_is_away_lost_jobs_are_brought_back_and_withdrawn_ones_
 
     assert queue.job_ids == [lost.id]
     assert [job.state for job in jobs.list(limit=9)] == [JobState.QUEUED]
+
+
+def test_who_waits_for_files_in_a_bucket_that_stands_still_is_in_no_others_way(tmp_path: Path) -> None:
+    elsewhere = FolderArtifactStore(tmp_path / "elsewhere")
+    elsewhere.prepare()
+    with (
+        silent() as endpoint,
+        live_api(tmp_path, files=over(connect(endpoint, timeout_s=4.0), tmp_path)) as api,
+        ThreadPoolExecutor(60) as threads,
+    ):
+        job = running(api)
+        with elsewhere.incoming() as folder:
+            (folder / "000001").write_bytes(b"scan")
+            elsewhere.accept(folder, job.id)
+        succeed(api, job, FILES, elsewhere)
+        path = f"/v1/jobs/{job.id}"
+        wanted = [f"{path}/results/{name}" for name in FILES] * 30
+        asked = [threads.submit(api.client.get, each) for each in wanted]
+        time.sleep(1.0)  # all of them have come, and more than there are threads of handlers
+
+        told = api.client.get(path)
+
+        assert told.status_code == 200
+        assert not any(each.done() for each in asked)
+        assert {each.result().status_code for each in asked} == {503}

@@ -207,6 +207,29 @@ def test_a_result_that_many_ask_for_at_a_time_is_fetched_once(
     assert paths.pop().read_bytes() == b"map"
 
 
+def test_a_bucket_that_did_not_answer_is_not_asked_for_results_again_for_some_seconds(
+    live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = live.connect()
+    store = BucketArtifactStore(bucket, tmp_path / "data")
+    store.prepare()
+    asked, now_s = [], [1000.0]
+
+    def fail(key: str, path: Path) -> None:
+        asked.append(key)
+        raise ArtifactsAway("gone to lunch")
+
+    monkeypatch.setattr(bucket, "get", fail)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+
+    for name, later_s in (("map", 0.0), ("other", 4.9), ("map", 5.1)):
+        now_s[0] = 1000.0 + later_s
+        with pytest.raises(ArtifactsAway, match="gone to lunch"):
+            store.result_file(JOB_ID, 1, name)
+
+    assert [key.rpartition("/")[2] for key in asked] == ["map", "map"]
+
+
 def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
     live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
