@@ -10,12 +10,22 @@ class Stop:
     """Becomes true when the run is asked to end."""
 
     asked = False
+    number: int = signal.SIGINT
+    """The signal by which."""
 
     def __call__(self) -> bool:
         return self.asked
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self.asked, self.number = True, number
+
+
+class Stopped(KeyboardInterrupt):
+    """The run was asked to end before there was one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = 128 + number
 
 
 @contextmanager

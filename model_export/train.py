@@ -19,7 +19,7 @@ from model_export.progress_line import preparation_line, progress_line
 from model_export.ranks import Ranks, joined_ranks
 from model_export.run_folder import RunFolder
 from model_export.run_preparation import prepare
-from model_export.stopping import stop_on_signal
+from model_export.stopping import Stopped, stop_on_signal
 from model_export.train_options import configured, make_parser, says_of_config
 from model_export.training_loop import describe_outcome, train
 from model_export.training_set import TrainingSet
@@ -33,9 +33,11 @@ def main(argv: Sequence[str]) -> int:
         torch.set_num_threads(options.threads)
     try:
         run(options)
-    except KeyboardInterrupt:  # while scans are read; in training, Ctrl-C ends after the batch in hand
+    except (
+        KeyboardInterrupt
+    ) as stopped:  # while scans are read; in training, Ctrl-C ends after the batch in hand
         sys.stderr.write(f"disyre train: stopped before training; {_how_to_go_on(RunFolder(options.out))}\n")
-        return 130
+        return stopped.exit_status if isinstance(stopped, Stopped) else 130
     except DisyreError as error:
         sys.stderr.write(f"disyre train: {error}\n")
         return 2
@@ -103,14 +105,18 @@ def go_on(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig
 
 
 def begin(options: argparse.Namespace, folder: RunFolder, config: TrainingConfig) -> None:
-    """Make the run folder, and say what it holds. Raises KeyboardInterrupt after Ctrl-C or SIGTERM.
+    """Make the run folder, and say what it holds. Raises Stopped after Ctrl-C or SIGTERM.
 
     The signal only asks: Python's own exception for it was lost now and then (as one in a finaliser is).
     """
-    with stop_on_signal() as stop, preparation_line(stop) as line:
-        split = prepare(options, folder, config, line)
+    with stop_on_signal() as stop:
+        try:
+            with preparation_line(stop) as line:
+                split = prepare(options, folder, config, line)
+        except KeyboardInterrupt as error:
+            raise Stopped(stop.number) from error
     if stop():
-        raise KeyboardInterrupt
+        raise Stopped(stop.number)
     scans = f"{counted(len(split.trained_on), 'scan')} to train on, {len(split.held_back)} held back"
     sys.stdout.write(f"disyre train: {folder.path} is ready, {scans}\n")
 

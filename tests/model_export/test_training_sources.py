@@ -141,17 +141,22 @@ def test_ctrl_c_while_scans_are_read_leaves_no_folder_that_claims_to_be_ready(tm
     assert not RunFolder(run).is_ready
 
 
-def test_ctrl_c_after_the_last_scan_is_not_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_after_the_last_scan_is_not_lost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    status: int,
 ) -> None:
-    def and_then_ctrl_c(*given: Any) -> Split:
+    def and_then_a_signal(*given: Any) -> Split:
         split = prepare(*given)
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         return split
 
-    monkeypatch.setattr(train, "prepare", and_then_ctrl_c)
+    monkeypatch.setattr(train, "prepare", and_then_a_signal)
 
-    assert train.main(["--config", "smoke", "--out", str(tmp_path / "run")]) == 130
+    assert train.main(["--config", "smoke", "--out", str(tmp_path / "run")]) == status
 
     assert "the folder is ready, and --resume --out" in capsys.readouterr().err
 
