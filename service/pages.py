@@ -5,12 +5,13 @@ patient, and are the same for everybody. What a browser lets them do is said by 
 """
 
 import mimetypes
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
-from service.prepared import Prepared
+from service.prepared import Packed, Prepared
 from service.sending_turns import SendingTurns
 
 _FOLDER: Final = Path(__file__).parent / "viewer"
@@ -40,12 +41,18 @@ _SECURITY: Final = {
 }
 
 
+@cache
+def _packed(path: Path) -> Packed:
+    """A file of the pages, which is the same for every app of the process."""
+    return Packed.of(path.read_bytes())
+
+
 def _read(path: Path, turns: SendingTurns) -> Prepared:
     """A file of the pages, from the disk."""
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     is_fixed = path.parent.name == _VENDOR
-    return Prepared.of(
-        path.read_bytes(),
+    return Prepared(
+        _packed(path),
         turns,
         media_type="text/javascript" if path.suffix == ".js" else media_type,
         headers={"Cache-Control": _FOR_EVER if is_fixed else _ASK_FIRST, **_SECURITY},

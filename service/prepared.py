@@ -54,44 +54,49 @@ class SharedResponse(Response):
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A document that everybody gets, as it is sent."""
+class Packed:
+    """A document as it is sent to those who take gzip and to those who do not."""
 
-    content: Pieces
-    packed: Pieces
-    """In gzip."""
-    media_type: str
+    plain: Pieces
+    gzip: Pieces
     etag: str
-    """Of the content as it is."""
-    packed_etag: str
+    """Of the plain one."""
+    gzip_etag: str
     """Other bytes have another one (RFC 9110, 8.8.3.3)."""
-    headers: Mapping[str, str]
-    turns: SendingTurns
 
     @classmethod
-    def of(cls, content: bytes, turns: SendingTurns, *, media_type: str, headers: Mapping[str, str]) -> Self:
-        """`headers` are sent with it, whether the client has it or not."""
+    def of(cls, content: bytes) -> Self:
+        """Cut it, and compress it."""
         digest = hashlib.sha256(content).hexdigest()[:32]
         return cls(
-            content=Pieces.of(content),
-            packed=Pieces.of(gzip.compress(content, compresslevel=6, mtime=0)),
-            media_type=media_type,
+            plain=Pieces.of(content),
+            gzip=Pieces.of(gzip.compress(content, compresslevel=6, mtime=0)),
             etag=quoted(digest),
-            packed_etag=quoted(f"{digest}-{GZIP}"),
-            headers=headers,
-            turns=turns,
+            gzip_etag=quoted(f"{digest}-{GZIP}"),
         )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document that everybody gets."""
+
+    packed: Packed
+    turns: SendingTurns
+    media_type: str
+    headers: Mapping[str, str]
+    """Sent with it, whether the client has it or not."""
 
     def response(self, request: Request) -> Response:
         """The document, or that the client has it, packed or not."""
         is_packed = takes_gzip(",".join(request.headers.getlist("Accept-Encoding")))
-        etags = (self.packed_etag, self.etag) if is_packed else (self.etag, self.packed_etag)
+        packed = self.packed
+        etags = (packed.gzip_etag, packed.etag) if is_packed else (packed.etag, packed.gzip_etag)
         headers = {"Vary": "Accept-Encoding", **self.headers}
         for etag in etags:
             if client_has(request, etag):
                 return Response(status_code=304, headers={"ETag": etag, **headers})
         if is_packed:
             headers["Content-Encoding"] = GZIP
-        body = self.packed if is_packed else self.content
+        body = packed.gzip if is_packed else packed.plain
         headers["ETag"] = etags[0]
         return SharedResponse(body, self.turns, media_type=self.media_type, headers=headers)

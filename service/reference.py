@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from service.limiters import in_thread
-from service.prepared import Prepared
+from service.prepared import Packed, Prepared
 from service.sending_turns import SendingTurns
 
 _DOCUMENT: Final = "/openapi.json"
@@ -36,8 +36,8 @@ class _Document:
         if self._made is None:
             said = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
             headers = {"Cache-Control": "no-cache"}  # the next version may say something else
-            self._made = Prepared.of(
-                said.encode(), self._turns, media_type="application/json", headers=headers
+            self._made = Prepared(
+                Packed.of(said.encode()), self._turns, media_type="application/json", headers=headers
             )
         return self._made
 
