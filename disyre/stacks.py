@@ -142,7 +142,10 @@ class Slice:
 
 def normal_of(orientation: Vector) -> Vector:
     """The direction at right angles to rows and columns, of length 1."""
-    normal = np.cross(orientation[:3], orientation[3:])
+    a, b, c, d, e, f = (
+        orientation.tolist()
+    )  # thousands of images are looked at: np.cross takes ten times as long
+    normal = np.array([b * f - c * e, c * d - a * f, a * e - b * d])
     return np.asarray(normal / np.linalg.norm(normal))
 
 
@@ -162,7 +165,8 @@ def in_order(stack: Stack, on_warning: OnWarning) -> Stack:
             "side; export it as single slices or as Enhanced MR, or convert it with dcm2niix and send the "
             "NIfTI"
         )
-    stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ stack[0].normal)), on_warning)
+    towards = stack[0].normal
+    stack = _without_copies(sorted(stack, key=lambda s: float(s.position @ towards)), on_warning)
     if len(stack) < LEAST_SLICES:
         raise TooFewSlices(f"expected at least {LEAST_SLICES} slices of one volume, got {len(stack)}")
     positions = np.array([image.position for image in stack])
