@@ -142,9 +142,8 @@ class Slice:
 
 def normal_of(orientation: Vector) -> Vector:
     """The direction at right angles to rows and columns, of length 1."""
-    a, b, c, d, e, f = (
-        orientation.tolist()
-    )  # thousands of images are looked at: np.cross takes ten times as long
+    a, b, c, d, e, f = orientation.tolist()
+    # Thousands of images are looked at, and np.cross takes ten times as long.
     normal = np.array([b * f - c * e, c * d - a * f, a * e - b * d])
     return np.asarray(normal / np.linalg.norm(normal))
 
