@@ -33,9 +33,7 @@ def main(argv: Sequence[str]) -> int:
         torch.set_num_threads(options.threads)
     try:
         run(options)
-    except (
-        KeyboardInterrupt
-    ) as stopped:  # while scans are read; in training, Ctrl-C ends after the batch in hand
+    except KeyboardInterrupt as stopped:  # while scans are read; training itself ends after a batch
         sys.stderr.write(f"disyre train: stopped before training; {_how_to_go_on(RunFolder(options.out))}\n")
         return stopped.exit_status if isinstance(stopped, Stopped) else 130
     except DisyreError as error:
