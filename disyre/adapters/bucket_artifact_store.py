@@ -61,8 +61,7 @@ class BucketArtifactStore:
         self._inputs: dict[str, Path] = {}
         """Of attempts under way in this process."""
         self._fetches = SingleFlight[Path]()
-        self._was_away = float("-inf"), ""
-        """When a result could not be fetched for the last time, and why."""
+        self._was_away_at_s = float("-inf")
         self._looked_at_s = float("-inf")
         self._is_there = False
 
@@ -182,8 +181,8 @@ class BucketArtifactStore:
     def result_file(self, job_id: str, attempt: int, name: str) -> Path:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
 
-        Fetched once, however many ask meanwhile; where the bucket did not answer, the next seconds are not
-        spent on asking it again. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
+        Fetched once, however many ask meanwhile; where the bucket did not answer, those who ask
+        in the next seconds look first whether it is there. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
         this machine's disk is.
         """
         cached = self._cache / job_id / f"attempt-{attempt}" / name
@@ -206,13 +205,12 @@ class BucketArtifactStore:
         return cached
 
     def _get(self, key: str, path: Path) -> None:
-        away_at_s, why = self._was_away
-        if time.monotonic() - away_at_s < _LOOK_EVERY_S:
-            raise ArtifactsAway(why)
+        if time.monotonic() - self._was_away_at_s < _LOOK_EVERY_S:
+            self._bucket.check()  # without patience
         try:
             self._bucket.get(key, path)
-        except ArtifactsAway as error:
-            self._was_away = time.monotonic(), str(error)
+        except ArtifactsAway:
+            self._was_away_at_s = time.monotonic()
             raise
 
     def _check_still(self, job_id: str, key: str) -> None:
