@@ -182,8 +182,8 @@ class BucketArtifactStore:
         """A file that an attempt gave: a copy, whole and checked, that stays for some minutes.
 
         Fetched once, however many ask meanwhile; where the bucket did not answer, those who ask
-        in the next seconds look first whether it is there. Raises ArtifactNotFound, DamagedArtifact, or StorageFull if
-        this machine's disk is.
+        in the next seconds look first whether it is there. Raises ArtifactNotFound, DamagedArtifact,
+        or StorageFull if this machine's disk is.
         """
         cached = self._cache / job_id / f"attempt-{attempt}" / name
         with suppress(FileNotFoundError):
