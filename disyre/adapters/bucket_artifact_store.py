@@ -205,9 +205,9 @@ class BucketArtifactStore:
         return cached
 
     def _get(self, key: str, path: Path) -> None:
-        if time.monotonic() - self._was_away_at_s < _LOOK_EVERY_S:
-            self._bucket.check()  # without patience
         try:
+            if time.monotonic() - self._was_away_at_s < _LOOK_EVERY_S:
+                self._bucket.check()  # without patience
             self._bucket.get(key, path)
         except ArtifactsAway:
             self._was_away_at_s = time.monotonic()

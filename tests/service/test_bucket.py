@@ -183,7 +183,7 @@ def test_who_waits_for_files_in_a_bucket_that_stands_still_is_in_no_others_way(t
     elsewhere.prepare()
     with (
         silent() as endpoint,
-        live_api(tmp_path, files=over(connect(endpoint, timeout_s=4.0), tmp_path)) as api,
+        live_api(tmp_path, files=over(connect(endpoint, timeout_s=2.0), tmp_path)) as api,
         ThreadPoolExecutor(60) as threads,
     ):
         job = running(api)
@@ -193,10 +193,11 @@ def test_who_waits_for_files_in_a_bucket_that_stands_still_is_in_no_others_way(t
         succeed(api, job, FILES, elsewhere)
         path = f"/v1/jobs/{job.id}"
         wanted = [f"{path}/results/{name}" for name in FILES] * 30
-        asked = [threads.submit(api.client.get, each) for each in wanted]
+        asked = [threads.submit(api.client.get, each, timeout=60.0) for each in wanted]
         time.sleep(1.0)  # all of them have come, and more than there are threads of handlers
 
         told = api.client.get(path)
 
         assert told.status_code == 200
         assert not any(each.done() for each in asked)
+        assert {each.result().status_code for each in asked} == {503}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull
 from disyre.job_input import InputFile, JobInput
@@ -47,6 +48,20 @@ def submit(store: BucketArtifactStore, *job_ids: str) -> None:
     with store.incoming() as folder:
         (folder / "000001").write_bytes(b"scan")
         store.accept(folder, *(job_ids or (JOB_ID,)))
+
+
+def give_result(store: BucketArtifactStore) -> None:
+    submit(store)
+    with store.attempt(JOB_ID, 1) as folder:
+        (folder / "map").write_bytes(b"map")
+
+
+def with_result(live: LiveBucket, tmp_path: Path) -> tuple[Bucket, BucketArtifactStore]:
+    bucket = live.connect()
+    store = BucketArtifactStore(bucket, tmp_path / "data")
+    store.prepare()
+    give_result(store)
+    return bucket, store
 
 
 def on_the_disk(root: Path) -> list[str]:
@@ -161,9 +176,7 @@ def test_results_of_a_job_that_is_deleted_meanwhile_do_not_stay(
 def test_a_result_is_fetched_once_and_its_copy_goes_when_nobody_asked_for_a_while(
     store: BucketArtifactStore, live: LiveBucket, tmp_path: Path
 ) -> None:
-    submit(store)
-    with store.attempt(JOB_ID, 1) as folder:
-        (folder / "map").write_bytes(b"map")
+    give_result(store)
     path = store.result_file(JOB_ID, 1, "map")
     live.replace(f"disyre/jobs/{JOB_ID}/attempt-1/map", b"other")
 
@@ -185,12 +198,7 @@ def test_a_result_is_fetched_once_and_its_copy_goes_when_nobody_asked_for_a_whil
 def test_a_result_that_many_ask_for_at_a_time_is_fetched_once(
     live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket = live.connect()
-    store = BucketArtifactStore(bucket, tmp_path / "data")
-    store.prepare()
-    submit(store)
-    with store.attempt(JOB_ID, 1) as folder:
-        (folder / "map").write_bytes(b"map")
+    bucket, store = with_result(live, tmp_path)
     get, fetched = bucket.get, []
 
     def slow_get(key: str, path: Path) -> None:
@@ -207,39 +215,37 @@ def test_a_result_that_many_ask_for_at_a_time_is_fetched_once(
     assert paths.pop().read_bytes() == b"map"
 
 
-def test_a_bucket_that_did_not_answer_is_not_asked_for_results_again_for_some_seconds(
+def test_a_bucket_that_did_not_answer_is_asked_for_results_again_only_once_it_is_there(
     live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket = live.connect()
-    store = BucketArtifactStore(bucket, tmp_path / "data")
-    store.prepare()
-    asked, now_s = [], [1000.0]
+    bucket, store = with_result(live, tmp_path)
+    get, is_away, asked = bucket.get, [True], []
 
-    def fail(key: str = "", path: Path = tmp_path) -> None:
-        asked.extend([key] if key else [])
-        raise ArtifactsAway("gone to lunch")
+    def get_if_there(key: str, path: Path) -> None:
+        asked.append("get")
+        look()
+        get(key, path)
 
-    monkeypatch.setattr(bucket, "get", fail)
-    monkeypatch.setattr(bucket, "check", fail)
-    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    def look() -> None:
+        if is_away[0]:
+            raise ArtifactsAway("gone to lunch")
 
-    for name, later_s in (("map", 0.0), ("other", 4.9), ("map", 5.1)):
-        now_s[0] = 1000.0 + later_s
+    monkeypatch.setattr(bucket, "get", get_if_there)
+    monkeypatch.setattr(bucket, "check", look)
+
+    for _ in range(3):
         with pytest.raises(ArtifactsAway, match="gone to lunch"):
-            store.result_file(JOB_ID, 1, name)
+            store.result_file(JOB_ID, 1, "map")
+    assert asked == ["get"]
 
-    assert [key.rpartition("/")[2] for key in asked] == ["map", "map"]
+    is_away[0] = False
+    assert store.result_file(JOB_ID, 1, "map").read_bytes() == b"map"
 
 
 def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
     live: LiveBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bucket = live.connect()
-    store = BucketArtifactStore(bucket, tmp_path / "data")
-    store.prepare()
-    submit(store)
-    with store.attempt(JOB_ID, 1) as folder:
-        (folder / "map").write_bytes(b"map")
+    bucket, store = with_result(live, tmp_path)
     get = bucket.get
 
     def get_and_remove(key: str, path: Path) -> None:
@@ -258,9 +264,7 @@ def test_a_result_that_is_fetched_while_its_job_is_removed_leaves_no_copy(
 def test_a_result_is_not_found_whose_folder_is_removed_as_its_copy_is_put_there(
     store: BucketArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submit(store)
-    with store.attempt(JOB_ID, 1) as folder:
-        (folder / "map").write_bytes(b"map")
+    give_result(store)
     rename = Path.rename
 
     def remove_and_rename(path: Path, target: Path) -> Path:
@@ -298,9 +302,7 @@ def test_a_bucket_that_comes_back_is_seen(live: LiveBucket, tmp_path: Path) -> N
 
 
 def test_nobody_else_on_the_machine_can_look(store: BucketArtifactStore, tmp_path: Path) -> None:
-    submit(store)
-    with store.attempt(JOB_ID, 1) as folder:
-        (folder / "map").write_bytes(b"map")
+    give_result(store)
     store.result_file(JOB_ID, 1, "map")
 
     folders = [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
