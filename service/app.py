@@ -1,8 +1,10 @@
 """The composition root of the API: makes the parts, and puts them together."""
 
+from functools import cache
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from disyre import INTENDED_USE, __version__
 from disyre.errors import Misconfigured
@@ -113,15 +115,23 @@ def create_app(backends: Backends, settings: ServiceSettings) -> FastAPI:
     turns = SendingTurns()
     serve_reference(app, turns)
     serve_pages(app, turns)
+    app.router.routes.extend(_routes())
+    return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Made once a process, as it takes long: what they work with is in the state of the application."""
+    whole = APIRouter(redirect_slashes=False)
     for router in _ROUTERS:
-        app.include_router(
+        whole.include_router(
             router,
             dependencies=[GUARDED, KNOWN_PARAMETERS, ACCEPTABLE],
             responses=problems(*GUARD_ERRORS, NotAcceptable),
         )
     for router in (health.router, open_inference.router):  # machines that ask may add what they like
-        app.include_router(router)
-    return app
+        whole.include_router(router)
+    return whole.routes
 
 
 def production_app(settings: ServiceSettings) -> FastAPI:

@@ -1,6 +1,7 @@
 """What `/openapi.json` says beyond what the handlers' signatures tell."""
 
 from collections import defaultdict
+from copy import deepcopy
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -103,7 +104,7 @@ class DocumentedApi(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         if self.openapi_schema is None:
-            document = super().openapi()
+            document = deepcopy(super().openapi())  # parts of it are the routes', which several apps share
             _forget_validation_errors(document)
             for view in (Problem, EndedView):
                 schema = view.model_json_schema(ref_template=_REF, mode="serialization")

@@ -107,9 +107,9 @@ def test_a_request_that_is_under_way_hears_that_the_client_is_gone_though_others
 
 @pytest.mark.parametrize("body", [bytes(100_000), b"\r\n\r\n" * 25_000, b"\r\n\r\n" + bytes(100_000)])
 def test_the_beginning_of_a_request_behind_a_long_body_keeps_the_answer_from_nobody(
-    api: LiveApi, body: bytes
+    tmp_path: Path, body: bytes
 ) -> None:
-    with connected(api, asks_with_a_body(body) + ASKS_LAST[:30]) as connection:
+    with live_api(tmp_path) as api, connected(api, asks_with_a_body(body) + ASKS_LAST[:30]) as connection:
         assert connection.recv(65536, socket.MSG_PEEK).startswith(b"HTTP/1.1 405 ")
         connection.sendall(ASKS_LAST[30:])
         answers = read_to_the_end(connection)
@@ -117,9 +117,9 @@ def test_the_beginning_of_a_request_behind_a_long_body_keeps_the_answer_from_nob
     assert answers.count(OK) == 1
 
 
-def test_many_requests_and_the_beginning_of_one_more_are_no_long_head(api: LiveApi) -> None:
+def test_many_requests_and_the_beginning_of_one_more_are_no_long_head(tmp_path: Path) -> None:
     long = ASKS[:-2] + b"X-Long: " + b"a" * 10_000 + b"\r\n\r\n"
-    with connected(api, long * 10 + ASKS_LAST[:30]) as connection:
+    with live_api(tmp_path) as api, connected(api, long * 10 + ASKS_LAST[:30]) as connection:
         connection.sendall(ASKS_LAST[30:])
         answers = read_to_the_end(connection)
 
