@@ -39,7 +39,7 @@ TRAINING: Final = "tests/model_export/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count what is covered where that is of use; mark what has a target of its own; begin with what takes long."""
+    """Count coverage where that is of use; mark what has a target of its own; begin with what takes long."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     for item in items:
         if item.nodeid.startswith(tuple(f"{folder}/" for folder in UNCOUNTED)):
