@@ -18,12 +18,12 @@ from service.drain import Drain
 from service.errors import NotAcceptable
 from service.event_hub import EventHub
 from service.exporter import Exporter
-from service.guard import GUARDED, Guard
+from service.gate import GATED
+from service.guard import Guard
 from service.lifetimes import Lifetimes
 from service.limiters import Limiters
 from service.metrics import Metrics
 from service.middleware import Edge
-from service.negotiation import ACCEPTABLE
 from service.offers import OfferedModels, Offers
 from service.once import Once
 from service.openapi import GUARD_ERRORS, DocumentedApi, Terms, problems
@@ -32,7 +32,6 @@ from service.own_jobs import OwnJobs
 from service.pacs import read_servers
 from service.pages import serve_pages
 from service.problems import handle_problems
-from service.query import KNOWN_PARAMETERS
 from service.reference import serve_reference
 from service.routes import (
     dicomweb,
@@ -126,7 +125,7 @@ def _routes() -> list[BaseRoute]:
     for router in _ROUTERS:
         whole.include_router(
             router,
-            dependencies=[GUARDED, KNOWN_PARAMETERS, ACCEPTABLE],
+            dependencies=[GATED],
             responses=problems(*GUARD_ERRORS, NotAcceptable),
         )
     for router in (health.router, open_inference.router):  # machines that ask may add what they like
@@ -170,6 +169,7 @@ def _parts(
     )
     once = Once(backends.idempotency_keys)
     return Parts(
+        caller=NOBODY,
         jobs=OwnJobs(backends.jobs, backends.owners, NOBODY, lifetimes),
         artifacts=backends.artifacts,
         models=offered,

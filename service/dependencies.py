@@ -23,10 +23,10 @@ from disyre.adapters.worker_registry import WorkerRegistry
 from disyre.errors import JobNotFound
 from disyre.job_id import read_job_id
 from disyre.model_shelf import ModelShelf
+from service.caller import Caller
 from service.disk_room import DiskRoom
 from service.drain import Drain
 from service.event_hub import EventHub
-from service.guard import GivenCaller
 from service.held_series import HeldSeries
 from service.limiters import Limiters
 from service.metrics import Metrics
@@ -52,8 +52,10 @@ def _let_stay() -> None:
 class Parts:
     """All parts of the service, as a caller may use them."""
 
+    caller: Caller
+    """Nobody, where none is known."""
     jobs: OwnJobs
-    """Of the caller; of nobody, where none is known."""
+    """Of the caller."""
     artifacts: ArtifactStore
     models: ModelShelf
     workers: WorkerRegistry
@@ -86,11 +88,13 @@ async def _open_parts(request: Request) -> Parts:
     return parts
 
 
-async def _given_parts(request: Request, caller: GivenCaller) -> Parts:
-    parts = await _open_parts(request)
+async def _given_parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    caller: Caller = request.state.caller  # of who passed the gate
     submission = replace(parts.submission, owner=caller.name, trace=request.state.trace)
     jobs = parts.jobs.of(caller, lambda: note_others(request))
-    return replace(parts, jobs=jobs, submission=submission, check_still=request.state.check_still)
+    check_still = request.state.check_still
+    return replace(parts, caller=caller, jobs=jobs, submission=submission, check_still=check_still)
 
 
 def note_others(request: Request) -> None:

@@ -3,13 +3,14 @@
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
-from fastapi import Request, Security
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from disyre.adapters.rate_limiter import RateLimiter
 from disyre.errors import Misconfigured
@@ -36,6 +37,8 @@ _BEARER: Final = HTTPBearer(scheme_name="bearer", description=_HINT, auto_error=
 _API_KEY: Final = APIKeyHeader(
     name="X-API-Key", scheme_name="apiKey", description="The same.", auto_error=False
 )
+WAYS_IN: Final[tuple[SecurityBase, ...]] = (_BEARER, _API_KEY)
+"""How callers show their key."""
 
 
 class Guard:
@@ -173,18 +176,15 @@ def _slow_down(request: Request, strangers: Strangers, error: Unauthenticated) -
         raise RateLimited(f"{error}, and too often from this address", retry_after_s=wait.seconds) from error
 
 
-async def _caller(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    api_key: Annotated[str | None, Security(_API_KEY)],
-) -> Caller:
-    """Who calls.
+async def let_in(request: Request) -> None:
+    """Find out who calls, and keep it in the request's state; to GET is to read, all else is to submit.
 
     Raises Unauthenticated, RateLimited, Forbidden if the key is not for what is asked, and, where no key is
     asked for, ForeignHost or ForeignOrigin.
     """
     guard: Guard = request.app.state.guard
     guard.check_page(request)
+    bearer, api_key = await _BEARER(request), await _API_KEY(request)
     shown = bearer.credentials if bearer else (api_key or "").strip(_BLANKS) or None
     try:
         caller = await guard.caller(shown)
@@ -201,9 +201,3 @@ async def _caller(
         raise Forbidden(f"expected {came} with the scope {scope}, got one without")
     if scope is Scope.SUBMIT:
         await run_in_threadpool(guard.count_submit, caller)
-    return caller
-
-
-GUARDED: Final[Any] = Security(_caller)
-"""Of routes for which a key is asked for: one that may read for GET, one that may submit for all else."""
-GivenCaller: TypeAlias = Annotated[Caller, GUARDED]

@@ -6,7 +6,7 @@ whatever a client takes; probes and Prometheus are not asked.
 
 from typing import Any, Final
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from service.errors import NotAcceptable
 
@@ -49,7 +49,7 @@ def check_accept(request: Request, *media_types: str) -> None:
         raise NotAcceptable(f"expected an Accept that takes {media_types[0]}, got one that does not")
 
 
-async def _check_route(request: Request) -> None:
+def check_route(request: Request) -> None:
     """Check it for what a route always answers with; those that have files to offer do so themselves."""
     response: Any = request.scope["route"].response_class
     media_type = getattr(response, "value", response).media_type
@@ -61,7 +61,3 @@ def _read(part: str) -> tuple[str, float] | None:
     """One media range with its quality; None if it is none."""
     media_range, quality = with_quality(part)
     return (media_range, quality) if media_range.count("/") == 1 else None
-
-
-ACCEPTABLE: Final = Depends(_check_route)
-"""Of routes that have to be able to say what they have to say."""

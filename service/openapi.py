@@ -12,6 +12,7 @@ from disyre import errors
 from disyre.errors import DisyreError
 from disyre.summary_record import ShortSummary
 from service import errors as request_errors
+from service.guard import WAYS_IN
 from service.openapi_examples import EXAMPLES
 from service.openapi_headers import ALWAYS_SENT, ALWAYS_TAKEN, sent
 from service.openapi_options import OPTIONS_SCHEMA, STUDY_OPTIONS_SCHEMA, option_schemas
@@ -117,6 +118,7 @@ class DocumentedApi(FastAPI):
                 for operation in path.values():
                     _complete(operation)
                 _empty(path.get("head", {"responses": {}}))
+            _ask_for_keys(document)
             _agree(document, self._terms)
             self.openapi_schema = document
         return self.openapi_schema
@@ -130,6 +132,18 @@ def _add_summaries(schemas: dict[str, Any]) -> None:
     # A job passes on what was stored, so its view cannot have the type.
     said = schemas[JobView.__name__]["properties"]["summary"]
     said["anyOf"][0] = {"$ref": _REF.format(model=ShortSummary.__name__)}
+
+
+def _ask_for_keys(document: dict[str, Any]) -> None:
+    """Say how a key is shown where one is asked for: the gate does it, which FastAPI does not look into."""
+    document["components"]["securitySchemes"] = {
+        way.scheme_name: way.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for way in WAYS_IN
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "401" in operation["responses"]:
+                operation["security"] = [{way.scheme_name: []} for way in WAYS_IN]
 
 
 def _agree(document: dict[str, Any], terms: Terms) -> None:

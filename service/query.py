@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, get_args, get_origin
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from disyre.explanation import NO_SUCH_PARAMETER, TWICE, parameter_in_words, shown
@@ -12,7 +12,7 @@ from disyre.explanation import NO_SUCH_PARAMETER, TWICE, parameter_in_words, sho
 _READING: Final = ("GET", "HEAD")
 
 
-async def _refuse_unknown(request: Request) -> None:
+def refuse_unknown(request: Request) -> None:
     """Raise RequestValidationError if there is a parameter that the route does not declare, or one twice."""
     if request.method not in _READING:
         return  # options of a submission are checked with those of its form
@@ -45,7 +45,3 @@ def _error(name: str, known: list[str]) -> Mapping[str, Any]:
         "loc": ("query", shown(name, "another parameter")),
         "msg": parameter_in_words(name, known),
     }
-
-
-KNOWN_PARAMETERS: Final = Depends(_refuse_unknown)
-"""Of routes whose query holds what they declare, and nothing else."""

@@ -9,7 +9,6 @@ from disyre.series_uid import SERIES_UID
 from service.archive_schemas import SeriesPage, SeriesView
 from service.dependencies import GivenParts, note_others
 from service.errors import InvalidRequest
-from service.guard import GivenCaller
 from service.openapi import problems
 from service.openapi_parameters import shown
 
@@ -25,7 +24,6 @@ router = APIRouter(prefix="/v1/series", tags=["dicomweb"])
 def list_series(
     request: Request,
     parts: GivenParts,
-    caller: GivenCaller,
     study_uid: Annotated[
         str | None,
         Query(pattern=SERIES_UID, description="of this study", openapi_examples=shown("1.2.840.2")),
@@ -41,11 +39,11 @@ def list_series(
     found: list[SeriesView] = []
     for key, last_ns in sorted(parts.held.series(), key=lambda each: -each[1]):
         record = parts.held.record(key)
-        if record is None or not caller.sees_jobs_of(record.owner):
+        if record is None or not parts.caller.sees_jobs_of(record.owner):
             continue
         if study_uid not in (None, record.study_uid) or series_uid not in (None, record.series_uid):
             continue
-        if record.owner != caller.name:
+        if record.owner != parts.caller.name:
             note_others(request)
         found.append(SeriesView.of(record, parts.held.n_images(key), last_ns))
         if len(found) == limit:

@@ -13,7 +13,6 @@ from disyre.series_uid import SERIES_UID, is_series_uid
 from service import errors as request_errors
 from service.dependencies import GivenParts, Parts, note_jobs
 from service.dicom_json import DATASET, DicomJsonResponse, content
-from service.guard import GivenCaller
 from service.limiters import in_thread
 from service.listing import Page, Wanted
 from service.openapi import ADMISSION_ERRORS, problems
@@ -40,8 +39,8 @@ _MOST_OFFSET: Final = 1000
 _Uid: TypeAlias = Annotated[str, Field(pattern=SERIES_UID)]
 
 
-async def _workitems(parts: GivenParts, caller: GivenCaller) -> Workitems:
-    return Workitems(parts.jobs, parts.owners, caller.name)
+async def _workitems(parts: GivenParts) -> Workitems:
+    return Workitems(parts.jobs, parts.owners, parts.caller.name)
 
 
 GivenWorkitems: TypeAlias = Annotated[Workitems, Depends(_workitems)]
