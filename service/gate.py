@@ -19,5 +19,7 @@ async def _pass(request: Request) -> None:
     check_route(request)
 
 
+KEYED: Final = Depends(let_in)
+"""Of routes that ask for a key, and for nothing else."""
 GATED: Final = Depends(_pass)
 """Of routes that ask for a key, whose query holds what they declare, and that have to be able to answer."""

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from disyre.errors import ArtifactsAway, Unavailable
 from service.dependencies import GivenParts, OpenParts, Parts
+from service.gate import KEYED
 from service.limiters import in_thread
 from service.openapi import GUARD_ERRORS, problems
 from service.openapi_examples import METRICS
@@ -82,6 +83,7 @@ def _has_room(parts: Parts) -> bool:
     summary="Read the metrics, as Prometheus does",
     response_description="the metrics, as text",
     response_class=Response,
+    dependencies=[KEYED],
     responses={
         **problems(*GUARD_ERRORS),
         200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS}}},
