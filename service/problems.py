@@ -126,6 +126,8 @@ def problem_response(error: errors.DisyreError, request: Request | None = None) 
     if isinstance(error, errors.Misconfigured):
         logger.error("%s", error)
         detail = "the service is set up wrongly; its log says how"
+    elif isinstance(error, errors.ArtifactsAway):
+        logger.warning("%s", error)
     candidates = list(error.candidates) if isinstance(error, errors.InvalidInput) else []
     headers = {}
     if isinstance(error, request_errors.RateLimited | request_errors.ProviderAway):

@@ -3,8 +3,8 @@
 import logging
 
 from disyre.adapters.artifact_store import ArtifactStore
+from disyre.adapters.belonging import Records
 from disyre.adapters.folder_artifact_store import FolderArtifactStore
-from disyre.adapters.marked_folder import Records
 from disyre.adapters.settings import SharedSettings
 from disyre.errors import ArtifactsAway, ArtifactsRefused, Misconfigured
 
@@ -45,4 +45,4 @@ def open_artifact_store(
         raise Misconfigured(f"the bucket of DISYRE_ARTIFACTS_URL cannot be used: {error}") from error
     except ArtifactsAway as error:
         logger.warning("%s; starting all the same", error)
-    return BucketArtifactStore(bucket, settings.data_dir)
+    return BucketArtifactStore(bucket, settings.data_dir, records=records)

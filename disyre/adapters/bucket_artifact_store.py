@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from disyre.adapters.belonging import Belonging, Records
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.free_room import FreeRoom
 from disyre.adapters.spool import Spool, age_s
@@ -37,6 +38,7 @@ from disyre.upload_parts import WHOLE, Parts
 
 _AT_ONCE: Final = 8
 """Requests for one upload, or one attempt, that are under way together."""
+_BUCKET: Final = "the bucket that scans and results are kept in"
 _MARK: Final = "store-mark.json"
 _INPUT: Final = "input.tar"
 _CHUNK_BYTES: Final = 2**20
@@ -52,8 +54,11 @@ class BucketArtifactStore:
     What asks the bucket raises ArtifactsAway or ArtifactsRefused.
     """
 
-    def __init__(self, bucket: Bucket, root: Path) -> None:
+    def __init__(self, bucket: Bucket, root: Path, *, records: Records | None = None) -> None:
+        """`records` have the mark that the bucket has."""
         self._bucket = bucket
+        self._belonging = Belonging(_BUCKET, records, missing="is empty, or another one: its mark is missing")
+        self._checked_at_s = float("-inf")
         self._root = root
         self._spool = Spool(root / "incoming")
         self._scratch = Spool(root / "scratch")
@@ -83,6 +88,7 @@ class BucketArtifactStore:
         if time.monotonic() - self._looked_at_s >= _LOOK_EVERY_S:
             try:
                 self._bucket.check()
+                self._check()
                 self._is_there = True
             except Unavailable:
                 self._is_there = False
@@ -99,6 +105,7 @@ class BucketArtifactStore:
         It crosses the network once, and so does each part that `only` has; the bucket copies them for the
         other jobs that get the same. Raises StorageFull if the disk is, or the bucket.
         """
+        self._check_now_and_then()
         keys_of: dict[frozenset[str] | None, list[str]] = {}
         for job_id in job_ids:
             keys_of.setdefault(only.get(job_id), []).append(_key(job_id, _INPUT))
@@ -125,7 +132,10 @@ class BucketArtifactStore:
 
     def has_input(self, job_id: str, given: JobInput) -> bool:
         """Whether a job could be run again."""
-        return self._bucket.has(_key(job_id, _INPUT))
+        is_there = self._bucket.has(_key(job_id, _INPUT))
+        if not is_there:
+            self._check()
+        return is_there
 
     def fetch(self, job_id: str, given: JobInput, *, on_step: OnStep = go_on) -> None:
         """Have the input of a job under way at hand, and every byte of it as it was uploaded.
@@ -137,6 +147,7 @@ class BucketArtifactStore:
         try:
             self._bucket.get(_key(job_id, _INPUT), packed, on_step=on_step)
         except ArtifactNotFound as error:
+            self._check()
             raise ArtifactNotFound.of_scan() from error
         _unpack(packed, folder, given, on_step)
         packed.unlink()
@@ -174,6 +185,7 @@ class BucketArtifactStore:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
             list(threads.map(put, folder.iterdir()))
         if not self._bucket.has(_key(job_id, _INPUT)):
+            self._check()
             for key in self._bucket.keys(_key(job_id, f"attempt-{attempt}/")):
                 self._bucket.remove(key)
             raise ArtifactNotFound.of_scan()
@@ -200,6 +212,7 @@ class BucketArtifactStore:
                 cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (folder / name).rename(cached)
             except (ArtifactNotFound, FileNotFoundError) as error:
+                self._check()
                 raise ArtifactNotFound.of_result() from error
         self._check_still(job_id, key)
         return cached
@@ -250,7 +263,10 @@ class BucketArtifactStore:
     def remove(self, job_id: str) -> None:
         """Remove all files of a job. Removing them twice does no harm."""
         try:
-            for key in self._bucket.keys(_key(job_id, "")):
+            keys = self._bucket.keys(_key(job_id, ""))
+            if not keys:
+                self._check()
+            for key in keys:
                 self._bucket.remove(key)
         finally:
             self._forget(job_id)
@@ -261,14 +277,31 @@ class BucketArtifactStore:
 
     def mark(self) -> StoreMark | None:
         """What the records of these jobs carry too; None if there is nothing that can be read as that."""
-        try:
-            return read_document(StoreMark, self._bucket.read(_MARK).decode())
-        except (ArtifactNotFound, ValueError):
-            return None
+        return self._check()
 
     def set_mark(self, mark: StoreMark) -> None:
-        """From now on, the files belong to the records that carry this."""
+        """From now on, the files belong to the records that carry this; another bucket does not get it."""
+        self._check()
         self._bucket.write(_MARK, mark.model_dump_json().encode())
+        self._belonging.note(mark)
+
+    def _check(self) -> StoreMark | None:
+        """The mark. Raises ArtifactsAway if this is not the bucket of the records."""
+        mark, is_file = None, True
+        try:
+            mark = read_document(StoreMark, self._bucket.read(_MARK).decode())
+        except ArtifactNotFound:
+            is_file = False
+        except ValueError:
+            pass
+        self._belonging.check(mark, is_file=is_file, here=self.job_ids)
+        return mark
+
+    def _check_now_and_then(self) -> None:
+        """Check, but not again within some seconds."""
+        if time.monotonic() - self._checked_at_s >= _LOOK_EVERY_S:
+            self._check()
+            self._checked_at_s = time.monotonic()
 
     def sweep(self, *, older_than_s: float) -> list[str]:
         """Remove what processes that are gone have left on this machine; returns its names.

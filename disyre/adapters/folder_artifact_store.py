@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from disyre.adapters.belonging import Records
 from disyre.adapters.free_room import FreeRoom
-from disyre.adapters.marked_folder import MarkedFolder, Records, is_file, is_there
+from disyre.adapters.marked_folder import MarkedFolder, is_file, is_there
 from disyre.adapters.spool import Spool, opened
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DisyreError, InvalidInput, StorageFull
 from disyre.job_input import JobInput

@@ -1,14 +1,6 @@
 """The folder that programs share, and whether it is there, the right one, and can be written.
 
-A share that is not mounted is an empty folder, or none: what is missing in it was not removed. So whoever
-misses a file, or cannot write one, asks here whether the folder is to blame. It is told by its mark, which
-the records in the broker carry too (`disyre.store_mark`):
-
-no mark, and none in the records              a first start, or files from before there were marks
-no mark, and files of a job that is known     somebody removed the mark on purpose, as after a restore
-a mark that cannot be read, such as an empty file: likewise, whatever else is there
-no mark, and nothing of a known job           the folder is away
-another mark than the records have            it is another folder
+Whoever misses a file, or cannot write one, asks here whether the folder is to blame.
 """
 
 import errno
@@ -16,13 +8,14 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from disyre.adapters.belonging import Belonging, Records
 from disyre.documents import read_document
-from disyre.errors import ArtifactsAway, ArtifactsRefused, Unavailable
+from disyre.errors import ArtifactsAway, ArtifactsRefused
 from disyre.job_id import is_job_id
 from disyre.store_mark import StoreMark
 
@@ -37,25 +30,13 @@ _BELIEVED_S: Final = 5.0
 """How long it is believed that the folder is there."""
 
 
-class Records(Protocol):
-    """Whose files they are; a job store is that. Its methods raise Unavailable."""
-
-    def mark(self) -> StoreMark | None:
-        """What the files carry too; None if the records are new, or lost."""
-
-    def known(self, job_ids: Collection[str]) -> set[str]:
-        """Those of some ids that are of jobs."""
-
-
 class MarkedFolder:
     """A folder that is known by its mark."""
 
     def __init__(self, root: Path, records: Records | None = None) -> None:
         self._root = root
         self._jobs = root / "jobs"
-        self._records = records
-        self._seen: str | None = None
-        """The id of the mark with which it was last seen to be the right one."""
+        self._belonging = Belonging(_FOLDER, records, missing="is not there: its mark is missing")
         self._checked_at_s = float("-inf")
 
     def make(self) -> None:
@@ -129,7 +110,7 @@ class MarkedFolder:
                 partial.rename(self._root / _MARK)
             finally:
                 partial.unlink(missing_ok=True)
-        self._seen = mark.id
+        self._belonging.note(mark)
 
     def job_ids(self) -> set[str]:
         """Ids of all jobs that have files."""
@@ -147,42 +128,11 @@ class MarkedFolder:
     def _check_mark(self) -> bool:
         """Whether it has a mark. Raises ArtifactsAway if that is not the right one, or should be there."""
         mark, is_file = self._read()
-        if mark is not None:
-            self._compare(mark)
-        elif not is_file and not self._may_lack_its_mark():
-            raise _away("is not there: its mark is missing")
+        self._belonging.check(mark, is_file=is_file, here=self._here)
         return mark is not None
 
-    def _compare(self, mark: StoreMark) -> None:
-        """Raise ArtifactsAway if it is that of another folder; asks the broker where it has changed."""
-        if mark.id == self._seen:
-            return
-        try:
-            other = self._of_records()
-        except Unavailable:
-            if self._seen is not None:
-                raise _away(
-                    "is another one than before, and the broker does not say which is right"
-                ) from None
-            return
-        if other is not None and other.id != mark.id:
-            raise ArtifactsRefused(f"{_FOLDER} is another one than that of the jobs: it has another mark")
-        self._seen = mark.id
-
-    def _may_lack_its_mark(self) -> bool:
-        """Whether that it has none is no sign that it is away."""
-        here = self.job_ids() if is_there(self._jobs) else set()
-        try:
-            if self._of_records() is None:
-                return self._seen is None or bool(here)
-            return bool(here and self._records and self._records.known(here))
-        except Unavailable:
-            return self._seen is None
-
-    def _of_records(self) -> StoreMark | None:
-        """The mark of the records, unless no folder had been given it when they were."""
-        mark = self._records.mark() if self._records is not None else None
-        return mark if mark is not None and mark.count else None
+    def _here(self) -> set[str]:
+        return self.job_ids() if is_there(self._jobs) else set()
 
     def _is_about(self, error: OSError) -> bool:
         """Whether an error may be about a file in here."""

@@ -6,7 +6,7 @@ import io
 import os
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,13 +14,16 @@ import pytest
 
 from disyre.adapters.bucket import Bucket
 from disyre.adapters.bucket_artifact_store import BucketArtifactStore
+from disyre.adapters.in_memory_job_store import InMemoryJobStore
 from disyre.errors import ArtifactNotFound, ArtifactsAway, DamagedArtifact, StorageFull
 from disyre.job_input import InputFile, JobInput
-from tests.builders import JOB_ID
+from disyre.store_mark import StoreMark
+from tests.builders import JOB_ID, make_job
 from tests.live_bucket import NOBODY_LISTENS, Line, LiveBucket, answering, connect, make_bucket
 
 OTHER_ID = JOB_ID.replace("0001", "0002")
 LONG_AGO = 1_000_000_000
+MARK = StoreMark(id=JOB_ID, count=3)
 GIVEN = JobInput(
     files=(
         InputFile(name="000001", format="nifti", sha256=hashlib.sha256(b"scan").hexdigest(), size_bytes=4),
@@ -40,6 +43,12 @@ def store(live: LiveBucket, tmp_path: Path) -> BucketArtifactStore:
 
 def prepared(live: LiveBucket, root: Path, endpoint: str | None = None) -> BucketArtifactStore:
     store = BucketArtifactStore(live.connect(endpoint, timeout_s=2.0), root)
+    store.prepare()
+    return store
+
+
+def of_records(live: LiveBucket, root: Path, jobs: InMemoryJobStore) -> BucketArtifactStore:
+    store = BucketArtifactStore(live.connect(timeout_s=2.0), root, records=jobs)
     store.prepare()
     return store
 
@@ -307,3 +316,68 @@ def test_nobody_else_on_the_machine_can_look(store: BucketArtifactStore, tmp_pat
 
     folders = [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
     assert {oct(path.stat().st_mode & 0o077) for path in folders} == {"0o0"}
+
+
+def emptied(live: LiveBucket) -> None:
+    for key in live.objects():
+        live.connect().remove(key.removeprefix("disyre/"))
+
+
+def marked_otherwise(live: LiveBucket) -> None:
+    live.connect().write("store-mark.json", StoreMark(id=OTHER_ID, count=9).model_dump_json().encode())
+
+
+@pytest.mark.parametrize("spoil", [emptied, marked_otherwise])
+def test_a_bucket_that_is_not_that_of_the_records_is_away_and_loses_no_job(
+    live: LiveBucket, tmp_path: Path, spoil: Callable[[LiveBucket], None]
+) -> None:
+    jobs = InMemoryJobStore()
+    jobs.add(make_job())
+    store = of_records(live, tmp_path / "data", jobs)
+    give_result(store)
+    jobs.set_mark(MARK)
+    store.set_mark(MARK)
+    spoil(live)
+    before = live.objects()
+
+    for other in (store, of_records(live, tmp_path / "other", jobs)):  # one that knew it, and one that starts
+        assert not other.is_reachable()
+        with pytest.raises(ArtifactsAway, match="mark"):
+            other.result_file(JOB_ID, 1, "none")
+        with pytest.raises(ArtifactsAway, match="mark"):
+            other.set_mark(MARK.next())
+    starting = of_records(live, tmp_path / "third", jobs)
+    with pytest.raises(ArtifactsAway, match="mark"):
+        submit(starting, OTHER_ID)
+    assert live.objects() == before
+
+
+def test_what_an_empty_bucket_lacks_is_no_reason_to_fail_a_job(live: LiveBucket, tmp_path: Path) -> None:
+    jobs = InMemoryJobStore()
+    jobs.add(make_job())
+    jobs.set_mark(MARK)
+    store = of_records(live, tmp_path / "data", jobs)
+
+    with pytest.raises(ArtifactsAway, match="empty"), store.attempt(JOB_ID, 1):
+        store.fetch(JOB_ID, GIVEN)
+    with pytest.raises(ArtifactsAway, match="empty"), store.attempt(JOB_ID, 1):
+        pass
+    with pytest.raises(ArtifactsAway, match="empty"):
+        store.has_input(JOB_ID, GIVEN)
+    with pytest.raises(ArtifactsAway, match="empty"):
+        store.remove(JOB_ID)
+
+
+def test_a_bucket_without_its_mark_that_has_a_known_job_is_the_right_one(
+    live: LiveBucket, tmp_path: Path
+) -> None:
+    jobs = InMemoryJobStore()
+    jobs.add(make_job())
+    submit(prepared(live, tmp_path / "first"))
+    jobs.set_mark(MARK)
+    store = of_records(live, tmp_path / "data", jobs)
+
+    assert store.is_reachable()
+    assert store.mark() is None
+    store.set_mark(MARK)
+    assert store.mark() == MARK
