@@ -191,16 +191,20 @@ def _name_dimensions(result: Dataset) -> None:
 
 
 def _replace(dataset: Dataset, places: dict[uid.UID, SourceSlice]) -> None:
-    """Let references to slices lead to the images that there are, each once."""
+    """Let references to slices lead to the images that there are: in a sequence each once, in order."""
     for sequence in _sequences(dataset):
         kept: list[Dataset] = []
+        referred = set()
         for item in sequence:
             _replace(item, places)
             place = places.get(item.get("ReferencedSOPInstanceUID"))
             if place is not None:
                 _refer(item, place)
-            if place is None or item not in kept[-1:]:
-                kept.append(item)
+                image = (item.ReferencedSOPInstanceUID, str(item.get("ReferencedFrameNumber")))
+                if image in referred:
+                    continue
+                referred.add(image)
+            kept.append(item)
         if len(kept) < len(sequence):
             sequence[:] = kept
 

@@ -73,7 +73,7 @@ def frames_of(image: Image) -> list[Frame]:
     n_said = optional_number(dataset, "NumberOfFrames") or 1
     if n_frames != n_said:
         raise UnreadableVolume(
-            f"expected a description of each of as many frames as NumberOfFrames says ({n_said:g}), got "
+            f"expected a description of each of as many frames as NumberOfFrames says ({n_said:.15g}), got "
             f"{n_frames}; export the series as single images or as Enhanced MR"
         )
     _check_length(dataset, pixels, n_frames)

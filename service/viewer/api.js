@@ -19,21 +19,30 @@ const AWAY = {
   detail: "The service does not answer. It may be starting again, or the connection may be gone.",
 };
 
+const NO_KEY = {
+  status: 401,
+  code: "unauthenticated",
+  detail: "expected an API key, got something with characters that no key has",
+};
+const SENDABLE = /^[\x20-\x7e\x80-\xff]*$/; // by a browser, in a header
+
 export const key = {
   get: () => sessionStorage.getItem(KEY) ?? "",
   set: (text) => (text ? sessionStorage.setItem(KEY, text) : sessionStorage.removeItem(KEY)),
 };
 
-/** The headers that a call needs beside its own. */
-export function withKey(headers = {}) {
+/** The headers that a call needs beside its own; throws a Refusal, as of a wrong key, if no header can have this one. */
+function withKey(headers = {}) {
+  if (!SENDABLE.test(key.get())) throw new Refusal(NO_KEY);
   return key.get() ? { ...headers, "X-API-Key": key.get() } : headers;
 }
 
 /** The answer to a call; throws a Refusal. `onKeyWanted` of `call` is asked when there is a 401. */
 export async function call(path, options = {}) {
+  const headers = withKey(options.headers);
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers: withKey(options.headers), cache: "no-store" });
+    answer = await fetch(path, { ...options, headers, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(AWAY);

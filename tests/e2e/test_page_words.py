@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browsing import NEEDS_A_BROWSER, open_at
+from tests.e2e.browsing import NEEDS_A_BROWSER, open_at, send
 from tests.e2e.stack import Serve, scan_bytes
 
 pytestmark = NEEDS_A_BROWSER
@@ -54,10 +54,47 @@ def test_a_key_is_asked_for_once_in_calm_words(page: Page, serve: Serve) -> None
     expect(page.locator("#list")).to_have_text("Scans are shown once a key is given.")
     expect(page.locator(".problem")).to_have_count(0)
 
-    page.fill("#key-field", "wrong")
-    page.get_by_role("button", name="Use it").click()
+    _give_key(page, "wrong")
 
     expect(page.locator("#key-reason")).to_have_text("This service does not know the key that it was given.")
+
+
+@pytest.mark.parametrize("path", ["/", f"/viewer?job={NO_JOB}"])
+def test_a_key_that_no_header_can_carry_is_told_of_as_a_wrong_one_and_is_not_sent(
+    page: Page, serve: Serve, path: str
+) -> None:
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        refusal = {"status": 401, "code": "unauthenticated", "detail": "expected an API key, got none"}
+        route.fulfill(status=401, body=json.dumps(refusal))
+
+    page.route("**/v1/**", refuse)
+    open_at(page, serve, path)
+    expect(page.locator("#key-reason")).to_have_text("This service asks for an API key.")
+    before = len(asked)
+
+    _give_key(page, "nonsense ключ")
+
+    expect(page.locator("#key-reason")).to_have_text("This service does not know the key that it was given.")
+    expect(page.locator("#key-dialog")).to_be_visible()
+    expect(page.locator(".problem")).to_have_count(0)
+    assert len(asked) == before
+
+
+def test_files_that_are_sent_with_a_key_that_no_header_can_carry_are_not_taken(
+    page: Page, serve: Serve
+) -> None:
+    open_at(page, serve)
+    page.click("#key-button")
+    _give_key(page, "nonsense ключ")
+    page.click("#key-cancel")
+
+    send(page, "scan.nii.gz", scan_bytes())
+
+    expect(page.locator(".refusal")).to_contain_text("expected an API key")
+    expect(page.locator(".refusal").get_by_role("button", name="Send it again")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -136,3 +173,8 @@ def test_planes_share_the_canvas_and_each_has_room(page: Page, serve: Serve, wid
         drawn += scale**2 * wide * tall
     assert 0.9 < sum(each["position"][2] * each["position"][3] for each in layout) < 1
     assert drawn > 0.45 * width * height
+
+
+def _give_key(page: Page, text: str) -> None:
+    page.fill("#key-field", text)
+    page.get_by_role("button", name="Use it").click()

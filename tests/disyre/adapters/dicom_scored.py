@@ -50,6 +50,10 @@ SERIES: Final[dict[str, Callable[[], Sequence[FileDataset]]]] = {
         make_enhanced(make_series(8, shape=SHAPE)[:4]),
         make_enhanced(make_series(8, shape=SHAPE)[4:]),
     ],
+    "two enhanced images, slice by slice in turn": lambda: [
+        make_enhanced(make_series(8, shape=SHAPE)[::2]),
+        make_enhanced(make_series(8, shape=SHAPE)[1::2]),
+    ],
 }
 
 

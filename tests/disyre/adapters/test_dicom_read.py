@@ -231,11 +231,12 @@ def test_frames_at_the_same_place_are_never_taken_for_copies() -> None:
         read([make_enhanced(make_series() * 2)])
 
 
-def test_a_number_of_frames_that_is_not_true_is_refused() -> None:
+@pytest.mark.parametrize("n_frames", [7, 2_000_000, 1_234_567_890])
+def test_a_number_of_frames_that_is_not_true_is_refused_and_told_in_full(n_frames: int) -> None:
     image = make_enhanced(make_series())
-    image.NumberOfFrames = 7
+    image.NumberOfFrames = n_frames
 
-    with pytest.raises(UnreadableVolume, match=r"NumberOfFrames says \(7\), got 6"):
+    with pytest.raises(UnreadableVolume, match=rf"NumberOfFrames says \({n_frames}\), got 6"):
         read([image])
 
 

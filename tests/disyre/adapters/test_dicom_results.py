@@ -85,6 +85,26 @@ def test_frames_of_map_and_segments_refer_to_the_images_that_they_are_of(scored:
                 assert _position_of(item, scored.images) == pytest.approx(list(position), abs=1e-6)
 
 
+def test_each_image_of_the_scan_is_named_once_by_a_result_in_the_order_of_its_first_slice(
+    scored: Scored,
+) -> None:
+    first_to_last = list(dict.fromkeys(place.sop_instance for place in scored.series.slices))
+
+    for name, instances in (
+        ("pm.dcm", "ReferencedInstanceSequence"),
+        ("seg.dcm", "ReferencedInstanceSequence"),
+        ("sr.dcm", "ReferencedSOPSequence"),
+    ):
+        result = pydicom.dcmread(scored.folder / name)
+        (study,) = result.get("CurrentRequestedProcedureEvidenceSequence", [result])
+        (named,) = (
+            [item.ReferencedSOPInstanceUID for item in series[instances]]
+            for series in study.ReferencedSeriesSequence
+            if series.SeriesInstanceUID == scored.series.series
+        )
+        assert named == first_to_last
+
+
 def test_colour_captures_lie_where_the_slices_of_the_scan_are(scored: Scored) -> None:
     captures = list(_captures(scored.folder))
 
