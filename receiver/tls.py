@@ -1,9 +1,11 @@
 """TLS with a destination: whose certificate is believed, and which one it is shown."""
 
 import ssl
+from collections.abc import Mapping
 from typing import Final
 
 from disyre.eligibility import Destination
+from disyre.errors import Misconfigured
 from disyre.trust import trust
 
 _OF_ANOTHER: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
@@ -19,6 +21,19 @@ def tls_of(destination: Destination) -> ssl.SSLContext:
     if destination.cert_file is not None and destination.key_file is not None:
         _identify(context, destination.cert_file, destination.key_file)
     return context
+
+
+def check_tls(destinations: Mapping[str, Destination]) -> None:
+    """See that TLS can be spoken with all that want it. Raises Misconfigured, with where it cannot."""
+    wrong = []
+    for name, destination in destinations.items():
+        try:
+            if destination.tls:
+                tls_of(destination)
+        except OSError as error:
+            wrong.append(f"destination {name}: {error}")
+    if wrong:
+        raise Misconfigured(f"wrong rules: {'; '.join(wrong)}")
 
 
 def _identify(context: ssl.SSLContext, cert_file: str, key_file: str) -> None:
