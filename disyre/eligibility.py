@@ -77,6 +77,18 @@ class Destination(_Strict):
     """Whether to speak TLS with it; its certificate is checked."""
     ca_file: str | None = None
     """Whom to believe its certificate; None is whom this machine believes."""
+    cert_file: str | None = None
+    """The certificate that it is shown if it asks for one, perhaps with others up to an authority."""
+    key_file: str | None = None
+    """The key of that certificate, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("expected cert_file and key_file together, got one")
+        if self.cert_file is not None and not self.tls:
+            raise ValueError("expected tls = true where there is a cert_file")
+        return self
 
 
 class Rule(_Strict):

@@ -8,18 +8,18 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 """What OpenSSL, before 3.2 and since then, calls bytes that are none of TLS."""
 
 
-def trust(ca_file: Path | str | None = None) -> ssl.SSLContext:
+def trust(ca_file: Path | str | None = None, *, called: str = "ca_file") -> ssl.SSLContext:
     """The certificates of a file, or those that this machine believes; names are checked.
 
     The machine's are where OpenSSL looks for them, which SSL_CERT_FILE and SSL_CERT_DIR say otherwise.
-    Raises OSError, which says in words what is wrong, and names no path.
+    Raises OSError, which says in words what is wrong with the file that is `called` so, and names no path.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
-        raise OSError(mistake_in_trust(error, called="ca_file")) from error
+        raise OSError(mistake_in_trust(error, called=called)) from error
     if ca_file is not None and not context.cert_store_stats()["x509"]:  # such as a list of revoked ones
-        raise OSError("ca_file holds no certificate (PEM)")
+        raise OSError(f"{called} holds no certificate (PEM)")
     return context
 
 

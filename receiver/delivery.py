@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from disyre.client import Client, ClientError, Gone, InvalidRequest, JobOptions, NotFound
+from disyre.client.documents import ProblemDocument
 from disyre.eligibility import Rule, Rules
 from receiver.back_off import BackOff
 from receiver.outbox import Outbox
@@ -75,7 +76,7 @@ class Delivery:
         except InvalidRequest as error:
             if error.problem.status == HTTPStatus.REQUEST_TIMEOUT:
                 raise
-            return self._fail(job, f"refused: {error.problem.code}")
+            return self._fail(job, _refused(error.problem))
         except (NotFound, Gone) as error:
             if error.problem.code not in ("job-not-found", "job-expired"):
                 raise
@@ -159,6 +160,11 @@ def _idempotency_key(digest: str, options: JobOptions, n_failures: int) -> str:
     """
     asked = json.dumps([digest, options, n_failures], sort_keys=True)
     return sha256(asked.encode()).hexdigest()
+
+
+def _refused(problem: ProblemDocument) -> str:
+    """How a job ended that the API would not have: its code, and its sentence if there is one."""
+    return ": ".join(filter(None, ("refused", problem.code, " ".join(problem.detail.split()))))
 
 
 def _files_of(rule: Rule) -> frozenset[str]:

@@ -21,6 +21,7 @@ from receiver.judge import Judge
 from receiver.scp import Receiver, prepare_library
 from receiver.settings import ReceiverSettings
 from receiver.spool import Spool
+from receiver.tls import check_tls
 
 logger = logging.getLogger("receiver")
 
@@ -43,6 +44,7 @@ def main() -> int:
     try:
         settings = read_settings(ReceiverSettings)
         rules = parse_rules(_text(settings.receiver_rules, "RECEIVER_RULES"))
+        check_tls(rules.destinations)
         key = _text(settings.key_file, "KEY_FILE").strip() if settings.key_file else None
         client = Client(settings.url, key=key, retry_for_s=_RETRY_FOR_S)
         spool = Spool(

@@ -1,6 +1,5 @@
 """Sends DICOM files to a node by C-STORE (pynetdicom)."""
 
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from pynetdicom.presentation import build_context
 from disyre.eligibility import Destination
 from disyre.wording import counted
 from receiver.delivered import Refusal
+from receiver.tls import tls_of
 
 _TIMEOUT_S: Final = 60.0
 _DUPLICATE: Final = 0x0111
@@ -102,7 +102,10 @@ def _associate(destination: Destination, own_title: str, kinds: Iterable[Kind]) 
     node.acse_timeout = node.dimse_timeout = node.network_timeout = node.connection_timeout = _TIMEOUT_S
     connected: list[evt.Event] = []
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, connected.append)]
-    tls = (_tls(destination), destination.host) if destination.tls else None
+    try:
+        tls = (tls_of(destination), destination.host) if destination.tls else None
+    except OSError as error:
+        raise NotTaken(f"its {error}") from error
     begun_s = time.monotonic()
     try:
         association = node.associate(
@@ -119,13 +122,6 @@ def _associate(destination: Destination, own_title: str, kinds: Iterable[Kind]) 
         took_s = time.monotonic() - begun_s
         raise NotTaken(_why_none(association, took_s if connected else None, is_tls=destination.tls))
     return association
-
-
-def _tls(destination: Destination) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=destination.ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise NotTaken(f"its ca_file cannot be used ({type(error).__name__})") from error
 
 
 def _why_none(association: Association, took_s: float | None, *, is_tls: bool) -> str:

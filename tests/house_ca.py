@@ -40,6 +40,12 @@ class HouseCa:
 
     def server(self, address: str = "127.0.0.1") -> ssl.SSLContext:
         """Of a server at an address, which shows the authority's certificate too."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.identity(address))
+        return context
+
+    def identity(self, address: str = "127.0.0.1") -> Path:
+        """A file with a key, its certificate for a machine at an address, and that of the authority."""
         key = new_ec_key(SECP256R1())
         made = _unsigned(_name(address), self._name, key.public_key())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
@@ -47,9 +53,7 @@ class HouseCa:
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path = self._folder / f"{address}.pem"
         path.write_bytes(secret + signed.public_bytes(Encoding.PEM) + self._certificate)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
     def revoked(self) -> Path:
         """A file with a list of revoked certificates, and none that could be believed."""

@@ -124,6 +124,17 @@ def test_ranges_have_both_ends() -> None:
             '[[rules]]\nname = "a"\n[destinations.p]\nae_title = "P"\nhost = ""\nport = 1',
             "destination p: host: expected at least 1 character, got text of 0 characters",
         ),
+        *(
+            (
+                '[[rules]]\nname = "a"\n[destinations.p]\nae_title = "P"\nhost = "h"\nport = 1\n' + keys,
+                f"^wrong rules: destination p: {words}$",
+            )
+            for keys, words in {
+                'tls = true\ncert_file = "c"': "expected cert_file and key_file together, got one",
+                'tls = true\nkey_file = "k"': "expected cert_file and key_file together, got one",
+                'cert_file = "c"\nkey_file = "k"': "expected tls = true where there is a cert_file",
+            }.items()
+        ),
     ],
 )
 def test_wrong_rules_are_refused_with_the_place(text: str, message: str) -> None:

@@ -1,5 +1,6 @@
 """DICOM nodes that take some of what they are sent, or nothing, as a test wants it."""
 
+import ssl
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,14 +54,22 @@ class Node:
 
 
 @contextmanager
-def live_node(node: Node, *, classes: Collection[Any] = EVERYTHING, title: str = "PACS") -> Iterator[Node]:
+def live_node(
+    node: Node,
+    *,
+    classes: Collection[Any] = EVERYTHING,
+    title: str = "PACS",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Node]:
     """A node that takes images of some classes and is called by a title, for the length of a block."""
     entity = AE(ae_title=title)
     entity.require_called_aet = True
     for each in classes:
         entity.add_supported_context(each)
     handlers: list[Any] = [(evt.EVT_C_STORE, node._store)]
-    server: Any = entity.start_server(("127.0.0.1", node.port), block=False, evt_handlers=handlers)
+    server: Any = entity.start_server(
+        ("127.0.0.1", node.port), block=False, evt_handlers=handlers, ssl_context=tls
+    )
     try:
         yield node
     finally:

@@ -129,12 +129,15 @@ def receiving(receiver: LiveReceiver) -> Iterator[LiveReceiver]:
 
 
 @contextmanager
-def live_pacs(folder: Path, port: int) -> Iterator[Path]:
-    """DCMTK's node that takes everything, for the length of a block; the folder with what it took."""
+def live_pacs(folder: Path, port: int, *, options: tuple[str, ...] = ()) -> Iterator[Path]:
+    """DCMTK's node that takes everything, for the length of a block; the folder with what it took.
+
+    `options` are those of TLS, which who asks whether it is there has too.
+    """
     folder.mkdir(exist_ok=True)
-    command = ["/usr/bin/storescp", "-aet", "PACS", "+xa", "-od", str(folder), str(port)]
+    command = ["/usr/bin/storescp", *options, "-aet", "PACS", "+xa", "-od", str(folder), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    echo = ["/usr/bin/echoscu", "-aec", "PACS", "127.0.0.1", str(port)]
+    echo = ["/usr/bin/echoscu", *options, "-aec", "PACS", "127.0.0.1", str(port)]
     try:
         wait_for(
             lambda: subprocess.run(echo, capture_output=True, timeout=20, check=False).returncode == 0,

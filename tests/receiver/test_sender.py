@@ -131,7 +131,7 @@ def test_why_there_is_no_association_is_said(files: list[Path], tmp_path: Path) 
     assert sent_to(away, files)[2] == "no connection"
     assert sent_to(away, files, host="nosuch.invalid")[2].startswith("no ")
     assert sent_to(away, files, tls=True)[2] == "no connection, or none with a certificate that is believed"
-    assert no_file == "its ca_file cannot be used (FileNotFoundError)"
+    assert no_file == "its ca_file cannot be read: No such file or directory"
 
 
 def test_of_a_node_that_hangs_up_it_is_said_that_it_did_so_at_once(files: list[Path]) -> None:
