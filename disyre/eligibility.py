@@ -86,8 +86,9 @@ class Destination(_Strict):
     def _fits_together(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("expected cert_file and key_file together, got one")
-        if self.cert_file is not None and not self.tls:
-            raise ValueError("expected tls = true where there is a cert_file")
+        for name in ("ca_file", "cert_file"):
+            if getattr(self, name) is not None and not self.tls:
+                raise ValueError(f"expected tls = true where there is a {name}")
         return self
 
 

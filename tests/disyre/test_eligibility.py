@@ -133,6 +133,7 @@ def test_ranges_have_both_ends() -> None:
                 'tls = true\ncert_file = "c"': "expected cert_file and key_file together, got one",
                 'tls = true\nkey_file = "k"': "expected cert_file and key_file together, got one",
                 'cert_file = "c"\nkey_file = "k"': "expected tls = true where there is a cert_file",
+                'ca_file = "c"': "expected tls = true where there is a ca_file",
             }.items()
         ),
     ],
