@@ -381,3 +381,4 @@ def test_a_bucket_without_its_mark_that_has_a_known_job_is_the_right_one(
     assert store.mark() is None
     store.set_mark(MARK)
     assert store.mark() == MARK
+    assert store.is_reachable(), "as of a few seconds ago"
